@@ -1,0 +1,1 @@
+"""Text in, labels out: the self-supervised labelers and the arrays that they work on."""

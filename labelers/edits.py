@@ -1,0 +1,217 @@
+"""Edits, and weaving them into views: what a labeler changes in a text, told apart from the changed text.
+
+An edit replaces source tokens [start, end) by other tokens. All positions are global, into the N tokens of a batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from labelers.passages import BoolArray, IntArray, PassageBatch, ragged_take
+
+__all__ = ["Edits", "View", "collisions", "leaks", "source_view", "weave"]
+
+
+@dataclass(frozen=True)
+class Edits:
+    """E edits, in the order of (row, start), that write W tokens in all.
+
+    No written span overlaps another; where an insertion and a replacement start at one token, the insertion stands
+    first.
+    """
+
+    rows: IntArray
+    """int64 [E]: row of each edit."""
+    start: IntArray
+    """int64 [E]: global position of the first source token replaced; an insertion (start == end) stands before it."""
+    end: IntArray
+    """int64 [E]: global position behind the last source token replaced."""
+    write_offsets: IntArray
+    """int64 [E + 1]: tokens written by each edit; none is a deletion."""
+    codes: IntArray
+    """int32 [W]: types of the tokens written."""
+    origin: IntArray
+    """int64 [W]: global source position that the token still stands for (a re-cased token), -1 where it is new."""
+    copies: IntArray
+    """int64 [W]: global source position whose form it shows (a repeat, a re-cased token), -1 for none."""
+    label: IntArray
+    """int64 [E]: a number of the labeler's own, -1 for none."""
+
+    def __len__(self) -> int:
+        """Return the number of edits."""
+        return len(self.rows)
+
+    @cached_property
+    def writers(self) -> IntArray:
+        """int64 [W]: the edit that writes each token."""
+        return np.repeat(np.arange(len(self)), np.diff(self.write_offsets))
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no edits."""
+        empty = np.empty(0, np.int64)
+        return cls(empty, empty, empty, np.zeros(1, np.int64), empty.astype(np.int32), empty, empty, empty)
+
+    def take(self, edits: IntArray) -> Self:
+        """Return the given edits (indices or a mask), in the given order."""
+        edits = np.flatnonzero(edits) if np.asarray(edits).dtype == bool else np.asarray(edits, np.int64)
+        written, offsets = ragged_take(self.write_offsets, edits)
+        return type(self)(
+            rows=self.rows[edits],
+            start=self.start[edits],
+            end=self.end[edits],
+            write_offsets=offsets,
+            codes=self.codes[written],
+            origin=self.origin[written],
+            copies=self.copies[written],
+            label=self.label[edits],
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence["Edits"]) -> Self:
+        """Return the edits of all parts, in the order of the parts; `sorted` brings them into the order of rows."""
+        lengths = np.concatenate([np.diff(part.write_offsets) for part in parts])
+        return cls(
+            rows=np.concatenate([part.rows for part in parts]),
+            start=np.concatenate([part.start for part in parts]),
+            end=np.concatenate([part.end for part in parts]),
+            write_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            codes=np.concatenate([part.codes for part in parts]).astype(np.int32),
+            origin=np.concatenate([part.origin for part in parts]),
+            copies=np.concatenate([part.copies for part in parts]),
+            label=np.concatenate([part.label for part in parts]),
+        )
+
+    def order(self) -> IntArray:
+        """Return the indices that sort the edits by row, start and end (an insertion before a replacement)."""
+        return np.lexsort((self.end, self.start, self.rows))
+
+
+@dataclass(frozen=True)
+class View:
+    """A token sequence per row that an encoder reads: M tokens in P rows."""
+
+    codes: IntArray
+    """int32 [M]."""
+    offsets: IntArray
+    """int64 [P + 1]."""
+    origin: IntArray
+    """int64 [M]: global source position of each token, -1 where inserted."""
+    edit: IntArray
+    """int64 [M]: index of the edit that wrote the token, -1 where the source's own token stands."""
+    touched: BoolArray
+    """bool [M]: written by an edit, or copied by one: what a mask must leave alone."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """int64 [M]: the row of each token."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @cached_property
+    def positions(self) -> IntArray:
+        """int64 [M]: the position of each token in its row of the view."""
+        return np.arange(len(self.codes)) - self.offsets[self.rows]
+
+    def locate(self, batch: PassageBatch, positions: IntArray, rows: IntArray) -> IntArray:
+        """Return where in its row of the view the first token with origin >= each global source position stands.
+
+        A position at (or behind) the end of its row gives the row's length in the view, so spans [start, end) of the
+        source map to spans of the view by their two ends. Tokens inserted before a position belong to the left of it.
+        """
+        first = np.full(len(batch.codes) + 1, -1, np.int64)
+        own = np.flatnonzero(self.origin >= 0)
+        first[self.origin[own[::-1]]] = own[::-1]
+        # a deleted position takes the place of the next kept one: fill from the right
+        filled = np.where(first >= 0, first, np.iinfo(np.int64).max)
+        filled = np.minimum.accumulate(filled[::-1])[::-1]
+        place = np.minimum(filled[positions], self.offsets[rows + 1])
+        place = np.where(positions >= batch.offsets[rows + 1], self.offsets[rows + 1], place)
+        return place - self.offsets[rows]
+
+
+def source_view(batch: PassageBatch) -> View:
+    """Return the view without edits: the batch's own tokens."""
+    n = len(batch.codes)
+    return View(batch.codes, batch.offsets, np.arange(n), np.full(n, -1), np.zeros(n, bool))
+
+
+def weave(batch: PassageBatch, edits: Edits) -> View:
+    """Apply the edits (sorted, none overlapping) in one pass and return the view.
+
+    The view's ``edit`` counts in the order of ``edits``.
+    """
+    if not len(edits):
+        return source_view(batch)
+    n, written = len(batch.codes), np.diff(edits.write_offsets)
+    # deleted [N]: source tokens that an edit replaces
+    marks = np.bincount(edits.start, minlength=n + 1) - np.bincount(edits.end, minlength=n + 1)
+    kept = np.flatnonzero(np.cumsum(marks)[:n] == 0)
+    # each kept token moves right by what is written at or before it, each written one by what is kept before its edit
+    at_or_before = np.cumsum(np.bincount(edits.start, weights=written, minlength=n + 1)).astype(np.int64)
+    kept_before = np.concatenate([[0], np.cumsum(np.bincount(kept, minlength=n))])
+    kept_place = np.arange(len(kept)) + at_or_before[kept]
+    written_place = np.arange(len(edits.codes)) + kept_before[edits.start][edits.writers]
+    size = len(kept) + len(edits.codes)
+    codes, origin = np.empty(size, np.int32), np.empty(size, np.int64)
+    edit, touched = np.full(size, -1, np.int64), np.zeros(size, bool)
+    codes[kept_place], origin[kept_place] = batch.codes[kept], kept
+    codes[written_place], origin[written_place] = edits.codes, edits.origin
+    edit[written_place] = edits.writers
+    copied = np.zeros(n + 1, bool)
+    copied[edits.copies] = True  # -1 marks the spare place at the end
+    touched[written_place] = True
+    touched[kept_place] = copied[kept]
+    lengths = np.bincount(batch.rows[kept], minlength=len(batch))
+    lengths += np.bincount(edits.rows, weights=written, minlength=len(batch)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return View(codes, offsets, origin, edit, touched)
+
+
+def collisions(batch: PassageBatch, parts: Sequence[Edits]) -> list[BoolArray]:
+    """Decide which edits of several labelers are made: per part a bool [E], true where the edit is made.
+
+    Two edits of different parts collide where the span that one writes over meets the span that the other writes over
+    or copies from; an insertion also collides with an edit of another part that starts or ends at the same place. The
+    earlier part wins, and its edits are all made or lost before the next part is looked at.
+    """
+    n = len(batch.codes)
+    written, copied = np.zeros(2 * n + 1, bool), np.zeros(2 * n + 1, bool)
+    made = []
+    for part in parts:
+        # places alternate gaps and tokens: token i is place 2i + 1, the gap before it is place 2i
+        first = 2 * part.start
+        length = 2 * (part.end - part.start) + 1
+        offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        places = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], length)
+        owner = np.repeat(np.arange(len(part)), length)
+        sources = np.flatnonzero(part.copies >= 0)
+        copy_places, copy_owner = 2 * part.copies[sources] + 1, part.writers[sources]
+        hit = np.zeros(len(part), bool)
+        hit[owner[written[places] | copied[places]]] = True
+        hit[copy_owner[written[copy_places]]] = True
+        made.append(~hit)
+        written[places[~hit[owner]]] = True
+        copied[copy_places[~hit[copy_owner]]] = True
+    return made
+
+
+def leaks(view: View, edits: Edits, hidden: BoolArray) -> BoolArray:
+    """Return bool [P]: rows in which a hidden source position, or a copy of it, can still be read in the view.
+
+    ``hidden`` is bool [N] over source positions; ``edits`` are those that the view was woven from.
+    """
+    if not len(edits):
+        seen = hidden[view.origin]
+    else:
+        spare = np.append(hidden, False)  # place -1
+        seen = spare[view.origin]
+        inserted = np.flatnonzero(view.edit >= 0)  # in the order in which the edits write them
+        seen[inserted] |= spare[edits.copies]
+    return np.bincount(view.rows[seen], minlength=len(view)) > 0

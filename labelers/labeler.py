@@ -1,0 +1,245 @@
+"""What every labeler is: a frozen dataclass that maps passages to edits and label columns, and how to find one."""
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+import labelers
+from labelers.draws import Draws
+from labelers.edits import Edits, View
+from labelers.passages import BoolArray, PassageBatch, Vocabulary
+from labelers.task import SOURCE, WOVEN, Task
+
+__all__ = ["Corpus", "Labeler", "Proposal", "Resource", "load", "names"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """The content of files that a labeler needs (a dictionary, WordNet), read by whoever runs it.
+
+    Example:
+        >>> Resource("names.tsv", {"": b"C1\\tword\\tother word"}).files[""][:2]
+        b'C1'
+    """
+
+    name: str
+    """What the recipe called it; stands in no output."""
+    files: Mapping[str, bytes] = field(repr=False)
+    """Content by path below the folder; a single file has the path ``""``."""
+
+    def __hash__(self) -> int:
+        """Hash by what was read, so that a labeler with resources can key a cache."""
+        return hash((self.name, tuple(sorted(self.files))))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Resource":
+        """Read a local file, or every file below a local folder."""
+        root = Path(path)
+        if root.is_file():
+            return cls(str(path), {"": root.read_bytes()})
+        files = sorted(item for item in root.rglob("*") if item.is_file())
+        if not files:
+            raise FileNotFoundError(f"no file at {root}; give a file, or a folder with files")
+        return cls(str(path), {item.relative_to(root).as_posix(): item.read_bytes() for item in files})
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What the plan found in the whole input, beyond the batch at hand."""
+
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Class names per field; the field ``"roles"`` holds the roles of dialogues."""
+    pool: PassageBatch | None = None
+    """Passages of sampled train documents, over the same vocabulary as the batches."""
+    _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def derive(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """Return what ``make`` computes from this corpus, computed once per key."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        result: _T = self._memo[key]
+        return result
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a labeler wants to do with a batch, before views are woven."""
+
+    status: npt.NDArray[np.int8]
+    """int8 [P]: 0 labelled, 1 labelled without an edit, 2 and up abstained for ``reasons[status - 2]``."""
+    edits: Edits
+    """Sorted by row and start; only in rows of status 0."""
+    hidden: BoolArray | None = None
+    """bool [N]: source positions that its tasks predict from the view, so that no view they read may show them."""
+    state: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Arrays that `Labeler.label` needs again."""
+
+
+class Labeler(ABC):
+    """Makes labels from passages: pure, vectorised over a batch, free of files, clocks and shared state.
+
+    A subclass is a frozen dataclass whose fields are its options. Row i of what it makes depends on row i, the corpus,
+    its options and the draws of row i alone. The name of a labeler is the name of its module (``connective``) or
+    ``package.module:Class``'s class name in lower case for one from elsewhere.
+    """
+
+    version: ClassVar[int] = 1
+    """Raised whenever a produced row changes."""
+    paper: ClassVar[str] = ""
+    """Where the method comes from."""
+    reasons: ClassVar[tuple[str, ...]] = ()
+    """Why it may abstain; the reason of status 2 comes first. The last one must be ``"conflict"`` if it edits: all its
+    edits of a row were lost to other labelers of a woven view."""
+    edits: ClassVar[bool] = False
+    """It has a view of its own."""
+    needs_pool: ClassVar[bool] = False
+    needs_classes: ClassVar[tuple[str, ...]] = ()
+    """Fields whose class names it needs in `Corpus.classes`; ``"roles"`` for the roles of dialogues."""
+
+    @property
+    def name(self) -> str:
+        """Name of the labeler: its column in a row, and the prefix of its tasks."""
+        module = type(self).__module__
+        return module.removeprefix("labelers.") if module.startswith("labelers.") else type(self).__name__.lower()
+
+    @property
+    def sequence(self) -> str:
+        """Name of the sequence that its own tasks read when views are separate."""
+        return self.name if self.edits else SOURCE
+
+    def draws(self, seed: int) -> Draws:
+        """Return its draws for a build's seed."""
+        return Draws(seed, self.name, self.version)
+
+    @abstractmethod
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
+        """Return the label columns that `label` makes: no status, tokens or origin, which are added for all labelers.
+
+        With ``joint`` (a woven view) it leaves out the columns of tasks that are not woven.
+        """
+
+    @abstractmethod
+    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+        """Return its tasks, built with `task`; with ``joint`` those that can be woven."""
+
+    @abstractmethod
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None) -> Proposal:
+        """Decide what to do with each row: its status and its edits.
+
+        Args:
+            batch: P passages.
+            corpus: the findings of the plan, over the batch's vocabulary.
+            draws: its own draws.
+            avoid: None when views are separate; for a woven view bool per type of the vocabulary, true for forms that
+                are labels of another labeler and must not be written by an insertion.
+        """
+
+    @abstractmethod
+    def label(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
+    ) -> dict[str, pa.Array]:
+        """Return the label columns, each of length P, aligned to the view.
+
+        ``view.edit`` counts in ``proposal.edits`` and is -1 for tokens that others wrote. With ``joint`` the view
+        holds everybody's edits, of which its own may be missing: labels follow from the view, not from the proposal.
+        A row whose ``proposal.status`` is 2 or more has null labels (empty lists, -1 for tags).
+        """
+
+    def forms(self, vocabulary: Vocabulary) -> BoolArray | None:  # noqa: ARG002  (for subclasses)
+        """Return bool per type: forms that other labelers of a woven view must not insert; None for no such forms."""
+        return None
+
+    def task(self, target: str, kind: str, *, joint: bool, **values: Any) -> Task:
+        """Return a task of this labeler: ``target`` is a column of its struct and the last part of the task's name."""
+        path = f"{self.name}.{target}"
+        values.setdefault("name", f"{self.name}.{values.pop('title', target)}" if target != self.name else self.name)
+        return Task(
+            labeler=self.name,
+            version=self.version,
+            kind=kind,
+            target=path,
+            sequences=(WOVEN,) if joint else tuple(values.pop("sequences", (self.sequence,))),
+            status=f"{self.name}.status",
+            reasons=self.reasons,
+            mode="joint" if joint else "own",
+            paper=self.paper,
+            **{key: _path(self.name, key, value) for key, value in values.items()},
+        )
+
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+        """Return its tasks as they stand in a dataset."""
+        return tuple(replace(task) for task in self.own_tasks(corpus, joint=joint))
+
+
+def _path(name: str, key: str, value: Any) -> Any:
+    """Return a column name of a labeler's struct as a path from the row."""
+    if key == "spans":
+        return tuple(f"{name}.{item}" for item in value)
+    if key in {"weight", "swap", "exclude", "hide_roles", "hide_tokens"} and value is not None:
+        return f"{name}.{value}"
+    return value
+
+
+def names() -> list[str]:
+    """Return the names of the labelers of this package, sorted: its modules that define one."""
+    return sorted(
+        module.name for module in pkgutil.iter_modules(labelers.__path__) if _find(f"labelers.{module.name}", "")
+    )
+
+
+def load(name: str, **options: Any) -> Labeler:
+    """Return the labeler of that name with its options; ``package.module:Class`` names one from elsewhere.
+
+    Raises:
+        ValueError: no such labeler or option; the message lists the known ones and the nearest.
+
+    Example:
+        >>> load("masking").name
+        'masking'
+    """
+    module, _, attribute = name.partition(":")
+    if not attribute and name not in names():
+        raise ValueError(
+            f"no labeler {name!r}; there are {', '.join(names())}{_nearest(name, names())}, or give module:Class"
+        )
+    found = _find(module if attribute else f"labelers.{name}", attribute)
+    if found is None:
+        raise ValueError(f"{name!r} names no Labeler: no subclass of labelers.labeler.Labeler with that name")
+    known = [item.name for item in dataclasses.fields(found)]  # type: ignore[arg-type]
+    for option in options:
+        if option not in known:
+            allowed = f"it has {', '.join(known) or 'none'}{_nearest(option, known)}"
+            raise ValueError(f"labeler {name!r} has no option {option!r}; {allowed}")
+    return found(**options)
+
+
+def _nearest(given: str, known: list[str]) -> str:
+    """Return a hint that names the nearest known name, or nothing."""
+    close = difflib.get_close_matches(given, known, 1, 0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _find(module: str, attribute: str) -> type[Labeler] | None:
+    """Return the Labeler that a module defines: the one of that name, or its only one."""
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"cannot import {module!r} ({error}); is it installed, or in the current folder?") from None
+    for key, value in vars(loaded).items():
+        defined = isinstance(value, type) and issubclass(value, Labeler) and not inspect.isabstract(value)
+        if defined and attribute in (key, "" if value.__module__ == module else key):
+            return value  # type: ignore[no-any-return]
+    return None

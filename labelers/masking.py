@@ -1,0 +1,229 @@
+"""Mask orchestration (T. Wang et al. 2020): one passage, and for each task another part of it hidden.
+
+No text is changed and no token copied. A row stores which parts each task hides, and the trainer hides them in the
+sequence of that task alone: what one task must predict, another may read.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labelers.draws import Draws
+from labelers.edits import Edits, View
+from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.task import Task
+from labelers.words import is_word, transcript_marks
+
+__all__ = ["Masking"]
+
+_MIN_SEGMENTS = 3  # what stands on both sides of a segment makes it predictable
+_MIN_WORDS = 3  # "Yes." and "No, no." are not worth a decoder
+_MIN_TURNS = 3  # a target turn needs another than its two hidden neighbours can be
+_MIN_CLASSES = 2
+_SILENT = frozenset({"a", "an", "and", "for", "in", "of", "on", "the", "to"})  # in a role's name they name nobody
+_WORD = re.compile(r"[^\W_]+")
+_SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
+
+
+@dataclass(frozen=True)
+class Masking(Labeler):
+    """Masked words, one segment masked whole, and in dialogues hidden roles.
+
+    Options:
+        rate: share of the words that word prediction hides.
+        role_rate: share of a dialogue's turns whose role is to be predicted; at least one of a passage.
+    """
+
+    rate: float = 0.15  # Devlin et al. 2019, section 3.1
+    role_rate: float = 0.2
+
+    paper: ClassVar[str] = "T. Wang et al. 2020 [126]"
+    reasons: ClassVar[tuple[str, ...]] = ("no_words",)
+    needs_classes: ClassVar[tuple[str, ...]] = ("roles",)
+
+    def __post_init__(self) -> None:
+        """Refuse rates that are no shares."""
+        for option in ("rate", "role_rate"):
+            value = getattr(self, option)
+            if not 0 < value < 1:
+                raise ValueError(f"labeler 'masking': {option} is {value!r}; it must lie between 0 and 1")
+
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
+        """Return draw and never per token, the span of a segment, role per turn and what hides it."""
+        segment = () if joint else (pa.field("segment", _SPAN),)
+        return (
+            pa.field("draw", pa.list_(pa.uint8())),
+            pa.field("never", pa.list_(pa.bool_())),
+            *segment,
+            pa.field("role", pa.list_(pa.int8())),
+            pa.field("role_hidden", pa.list_(pa.bool_())),
+            pa.field("role_words", pa.list_(pa.bool_())),
+        )
+
+    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+        """Return word prediction, the segment (a generation target is not woven) and, with two classes, roles."""
+        word = self.task(
+            "draw",
+            "masked_lm",
+            joint=joint,
+            title="word",
+            exclude="never",
+            rate=self.rate,
+            roles=True,
+            level="token",
+            metric="nats_per_word",
+        )
+        segment = self.task(
+            "segment", "generation", joint=joint, spans=("segment",), level="segment", metric="nats_per_word"
+        )
+        role = self.task(
+            "role",
+            "turn",
+            joint=joint,
+            classes=_role_classes(corpus),
+            roles=True,
+            hide_roles="role_hidden",
+            hide_tokens="role_words",
+            level="turn",
+            metric="accuracy",
+        )
+        return (word, *(() if joint else (segment,)), *((role,) if _role_classes(corpus) else ()))
+
+    def propose(
+        self,
+        batch: PassageBatch,
+        corpus: Corpus,  # noqa: ARG002
+        draws: Draws,  # noqa: ARG002
+        *,
+        avoid: BoolArray | None = None,  # noqa: ARG002
+    ) -> Proposal:
+        """Abstain from rows without a word; there are no edits."""
+        words = batch.vocabulary.property(is_word)[batch.codes] & ~transcript_marks(batch)
+        some = np.bincount(batch.rows[words], minlength=len(batch)) > 0
+        return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state={"words": words})
+
+    def label(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
+    ) -> dict[str, pa.Array]:
+        """Return what each task hides, aligned to the view."""
+        rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
+        words = proposal.state["words"]
+        kept = view.origin >= 0
+        never = view.touched | ~(words[view.origin] & kept)
+        role = self._role_targets(batch, corpus, draws, turn_rows)
+        hidden = _with_neighbours(role >= 0, turn_rows)
+        tokens, turns = rows[view.rows], rows[turn_rows]
+        columns = {
+            "draw": _lists(_draw_bytes(batch, draws, view), view.offsets, tokens),
+            "never": _lists(never, view.offsets, tokens),
+            "role": _lists(role, batch.turn_offsets, turns),
+            "role_hidden": _lists(hidden, batch.turn_offsets, turns),
+            "role_words": _lists(_role_words(batch, corpus, view, hidden), view.offsets, tokens),
+        }
+        return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, words, rows))}
+
+    def _role_targets(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, turn_rows: IntArray
+    ) -> npt.NDArray[np.int8]:
+        """Return int8 [T]: the class of each target turn, -1 for the others."""
+        classes, result = _role_classes(corpus), np.full(len(turn_rows), -1, np.int8)
+        table = np.full(len(batch.vocabulary) + 1, -1, np.int8)  # by type; the last place takes roles never met
+        table[[batch.vocabulary.find(name) for name in classes]] = np.arange(len(classes))
+        table[-1] = -1
+        turns = np.diff(batch.turn_offsets)
+        able = np.flatnonzero((table[batch.roles] >= 0) & (turns[turn_rows] >= _MIN_TURNS))
+        able_rows, number = turn_rows[able], able - batch.turn_offsets[turn_rows[able]]
+        order = np.lexsort((draws.uniform("role", batch.keys[able_rows], number), able_rows))
+        # the able turns of a row lie together in this order; the first of them are its targets
+        first = np.searchsorted(able_rows, able_rows)
+        wanted = np.maximum(np.rint(self.role_rate * turns), 1)
+        chosen = able[order[np.arange(len(able)) - first < wanted[able_rows]]]
+        result[chosen] = table[batch.roles[chosen]]
+        return result
+
+
+@dataclass(frozen=True)
+class _IsRoleWord:
+    """Property of a type: it is, or holds, a word of one of the role names, whatever its case."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG002
+        """Return bool for each text."""
+        words = {word for name in self.names for word in _WORD.findall(name.casefold())} - _SILENT
+        words |= {f"{word}s" for word in words}
+        found = (not words.isdisjoint(_WORD.findall(text.casefold())) for text in texts)
+        return np.fromiter(found, bool, len(texts))
+
+
+def _role_classes(corpus: Corpus) -> tuple[str, ...]:
+    """Return the classes of roles; none where there is nothing to tell apart."""
+    classes = corpus.classes.get("roles", ())
+    return classes if len(classes) >= _MIN_CLASSES else ()
+
+
+def _draw_bytes(batch: PassageBatch, draws: Draws, view: View) -> npt.NDArray[np.uint8]:
+    """Return uint8 [M]: one draw per token; the 64 bits of draw i serve the tokens 8 i to 8 i + 7 of a row."""
+    lengths = np.diff(view.offsets)
+    blocks = -(-lengths // 8)
+    first = np.cumsum(blocks) - blocks
+    number = np.arange(blocks.sum()) - np.repeat(first, blocks)
+    data = draws.bits("word", np.repeat(batch.keys, blocks), number).astype("<u8").view(np.uint8)
+    return data[np.arange(len(view.codes)) + np.repeat(8 * first - view.offsets[:-1], lengths)]
+
+
+def _with_neighbours(targets: BoolArray, turn_rows: IntArray) -> BoolArray:
+    """Return bool [T]: target turns and, of the same row, the turns before and behind them."""
+    hidden = targets.copy()
+    together = turn_rows[1:] == turn_rows[:-1]
+    hidden[1:] |= targets[:-1] & together
+    hidden[:-1] |= targets[1:] & together
+    return hidden
+
+
+def _role_words(batch: PassageBatch, corpus: Corpus, view: View, hidden: BoolArray) -> BoolArray:
+    """Return bool [M]: words of a role's name in hidden turns.
+
+    An inserted token stands at a turn's edge or inside it, so it is hidden wherever its row has a hidden turn.
+    """
+    result = np.zeros(len(view.codes), bool)
+    if not hidden.any():
+        return result
+    by_turn = np.append(hidden, False)  # the last place is for tokens outside turns, of turn -1
+    source = by_turn[batch.segment_turns[batch.token_segments]]
+    rows = np.bincount(batch.rows[source], minlength=len(batch)) > 0
+    is_role_word = batch.vocabulary.property(_IsRoleWord(_role_classes(corpus)))[view.codes]
+    return is_role_word & np.where(view.origin >= 0, source[view.origin], rows[view.rows])
+
+
+def _segments(batch: PassageBatch, draws: Draws, words: BoolArray, rows: BoolArray) -> tuple[IntArray, BoolArray]:
+    """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
+    enough = np.bincount(batch.token_segments[words], minlength=len(batch.segments)) >= _MIN_WORDS
+    many = rows & (np.diff(batch.segment_offsets) >= _MIN_SEGMENTS)
+    able = np.flatnonzero(enough & many[batch.segment_rows])
+    count = np.bincount(batch.segment_rows[able], minlength=len(batch))
+    chosen = np.cumsum(count) - count + draws.integers("segment", batch.keys, count)
+    return np.append(able, 0)[np.where(count > 0, chosen, -1)], count > 0
+
+
+def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Array:
+    """Return a span per row, in tokens of the row, null where not valid."""
+    if not len(batch.segments):
+        return pa.nulls(len(batch), _SPAN)
+    start = np.where(valid, batch.segments[segments] - batch.offsets[:-1], 0).astype(np.int32)
+    end = np.where(valid, batch.segment_ends[segments] - batch.offsets[:-1], 0).astype(np.int32)
+    return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(~valid))
+
+
+def _lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.Array:
+    """Return a list per row of ragged values [offsets[-1]]; rows whose values are not kept are empty."""
+    if not keep.all():
+        offsets = np.concatenate([[0], np.cumsum(keep)])[offsets]
+        values = values[keep]
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))

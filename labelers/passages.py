@@ -1,0 +1,222 @@
+"""Passages as arrays: thousands of rows at once, their tokens as codes into a vocabulary of token types."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = ["BoolArray", "IntArray", "PassageBatch", "Property", "Vocabulary", "ragged_take", "row_keys"]
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[Any]
+Property = Callable[["Vocabulary", Sequence[str]], npt.NDArray[Any]]
+"""What depends on a token's form alone: (vocabulary, new texts) -> one value for each of the texts."""
+
+
+class Vocabulary:
+    """The token types that this process has met, and what is known of each.
+
+    Codes follow the order in which types were met, so nothing that ends in a dataset may depend on them. A property
+    is computed once per type and gathered: ``vocabulary.property(is_word)[batch.codes]``.
+
+    Example:
+        >>> vocabulary = Vocabulary()
+        >>> codes = vocabulary.encode(["a", "b", "a"])
+        >>> codes.tolist(), vocabulary.strings(codes).to_pylist()
+        ([0, 1, 0], ['a', 'b', 'a'])
+    """
+
+    def __init__(self) -> None:
+        """Start with no types."""
+        self._codes: dict[str, int] = {}
+        self.texts: list[str] = []
+        self._properties: dict[Property, tuple[int, npt.NDArray[Any]]] = {}
+        self._arrow = pa.array([], pa.string())
+
+    def __len__(self) -> int:
+        """Return the number of types."""
+        return len(self.texts)
+
+    def code(self, text: str) -> int:
+        """Return the code of one text, new or known."""
+        code = self._codes.setdefault(text, len(self.texts))
+        if code == len(self.texts):
+            self.texts.append(text)
+        return code
+
+    def find(self, text: str) -> int:
+        """Return the code of a text, -1 where it was never met."""
+        return self._codes.get(text, -1)
+
+    def encode(self, texts: Iterable[str]) -> IntArray:
+        """Return the codes of the texts, int32 of the same length."""
+        return np.fromiter((self.code(text) for text in texts), np.int32)
+
+    def encode_arrow(self, texts: pa.Array | pa.ChunkedArray) -> IntArray:
+        """Return the codes of an Arrow string array, asking the dictionary once per distinct value."""
+        if isinstance(texts, pa.ChunkedArray):
+            texts = texts.combine_chunks()
+        coded = texts.dictionary_encode()
+        return self.encode(coded.dictionary.to_pylist())[coded.indices.to_numpy(zero_copy_only=False)]
+
+    def strings(self, codes: IntArray) -> pa.StringArray:
+        """Return the texts of the codes as a canonical Arrow string array."""
+        if len(self._arrow) < len(self):
+            new = pa.array(self.texts[len(self._arrow) :], pa.string())
+            self._arrow = pa.concat_arrays([self._arrow, new])
+        return self._arrow.take(pa.array(codes))
+
+    def property(self, make: Property) -> npt.NDArray[Any]:
+        """Return ``make``'s value for every type, computing only those of types not seen by it before.
+
+        ``make`` must be hashable and equal to itself over time: a module's function or a frozen dataclass with
+        ``__call__``. It may add types to the vocabulary.
+        """
+        done, values = self._properties.get(make, (0, np.empty(0)))
+        while done < len(self):
+            new = make(self, self.texts[done:])
+            grown = values if done + len(new) <= len(values) else _grown(values, done, new)
+            grown[done : done + len(new)] = new
+            done, values = done + len(new), grown
+            self._properties[make] = (done, values)
+        return values[: len(self)]
+
+    def recode(self, codes: IntArray, change: Callable[[str], str]) -> IntArray:
+        """Return the codes of ``change(text)`` for each code, calling it once per distinct type."""
+        distinct, inverse = np.unique(codes, return_inverse=True)
+        return self.encode(change(self.texts[code]) for code in distinct)[inverse].astype(np.int32)
+
+
+def _grown(values: npt.NDArray[Any], done: int, new: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy of the first ``done`` values with room for the new ones and as many again."""
+    room: npt.NDArray[Any] = np.empty(2 * (done + len(new)), new.dtype)
+    room[:done] = values[:done]
+    return room
+
+
+def row_keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return the uint64 key of each row id: what all its random draws are derived from (blake2b, 8 bytes).
+
+    Example:
+        >>> row_keys(["a.txt:0/0"]).dtype
+        dtype('uint64')
+    """
+    data = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in ids)
+    return np.frombuffer(data, "<u8").astype(np.uint64)
+
+
+def ragged_take(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return (flat indices, new offsets) that gather the given rows of a ragged array.
+
+    Example:
+        >>> indices, starts = ragged_take(np.array([0, 2, 5]), np.array([1, 0]))
+        >>> indices.tolist(), starts.tolist()
+        ([2, 3, 4, 0, 1], [0, 3, 5])
+    """
+    lengths = np.diff(offsets)[rows]
+    taken = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    shift = np.repeat(np.asarray(offsets)[rows] - taken[:-1], lengths)
+    return np.arange(taken[-1], dtype=np.int64) + shift, taken
+
+
+@dataclass(frozen=True)
+class PassageBatch:
+    """P passages with N tokens, S segments and T turns in all.
+
+    Positions in ``segments`` are global (into the N tokens), so that array code needs no loop over rows; on disk they
+    count from the row's first token. ``turns`` are global indices into the S segments.
+    """
+
+    vocabulary: Vocabulary
+    ids: Sequence[str]
+    """P row ids, ``<document>/<passage number>``."""
+    documents: Sequence[str]
+    """P document ids."""
+    codes: IntArray
+    """int32 [N]: token types."""
+    offsets: IntArray
+    """int64 [P + 1]: tokens of row i are ``codes[offsets[i]:offsets[i + 1]]``."""
+    spaces: BoolArray
+    """bool [N]: a space follows the token."""
+    segments: IntArray
+    """int64 [S]: global position of each segment's first token."""
+    segment_offsets: IntArray
+    """int64 [P + 1]: segments of row i."""
+    turns: IntArray
+    """int64 [T]: global index (into the S segments) of each turn's first segment; T = 0 outside dialogues."""
+    turn_offsets: IntArray
+    """int64 [P + 1]: turns of row i."""
+    roles: IntArray
+    """int32 [T]: code (into the vocabulary) of each turn's role."""
+    lang: str = "en"
+    fields: Mapping[str, pa.Array] = field(default_factory=dict)
+    """Declared input fields, each of length P."""
+
+    def __len__(self) -> int:
+        """Return the number of passages."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """uint64 [P]: one key per row id, see `row_keys`."""
+        return row_keys(self.ids)
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """int64 [N]: the row of each token."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @cached_property
+    def positions(self) -> IntArray:
+        """int64 [N]: the position of each token in its row."""
+        return np.arange(len(self.codes)) - self.offsets[self.rows]
+
+    @cached_property
+    def segment_ends(self) -> IntArray:
+        """int64 [S]: global position behind each segment's last token."""
+        return np.append(self.segments[1:], len(self.codes)).astype(np.int64)
+
+    @cached_property
+    def segment_rows(self) -> IntArray:
+        """int64 [S]: the row of each segment."""
+        return np.repeat(np.arange(len(self)), np.diff(self.segment_offsets))
+
+    @cached_property
+    def token_segments(self) -> IntArray:
+        """int64 [N]: the global segment index of each token."""
+        return np.repeat(np.arange(len(self.segments)), self.segment_ends - self.segments)
+
+    @cached_property
+    def segment_turns(self) -> IntArray:
+        """int64 [S]: the global turn index of each segment, -1 where its row has no turns."""
+        turns = np.searchsorted(self.turns, np.arange(len(self.segments)), side="right") - 1
+        return np.where(np.diff(self.turn_offsets)[self.segment_rows] > 0, turns, -1)
+
+    def take(self, rows: IntArray) -> Self:
+        """Return a batch of the given rows, in the given order."""
+        rows = np.asarray(rows, np.int64)
+        tokens, offsets = ragged_take(self.offsets, rows)
+        segments, segment_offsets = ragged_take(self.segment_offsets, rows)
+        turns, turn_offsets = ragged_take(self.turn_offsets, rows)
+        shift = offsets[:-1] - self.offsets[rows]
+        segment_shift = segment_offsets[:-1] - self.segment_offsets[rows]
+        return type(self)(
+            vocabulary=self.vocabulary,
+            ids=[self.ids[row] for row in rows],
+            documents=[self.documents[row] for row in rows],
+            codes=self.codes[tokens],
+            offsets=offsets,
+            spaces=self.spaces[tokens],
+            segments=self.segments[segments] + np.repeat(shift, np.diff(segment_offsets)),
+            segment_offsets=segment_offsets,
+            turns=self.turns[turns] + np.repeat(segment_shift, np.diff(turn_offsets)),
+            turn_offsets=turn_offsets,
+            roles=self.roles[turns],
+            lang=self.lang,
+            fields={name: values.take(pa.array(rows)) for name, values in self.fields.items()},
+        )

@@ -1,0 +1,170 @@
+"""The task: one label space, what one head learns, and the JSON that describes it in every Arrow file.
+
+This is the only module of the package that a trainer may import; it needs nothing but pyarrow.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+__all__ = ["KINDS", "SOURCE", "TASKS_KEY", "WOVEN", "Task", "column", "read_tasks", "tasks", "view", "write_tasks"]
+
+TASKS_KEY = b"auxloom.tasks"
+"""Key of the task list in the metadata of an Arrow schema."""
+
+SOURCE = "source"
+"""Name of the sequence that holds the row's own tokens."""
+
+WOVEN = "woven"
+"""Name of the sequence that carries the edits of all labelers at once."""
+
+KINDS: Mapping[str, str] = {
+    "token": "0.1",
+    "passage": "0.1",
+    "span_pair": "0.1",
+    "segment": "0.1",
+    "turn": "0.1",
+    "pair": "0.1",
+    "masked_lm": "0.1",
+    "generation": "0.1",
+    "arc": "0.1",
+    "regression": "0.1",
+}
+"""Every kind of task, with the first version of auxloom that knows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One label space of a dataset: the sequences it reads, its target, its kind and its class names.
+
+    Columns are named by their path in a row (``"connective.arg1"``), sequences by ``"source"``, ``"woven"`` or the
+    labeler whose view it is. Two kinds may read a part of a sequence: ``span_pair`` has two spans of one sequence,
+    ``pair`` has two sequences and, if ``spans`` is given, reads one span of each.
+
+    Example:
+        >>> task = Task(name="disfluency.tags", labeler="disfluency", version=1, kind="token",
+        ...             sequences=("disfluency",), target="disfluency.tags", classes=("O", "D"))
+        >>> Task.from_json(task.to_json()) == task
+        True
+    """
+
+    name: str
+    labeler: str
+    version: int
+    kind: str
+    """One of `KINDS`."""
+    sequences: tuple[str, ...]
+    """One or two of ``"source"``, ``"woven"`` or a labeler's name."""
+    target: str
+    """Column of the label: a class index, a list of them (-1: none), a float, or for masked_lm one draw per token."""
+    spans: tuple[str, ...] = ()
+    """Columns of ``{start, end}`` structs, in tokens of the sequence."""
+    classes: tuple[str, ...] = ()
+    status: str = ""
+    """Column of the labeler's status: 0 labelled, 1 labelled with the view equal to the source, from 2 on abstained."""
+    reasons: tuple[str, ...] = ()
+    """Why a labeler abstained: the name of status 2, 3, ..."""
+    weight: str | None = None
+    """Float column of confidences, or none."""
+    swap: str | None = None
+    """Bool column: the two sequences of a pair stand in the other order."""
+    roles: bool = False
+    """A role token opens each turn of the sequence, where the row has turns."""
+    exclude: str | None = None
+    """masked_lm: bool per token of the sequence, true where it may never be a target."""
+    rate: float | None = None
+    """masked_lm: share of words that are targets; a word is one where draw < 256 * rate."""
+    hide_roles: str | None = None
+    """turn: bool per turn, true where the role token is hidden from the model."""
+    hide_tokens: str | None = None
+    """turn: bool per token of the sequence, true where the word is hidden from the model."""
+    multi: bool = False
+    """Several labels may hold at once."""
+    dimension: int | None = None
+    """Length of a float vector target."""
+    level: str = "passage"
+    """char, token, segment, turn, passage or document."""
+    metric: str = "macro_f1"
+    primary: bool = False
+    mode: str = "own"
+    """own: the labeler's view holds its edits alone; joint: a woven view holds those of all labelers."""
+    paper: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Keys that a later version wrote and this one does not know; kept as they are."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the task as a plain JSON object, unknown keys included."""
+        known = {
+            f.name: list(value) if isinstance(value := getattr(self, f.name), tuple) else value
+            for f in dataclasses.fields(self)
+            if f.name != "extra"
+        }
+        return known | dict(self.extra)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read a task; an unknown kind is a ValueError, an unknown key is kept in `extra`."""
+        if data.get("kind") not in KINDS:
+            raise ValueError(
+                f"task {data.get('name')!r} is of kind {data.get('kind')!r}, which this version of auxloom does not "
+                f"know (it knows {', '.join(KINDS)}); it needs auxloom {data.get('needs', 'of a later version')}"
+            )
+        names = {f.name for f in dataclasses.fields(cls)} - {"extra"}
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
+        return cls(**known, extra={k: v for k, v in data.items() if k not in names})
+
+
+def write_tasks(schema: pa.Schema, items: Sequence[Task]) -> pa.Schema:
+    """Return the schema with the tasks in its metadata."""
+    text = json.dumps([task.to_json() for task in items], ensure_ascii=False, separators=(",", ":"))
+    return schema.with_metadata({**(schema.metadata or {}), TASKS_KEY: text.encode()})
+
+
+def read_tasks(schema: pa.Schema) -> list[Task]:
+    """Return the tasks that stand in a schema's metadata; none where there is no such key."""
+    text = (schema.metadata or {}).get(TASKS_KEY)
+    return [] if text is None else [Task.from_json(item) for item in json.loads(text)]
+
+
+def tasks(folder: str | Path) -> list[Task]:
+    """Return the tasks of the dataset in `folder` (a dataset, or one split of it).
+
+    Raises:
+        FileNotFoundError: no Arrow file lies in the folder.
+    """
+    root = Path(folder)
+    files = sorted(root.glob("*.arrow")) or sorted(root.glob("*/*.arrow"))
+    if not files:
+        raise FileNotFoundError(f"no .arrow file in {root} or its splits; give a dataset that `auxloom build` wrote")
+    with pa.memory_map(str(files[0])) as source:
+        return read_tasks(pa.ipc.open_stream(source).schema)
+
+
+def column(row: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted column path of one row (a dict, as datasets or `to_pylist` give it).
+
+    Example:
+        >>> column({"connective": {"arg1": {"start": 0, "end": 3}}}, "connective.arg1")
+        {'start': 0, 'end': 3}
+    """
+    value: Any = row
+    for part in path.split("."):
+        value = None if value is None else value[part]
+    return value
+
+
+def view(row: Mapping[str, Any], name: str) -> list[str]:
+    """Return the tokens of the sequence `name` of one row: the view if the labeler edited, else the source.
+
+    Example:
+        >>> view({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
+        ['a', 'b']
+    """
+    struct = {} if name == SOURCE else row[name] or {}
+    tokens: list[str] = struct.get("tokens") or row["tokens"]
+    return tokens

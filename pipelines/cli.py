@@ -1,0 +1,309 @@
+"""The `auxloom` command: three jobs (build, train, run) and three looks at them (show, verify, labelers)."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.progress import Bar
+from pipelines.recipe import Recipe, load_recipe, make_recipe, set_key
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
+)
+_out = Console()
+_err = Console(stderr=True)
+
+Inputs = Annotated[list[str] | None, typer.Argument(help="Files, folders or globs; or one recipe that ends in .toml.")]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", help="A labeler by name, or module:Class. Repeat it; the order decides woven conflicts."),
+]
+Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most so many records of each file.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: labelers.disfluency.rate=0.3")]
+Runner = Annotated[str | None, typer.Option(help="A Beam runner, by name or full class name.")]
+Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that another plan has made.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to be resumed later.")]
+
+
+def main() -> None:
+    """Run the command; a mistake of the user is one or two lines on standard error and exit code 2."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        _err.print(f"[bold red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        _err.print(f"[bold red]error:[/] {_plain(error)}; {_cure(error)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _plain(error: BaseException) -> str:
+    """Return an error's text with nothing that rich would read as markup."""
+    return str(error).replace("[", r"\[")
+
+
+def _cure(error: ModuleNotFoundError) -> str:
+    """Name the extra that brings a missing library."""
+    extra = "train" if (error.name or "").partition(".")[0] in {"torch", "tokenizers", "safetensors"} else "build"
+    return rf"install it with: pip install 'auxloom\[{extra}]'"
+
+
+@app.command(epilog="Example: auxloom build news/*.txt --out data --with connective --with disfluency --workers 4")
+def build(
+    inputs: Inputs = None,
+    out: Annotated[str | None, typer.Option(help="Folder of the dataset.")] = None,
+    with_: With = None,
+    views: Views = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    overrides: Set = None,
+    runner: Runner = None,
+    beam: Beam = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a multi-label dataset from text. Run it again to resume a build that was cut short."""
+    flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
+    recipe = _recipe(inputs or [], flags, overrides or [])
+    raise typer.Exit(_build(recipe, overwrite=overwrite, as_json=as_json))
+
+
+@app.command(epilog="Example: auxloom train data --out model --set sampler=temperature --set temperature=5")
+def train(
+    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: size=tiny")] = None,
+    resume: Resume = False,
+    stop_after: StopAfter = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train one model on all tasks of a dataset and report each task beside its baselines."""
+    settings: dict[str, Any] = {}
+    for override in overrides or []:
+        set_key(settings, override.removeprefix("train."))
+    _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
+
+
+@app.command(epilog="Example: auxloom run news/*.txt --out out   (without INPUT: the prose that ships with Python)")
+def run(
+    inputs: Inputs = None,
+    out: Annotated[str | None, typer.Option(help="Folder for dataset, model and report.json.")] = None,
+    with_: With = None,
+    views: Views = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    overrides: Set = None,
+    runner: Runner = None,
+    beam: Beam = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a dataset and train a model on it, in one go."""
+    flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
+    recipe = _recipe(inputs or [_prose(out, as_json=as_json)], flags, overrides or [])
+    folder = Path(recipe.out)
+    recipe = recipe.model_copy(update={"out": str(folder / "dataset")})
+    code = _build(recipe, overwrite=overwrite, as_json=False, quiet=as_json)
+    if code:
+        raise typer.Exit(code)
+    _train(folder / "dataset", folder / "model", recipe.train, resume=True, stop_after=None, as_json=as_json)
+    (folder / "report.json").write_bytes((folder / "model" / "report.json").read_bytes())
+    if not as_json:
+        _say(f"dataset {folder / 'dataset'}   model {folder / 'model'}   report {folder / 'report.json'}")
+
+
+@app.command(epilog="Example: auxloom show data -n 3 --with connective   or   auxloom show story.txt")
+def show(
+    inputs: Annotated[list[str], typer.Argument(help="A dataset, or text to preview without building.")],
+    with_: With = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 5,
+    views: Views = None,
+    seed: Seed = None,
+    overrides: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
+    from labelers.task import tasks
+    from pipelines.show import read_rows, show_rows
+
+    if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
+        rows, found = read_rows(Path(inputs[0]), n), tasks(inputs[0])
+    else:
+        from pipelines.shard import preview
+
+        flags = _flags(None, with_, views, None, seed, None, None, None)
+        rows, found = preview(_recipe(inputs, flags, overrides or []), n)
+    if with_:
+        found = [task for task in found if task.labeler in with_]
+    if as_json:
+        for row in rows:
+            _print_json(row)
+    else:
+        show_rows(rows, found, _out)
+
+
+@app.command(epilog="Example: auxloom verify data")
+def verify(
+    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")], as_json: AsJson = False
+) -> None:
+    """Recompute digests, rows and books of a dataset; exit code 1 if anything does not add up."""
+    from pipelines.verify import verify as check
+
+    problems = check(dataset)
+    if as_json:
+        _print_json({"dataset": str(dataset), "problems": problems})
+    else:
+        for problem in problems:
+            _say(problem)
+        _say(f"{dataset}: {f'{len(problems)} problems' if problems else 'all digests, rows and books add up'}")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command(epilog="Example: auxloom labelers --json")
+def labelers(as_json: AsJson = False) -> None:
+    """List the labelers: version, tasks, options with their defaults, paper."""
+    from labelers.labeler import load, names
+
+    found = [_describe(load(name)) for name in names()]
+    if as_json:
+        _print_json({"labelers": found})
+        return
+    table = Table("labeler", "version", "tasks (* also woven)", "options", "paper", show_lines=True)
+    for item in found:
+        listed = [f"{task}{' *' if task in item['woven'] else ''}" for task in item["tasks"]]
+        options = [f"{key} = {value!r}".replace("[", r"\[") for key, value in item["options"].items()]
+        paper = item["paper"].replace("[", r"\[")
+        table.add_row(item["name"], str(item["version"]), "\n".join(listed), "\n".join(options), paper)
+    _out.print(table)
+
+
+def _describe(labeler: Any) -> dict[str, Any]:
+    """Return what `labelers` prints of one labeler."""
+    from labelers.labeler import Corpus
+
+    corpus = Corpus(classes={"roles": ("A", "B")})
+    return {
+        "name": labeler.name,
+        "version": labeler.version,
+        "tasks": [task.name for task in labeler.own_tasks(corpus)],
+        "woven": [task.name for task in labeler.own_tasks(corpus, joint=True)],
+        "options": {item.name: getattr(labeler, item.name) for item in dataclasses.fields(labeler)},
+        "paper": labeler.paper,
+    }
+
+
+def _flags(
+    out: str | None,
+    with_: list[str] | None,
+    views: str | None,
+    workers: int | None,
+    seed: int | None,
+    limit: int | None,
+    runner: str | None,
+    beam: list[str] | None,
+) -> dict[str, Any]:
+    """Return the recipe keys that the options name; what was not given stays out."""
+    flags: dict[str, Any] = {"out": out, "with": with_, "views": views, "seed": seed}
+    run: dict[str, Any] = {"workers": workers, "runner": runner}
+    for item in beam or []:
+        set_key(run.setdefault("beam", {}), item)
+    flags["input"] = {"limit": limit}
+    flags["run"] = run
+    return _without_none(flags)
+
+
+def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping without the keys that hold None, at every depth."""
+    kept = {key: _without_none(item) if isinstance(item, Mapping) else item for key, item in value.items()}
+    return {key: item for key, item in kept.items() if item is not None}
+
+
+def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
+    """Return the recipe of a command line: a .toml file or inputs, then options, then overrides."""
+    if len(inputs) == 1 and inputs[0].endswith(".toml"):
+        return load_recipe(inputs[0], overrides, flags)
+    data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}
+    for override in overrides:
+        set_key(data, override)
+    return make_recipe(data)
+
+
+def _prose(out: str | None, *, as_json: bool) -> str:
+    """Write the prose that ships with Python below ``out`` and return where it lies."""
+    from pipelines import pydoc
+
+    folder = Path(out or Recipe().out) / "input"
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = pydoc.write(folder / "pydoc.jsonl")
+    rejected = ", ".join(f"{n:,} {key.partition(': ')[2]}" for key, n in counts.most_common() if "rejected" in key)
+    if not as_json:
+        _say(
+            f"no INPUT given: {counts['documents']:,} documents of English prose that ships with Python, from "
+            f"{counts['texts']:,} distinct texts; {counts['kept']:,} blocks kept, rejected {rejected}"
+        )
+    return str(folder / "pydoc.jsonl")
+
+
+def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, quiet: bool = False) -> int:
+    """Build, print the report and return the exit code."""
+    from pipelines.build import build as run_build
+
+    with Bar(_err, "build", "MB") as bar:
+        report = run_build(recipe, overwrite=overwrite, progress=bar)
+    if as_json:
+        _print_json(report.to_json())
+    elif not quiet:
+        report.print(_out)
+    return int(report.exit_code)
+
+
+def _train(
+    dataset: Path, out: Path, settings: Mapping[str, Any], *, resume: bool, stop_after: int | None, as_json: bool
+) -> None:
+    """Train, and print the report."""
+    from trainer.loop import train as run_train
+    from trainer.report import render
+    from trainer.settings import make_settings
+
+    with Bar(_err, "train", "steps") as bar:
+        report = run_train(dataset, out, make_settings(settings), resume=resume, stop_after=stop_after, progress=bar)
+    if as_json:
+        _print_json(report)
+    else:
+        _out.print(render(report))
+
+
+def _say(text: str) -> None:
+    """Print a line as it is."""
+    _out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    default: Callable[[Any], str] = str
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=default) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The prose of the Python installation: what is kept, what is rejected, and that all of it is counted."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipelines import pydoc
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        ("The queue is emptied first. But items that arrive later are kept.", ""),
+        ("* The first argument names the file, and the second one its mode.", ""),
+        (">>> import queue\n>>> queue.Queue()", "example"),
+        ("slice_item ::= expression | proper_slice and nothing else here.", "grammar"),
+        ("Slice objects\n-------------", "heading"),
+        ("name      the name of the file\nmode      the mode it is opened in", "table"),
+        ("def open_file(name): return open(name).", "code"),
+        ("Close the file.", "short"),
+        ("the rest of a sentence that began somewhere else.", "fragment"),
+        ("The values that are allowed here are the following:", "fragment"),
+    ],
+)
+def test_a_block_is_kept_or_rejected_for_a_reason(block: str, reason: str) -> None:
+    """Prose is kept, each other block is counted under the first rule that rejects it."""
+    counts: Counter[str] = Counter()
+    kept = list(pydoc.prose(block, counts))
+    assert counts == {f"rejected: {reason}" if reason else "kept": 1}
+    assert bool(kept) == (not reason)
+
+
+def test_a_lead_in_to_an_example_is_cut_off() -> None:
+    """The sentence that only announces code goes, the prose before it stays."""
+    text = "The list is sorted in place by its keys. For example::\n\n    >>> sort(x)"
+    assert list(pydoc.prose(text, Counter())) == ["The list is sorted in place by its keys."]
+
+
+def test_the_installation_gives_prose_once_and_counts_every_block(tmp_path: Path) -> None:
+    """A topic or module is one document with a name of its own; writing twice changes nothing."""
+    path = tmp_path / "pydoc.jsonl"
+    counts = pydoc.write(path)
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    names = [record["id"] for record in records]
+    assert len(set(names)) == len(names) == counts["documents"]
+    assert counts["documents"] > 200
+    assert any(name.startswith("topics/") for name in names)
+    before = path.stat().st_mtime_ns
+    assert pydoc.write(path) == counts
+    assert path.stat().st_mtime_ns == before

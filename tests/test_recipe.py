@@ -1,0 +1,107 @@
+"""The recipe: defaults, overrides, paths, and what a mistake is told."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+
+
+def test_defaults_need_nothing() -> None:
+    """An empty recipe is valid: four labelers, separate views, one worker."""
+    recipe = make_recipe({})
+    assert recipe.with_ == ("connective", "disfluency", "paraphrase", "masking")
+    assert (recipe.views, recipe.run.workers, recipe.passage.max_tokens) == ("separate", 1, 128)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"inputs": {}}, "no key 'inputs' (did you mean 'input'?)"),
+        ({"input": {"filez": []}}, "no key 'input.filez' (did you mean 'files'?)"),
+        ({"views": "both"}, "'views': input should be 'separate' or 'woven', given 'both'"),
+        ({"passage": {"max_tokens": 1}}, "greater than or equal to 8, given 1"),
+        ({"labelers": {"maskng": {}}}, "[labelers.maskng] has options for a labeler that `with` does not use"),
+        ({"input": {"keep": {"score": "float"}}}, "'input.keep.score'"),
+    ],
+)
+def test_a_mistake_is_told_with_what_is_allowed(data: dict[str, object], message: str) -> None:
+    """The error names the key, what was given and the nearest or the allowed values."""
+    with pytest.raises(RecipeError) as caught:
+        make_recipe(data)
+    assert message in str(caught.value)
+
+
+def test_one_path_stands_for_a_list() -> None:
+    """A single path needs no brackets."""
+    assert make_recipe({"input": {"files": "a.txt"}}).input.files == ("a.txt",)
+
+
+def test_a_recipe_from_elsewhere_may_name_options_of_a_class() -> None:
+    """The options of module:Class stand under the class's name in lower case."""
+    recipe = make_recipe({"with": ["mylab:Shout"], "labelers": {"shout": {"loud": True}}})
+    assert recipe.labelers["shout"] == {"loud": True}
+
+
+def test_paths_are_relative_to_the_file_and_options_win_over_it(tmp_path: Path) -> None:
+    """TOML first, then what the command line named, then --set."""
+    file = tmp_path / "night.toml"
+    file.write_text(
+        'out = "data"\nseed = 1\n[input]\nfiles = ["texts", "s3://bucket/x.txt"]\n'
+        '[labelers.paraphrase]\ndictionary = "names.tsv"\n',
+        encoding="utf-8",
+    )
+    recipe = load_recipe(file, ["labelers.disfluency.rate=0.3"], {"seed": 2, "run": {"workers": 3}})
+    assert recipe.out == str(tmp_path / "data")
+    assert recipe.input.files == (str(tmp_path / "texts"), "s3://bucket/x.txt")
+    assert recipe.labelers["paraphrase"]["dictionary"] == str(tmp_path / "names.tsv")
+    assert (recipe.seed, recipe.run.workers) == (2, 3)
+    assert recipe.labelers["disfluency"] == {"rate": 0.3}
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "no recipe at"), ("out = ", "is not valid TOML")])
+def test_a_recipe_that_cannot_be_read_is_told(tmp_path: Path, text: str | None, message: str) -> None:
+    """A missing file and broken TOML are errors of the user."""
+    file = tmp_path / "r.toml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(file)
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [("a.b=3", 3), ("a.b=[1, 2]", [1, 2]), ("a.b=true", True), ("a.b=tiny", "tiny"), ("a.b=", "")],
+)
+def test_an_override_is_read_as_toml_or_as_a_string(override: str, value: object) -> None:
+    """Numbers, lists and booleans are values, all else is text."""
+    data: dict[str, object] = {}
+    set_key(data, override)
+    assert data == {"a": {"b": value}}
+
+
+def test_an_override_below_a_value_is_an_error() -> None:
+    """`seed.x=1` cannot be meant, and neither can an override without a value."""
+    with pytest.raises(RecipeError, match="'seed' is a value, not a table"):
+        set_key({"seed": 1}, "seed.x=1")
+    with pytest.raises(RecipeError, match="KEY=VALUE"):
+        set_key({}, "seed")
+
+
+@given(st.integers(), st.sampled_from(["separate", "woven"]), st.integers(8, 2048))
+def test_what_was_given_is_what_stands_there(seed: int, views: str, size: int) -> None:
+    """A recipe keeps its values through TOML-like data and back."""
+    recipe = make_recipe({"seed": seed, "views": views, "passage": {"max_tokens": size}})
+    assert Recipe.model_validate(recipe.model_dump(by_alias=True)) == recipe
+    assert (recipe.seed, recipe.views, recipe.passage.max_tokens) == (seed, views, size)
+
+
+def test_the_documented_recipe_is_the_default() -> None:
+    """recipes/default.toml lists every key with its default."""
+    text = (Path(__file__).parents[1] / "recipes" / "default.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    assert make_recipe(data) == make_recipe({})
+    assert set(data) | {"labelers", "train"} == {item.alias or name for name, item in Recipe.model_fields.items()}

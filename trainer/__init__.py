@@ -1,0 +1,1 @@
+"""Trains one model on all tasks of a dataset that `auxloom build` wrote."""

@@ -1,0 +1,232 @@
+"""A dataset on disk as memory-mapped columns and flat arrays; no row ever becomes a Python object."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labelers.task import SOURCE, Task, read_tasks
+
+__all__ = ["BoolArray", "Dataset", "IntArray", "Ragged", "Split", "Types", "spread"]
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+MANIFEST = "auxloom.json"
+SPLITS = ("train", "validation", "test")
+
+
+def spread(starts: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> IntArray:
+    """Return the indices of all ranges [start, start + length), one range after the other.
+
+    Example:
+        >>> spread(np.array([7, 0]), np.array([2, 3])).tolist()
+        [7, 8, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(np.asarray(starts, np.int64) - ends + lengths, lengths) + np.arange(total)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Lists of unequal length as flat arrays: list i is ``values[offsets[i]:offsets[i + 1]]``.
+
+    Example:
+        >>> lists = Ragged(np.array([0, 2, 3]), np.array([5, 6, 7]))
+        >>> lists.take(np.array([1, 0])).values.tolist()
+        [7, 5, 6]
+    """
+
+    offsets: IntArray
+    """int64 [P + 1]."""
+    values: npt.NDArray[Any]
+    """[N]."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> IntArray:
+        """Length of each list, int64 [P]."""
+        return np.diff(self.offsets)
+
+    @property
+    def owners(self) -> IntArray:
+        """The list that each value stands in, int64 [N]."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @classmethod
+    def of(cls, lengths: npt.NDArray[Any], values: npt.NDArray[Any]) -> Self:
+        """Return the lists that have these lengths."""
+        return cls(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), values)
+
+    def take(self, rows: IntArray) -> "Ragged":
+        """Return the lists of the given rows, in their order."""
+        return self.slice(rows, np.zeros(len(rows), np.int64), self.lengths[rows])
+
+    def slice(self, rows: IntArray, starts: IntArray, ends: IntArray) -> "Ragged":
+        """Return [start, end) of the list of each given row."""
+        lengths = np.maximum(ends - starts, 0)
+        return Ragged.of(lengths, self.values[spread(self.offsets[rows] + starts, lengths)])
+
+    def where(self, mask: BoolArray, other: "Ragged") -> "Ragged":
+        """Return each list of this where ``mask`` [P] holds, else the other's."""
+        both = Ragged.of(
+            np.concatenate([self.lengths, other.lengths]), np.concatenate([self.values, other.values])
+        )
+        return both.take(np.arange(len(self)) + np.where(mask, 0, len(self)))
+
+
+class Types:
+    """Distinct strings and their codes, in the order in which they were met."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def encode(self, values: pa.Array) -> npt.NDArray[np.int32]:
+        """Return the code of each string, int32 [N]; one look-up per distinct string."""
+        coded = values.dictionary_encode()
+        known = self.codes
+        table = np.array([known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()], np.int32)
+        return table[coded.indices.to_numpy()]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its rows in the order of its shards."""
+
+    name: str
+    table: pa.Table = field(repr=False)
+    """Memory-mapped."""
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def column(self, path: str) -> pa.ChunkedArray:
+        """Return the column at a dotted path."""
+        first, *rest = path.split(".")
+        if first not in self.table.column_names:
+            raise ValueError(f"split {self.name} has no column {path!r}; it has {', '.join(self.table.column_names)}")
+        value = self.table.column(first)
+        for part in rest:
+            names = [value.type.field(i).name for i in range(value.type.num_fields)]
+            if part not in names:
+                raise ValueError(f"split {self.name} has no column {path!r}; {first} holds {', '.join(names)}")
+            value = pc.struct_field(value, part)
+        return value
+
+    def integers(self, path: str) -> IntArray:
+        """Return a column of nullable integers or booleans as int64 [P], -1 for null."""
+        value = self.column(path).cast(pa.int64()).fill_null(-1)
+        result: IntArray = value.to_numpy()
+        return result
+
+    def floats(self, path: str) -> npt.NDArray[np.float32]:
+        """Return a column of nullable floats as float32 [P], 0 for null."""
+        result: npt.NDArray[np.float32] = self.column(path).cast(pa.float32()).fill_null(0).to_numpy()
+        return result
+
+    def spans(self, path: str) -> IntArray:
+        """Return a column of nullable {start, end} as int64 [P, 2], -1 for null."""
+        return np.stack([self.integers(f"{path}.start"), self.integers(f"{path}.end")], axis=1)
+
+    def ragged(self, path: str, types: Types | None = None) -> Ragged:
+        """Return a column of lists of numbers or booleans, or with ``types`` of strings, as their codes."""
+        lengths: list[npt.NDArray[Any]] = [np.empty(0, np.int64)]
+        values: list[npt.NDArray[Any]] = []
+        for chunk in self.column(path).chunks:
+            lengths.append(pc.list_value_length(chunk).fill_null(0).to_numpy())
+            flat = chunk.flatten()
+            values.append(flat.to_numpy(zero_copy_only=False) if types is None else types.encode(flat))
+        return Ragged.of(np.concatenate(lengths), np.concatenate(values) if values else np.empty(0, np.int32))
+
+    def tokens(self, sequence: str, types: Types) -> Ragged:
+        """Return the tokens of a sequence as codes: the view's where it holds any, else the source's."""
+        source = self.ragged("tokens", types)
+        if not self._has(sequence, "tokens"):
+            return source
+        own = self.ragged(f"{sequence}.tokens", types)
+        return own.where(own.lengths > 0, source)
+
+    def origins(self, sequence: str) -> Ragged:
+        """Return for each token of a sequence its position in the source, -1 where it was inserted."""
+        lengths = pc.list_value_length(self.column("tokens")).to_numpy()
+        source = Ragged.of(lengths, spread(np.zeros(len(lengths), np.int64), lengths))
+        if not self._has(sequence, "origin"):
+            return source
+        own = self.ragged(f"{sequence}.origin")
+        return own.where(own.lengths > 0, source)
+
+    def documents(self) -> IntArray:
+        """Return a number for the document of each row, int64 [P]; equal where the documents are."""
+        types = Types()
+        parts = [types.encode(chunk) for chunk in self.column("document").chunks]
+        return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
+
+    def _has(self, sequence: str, name: str) -> bool:
+        """Tell whether a sequence has a column of its own."""
+        if sequence == SOURCE or sequence not in self.table.column_names:
+            return False
+        kind = self.table.schema.field(sequence).type
+        return pa.types.is_struct(kind) and kind.get_field_index(name) >= 0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A finished dataset: its tasks and its splits."""
+
+    path: Path
+    digest: str
+    """Of its manifest: two datasets with the same digest hold the same rows."""
+    tasks: tuple[Task, ...]
+    splits: Mapping[str, Split]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the dataset in a folder.
+
+        Raises:
+            FileNotFoundError: there is no dataset, or its build did not end.
+            ValueError: it has no tasks, no train rows, or a task of a kind that this version does not know.
+        """
+        root = Path(path)
+        manifest = root / MANIFEST
+        if not manifest.is_file():
+            raise FileNotFoundError(_missing(root))
+        splits = {name: Split(name, table) for name, table in _tables(root)}
+        if "train" not in splits:
+            raise ValueError(f"the dataset {root} has no train rows; give one that `auxloom build` wrote from more text")
+        tasks = read_tasks(splits["train"].table.schema)
+        if not tasks:
+            raise ValueError(f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`")
+        digest = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
+        return cls(root, digest, tuple(tasks), splits)
+
+
+def _missing(root: Path) -> str:
+    """Say why a folder without a manifest is no dataset, and what to do."""
+    if not root.exists():
+        return f"no such folder: {root}; give a dataset that `auxloom build` wrote"
+    if (root / "plan.json").exists() or any(root.glob("*/*.arrow")):
+        return f"the dataset {root} is unfinished (it has no {MANIFEST}); run the same `auxloom build` again to finish it"
+    return f"{root} is not a dataset (it has no {MANIFEST}); give a folder that `auxloom build` wrote"
+
+
+def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the name and the memory-mapped rows of each split that has any."""
+    for name in SPLITS:
+        parts = []
+        for file in sorted((root / name).glob("data-*.arrow")):
+            parts.append(pa.ipc.open_stream(pa.memory_map(str(file))).read_all())
+        if parts and sum(part.num_rows for part in parts):
+            yield name, pa.concat_tables(parts)

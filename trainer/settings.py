@@ -1,0 +1,74 @@
+"""The settings of a training run: the `[train]` table of a recipe, with every default."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """All that decides a training run beside the dataset.
+
+    Example:
+        >>> Settings(rows=32).rows
+        32
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: Literal["tiny", "small", "base"] = "tiny"
+    """Size of the encoder: tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width)."""
+    vocabulary: int = Field(8192, ge=300)
+    """Number of sub-word pieces, special ones included."""
+    max_pieces: int = Field(384, ge=8, le=32767)
+    """Longest sequence an encoder reads; a label whose span or second side lies beyond is lost, and counted."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+    epochs: int = Field(4, ge=1)
+    """Epochs over all tasks, after those of `words_first`."""
+    words_first: int = Field(1, ge=0)
+    """Epochs on the masked words alone, before all others; 0 where no task masks words."""
+    steps_per_epoch: int = Field(0, ge=0)
+    """0: the train rows of all tasks divided by `rows`, rounded up."""
+    max_steps: int = Field(0, ge=0)
+    """End the run after this many steps; 0: no limit."""
+    rows: int = Field(64, ge=1)
+    """Rows of a step."""
+    bucket: int = Field(16, ge=1)
+    """Rows of like length that go through the encoder in one call; must divide `rows`."""
+    window: int = Field(16, ge=1)
+    """Steps whose rows are sorted into buckets together."""
+    batch: Literal["auto", "tasks", "primary+one", "rows"] = "auto"
+    """What a step serves: the tasks drawn; the primary and one drawn task; or every label of the rows drawn. auto: rows
+    where all tasks read one woven view, else tasks."""
+    sampler: Literal["auto", "proportional", "uniform", "temperature", "annealed", "dynamic"] = "auto"
+    """How tasks are drawn; auto: proportional. Not for `batch` rows."""
+    alpha: float = Field(2.0, ge=1)
+    """The temperature of the sampler of that name."""
+    temperatures: tuple[float, float, int] = (1.0, 5.0, 5)
+    """Dynamic temperature: first, last, and the epochs between them."""
+    weights: dict[str, float] = Field(default_factory=dict)
+    """Fixed weight of a task's loss, by its name; 1 where not given."""
+    primary: str = ""
+    """The task by whose metric the best checkpoint is chosen; "": by the loss of all tasks relative to the prior."""
+    outside_weight: float = Field(1.0, gt=0)
+    """Weight of tags of the first class (outside) in a token task's loss, the others having 1."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup: float = Field(0.05, ge=0, le=1)
+    """Share of the steps in which the learning rate rises."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How it falls to a tenth after that."""
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+
+    evaluate_rows: int = Field(2000, ge=1)
+    """Validation rows per task during training; the test split is evaluated whole."""
+    log_every: int = Field(50, ge=1)
+    """Steps between two lines of metrics.jsonl."""
+    seed: int = 0
+    threads: int = Field(0, ge=0)
+    """Threads of torch; 0: its default. Another number is another run, bit by bit."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
