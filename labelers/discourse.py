@@ -1,20 +1,282 @@
-"""Finding connectives: which strings of a closed lexicon of forms are used to link two clauses or sentences.
+"""Finding connectives: which strings of the lexicon's forms link two clauses or sentences where they stand.
 
-Most forms have other uses ("and" joins nouns, "so" is a degree word). A form is matched by a trie over token types, and
-a linear model over its context decides, after Pitler and Nenkova (2009) and Lin, Ng and Kan (2014), without a parser:
-https://aclanthology.org/P09-2004, https://doi.org/10.1017/S1351324912000307. `benchmarks/connectives.py` measures it and
-made its weights.
+Most forms have other uses ("and" joins nouns, "so" is a degree word). A linear model over closed features of the
+context decides, in the line of Pitler and Nenkova 2009 (https://aclanthology.org/P09-2004) and Lin, Ng and Kan 2014
+(https://doi.org/10.1017/S1351324912000307), but without a parser. ``benchmarks/connectives.py`` measures it and
+``benchmarks/train_connectives.py`` made its weights.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+from labelers.forms import Matches, lexicon, match, rows_of
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
-__all__ = ["TEMPLATES", "THRESHOLD", "Atoms", "Form", "Lexicon", "Matches", "Model", "atoms", "find_connectives", "lexicon", "match", "model", "table"]
+__all__ = ["RULE", "TEMPLATES", "THRESHOLD", "Connectives", "Features", "Model", "features", "find_connectives", "score"]
+
+THRESHOLD = 0.62
+"""Probability from which a match counts as a connective: cross-validated precision 0.91 (train_connectives.py)."""
+
+RULE = math.log(0.926 / 0.074)
+"""Log odds of a form with a comma behind it that opens a segment: 63 of 68 such matches in the annotation."""
+
+FloatArray = npt.NDArray[np.float64]
+
+_REACH = 4
+"""Tokens looked at on either side of a match."""
+
+_AHEAD = 8
+"""Tokens searched for the nearest verb on either side."""
+
+_VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base"})
+_STOPS = frozenset({"comma", "semicolon", "stop", "dash", "edge", "close"})
+
+TEMPLATES: tuple[tuple[str, ...], ...] = (
+    ("form",),
+    ("form", "case", "opens"),
+    ("form", "opens", "class+1"),
+    ("form", "left"),
+    ("form", "right"),
+    ("form", "verb-1", "verb+1"),
+    ("form", "class-1", "verb+1"),
+    ("form", "word-1"),
+    ("form", "word+1"),
+    ("form", "word-2"),
+    ("form", "word+2"),
+    ("word-1",),
+    ("word+1",),
+    ("word-2",),
+    ("word+2",),
+    ("form", "class-1"),
+    ("form", "class+1"),
+    ("form", "class-2"),
+    ("form", "class+2"),
+    ("form", "class-3"),
+    ("form", "class+3"),
+    ("class+4",),
+    ("form", "ending-1"),
+    ("form", "ending+1"),
+    ("ending+2",),
+    ("class-1", "class+1"),
+    ("class+1", "class+2"),
+    ("class-2", "class-1"),
+    ("class+1", "class+2", "class+3"),
+    ("form", "class-1", "class+1"),
+    ("form", "class+1", "class+2"),
+    ("form", "class-2", "class-1"),
+)
+"""Each feature is the conjunction of these values around a match; the number is the distance from its edge."""
+
+
+@dataclass(frozen=True)
+class Connectives:
+    """C connectives found in a batch."""
+
+    start: IntArray
+    """int64 [C]: global position of the first token."""
+    end: IntArray
+    """int64 [C]: global position behind the last token."""
+    form: IntArray
+    """int64 [C]: number of the form in the lexicon."""
+    score: FloatArray
+    """float64 [C]: probability that it is a connective here."""
+
+    def __len__(self) -> int:
+        """Return the number of connectives."""
+        return len(self.start)
+
+
+@cache
+def _classes() -> tuple[dict[str, int], dict[str, str]]:
+    """Return (number of each class, class of each listed word)."""
+    words: dict[str, str] = {}
+    for name, listed in rows_of("word_classes.tsv"):
+        for word in listed.split(" "):
+            words.setdefault(word, name)
+    shapes = ["edge", "digit", "upper", "title", "ly", "ing", "ed", "s", "word", "mark"]
+    return {name: number for number, name in enumerate([*shapes, *dict.fromkeys(words.values())])}, words
+
+
+def _class_of(text: str) -> str:
+    """Return the coarse class of a token by its form."""
+    known = _classes()[1].get(text.lower())
+    if known:
+        return known
+    if not text[0].isalpha():
+        return "digit" if text[0].isdigit() else "mark"
+    if text[0].isupper():
+        return "upper" if text.isupper() and len(text) > 1 else "title"
+    return next((ending for ending in ("ly", "ing", "ed", "s") if text.endswith(ending) and len(text) > 4), "word")
+
+
+def _case(text: str) -> int:
+    """Return 0 for lower case, 1 for a capital, 2 for capitals only."""
+    return 0 if not text[0].isupper() else 2 if text.isupper() and len(text) > 1 else 1
+
+
+_TYPE = np.dtype([("word", np.int32), ("ending", np.int32), ("class", np.int16), ("case", np.int8), ("part", np.int8)])
+
+
+def type_table(words: Mapping[str, int], endings: Mapping[str, int], texts: Sequence[str]) -> npt.NDArray[np.void]:
+    """Return per text the numbers of its word, ending and class, its case, and its part (1 verb, 2 stop)."""
+    numbers = _classes()[0]
+    out = np.zeros(len(texts), _TYPE)
+    for i, text in enumerate(texts):
+        name = _class_of(text)
+        lower = text.lower()
+        part = 1 if name in _VERBS or (name == "ed" and _case(text) == 0) else 2 if name in _STOPS else 0
+        out[i] = words.get(lower, 0), endings.get(lower[-3:], 0), numbers[name], _case(text), part
+    return out
+
+
+@dataclass(frozen=True)
+class Features:
+    """What each of C matches is seen as: per value of `TEMPLATES` an int64 [C], and how many numbers it has."""
+
+    values: Mapping[str, IntArray]
+    sizes: Mapping[str, int]
+
+    def key(self, template: tuple[str, ...]) -> tuple[IntArray, int]:
+        """Return (int64 [C]: one number for the conjunction of the template's values, how many there are)."""
+        key, size = np.zeros(1, np.int64), 1
+        for name in template:
+            key, size = key * self.sizes[name] + self.values[name], size * self.sizes[name]
+        return key, size
+
+
+def features(batch: PassageBatch, matches: Matches, model: "Model") -> Features:
+    """Return the values that the model's features are made of, for each match."""
+    types = batch.vocabulary.property(model)
+    segment = np.searchsorted(batch.segments, matches.start, side="right") - 1
+    row = batch.segment_rows[segment]
+    first, last = batch.offsets[row], batch.offsets[row + 1]
+    values: dict[str, IntArray] = {
+        "form": matches.form,
+        "case": types["case"][batch.codes[matches.start]],
+        "opens": (batch.segments[segment] == matches.start).astype(np.int64),
+        "left": np.minimum(matches.start - batch.segments[segment], 9),
+        "right": np.minimum(batch.segment_ends[segment] - matches.end, 9),
+    }
+    for side, edge in ((-1, matches.start - 1), (1, matches.end)):
+        verb, open_ = np.zeros(len(matches), np.int64), np.ones(len(matches), bool)
+        for far in range(_AHEAD):
+            place = edge + side * far
+            inside = (place >= first) & (place < last)
+            seen = types[batch.codes[np.clip(place, first, last - 1)]]
+            if far < _REACH:
+                for name in ("word", "ending", "class"):
+                    values[f"{name}{side * (far + 1):+d}"] = np.where(inside, seen[name].astype(np.int64), 0)
+            part = np.where(inside, seen["part"], 2)
+            verb = np.where(open_ & (part == 1), min(far, 3) + 1, verb)
+            # a stop beside the match itself closes nothing: ", but" and "However ,"
+            open_ = open_ & (part != 1) & ((part != 2) | (far == 0))
+        values[f"verb{side:+d}"] = verb
+    return Features(values, model.sizes())
+
+
+@dataclass(frozen=True)
+class Model:
+    """A table of weights for conjunctions of values; as a property it numbers the types that it knows.
+
+    It equals itself alone, so that a vocabulary keeps one property per model.
+    """
+
+    words: tuple[str, ...]
+    """Words that have a weight."""
+    endings: tuple[str, ...]
+    """Last three letters that have one."""
+    bias: float = 0.0
+    weights: tuple[FloatArray, ...] = ()
+    """For each template, the weight of each key."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by identity: the tables are large and made once."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Hash by identity."""
+        return id(self)
+
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:
+        """Return the record of each type."""
+        words, endings = self._numbers()
+        return type_table(words, endings, texts)
+
+    def _numbers(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the number, from 1 on, of each word and ending."""
+        return tuple({text: i for i, text in enumerate(texts, 1)} for texts in (self.words, self.endings))  # type: ignore[return-value]
+
+    def names(self) -> dict[str, list[str]]:
+        """Return what the numbers of each kind of value stand for."""
+        distances = [str(i) for i in range(10)]
+        return {
+            "form": [form.form for form in lexicon().forms],
+            "case": distances[:3],
+            "opens": distances[:2],
+            "left": distances,
+            "right": distances,
+            "verb": distances[:5],
+            "word": ["*", *self.words],
+            "ending": ["*", *self.endings],
+            "class": list(_classes()[0]),
+        }
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many numbers each value of the templates has."""
+        names = self.names()
+        return {value: len(names[value.rstrip("+-1234")]) for template in TEMPLATES for value in template}
+
+
+@cache
+def model() -> Model:
+    """Return the model of the package, read from ``lexicons/connective_weights.tsv``."""
+    (_, bias), *rows = rows_of("connective_weights.tsv")
+    read = [(TEMPLATES[int(number)], *values) for number, *values in rows]
+    named: dict[str, set[str]] = {"word": set(), "ending": set()}
+    for template, *values in read:
+        for value, text in zip(template, values[:-1], strict=True):
+            named.setdefault(value.rstrip("+-1234"), set()).add(text)
+    blank = Model(*(tuple(sorted(named[kind] - {"*"})) for kind in ("word", "ending")))
+    numbers = {kind: {text: i for i, text in enumerate(texts)} for kind, texts in blank.names().items()}
+    sizes = blank.sizes()
+    tables = {template: np.zeros(math.prod(sizes[value] for value in template)) for template in TEMPLATES}
+    for template, *values in read:
+        key = 0
+        for value, text in zip(template, values[:-1], strict=True):
+            key = key * sizes[value] + numbers[value.rstrip("+-1234")][text]
+        tables[template][key] = float(values[-1])
+    return Model(blank.words, blank.endings, float(bias), tuple(tables[template] for template in TEMPLATES))
+
+
+def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) -> FloatArray:
+    """Return the log odds, float64 [C], that each match is a connective where it stands."""
+    chosen = chosen or model()
+    seen = features(batch, matches, chosen)
+    total = np.full(len(matches), chosen.bias)
+    for template, weights in zip(TEMPLATES, chosen.weights, strict=True):
+        total += weights[seen.key(template)[0]]
+    rule = np.array([form.rule for form in lexicon().forms])[matches.form]
+    comma = seen.values["class+1"] == _classes()[0]["comma"]
+    return np.where(rule & (seen.values["opens"] == 1) & comma, np.maximum(total, RULE), total)
+
+
+def find_connectives(
+    batch: PassageBatch, threshold: float = THRESHOLD, *, at: IntArray | None = None
+) -> Connectives:
+    """Mark the connectives of a batch; nothing is removed.
+
+    Args:
+        batch: P passages, in English.
+        threshold: the least probability that counts.
+        at: global positions, sorted, to look at; None for all.
+    """
+    matches = match(batch, at)
+    odds = score(batch, matches)
+    found = odds >= math.log(threshold / (1 - threshold)) if threshold > 0 else np.ones(len(matches), bool)
+    taken = matches.take(found)
+    return Connectives(taken.start, taken.end, taken.form, 1 / (1 + np.exp(-odds[found])))

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from passages import dialogue, passages
 from scipy import stats
 
 from labelers.edits import Edits, View, source_view, weave
 from labelers.labeler import Corpus
 from labelers.masking import Masking
 from labelers.passages import PassageBatch
-from passages import dialogue, passages
 
 ROLES = ("Chief Cook", "guest", "waiter")
 CORPUS = Corpus(classes={"roles": ROLES})
@@ -213,7 +213,7 @@ def test_role_names_are_hidden_in_hidden_turns_alone(seed: int) -> None:
 
 
 def test_a_silent_word_of_a_role_name_stays_readable() -> None:
-    """ "Head of the Office" hides head and office, not of and the."""
+    """A role called Head of the Office hides head and office, not of and the."""
     corpus = Corpus(classes={"roles": ("Head of the Office", "guard")})
     batch = dialogue([[("guard", "The head of the office is here ."), ("guard", "Yes ."), ("guard", "Go .")]])
     (row,) = label(batch, corpus, role_rate=0.9)
@@ -278,9 +278,9 @@ def test_no_combination_of_tasks_shows_a_target(count: int, seed: int) -> None:
     turns = batch.segment_turns[batch.token_segments].tolist()
     for tasks in itertools.combinations(("word", "segment", "role"), count):
         words, roles = reads(row, tokens, turns, tasks)
-        for i, token in enumerate(words):
+        for i, word in enumerate(words):
             if "word" in tasks and row["draw"][i] < 256 * 0.15 and not row["never"][i]:
-                assert token == "[MASK]"
+                assert word == "[MASK]"
         if "segment" in tasks:
             span = row["segment"]
             assert set(words[span["start"] : span["end"]]) == {"[MASK]"}

@@ -1,0 +1,46 @@
+"""The house: rooms that stay light, and names that stay what they are."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("labelers", "pipelines", "trainer")
+MODULES = sorted(
+    f"{room}.{path.stem}" for room in ROOMS for path in (ROOT / room).glob("*.py") if path.stem != "__init__"
+)
+HEAVY = {"apache_beam", "spacy", "nltk", "torch", "tokenizers", "datasets"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_offers(module: str) -> None:
+    """Each module has `__all__`, sorted by nobody but true: every name in it exists."""
+    loaded = importlib.import_module(module)
+    assert loaded.__all__
+    assert [name for name in loaded.__all__ if not hasattr(loaded, name)] == []
+
+
+@pytest.mark.parametrize("module", ["labelers.labeler", "pipelines.cli", "pipelines.recipe", "trainer.settings"])
+def test_a_light_module_loads_no_heavy_library(module: str) -> None:
+    """The command starts with either extra installed, and quickly."""
+    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.strip() == "[]"
+
+
+def test_no_file_and_no_function_outgrows_its_reader() -> None:
+    """No source file has over 400 lines, no function over 60."""
+    big = []
+    for room in ROOMS:
+        for path in (ROOT / room).glob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            if text.count("\n") > 400:
+                big.append(path.name)
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno > 60:
+                    big.append(f"{path.name}:{node.name}")
+    assert big == []
