@@ -7,6 +7,7 @@ document. Needs scikit-learn.
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from connectives import read, spans
 from scipy.sparse import coo_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
-from labelers.discourse import TEMPLATES, Model, features, RULE
-from labelers.forms import Matches, lexicon, match
+from labelers.discourse import TEMPLATES, Model, features, score
+from labelers.forms import Matches, match
 from labelers.passages import PassageBatch
 
 FOLDS = 5
@@ -65,13 +66,6 @@ def gold_of(batch: PassageBatch, matches: Matches, gold: set[tuple[int, int]]) -
     return np.array([(int(s), int(e)) in gold for s, e in zip(matches.start, matches.end, strict=True)])
 
 
-def ruled(batch, matches, blank):
-    seen = features(batch, matches, blank)
-    rule = np.array([form.rule for form in lexicon().forms])[matches.form]
-    from labelers.discourse import _classes
-    return rule & (seen.values["opens"] == 1) & (seen.values["class+1"] == _classes()[0]["comma"])
-
-
 def main(source: str, out: str) -> None:
     """Cross-validate, print, fit on everything and write the table."""
     batch, gold = read(Path(source))
@@ -86,9 +80,8 @@ def main(source: str, out: str) -> None:
         held = documents % FOLDS == fold
         weights, bias = fit(x[~held], y[~held])
         odds[held] = x[held] @ weights + bias
-    r = ruled(batch, matches, blank)
-    odds = np.where(r, np.maximum(odds, RULE), odds)
-    for t in (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8):
+    odds = np.maximum(odds, score(batch, matches, replace(blank, bias=-np.inf)))  # what the rules add
+    for t in (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9):
         chosen = odds >= np.log(t / (1 - t))
         print(f"{t:.2f}  precision {y[chosen].mean():.3f}  recall {y[chosen].sum() / len(gold):.3f}")
     weights, bias = fit(x, y)

@@ -17,13 +17,14 @@ import numpy.typing as npt
 from labelers.forms import Matches, lexicon, match, rows_of
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
-__all__ = ["RULE", "TEMPLATES", "THRESHOLD", "Connectives", "Features", "Model", "features", "find_connectives", "score"]
+__all__ = ["RULE", "TEMPLATES", "THRESHOLD", "Connectives", "Features", "Model", "features", "find_connectives", "log_odds", "score", "shapes"]
 
-THRESHOLD = 0.62
+THRESHOLD = 0.82
 """Probability from which a match counts as a connective: cross-validated precision 0.91 (train_connectives.py)."""
 
-RULE = math.log(0.926 / 0.074)
-"""Log odds of a form with a comma behind it that opens a segment: 63 of 68 such matches in the annotation."""
+RULE = math.log(0.8 / 0.2)
+"""Log odds of a form that opens a segment with what its rule wants behind it. They lie below `THRESHOLD`, because the
+annotation that it was measured on leaves connectives of several words ("for example") out."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -114,9 +115,41 @@ def _class_of(text: str) -> str:
     return next((ending for ending in ("ly", "ing", "ed", "s") if text.endswith(ending) and len(text) > 4), "word")
 
 
+def log_odds(probability: float) -> float:
+    """Return the log odds of a probability, infinite at 0 and 1."""
+    return math.log(probability / (1 - probability)) if 0 < probability < 1 else math.copysign(math.inf, probability - 0.5)
+
+
 def _case(text: str) -> int:
     """Return 0 for lower case, 1 for a capital, 2 for capitals only."""
     return 0 if not text[0].isupper() else 2 if text.isupper() and len(text) > 1 else 1
+
+
+_SHAPE = np.dtype(
+    [(name, bool) for name in ("word", "comma", "mark", "stop", "quote", "verb")] + [("case", np.int8), ("packed", np.int64)]
+)
+
+
+def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG001
+    """Return the record of each type."""
+    out = np.zeros(len(texts), _SHAPE)
+    for i, text in enumerate(texts):
+        name = _class_of(text)
+        word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
+        mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
+        verb = name in _VERBS or text.endswith("ed")
+        packed = word + (comma << 16) + (verb << 32)
+        out[i] = word, comma, mark, name == "stop", quote, verb, _case(text), packed
+    return out
+
+
+def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
+    """Return per type of the batch's vocabulary what it is by its form.
+
+    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``verb`` (looks like
+    one), ``case`` (0 lower, 1 capital, 2 all capitals) and ``packed`` (word, comma and verb as 1 << 0, 16 and 32).
+    """
+    return batch.vocabulary.property(_shape)
 
 
 _TYPE = np.dtype([("word", np.int32), ("ending", np.int32), ("class", np.int16), ("case", np.int8), ("part", np.int8)])
@@ -258,11 +291,11 @@ def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) ->
     chosen = chosen or model()
     seen = features(batch, matches, chosen)
     total = np.full(len(matches), chosen.bias)
-    for template, weights in zip(TEMPLATES, chosen.weights, strict=True):
+    for template, weights in zip(TEMPLATES, chosen.weights, strict=False):
         total += weights[seen.key(template)[0]]
-    rule = np.array([form.rule for form in lexicon().forms])[matches.form]
-    comma = seen.values["class+1"] == _classes()[0]["comma"]
-    return np.where(rule & (seen.values["opens"] == 1) & comma, np.maximum(total, RULE), total)
+    followed = np.array([name == form.rule for form in lexicon().forms for name in _classes()[0]])
+    ruled = followed[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
+    return np.where(ruled, np.maximum(total, RULE), total)
 
 
 def find_connectives(
@@ -277,6 +310,6 @@ def find_connectives(
     """
     matches = match(batch, at)
     odds = score(batch, matches)
-    found = odds >= math.log(threshold / (1 - threshold)) if threshold > 0 else np.ones(len(matches), bool)
+    found = odds >= log_odds(threshold)
     taken = matches.take(found)
     return Connectives(taken.start, taken.end, taken.form, 1 / (1 + np.exp(-odds[found])))

@@ -131,9 +131,8 @@ class View:
         # a deleted position takes the place of the next kept one: fill from the right
         filled = np.where(first >= 0, first, np.iinfo(np.int64).max)
         filled = np.minimum.accumulate(filled[::-1])[::-1]
-        place = np.minimum(filled[positions], self.offsets[rows + 1])
-        place = np.where(positions >= batch.offsets[rows + 1], self.offsets[rows + 1], place)
-        return place - self.offsets[rows]
+        # at the end of a row that is a place of the next one
+        return np.minimum(filled[positions], self.offsets[rows + 1]) - self.offsets[rows]
 
 
 def source_view(batch: PassageBatch) -> View:
@@ -178,21 +177,23 @@ def collisions(batch: PassageBatch, parts: Sequence[Edits]) -> list[BoolArray]:
     """Decide which edits of several labelers are made: per part a bool [E], true where the edit is made.
 
     Two edits of different parts collide where the span that one writes over meets the span that the other writes over
-    or copies from; an insertion also collides with an edit of another part that starts or ends at the same place. The
-    earlier part wins, and its edits are all made or lost before the next part is looked at.
+    or copies from, or where the two spans written over touch. The earlier part wins, and its edits are all made or lost
+    before the next part is looked at.
     """
-    n = len(batch.codes)
-    written, copied = np.zeros(2 * n + 1, bool), np.zeros(2 * n + 1, bool)
+    size = 2 * len(batch.codes) + len(batch)
+    written, copied = np.zeros(size, bool), np.zeros(size, bool)
     made = []
     for part in parts:
-        # places alternate gaps and tokens: token i is place 2i + 1, the gap before it is place 2i
-        first = 2 * part.start
+        # places alternate gaps and tokens, and each row ends with a gap of its own: in row r the gap before token i is
+        # place 2i + r, the token is place 2i + r + 1
+        first = 2 * part.start + part.rows
         length = 2 * (part.end - part.start) + 1
         offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         places = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], length)
         owner = np.repeat(np.arange(len(part)), length)
         sources = np.flatnonzero(part.copies >= 0)
-        copy_places, copy_owner = 2 * part.copies[sources] + 1, part.writers[sources]
+        copy_owner = part.writers[sources]
+        copy_places = 2 * part.copies[sources] + part.rows[copy_owner] + 1
         hit = np.zeros(len(part), bool)
         hit[owner[written[places] | copied[places]]] = True
         hit[copy_owner[written[copy_places]]] = True

@@ -4,7 +4,7 @@ The forms, what is known of each, and the sources of it stand in ``lexicons/conn
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -14,7 +14,12 @@ import numpy.typing as npt
 
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
-__all__ = ["Form", "Lexicon", "Matches", "lexicon", "match", "rows_of"]
+__all__ = ["BLOCKED", "Form", "Lexicon", "Matches", "lexicon", "match", "match_partners", "rows_of", "unmarked_rates"]
+
+BLOCKED = -2
+"""Stands for the form of a match that a partner rules out."""
+
+_FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,25 +28,34 @@ class Form:
 
     form: str
     """Its words in lower case, divided by spaces."""
-    rule: bool
-    """A connective wherever it opens a segment and a comma follows."""
+    rule: str
+    """The class of token (``word_classes.tsv``) behind which it is a connective wherever it opens a segment: ``comma``
+    ("In fact,"), ``subject`` ("For he"); ``""``: none."""
     opens: str
     """``"yes"``: it links the segment that it opens to the one before; ``"alone"``: only where no comma follows later
-    in the segment (a fronted "because" clause belongs to its own sentence); ``"no"``: it does not."""
-    inside: bool
-    """It links two clauses of one sentence."""
-    explicit: int | None
-    """Explicit uses in the annotation that the omission rate was counted in."""
-    omission: float | None
-    """Implicit uses / all uses there; None where there are fewer than 20 uses."""
+    in the segment, as a fronted "because" clause belongs to its own sentence; ``""``: it does not."""
+    inside: str
+    """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
+    semicolon or a dash only; ``""``: it does not."""
+    omission: float
+    """Implicit uses / all uses; nan where it was seen fewer than 20 times."""
     sense: str
     """The level-1 sense that holds at least 0.9 of its uses, else ``""``."""
-    partners: tuple[str, ...]
-    """Forms that announce it earlier ("on the one hand"), removed with it."""
-    keep: float | None
-    """Share of its uses at the opening of a segment that are used; None where it is no class."""
-    keep_inside: float | None
+    partners: str
+    """What announces it in the first argument, divided by ``|``. ``either`` goes with it; ``if=if`` goes with it and
+    makes it another form; ``when=!`` rules it out."""
+    keep: float
+    """The share of its uses at the opening of a segment that is used; nan where it is no class."""
+    keep_dialogue: float
+    """Likewise in dialogues."""
+    keep_inside: float
     """Likewise within a sentence."""
+
+    def announced(self) -> Iterator[tuple[str, str]]:
+        """Return (partner, form that the two make or ``"!"``) for each partner."""
+        for text in filter(None, self.partners.split("|")):
+            partner, _, becomes = text.partition("=")
+            yield partner, becomes or self.form
 
 
 def rows_of(name: str) -> Iterator[list[str]]:
@@ -51,14 +65,9 @@ def rows_of(name: str) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def _number(text: str) -> float | None:
-    """Return the number of a field, None where it is empty."""
-    return float(text) if text else None
-
-
 @dataclass(frozen=True)
 class Lexicon:
-    """All forms, as objects and as arrays of the same order."""
+    """All forms, as objects and as arrays in the same order."""
 
     forms: tuple[Form, ...]
 
@@ -70,13 +79,62 @@ class Lexicon:
     @cached_property
     def words(self) -> dict[str, int]:
         """Number, from 1 on, of every word of a form or of a partner."""
-        texts = [text for form in self.forms for text in (form.form, *form.partners)]
+        texts = [form.form for form in self.forms] + self.partners
         return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}), 1)}
 
-    def trie(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Return (next node [nodes, words], number of the text that ends at each node) for texts made of its words.
+    @cached_property
+    def partners(self) -> list[str]:
+        """The distinct partners."""
+        return sorted({partner for form in self.forms for partner, _ in form.announced()})
 
-        Node 0 is the root and word 0 is every other word, so a zero says that the string goes no further.
+    @cached_property
+    def paired(self) -> npt.NDArray[np.int64]:
+        """int64 [forms, partners]: the form that the two make, BLOCKED, or -1 where they are no pair."""
+        table = np.full((len(self.forms), len(self.partners)), -1)
+        for number, form in enumerate(self.forms):
+            for partner, becomes in form.announced():
+                made = BLOCKED if becomes == "!" else self.index[becomes]
+                table[number, self.partners.index(partner)] = made
+        return table
+
+    @cached_property
+    def alone(self) -> BoolArray:
+        """bool [forms]: links its segment to the one before only where no comma follows."""
+        return np.array([form.opens == "alone" for form in self.forms])
+
+    @cached_property
+    def free(self) -> BoolArray:
+        """bool [forms]: links two clauses without a mark between them."""
+        return np.array([form.inside == "free" for form in self.forms])
+
+    @cached_property
+    def omission(self) -> _FloatArray:
+        """float64 [forms]: omission rates, nan where unknown."""
+        return np.array([form.omission for form in self.forms])
+
+    @cached_property
+    def keep(self) -> _FloatArray:
+        """float64 [forms]: share used at the opening of a segment, nan where it is no class there."""
+        return np.array([form.keep for form in self.forms])
+
+    @cached_property
+    def keep_dialogue(self) -> _FloatArray:
+        """float64 [forms]: share used at the opening of a segment of a dialogue."""
+        return np.array([form.keep_dialogue for form in self.forms])
+
+    @cached_property
+    def keep_inside(self) -> _FloatArray:
+        """float64 [forms]: share used within a sentence, nan where it is no class there."""
+        return np.array([form.keep_inside for form in self.forms])
+
+    def usable(self, min_omission_rate: float) -> BoolArray:
+        """Return which forms are omitted at least so often; an unknown rate counts as 0."""
+        return np.nan_to_num(self.omission) >= min_omission_rate
+
+    def trie(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the text that ends there, -1 for none).
+
+        Node 0 is the root and word 0 is every word that stands in no text: a next node of 0 means that it ends here.
         """
         nodes: dict[tuple[str, ...], int] = {(): 0}
         for text in texts:
@@ -94,13 +152,13 @@ class Lexicon:
 
     @cached_property
     def form_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """The trie of the forms, longest match first being its deepest end."""
+        """The trie of the forms."""
         return self.trie([form.form for form in self.forms])
 
     @cached_property
-    def longest(self) -> int:
-        """Words in the longest form."""
-        return max(len(form.form.split()) for form in self.forms)
+    def partner_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+        """The trie of the partners."""
+        return self.trie(self.partners)
 
 
 @cache
@@ -112,22 +170,11 @@ def lexicon() -> Lexicon:
         'Comparison'
     """
     header, *rows = rows_of("connectives.tsv")
-    forms = [dict(zip(header, row, strict=True)) for row in rows]
+    numbers = {"omission", "keep", "keep_dialogue", "keep_inside"}
     return Lexicon(
         tuple(
-            Form(
-                form=row["form"],
-                rule=row["rule"] == "yes",
-                opens=row["opens"],
-                inside=row["inside"] == "yes",
-                explicit=int(row["explicit"]) if row["explicit"] else None,
-                omission=_number(row["omission"]),
-                sense=row["sense"],
-                partners=tuple(filter(None, row["partners"].split("|"))),
-                keep=_number(row["keep"]),
-                keep_inside=_number(row["keep_inside"]),
-            )
-            for row in forms
+            Form(**{k: float(v or "nan") if k in numbers else v for k, v in zip(header, row, strict=True)})  # type: ignore[arg-type]
+            for row in rows
         )
     )
 
@@ -163,37 +210,86 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
 
     Args:
         batch: P passages.
-        at: int64: global positions to look at, each the first token of a possible match; None for all.
+        at: int64, sorted: global positions to look at, each the first token of a possible match; None for all.
     """
-    step, ends = lexicon().form_trie
-    words = batch.vocabulary.property(_word)
+    trie = lexicon().form_trie
     if at is None:
-        at = np.flatnonzero((step[0] > 0)[words][batch.codes])
-    form, length = _walk(batch, at, step, ends, words)
+        opens = (trie[0][0] > 0)[batch.vocabulary.property(_word)]
+        at = np.flatnonzero(opens[batch.codes])
+    form, length = _walk(batch, at, trie)
     found = np.flatnonzero(form >= 0)
     start, end = at[found], at[found] + length[found]
-    free = start >= np.concatenate([[0], np.maximum.accumulate(end)[:-1]]) if len(start) else np.empty(0, bool)
+    free = np.ones(len(start), bool)
+    free[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
     return Matches(start[free], end[free], form[found][free])
 
 
 def _walk(
-    batch: PassageBatch,
-    at: IntArray,
-    step: npt.NDArray[np.int16],
-    ends: npt.NDArray[np.int16],
-    words: npt.NDArray[np.int16],
+    batch: PassageBatch, at: IntArray, trie: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]
 ) -> tuple[IntArray, IntArray]:
     """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
+    (step, ends), words = trie, batch.vocabulary.property(_word)
     limit = batch.segment_ends[np.searchsorted(batch.segments, at, side="right") - 1]
     node, alive = np.zeros(len(at), np.int64), np.ones(len(at), bool)
-    form, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
-    for size in range(1, lexicon().longest + 1):
-        place = at + size - 1
-        word = np.where(alive & (place < limit), words[batch.codes[np.minimum(place, limit - 1)]], 0)
-        node = step[node, word]
-        alive = node > 0
+    text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
+    size = 0
+    while alive.any():
+        alive &= at + size < limit
+        node = step[node, np.where(alive, words[batch.codes[np.minimum(at + size, limit - 1)]], 0)]
+        alive, size = node > 0, size + 1
         here = alive & (ends[node] >= 0)
-        form, length = np.where(here, ends[node], form), np.where(here, size, length)
-        if not alive.any():
-            break
-    return form, length
+        text, length = np.where(here, ends[node], text), np.where(here, size, length)
+    return text, length
+
+
+def match_partners(
+    batch: PassageBatch, form: IntArray, first: IntArray, stop: IntArray, *, within: bool
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Look for the partner of each of C connectives in its first argument ``[first, stop)``.
+
+    Between segments (not ``within`` a sentence) a single word counts only where it opens the argument, and changes or
+    rules out nothing.
+
+    Returns:
+        int64 [C] each: the form that the two make (BLOCKED where the partner rules it out), and where the partner
+        starts and ends (-1 for none).
+    """
+    allowed = lexicon().paired
+    some = np.flatnonzero((allowed != -1).any(axis=1)[form])
+    # flat places of the first arguments of these connectives, and whose each is
+    size = (stop - first)[some]
+    owner = np.repeat(some, size)
+    place = np.arange(size.sum()) + np.repeat(first[some] - np.cumsum(size) + size, size)
+    partner, length = _walk(batch, place, lexicon().partner_trie)
+    made = np.where(partner >= 0, allowed[form[owner], partner], -1)
+    if not within:
+        made[(made != form[owner]) | ((length == 1) & (place != first[owner]))] = -1
+    pair, out = np.flatnonzero(made != -1), form.copy()
+    start, end = np.full(len(form), -1), np.full(len(form), -1)
+    # the last of several partners is the one assigned
+    out[owner[pair]], start[owner[pair]], end[owner[pair]] = made[pair], place[pair], (place + length)[pair]
+    return out, start, end
+
+
+@cache
+def _pair_factors() -> Mapping[str, tuple[IntArray, npt.NDArray[np.float64]]]:
+    """Return (least values of the buckets, factor of each) by what is counted."""
+    read: dict[str, list[tuple[int, float]]] = {}
+    for name, least, factor in list(rows_of("connective_pairs.tsv"))[1:]:
+        read.setdefault(name, []).append((int(least), float(factor)))
+    return {name: (np.array([v for v, _ in rows]), np.array([f for _, f in rows])) for name, rows in read.items()}
+
+
+def unmarked_rates(**counts: IntArray) -> npt.NDArray[np.float64]:
+    """Return the share of adjacent segments without a connective that is kept, float64 in [0, 1].
+
+    It is a product of one factor per count (``connective_pairs.tsv``), made so that the pairs kept are as long, as
+    often quoted and as often in dialogues as those with a connective.
+
+    Args:
+        counts: int or bool [C] each: what the table has factors for.
+    """
+    rate = np.ones(len(next(iter(counts.values()))))
+    for name, (least, factors) in _pair_factors().items():
+        rate *= factors[np.searchsorted(least, counts[name], side="right") - 1]
+    return np.minimum(rate, 1.0)

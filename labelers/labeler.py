@@ -165,13 +165,14 @@ class Labeler(ABC):
     def task(self, target: str, kind: str, *, joint: bool, **values: Any) -> Task:
         """Return a task of this labeler: ``target`` is a column of its struct and the last part of the task's name."""
         path = f"{self.name}.{target}"
-        values.setdefault("name", f"{self.name}.{values.pop('title', target)}" if target != self.name else self.name)
+        title, sequences = values.pop("title", target), values.pop("sequences", (self.sequence,))
+        values.setdefault("name", f"{self.name}.{title}" if title != self.name else self.name)
         return Task(
             labeler=self.name,
             version=self.version,
             kind=kind,
             target=path,
-            sequences=(WOVEN,) if joint else tuple(values.pop("sequences", (self.sequence,))),
+            sequences=(WOVEN,) if joint else tuple(sequences),
             status=f"{self.name}.status",
             reasons=self.reasons,
             mode="joint" if joint else "own",

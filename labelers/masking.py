@@ -126,7 +126,7 @@ class Masking(Labeler):
             "role_hidden": _lists(hidden, batch.turn_offsets, turns),
             "role_words": _lists(_role_words(batch, corpus, view, hidden), view.offsets, tokens),
         }
-        return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, words, rows))}
+        return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, words))}
 
     def _role_targets(
         self, batch: PassageBatch, corpus: Corpus, draws: Draws, turn_rows: IntArray
@@ -157,9 +157,13 @@ class _IsRoleWord:
     def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG002
         """Return bool for each text."""
         words = {word for name in self.names for word in _WORD.findall(name.casefold())} - _SILENT
-        words |= {f"{word}s" for word in words}
-        found = (not words.isdisjoint(_WORD.findall(text.casefold())) for text in texts)
-        return np.fromiter(found, bool, len(texts))
+        words |= {f"{word}s" for word in words if len(word) > 1}
+        return np.fromiter((_holds(text.casefold(), words) for text in texts), bool, len(texts))
+
+
+def _holds(text: str, words: set[str]) -> bool:
+    """Return whether the text is one of the words, or a longer one stands in it: "cook's", but not the d of "we'd"."""
+    return text in words or any(len(part) > 1 and part in words for part in _WORD.findall(text))
 
 
 def _role_classes(corpus: Corpus) -> tuple[str, ...]:
@@ -175,7 +179,8 @@ def _draw_bytes(batch: PassageBatch, draws: Draws, view: View) -> npt.NDArray[np
     first = np.cumsum(blocks) - blocks
     number = np.arange(blocks.sum()) - np.repeat(first, blocks)
     data = draws.bits("word", np.repeat(batch.keys, blocks), number).astype("<u8").view(np.uint8)
-    return data[np.arange(len(view.codes)) + np.repeat(8 * first - view.offsets[:-1], lengths)]
+    result: npt.NDArray[np.uint8] = data[np.arange(len(view.codes)) + np.repeat(8 * first - view.offsets[:-1], lengths)]
+    return result
 
 
 def _with_neighbours(targets: BoolArray, turn_rows: IntArray) -> BoolArray:
@@ -202,10 +207,10 @@ def _role_words(batch: PassageBatch, corpus: Corpus, view: View, hidden: BoolArr
     return is_role_word & np.where(view.origin >= 0, source[view.origin], rows[view.rows])
 
 
-def _segments(batch: PassageBatch, draws: Draws, words: BoolArray, rows: BoolArray) -> tuple[IntArray, BoolArray]:
+def _segments(batch: PassageBatch, draws: Draws, words: BoolArray) -> tuple[IntArray, BoolArray]:
     """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
     enough = np.bincount(batch.token_segments[words], minlength=len(batch.segments)) >= _MIN_WORDS
-    many = rows & (np.diff(batch.segment_offsets) >= _MIN_SEGMENTS)
+    many = np.diff(batch.segment_offsets) >= _MIN_SEGMENTS
     able = np.flatnonzero(enough & many[batch.segment_rows])
     count = np.bincount(batch.segment_rows[able], minlength=len(batch))
     chosen = np.cumsum(count) - count + draws.integers("segment", batch.keys, count)

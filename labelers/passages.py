@@ -77,7 +77,7 @@ class Vocabulary:
         ``make`` must be hashable and equal to itself over time: a module's function or a frozen dataclass with
         ``__call__``. It may add types to the vocabulary.
         """
-        done, values = self._properties.get(make, (0, np.empty(0)))
+        done, values = self._properties.get(make) or (0, make(self, []))  # of the right dtype without a type, too
         while done < len(self):
             new = make(self, self.texts[done:])
             grown = values if done + len(new) <= len(values) else _grown(values, done, new)
@@ -179,7 +179,7 @@ class PassageBatch:
     @cached_property
     def segment_ends(self) -> IntArray:
         """int64 [S]: global position behind each segment's last token."""
-        return np.append(self.segments[1:], len(self.codes)).astype(np.int64)
+        return np.append(self.segments[1:], len(self.codes))[: len(self.segments)].astype(np.int64)
 
     @cached_property
     def segment_rows(self) -> IntArray:

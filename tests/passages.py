@@ -31,7 +31,7 @@ def _batch(
     dialogues: bool,
 ) -> PassageBatch:
     """Lay the rows out as flat arrays, token by token."""
-    vocabulary = vocabulary or Vocabulary()
+    vocabulary = Vocabulary() if vocabulary is None else vocabulary  # an empty one is false
     tokens: list[str] = []
     segments: list[int] = []
     turns: list[int] = []
@@ -53,7 +53,8 @@ def _batch(
     if not dialogues:
         turns, roles, turn_offsets = [], [], [0] * (len(rows) + 1)
     spaces = np.ones(len(tokens), bool)
-    spaces[np.array(offsets[1:], int) - 1] = False
+    ends = np.array(offsets[1:], int)
+    spaces[ends[ends > 0] - 1] = False
     return PassageBatch(
         vocabulary=vocabulary,
         ids=list(ids) if ids is not None else [f"d{i}/0" for i in range(len(rows))],

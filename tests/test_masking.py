@@ -183,6 +183,18 @@ def test_fewer_than_two_roles_make_no_task(classes: dict[str, tuple[str, ...]]) 
     assert not any(row["role_hidden"] + row["role_words"])
 
 
+def test_a_low_rate_still_leaves_one_target() -> None:
+    """At least one turn of a dialogue is a target."""
+    rows = label(dialogue([DINNER] * 5), role_rate=0.01)
+    assert [sum(role >= 0 for role in row["role"]) for row in rows] == [1] * 5
+
+
+def test_a_row_is_labelled_alike_in_every_company() -> None:
+    """Rows before it, of whatever kind, change nothing."""
+    alone = label(dialogue([DINNER], ids=["x/3"]))
+    assert label(dialogue([DINNER[:4], [("dog", "!")], DINNER], ids=["x/1", "x/2", "x/3"]))[2:] == alone
+
+
 def test_rows_without_roles_of_a_class_have_no_target() -> None:
     """No turn of the row is spoken by a class: no target, and the row before is not disturbed."""
     rows = label(dialogue([DINNER, [("dog", "Woof .")] * 4, DINNER]))
@@ -218,6 +230,18 @@ def test_a_silent_word_of_a_role_name_stays_readable() -> None:
     batch = dialogue([[("guard", "The head of the office is here ."), ("guard", "Yes ."), ("guard", "Go .")]])
     (row,) = label(batch, corpus, role_rate=0.9)
     assert row["role_words"][:8] == [False, True, False, False, True, False, False, False]
+
+
+def test_a_letter_of_a_role_name_is_hidden_as_a_word_only() -> None:
+    """Where the role is "Guest D", a d is hidden, the d of "we'd" is not; longer words are found inside a token."""
+    corpus = Corpus(classes={"roles": ("Guest D", "Guest E")})
+    batch = dialogue([[("Guest D", "We 'd like D or d , co-guest 's Ds .")] * 3])
+    (row,) = label(batch, corpus)
+    assert [w for w, hidden in zip(batch.vocabulary.texts, row["role_words"], strict=False) if hidden] == [
+        "D",
+        "d",
+        "co-guest",
+    ]
 
 
 def test_joint_masks_leave_written_and_copied_tokens_alone() -> None:

@@ -121,7 +121,7 @@ def sampler(settings: Settings) -> Sampler:
         "auto": Proportional(),
         "proportional": Proportional(),
         "uniform": Uniform(),
-        "temperature": Temperature(settings.alpha),
+        "temperature": Temperature(settings.temperature),
         "annealed": Annealed(),
         "dynamic": DynamicTemperature(*settings.temperatures),
     }

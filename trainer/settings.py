@@ -44,8 +44,8 @@ class Settings(BaseModel):
     where all tasks read one woven view, else tasks."""
     sampler: Literal["auto", "proportional", "uniform", "temperature", "annealed", "dynamic"] = "auto"
     """How tasks are drawn; auto: proportional. Not for `batch` rows."""
-    alpha: float = Field(2.0, ge=1)
-    """The temperature of the sampler of that name."""
+    temperature: float = Field(2.0, ge=1)
+    """Of the sampler of that name: 1 is proportional, infinity uniform."""
     temperatures: tuple[float, float, int] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
     weights: dict[str, float] = Field(default_factory=dict)

@@ -1,0 +1,147 @@
+"""Make the keep rates of the connective labeler: python benchmarks/level_connectives.py DATASET...
+
+Writes the columns `keep` and `keep_dialogue` of labelers/lexicons/connectives.tsv, the largest rates with which no form
+is above CAP of the labelled rows of any dataset, and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE
+of the rows and as long, as often quoted and as often in dialogues as the others. A DATASET is a folder that `auxloom
+build` wrote, with whatever labelers: its passages are read. Needs scikit-learn.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from sklearn.linear_model import LogisticRegression
+
+from labelers.candidates import Candidates, opening_candidates, pair_counts, surviving
+from labelers.connective import OPENING, race
+from labelers.draws import Draws
+from labelers.forms import lexicon
+from labelers.passages import PassageBatch, Vocabulary
+
+CAP, SHARE = 0.09, 1 / 6
+ROUNDS, REFITS = 20, 3
+BUCKETS: Mapping[str, tuple[int, ...]] = {
+    "first": (0, 6, 9, 12, 16, 21, 27, 35),
+    "second": (0, 5, 7, 9, 12, 16, 21, 27, 35),
+    "quoted_first": (0, 1),
+    "quoted_second": (0, 1),
+    "dialogue": (0, 1),
+}
+LEXICONS = Path(__file__).parents[1] / "labelers" / "lexicons"
+HEADER = """\
+# How often adjacent segments of which the second opens with no connective form are used: the product of one factor per
+# count, that of the last line whose `least` is not above it. Made by benchmarks/level_connectives.py."""
+
+Counts = Mapping[str, npt.NDArray[Any]]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Input:
+    """The passages of one dataset and the pairs of arguments that they offer."""
+
+    batch: PassageBatch
+    found: Candidates
+    """Those whose connective would not survive elsewhere."""
+    buckets: Floats
+    """[C, buckets]: 0/1."""
+
+    @property
+    def dialogue(self) -> int:
+        """1 for a dataset of dialogues, 0 for prose."""
+        return int(len(self.batch.turns) > 0)
+
+    @classmethod
+    def of(cls, batch: PassageBatch) -> "Input":
+        """Find the pairs of a batch."""
+        found = opening_candidates(batch, OPENING, 0.0)
+        found = found.take(~surviving(batch, found))
+        return cls(batch, found, one_hot(pair_counts(batch, found)))
+
+    def used(self, rates: Floats, weights: Floats, seed: int) -> npt.NDArray[np.int64]:
+        """Return the indices of the pairs that the rows use with these rates."""
+        own = rates[self.dialogue][self.found.form]
+        rate = np.where(self.found.form >= 0, own, np.exp(self.buckets @ weights))
+        index = np.arange(len(rate))
+        # the partner is of no use here, so that it can carry the number of the pair through the race
+        numbered = replace(self.found, rate=np.clip(rate, 1e-9, 1.0), partner=index)
+        return race(self.batch, numbered, Draws(seed, "connective", 0), "keep")[0].partner
+
+
+def one_hot(counts: Counts) -> Floats:
+    """Return the 0/1 matrix [C, buckets of all counts]."""
+    parts = [np.eye(len(b))[np.searchsorted(b, counts[name], side="right") - 1] for name, b in BUCKETS.items()]
+    return np.concatenate(parts, axis=1)
+
+
+def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Correct the rate of every form, and of prose and dialogues without one, by its share of the rows, some times."""
+    rates, weights = rates.copy(), weights.copy()
+    for seed in range(ROUNDS):
+        highest = np.full(rates.shape, 1e-4)
+        for part in inputs:
+            form = part.found.form[part.used(rates, weights, seed)]
+            share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
+            weights[part.dialogue - 2] += 0.5 * np.log(SHARE / max(share[0], 1e-3))
+            highest[part.dialogue] = np.maximum(highest[part.dialogue], share[1:])
+        rates = np.minimum(1.0, rates * np.sqrt(CAP / highest))
+    return rates, weights
+
+
+def match_kinds(inputs: Sequence[Input], rates: Floats, weights: Floats) -> Floats:
+    """Return weights with which unmarked pairs fall into the buckets as marked ones do (logistic regression)."""
+    x, y = [], []
+    for part in inputs:
+        used = part.used(rates, weights, ROUNDS)
+        for kind, which in ((1, used[part.found.form[used] >= 0]), (0, np.flatnonzero(part.found.form < 0))):
+            x.append(part.buckets[which])
+            y.append(np.full(len(which), kind))
+    fitted = LogisticRegression(C=10.0, max_iter=1000).fit(np.concatenate(x)[:, :-2], np.concatenate(y)).coef_[0]
+    return np.concatenate([fitted, weights[-2:]])
+
+
+def make(batches: Sequence[PassageBatch]) -> tuple[Floats, Floats]:
+    """Return (rates [prose and dialogue, forms], log factor per bucket)."""
+    inputs = [Input.of(batch) for batch in batches]
+    rates = np.tile(np.where(np.isnan(lexicon().keep), 0.0, 1.0), (2, 1))
+    weights = np.zeros(sum(map(len, BUCKETS.values())))
+    weights[-2:] = np.log(0.03)
+    for _ in range(REFITS):
+        rates, weights = level(inputs, rates, weights)
+        weights = match_kinds(inputs, rates, weights)
+    return level(inputs, rates, weights)
+
+
+def write_forms(rates: Floats) -> None:
+    """Write the rates into their columns of the lexicon."""
+    path = LEXICONS / "connectives.tsv"
+    lines = path.read_text("utf-8").splitlines()
+    top = next(i for i, line in enumerate(lines) if not line.startswith("# "))
+    header = lines[top].split("\t")
+    for i, line in enumerate(lines[top + 1 :]):
+        cells = line.split("\t")
+        for name, column in zip(("keep", "keep_dialogue"), rates, strict=True):
+            at = header.index(name)
+            cells[at] = f"{column[i]:.2g}" if cells[at] else ""
+        lines[top + 1 + i] = "\t".join(cells)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def write_pairs(weights: Floats) -> None:
+    """Write the factor of each bucket."""
+    keys = [(name, least) for name, buckets in BUCKETS.items() for least in buckets]
+    lines = [f"{name}\t{least}\t{np.exp(weight):.3g}" for (name, least), weight in zip(keys, weights, strict=True)]
+    text = "\n".join([HEADER, "count\tleast\tfactor", *lines]) + "\n"
+    (LEXICONS / "connective_pairs.tsv").write_text(text, "utf-8")
+
+
+def main(folders: Sequence[str]) -> None:
+    """Read the datasets, make the rates and write them."""
+    rates, weights = make([read(Path(folder)) for folder in folders])
+    write_forms(rates)
+    write_pairs(weights)

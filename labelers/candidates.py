@@ -1,0 +1,289 @@
+"""Pairs of arguments that passages offer: those that a connective links, and those that none does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.discourse import log_odds, score, shapes
+from labelers.edits import Edits
+from labelers.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
+from labelers.passages import BoolArray, IntArray, PassageBatch
+
+__all__ = ["Candidates", "inside_candidates", "opening_candidates", "pair_counts", "surviving"]
+
+LEAST = 3
+"""Words that an argument must have."""
+
+LONG = 8
+"""Words from which an argument between segments needs no verb that the closed lists know."""
+
+MOST = 60
+"""Words that it may have: what is longer is a list, or a page without full stops."""
+
+DOUBT = 0.1
+"""Probability from which another use of the form in the second argument counts as a connective that survives there."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """C pairs of arguments; all positions are global, all arrays of length C.
+
+    The first argument is ``[first, mark)``; ``[mark, second)`` goes, within it the connective ``[start, end)``; the
+    second argument is ``[second, stop)``. Without a connective, ``mark`` to ``second`` are one position.
+    """
+
+    rows: IntArray
+    """int64, sorted."""
+    form: IntArray
+    """int64: number of the form in the lexicon, -1 for none."""
+    rate: FloatArray
+    """float64: the share of such pairs that is kept."""
+    first: IntArray
+    mark: IntArray
+    start: IntArray
+    end: IntArray
+    second: IntArray
+    stop: IntArray
+    partner: IntArray
+    """int64: where the partner of a paired form starts in the first argument, -1 for none."""
+    partner_end: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.rows)
+
+    @classmethod
+    def make(cls, rows: IntArray, **arrays: Any) -> Self:
+        """Return candidates of the given arrays; what is not given is -1."""
+        blank = np.full(len(rows), -1, np.int64)
+        return cls(rows=rows, **{f.name: arrays.get(f.name, blank) for f in fields(cls) if f.name != "rows"})
+
+    def take(self, which: IntArray | BoolArray) -> Self:
+        """Return the given pairs (indices or a mask)."""
+        return type(self)(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+    @classmethod
+    def concat(cls, parts: Sequence["Candidates"]) -> Self:
+        """Return the pairs of all parts, sorted by row."""
+        joined = cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+        return joined.take(np.argsort(joined.rows, kind="stable"))
+
+    def removal(self, batch: PassageBatch) -> tuple[Edits, BoolArray]:
+        """Return the edits that remove connectives and their partners, and bool [N]: the tokens of both."""
+        marked, paired = self.take(self.form >= 0), self.take(self.partner >= 0)
+        hidden = np.zeros(len(batch.codes) + 1, np.int64)
+        for starts, ends in ((marked.start, marked.end), (paired.partner, paired.partner_end)):
+            hidden += np.bincount(starts, minlength=len(hidden)) - np.bincount(ends, minlength=len(hidden))
+        comma = shapes(batch)["comma"]
+        before = comma[batch.codes[paired.partner - 1]] & (paired.partner > paired.first)
+        behind = paired.partner_end + comma[batch.codes[paired.partner_end]]
+        edits = Edits.concat(
+            [
+                _deletions(batch, marked.rows, marked.mark, marked.start, marked.second),
+                _deletions(batch, paired.rows, paired.partner - before, paired.partner, behind),
+            ]
+        )
+        return edits.take(edits.order()), np.cumsum(hidden)[:-1] > 0
+
+
+def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntArray, stop: IntArray) -> Edits:
+    """Return edits that delete ``[start, stop)`` and hand the capital of the token at ``word`` to the one at ``stop``."""
+    types = shapes(batch)
+    case = types["case"]
+    recased = (case[batch.codes[word]] > 0) & (case[batch.codes[stop]] == 0) & types["word"][batch.codes[stop]]
+    source = stop[recased]
+    return Edits(
+        rows=rows,
+        start=start,
+        end=stop + recased,
+        write_offsets=np.concatenate([[0], np.cumsum(recased)]).astype(np.int64),
+        codes=batch.vocabulary.recode(batch.codes[source], _capitalised),
+        origin=source,
+        copies=source,
+        label=np.full(len(rows), -1, np.int64),
+    )
+
+
+def _capitalised(text: str) -> str:
+    """Return the word with a capital, left alone where it has capitals of its own ("iPhone")."""
+    return text[0].upper() + text[1:] if text.islower() else text
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """What is asked of every segment, arrays of length S."""
+
+    words: IntArray
+    commas: IntArray
+    verbs: IntArray
+    """Tokens that look like a verb."""
+    ended: BoolArray
+    """A full stop, question or exclamation mark closes it, quotes aside."""
+    joined: BoolArray
+    """It follows another segment of its passage and turn."""
+
+    @classmethod
+    def of(cls, batch: PassageBatch) -> Self:
+        """Count in one pass over the tokens: the counts share an int64, 16 bits each."""
+        types = shapes(batch)
+        packed = types["packed"][batch.codes]
+        counts = np.add.reduceat(packed, batch.segments) if len(batch.segments) else packed
+        rows = batch.segment_rows
+        joined = np.concatenate([[False], rows[1:] == rows[:-1]])[: len(rows)]
+        joined[batch.turns] = False
+        last = batch.codes[batch.segment_ends - 1]
+        before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
+        ended = types["stop"][last] | (types["quote"][last] & types["stop"][before])
+        words, commas, verbs = (counts >> shift & 0xFFFF for shift in (0, 16, 32))
+        return cls(words, commas, verbs, ended, joined)
+
+    def pairs(self) -> BoolArray:
+        """Return which segments can be a second argument, after one that can be a first: finished, with a verb."""
+        clause = ((self.verbs > 0) | (self.words >= LONG)) & (self.words <= MOST)
+        first = clause & (self.words >= LEAST) & self.ended
+        return self.joined & np.roll(first, 1) & clause & (self.words >= LEAST)
+
+
+def opening_candidates(batch: PassageBatch, threshold: float, min_omission_rate: float) -> Candidates:
+    """Return the pairs of adjacent segments: those whose second opens with a connective, and with no form at all."""
+    forms = lexicon()
+    about = _Segments.of(batch)
+    matches = match(batch, batch.segments)
+    segment = np.searchsorted(batch.segments, matches.start)
+    opening = np.full(len(batch.segments), -1)
+    opening[segment] = matches.form
+    usable = forms.usable(min_omission_rate)
+    alone = forms.alone[matches.form]
+    second = matches.end + shapes(batch)["comma"][batch.codes[np.minimum(matches.end, len(batch.codes) - 1)]]
+    ok = usable[matches.form] & ~np.isnan(forms.keep[matches.form])
+    ok &= about.pairs()[segment]
+    ok &= about.words[segment] >= LEAST + matches.end - matches.start
+    ok &= (second < batch.segment_ends[segment]) & ~(alone & (about.commas[segment] > 0))
+    ok &= opening[segment] != opening[segment - 1]
+    matches, segment, second = matches.take(ok), segment[ok], second[ok]
+    ok = shapes(batch)["word"][batch.codes[second]] & (score(batch, matches) >= log_odds(threshold))
+    ok &= ~np.isin(second, match(batch, second).start)
+    marked = _opening(batch, matches.take(ok), segment[ok], second[ok])
+    return Candidates.concat([marked, _unmarked(batch, about, opening)])
+
+
+def _opening(batch: PassageBatch, matches: Matches, segment: IntArray, second: IntArray) -> Candidates:
+    """Return the pairs whose second segment opens with these connectives."""
+    form, partner, partner_end = match_partners(
+        batch, matches.form, batch.segments[segment - 1], batch.segment_ends[segment - 1], within=False
+    )
+    rows = batch.segment_rows[segment]
+    found = Candidates.make(
+        rows,
+        form=form,
+        rate=np.where(_dialogue(batch)[rows], lexicon().keep_dialogue[form], lexicon().keep[form]),
+        first=batch.segments[segment - 1],
+        mark=matches.start,
+        start=matches.start,
+        end=matches.end,
+        second=second,
+        stop=batch.segment_ends[segment],
+        partner=partner,
+        partner_end=partner_end,
+    )
+    return found.take(form != BLOCKED)
+
+
+def _unmarked(batch: PassageBatch, about: _Segments, opening: IntArray) -> Candidates:
+    """Return the pairs whose second segment opens with no form, kept as often as marked pairs of their kind are."""
+    segment = np.flatnonzero((opening < 0) & about.pairs() & shapes(batch)["word"][batch.codes[batch.segments]])
+    at = batch.segments[segment]
+    found = Candidates.make(
+        batch.segment_rows[segment],
+        rate=np.ones(len(segment)),
+        first=batch.segments[segment - 1],
+        mark=at,
+        start=at,
+        end=at,
+        second=at,
+        stop=batch.segment_ends[segment],
+    )
+    return replace(found, rate=unmarked_rates(**pair_counts(batch, found)))
+
+
+def _dialogue(batch: PassageBatch) -> BoolArray:
+    """Return which rows have turns."""
+    return np.diff(batch.turn_offsets) > 0
+
+
+def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:
+    """Return what pairs without a connective are matched in, int64 [C] each: words, quotes, and if it is a dialogue."""
+    types = shapes(batch)
+    words, quotes = (np.concatenate([[0], np.cumsum(types[name][batch.codes])]) for name in ("word", "quote"))
+    return {
+        "first": words[found.mark] - words[found.first],
+        "second": words[found.stop] - words[found.second],
+        "quoted_first": np.minimum(quotes[found.mark] - quotes[found.first], 1),
+        "quoted_second": np.minimum(quotes[found.stop] - quotes[found.second], 1),
+        "dialogue": _dialogue(batch)[found.rows].astype(np.int64),
+    }
+
+
+def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: float) -> Candidates:
+    """Return the pairs of clauses of one sentence that a connective at a clause boundary links."""
+    forms, types = lexicon(), shapes(batch)
+    matches = match(batch)
+    segment = np.searchsorted(batch.segments, matches.start, side="right") - 1
+    first, stop = batch.segments[segment], batch.segment_ends[segment]
+    mark = matches.start - (types["mark"][batch.codes[matches.start - 1]] & (matches.start > first))
+    second = matches.end + types["comma"][batch.codes[np.minimum(matches.end, len(batch.codes) - 1)]]
+    ok = forms.usable(min_omission_rate)[matches.form] & (mark > first) & (second < stop)
+    ok &= forms.free[matches.form] | (mark < matches.start)
+    ok &= ~np.isnan(forms.keep_inside[matches.form]) & (score(batch, matches) >= log_odds(threshold))
+    for lower, upper in ((first, mark), (second, stop)):
+        ok &= _clause(batch, lower, np.maximum(upper, lower))
+    matches, first, mark, second, stop = matches.take(ok), first[ok], mark[ok], second[ok], stop[ok]
+    form, partner, partner_end = match_partners(batch, matches.form, first, mark, within=True)
+    found = Candidates.make(
+        batch.segment_rows[segment[ok]],
+        form=form,
+        rate=forms.keep_inside[form],
+        first=first,
+        mark=mark,
+        start=matches.start,
+        end=matches.end,
+        second=second,
+        stop=stop,
+        partner=partner,
+        partner_end=partner_end,
+    )
+    return found.take((form != BLOCKED) & ~np.isin(second, match(batch, np.unique(second)).start))
+
+
+def _clause(batch: PassageBatch, start: IntArray, stop: IntArray) -> BoolArray:
+    """Return which spans have enough words, not too many, and one that looks like a verb."""
+    types = shapes(batch)
+    words = np.concatenate([[0], np.cumsum(types["word"][batch.codes])])
+    verbs = np.concatenate([[0], np.cumsum(types["verb"][batch.codes])])
+    count = words[stop] - words[start]
+    return (count >= LEAST) & (count <= MOST) & (verbs[stop] > verbs[start])
+
+
+def surviving(batch: PassageBatch, found: Candidates) -> BoolArray:
+    """Return which pairs show their connective once more: in the second argument, or at the end of the first."""
+    marked = np.flatnonzero(found.form >= 0)
+    # the tokens of second arguments and the last three of first ones, each place once
+    spans = [(found.second, found.stop), (np.maximum(found.mark - 3, found.first), found.mark)]
+    inside = np.zeros(len(batch.codes) + 1, np.int64)
+    for start, stop in spans:
+        np.add.at(inside, start[marked], 1)
+        np.add.at(inside, stop[marked], -1)
+    again = match(batch, np.flatnonzero(np.cumsum(inside)[:-1] > 0))
+    again = again.take(score(batch, again) >= log_odds(DOUBT))
+    shown = np.zeros(len(found), bool)
+    size = len(batch.codes) + 1
+    keys = np.sort(again.form * size + again.start)
+    for start, stop in spans:
+        low, high = (np.searchsorted(keys, found.form * size + edge) for edge in (start, stop))
+        shown |= high > low
+    return shown & (found.form >= 0)

@@ -1,0 +1,238 @@
+"""Connectives taken out of the text and asked for: which one linked these two arguments? (Lan et al. 2017.)
+
+One connective of a passage is removed, with the comma behind it and the partner that announces it; its form is the
+label, and so is its sense where the form has one. ``docs/labels/connective.md`` describes the labels.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labelers.candidates import Candidates, inside_candidates, opening_candidates, surviving
+from labelers.discourse import THRESHOLD, find_connectives
+from labelers.draws import Draws
+from labelers.edits import Edits, View
+from labelers.forms import lexicon
+from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.task import Task
+
+__all__ = ["Connective", "class_names", "find_connectives", "race"]
+
+NO_CONNECTIVE = "no_connective"
+SENSES = ("Comparison", "Contingency", "Expansion", "Temporal")
+OPENING = 0.65
+"""At openings the model is right more often than its probabilities say: cross-validated precision 0.93 from here on."""
+
+_OTHER_LANGUAGE, _NO_PAIR, _LEVELLED = 2, 3, 4
+_SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connective(Labeler):
+    """Removes one connective per passage and labels the row with it.
+
+    Example:
+        >>> Connective(inside=True).reasons
+        ('language', 'no_pair', 'levelled', 'conflict')
+    """
+
+    version: ClassVar[int] = 1
+    paper: ClassVar[str] = "Lan et al. 2017 [56]"
+    reasons: ClassVar[tuple[str, ...]] = ("language", "no_pair", "levelled", "conflict")
+    edits: ClassVar[bool] = True
+
+    inside: bool = False
+    """Remove connectives within a sentence too, for the task ``connective_inside``; a row serves one task or the
+    other."""
+    min_omission_rate: float = 0.0
+    """Use forms only that annotators of implicit relations supply at least this often: n_implicit / n_all."""
+    threshold: float = OPENING
+    """The least probability of a string at the opening of a segment to be a connective; within a sentence it is never
+    below `discourse.THRESHOLD`."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        for name in ("min_omission_rate", "threshold"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"connective.{name} is {value!r}; give a number between 0 and 1")
+
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
+        """Return the label columns; the second label set only with ``inside``."""
+        inside = (pa.field("connective_inside", pa.int64()),) if self.inside else ()
+        return (
+            pa.field("connective", pa.int64()),
+            pa.field("sense", pa.int64()),
+            pa.field("arg1", _SPAN),
+            pa.field("arg2", _SPAN),
+            pa.field("omission_rate", pa.float32()),
+            pa.field("form", pa.string()),
+            *inside,
+        )
+
+    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+        """Return the task of the form, of its sense, and with ``inside`` that of forms within a sentence."""
+        spans = ("arg1", "arg2")
+        own, within = class_names(inside=False), class_names(inside=True)
+        tasks = [
+            self.task("connective", "span_pair", joint=joint, spans=spans, classes=own, metric="accuracy"),
+            self.task("sense", "span_pair", joint=joint, spans=spans, classes=SENSES, metric="macro_f1"),
+        ]
+        if self.inside:
+            target = "connective_inside"
+            tasks.append(
+                self.task(
+                    target, "span_pair", joint=joint, name=target, spans=spans, classes=within, metric="accuracy"
+                )
+            )
+        return tuple(tasks)
+
+    def forms(self, vocabulary: Vocabulary) -> BoolArray:
+        """Return the types that show a form: its only word, or the longest of several."""
+        return vocabulary.property(_shows_form)
+
+    def propose(
+        self,
+        batch: PassageBatch,
+        corpus: Corpus,  # noqa: ARG002
+        draws: Draws,
+        *,
+        avoid: BoolArray | None = None,  # noqa: ARG002
+    ) -> Proposal:
+        """Choose one pair of arguments per row, and remove the connective between them if there is one."""
+        inside = np.zeros(len(batch), bool)
+        if batch.lang != "en":
+            chosen, status = Candidates.make(np.empty(0, np.int64)), np.full(len(batch), _OTHER_LANGUAGE, np.int8)
+        else:
+            found = opening_candidates(batch, self.threshold, self.min_omission_rate)
+            chosen, status = race(batch, found, draws, "keep")
+            if self.inside:
+                chosen, status, inside = self._either(batch, draws, chosen, status)
+        edits, hidden = chosen.removal(batch)
+        return Proposal(status, edits, hidden, _state(batch, chosen, inside))
+
+    def _either(
+        self, batch: PassageBatch, draws: Draws, chosen: Candidates, status: npt.NDArray[np.int8]
+    ) -> tuple[Candidates, npt.NDArray[np.int8], BoolArray]:
+        """Give each row one task: the one that a coin draws, or the only one that it has a label for."""
+        found = inside_candidates(batch, max(self.threshold, THRESHOLD), self.min_omission_rate)
+        kept, other = race(batch, found, draws, "keep_inside")
+        coin = draws.uniform("task", batch.keys) < 0.5  # noqa: PLR2004
+        inside = (other <= 1) & (coin | (status > 1))
+        joined = Candidates.concat([chosen.take(~inside[chosen.rows]), kept.take(inside[kept.rows])])
+        neither = (status > 1) & (other > 1)
+        return joined, np.where(inside, 0, np.where(neither, np.maximum(status, other), status)).astype(np.int8), inside
+
+    def label(
+        self,
+        batch: PassageBatch,
+        corpus: Corpus,  # noqa: ARG002
+        draws: Draws,  # noqa: ARG002
+        proposal: Proposal,
+        view: View,
+        *,
+        joint: bool = False,  # noqa: ARG002
+    ) -> dict[str, pa.Array]:
+        """Return the labels of the rows whose connective is gone from the view, and of pairs that never had one."""
+        state = proposal.state
+        form, within = state["form"], state["inside"]
+        labelled = (proposal.status <= 1) & ~_shown(proposal, view)
+        opening = labelled & ~within
+        omission, sense = np.append(lexicon().omission, np.nan)[form], np.append(_senses(), -1)[form]
+        columns = {
+            "connective": _nullable(_class_numbers(inside=False)[form], opening),
+            "sense": _nullable(sense, opening & (sense >= 0)),
+            **_spans(batch, view, state, labelled),
+            "omission_rate": _nullable(omission.astype(np.float32), labelled & ~np.isnan(omission)),
+            "form": pa.array([*(f.form for f in lexicon().forms), NO_CONNECTIVE]).take(_nullable(form, labelled)),
+        }
+        if self.inside:
+            columns["connective_inside"] = _nullable(_class_numbers(inside=True)[form], labelled & within)
+        return columns
+
+
+def race(
+    batch: PassageBatch, found: Candidates, draws: Draws, purpose: str
+) -> tuple[Candidates, npt.NDArray[np.int8]]:
+    """Return the pair of each row that is used, and the status of all rows.
+
+    Each pair draws a number and is out if that is above its rate; of the others the one whose number is the smallest
+    share of its rate is used, so that all kept pairs of a row have the same chance.
+    """
+    drawn = draws.uniform(purpose, batch.keys[found.rows], batch.positions[found.start]) / found.rate
+    kept = np.flatnonzero(drawn < 1)
+    kept = kept[~surviving(batch, found.take(kept))]
+    kept = kept[np.lexsort((drawn[kept], found.rows[kept]))]
+    first = np.append(True, np.diff(found.rows[kept]) > 0)[: len(kept)]
+    chosen = found.take(kept[first])
+    status = np.full(len(batch), _NO_PAIR, np.int8)
+    status[found.rows] = _LEVELLED
+    status[chosen.rows] = chosen.form < 0
+    return chosen, status
+
+
+def _state(batch: PassageBatch, chosen: Candidates, inside: BoolArray) -> dict[str, npt.NDArray[Any]]:
+    """Return what `Connective.label` needs, arrays of length P: the form, its task, and four edges of arguments."""
+    form, edges = np.full(len(batch), -1), np.zeros((len(batch), 4), np.int64)
+    form[chosen.rows] = chosen.form
+    edges[chosen.rows] = np.stack([chosen.first, chosen.mark, chosen.second, chosen.stop], axis=1)
+    return {"form": form, "inside": inside, "edges": edges}
+
+
+def _shown(proposal: Proposal, view: View) -> BoolArray:
+    """Return which rows still show in the view a connective that they should have lost."""
+    seen = np.append(proposal.hidden, False)[view.origin]
+    return np.bincount(view.rows[seen], minlength=len(view)) > 0
+
+
+def _spans(
+    batch: PassageBatch, view: View, state: Mapping[str, npt.NDArray[Any]], valid: BoolArray
+) -> dict[str, pa.Array]:
+    """Return the two arguments as spans of the view."""
+    edges, rows = state["edges"], np.arange(len(batch))
+    places = view.locate(batch, edges.ravel(), np.repeat(rows, 4)).reshape(-1, 4)
+    mask = pa.array(~valid)
+    return {
+        name: pa.StructArray.from_arrays([pa.array(places[:, i].astype(np.int32)) for i in pair], fields=list(_SPAN), mask=mask)
+        for name, pair in (("arg1", (0, 1)), ("arg2", (2, 3)))
+    }
+
+
+def _nullable(values: npt.NDArray[Any], valid: BoolArray) -> pa.Array:
+    """Return the values, null where they are not valid."""
+    return pa.array(values, mask=~valid)
+
+
+def class_names(*, inside: bool) -> tuple[str, ...]:
+    """Return the names of a label set: the forms of which a share is kept, and between segments no connective at all."""
+    keep = lexicon().keep_inside if inside else lexicon().keep
+    names = tuple(form.form for form, rate in zip(lexicon().forms, keep, strict=True) if not math.isnan(rate))
+    return names if inside else (*names, NO_CONNECTIVE)
+
+
+@cache
+def _class_numbers(*, inside: bool) -> npt.NDArray[np.int64]:
+    """Return the class of each form, and last that of no form."""
+    names = class_names(inside=inside)
+    number = {name: i for i, name in enumerate(names)}
+    return np.array([number.get(name, -1) for name in [*(form.form for form in lexicon().forms), NO_CONNECTIVE]])
+
+
+@cache
+def _senses() -> npt.NDArray[np.int64]:
+    """Return the sense of each form, -1 for none."""
+    return np.array([SENSES.index(form.sense) if form.sense else -1 for form in lexicon().forms])
+
+
+def _shows_form(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return which texts are a form of a class, or the longest word of one."""
+    names = {name for inside in (False, True) for name in class_names(inside=inside)} - {NO_CONNECTIVE}
+    words = {max(reversed(name.split()), key=len) for name in names}
+    return np.array([text.lower() in words for text in texts], bool)

@@ -1,0 +1,244 @@
+"""Dictionaries of concepts and their names: tab-separated files, WordNet, and the general English of this package.
+
+A concept with one name has nothing to be replaced by, but still takes its words out of reach of shorter names: the
+line ``for ever and ever`` keeps ``for ever`` from being found in it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+__all__ = ["Concept", "general", "plural", "read_tsv", "read_wordnet", "takes_an"]
+
+_SHORTEST = 3
+"""Characters of the shortest name: shorter ones are initials and symbols that stand for much else."""
+
+_HEADER_CAPITALS = 0.9
+"""From this share of names with a capital on, capitals are the file's habit and tell nothing of a name."""
+
+_GRAMMAR = """
+    a about above after again against all am an and any are as at be because been before being below between both
+    but by can could did do does doing down during each else ever every few for from further had has have having he
+    her here hers herself him himself his how i if in into is it its itself just least less like many may me might
+    mine more most much must my myself neither never no nor not now of off on once one only or other our ours
+    ourselves out over own same shall she should since so some such than that the their theirs them themselves then
+    there these they this those through thus till to too two under until up upon us very was we well were what
+    whatever when where whether which while who whom whose why will with within without would yes yet you your yours
+    yourself
+"""
+FUNCTION_WORDS = frozenset(_GRAMMAR.split())
+"""Words of grammar; none of them alone is a name of a concept."""
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing and the names that it goes by."""
+
+    id: str
+    names: tuple[str, ...]
+    """Distinct; a name with a capital in it is found only where it is written so."""
+    type: str = ""
+    """What it may be confused with: a wrong name is taken from another concept of the same type. Concepts whose type
+    is ``noun``, or begins with ``noun.``, are found in the plural as well."""
+
+
+def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
+    r"""Read concepts from lines of ``id, name, synonyms, type``, divided by tabs; synonyms are divided by ``|``.
+
+    A first line that names columns ``id`` and ``name`` says where they stand, and other columns are passed over;
+    ``synonyms`` and ``type`` may be missing. Empty lines and lines that begin with ``#`` say nothing.
+
+    Raises:
+        ValueError: the message names the source, the line, and what is wrong with it.
+
+    Example:
+        >>> read_tsv(b"id\tname\tsynonyms\nC1\tvinegar\tacetic acid\n", "names.tsv")
+        (Concept(id='C1', names=('vinegar', 'acetic acid'), type=''),)
+    """
+    rows = _rows(data, source)
+    first = next(rows, None)
+    if first is None:
+        raise ValueError(f"dictionary {source}: no line with a concept; give id, name and synonyms, divided by tabs")
+    header = [item.strip().lower() for item in first[1]]
+    columns = {key: place for place, key in enumerate(header)} if {"id", "name"} <= set(header) else {}
+    found: dict[str, Concept] = {}
+    for number, fields in rows if columns else _chain(first, rows):
+        try:
+            concept = _concept(fields, columns, len(header))
+        except ValueError as error:
+            raise ValueError(f"dictionary {source}, line {number}: {error}") from None
+        if concept.id in found:
+            raise ValueError(f"dictionary {source}, line {number}: the id {concept.id!r} stood in an earlier line")
+        found[concept.id] = concept
+    return tuple(_plain_capitals(list(found.values())))
+
+
+def _chain(first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first row, then the rest."""
+    yield first
+    yield from rest
+
+
+def _rows(data: bytes, source: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of each line that says something."""
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            text = line.decode().rstrip("\r")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"dictionary {source}, line {number}: not UTF-8 ({error.reason})") from None
+        if text.strip() and not text.startswith("#"):
+            yield number, text.split("\t")
+
+
+def _concept(fields: Sequence[str], columns: Mapping[str, int], width: int) -> Concept:
+    """Return the concept of one line; a ValueError says what is wrong with the line."""
+    if columns and len(fields) != width:
+        raise ValueError(f"{len(fields)} columns, where the first line names {width}")
+    if not columns and not 2 <= len(fields) <= 4:  # noqa: PLR2004  (id and name, then synonyms and type)
+        raise ValueError(f"{len(fields)} columns; give id, name, synonyms (divided by '|') and, if you like, a type")
+    places = columns or {"id": 0, "name": 1, "synonyms": 2, "type": 3}
+
+    def get(key: str) -> str:
+        place = places.get(key, len(fields))
+        return fields[place].strip() if place < len(fields) else ""
+
+    for key in ("id", "name"):
+        if not get(key):
+            raise ValueError(f"no {key}")
+    return Concept(get("id"), _clean([get("name"), *get("synonyms").split("|")]), get("type"))
+
+
+def _clean(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct names that can stand for a concept: no initials, no words of grammar."""
+    tidy = dict.fromkeys(" ".join(name.split()) for name in names)
+    return tuple(name for name in tidy if len(name) >= _SHORTEST and name.lower() not in FUNCTION_WORDS)
+
+
+def _plain_capitals(concepts: list[Concept]) -> list[Concept]:
+    """Lower the first letters of names where nearly all names of a file begin with a capital."""
+    names = [name for concept in concepts for name in concept.names]
+    if sum(name[0].isupper() for name in names) < _HEADER_CAPITALS * len(names):
+        return concepts
+    return [Concept(item.id, tuple(dict.fromkeys(map(_lowered, item.names))), item.type) for item in concepts]
+
+
+def _lowered(name: str) -> str:
+    """Return a name in lower case, save the words that hold a capital behind their first letter (``DNAse``)."""
+    return " ".join(word.lower() if word[1:].islower() else word for word in name.split(" "))
+
+
+@cache
+def general() -> tuple[Concept, ...]:
+    """Return the concepts of general English that come with the package."""
+    path = Path(__file__).parent / "lexicons" / "paraphrase.tsv"
+    return read_tsv(path.read_bytes(), path.name)
+
+
+_PLURALS = (
+    (re.compile(r"(?<!\bhu)(?<!\bger)(?<!\bro)(?<!\bsha)(?<!\bo)man$"), "men"),
+    (re.compile(r"(s|x|z|ch|sh)$"), r"\1es"),
+    (re.compile(r"(?<=[^aeiou])y$"), "ies"),
+    (re.compile(r"$"), "s"),
+)
+
+
+def plural(name: str) -> str:
+    """Return the regular plural of a noun.
+
+    Example:
+        >>> [plural(name) for name in ("film", "dead body", "fox", "seaman")]
+        ['films', 'dead bodies', 'foxes', 'seamen']
+    """
+    return next(pattern.sub(text, name, count=1) for pattern, text in _PLURALS if pattern.search(name))
+
+
+_SAYS_A = re.compile(r"(?i)(?:uni(?!n|m)|unanim|u[bcfmrst][aeiou]|eu|ew|once|one|ouija)")
+_SAYS_AN = re.compile(r"(?i)(?:[aeiou]|hour|heir|honest|honou?r)")
+
+
+def takes_an(word: str) -> bool:
+    """Tell whether ``an`` stands before a word, by its spelling.
+
+    Example:
+        >>> [takes_an(word) for word in ("enormous", "huge", "honest", "useful", "uncommon", "ugly")]
+        [True, False, True, False, True, True]
+    """
+    return bool(_SAYS_AN.match(word)) and not _SAYS_A.match(word)
+
+
+_DETACH = {
+    "noun": (("s", ""), ("es", ""), ("ies", "y"), ("men", "man")),
+    "verb": (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("ing", ""), ("ing", "e")),
+    "adj": (("er", ""), ("er", "e"), ("ier", "y"), ("est", ""), ("est", "e"), ("iest", "y")),
+    "adv": (),
+}
+"""Endings of English inflection and what stands in their place in the base form (WordNet's morphology)."""
+
+
+def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
+    """Read from WordNet's database the concepts whose names can be told without their context.
+
+    A name must be the base form of one lemma with one sense over all parts of speech, no word of grammar and no
+    inflected form of another lemma ("are", "men"); a concept needs two such names. Its type is its part of speech and
+    WordNet's lexicographer file.
+
+    The files are read here, not through NLTK: NLTK reads WordNet only from a folder on its search path, which belongs
+    to the whole process, wants a file ``lexnames`` that distributions of the database leave out, and looks for a
+    mapping between versions among its downloads.
+
+    Args:
+        files: content of ``data.noun``, ``data.verb``, ``data.adj``, ``data.adv`` (any of them) and, if there,
+            ``noun.exc`` and so on, by path.
+
+    Raises:
+        ValueError: no data file, or a line that is no synset.
+    """
+    found = {path.rsplit("/", 1)[-1]: data for path, data in files.items()}
+    parts = [part for part in _DETACH if f"data.{part}" in found]
+    if not parts:
+        raise ValueError(
+            "no WordNet database: give a folder with data.noun, data.verb, data.adj and data.adv "
+            f"(found {', '.join(sorted(found)[:5]) or 'nothing'})"
+        )
+    synsets = [(part, *item) for part in parts for item in _synsets(found[f"data.{part}"], f"data.{part}")]
+    senses = Counter(name.lower() for *_, names in synsets for name in names)
+    lemmas = {part: {name for own, _, names in synsets if own == part for name in names} for part in parts}
+    irregular = {line.split(" ", 1)[0] for part in parts for line in found.get(f"{part}.exc", b"").decode().split("\n")}
+
+    def usable(name: str) -> bool:
+        single = senses[name.lower()] == 1 and not name.endswith(")")
+        return single and name not in irregular and not _inflected(name, lemmas)
+
+    chosen = ((part, key, _clean(name for name in names if usable(name))) for part, key, names in synsets)
+    return tuple(
+        Concept(f"{part}:{key}", names, f"{part}.{key.split(':')[0]}") for part, key, names in chosen if len(names) > 1
+    )
+
+
+def _synsets(data: bytes, source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield ("lexicographer file:offset", names) of each synset in a data file.
+
+    A line is: offset, lexicographer file, type, number of words (hexadecimal), then a word and its id, and so on.
+    Adjectives of limited syntax keep their mark, as in ``galore(ip)``.
+    """
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        if not line or line.startswith(" "):  # the licence stands in indented lines
+            continue
+        fields = line.split(" ", 4)
+        try:
+            words = fields[4].split(" ", 2 * int(fields[3], 16))[: 2 * int(fields[3], 16) : 2]
+        except (IndexError, ValueError):
+            raise ValueError(f"WordNet {source}, line {number}: no synset in {line[:40]!r}") from None
+        yield f"{fields[1]}:{fields[0]}", tuple(word.replace("_", " ") for word in words)
+
+
+def _inflected(name: str, lemmas: Mapping[str, set[str]]) -> bool:
+    """Tell whether a name is also a regular inflected form of a lemma."""
+    return any(
+        name.endswith(ending) and name[: len(name) - len(ending)] + base in lemmas[part]
+        for part in lemmas
+        for ending, base in _DETACH[part]
+    )

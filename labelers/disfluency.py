@@ -1,0 +1,266 @@
+"""Injected disfluencies (S. Wang et al. 2020): n-grams repeated or inserted at random, or deleted.
+
+Which tokens were added is a tagging task; which of two versions of a segment is the corrupted one, and how, is a task
+over pairs. See ``docs/labels/disfluency.md``.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labelers.draws import Draws
+from labelers.edits import Edits, View
+from labelers.fluency import disfluent_segments
+from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.ngrams import Case, Form
+from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.repairs import Corruptor, Profile, Text
+from labelers.task import SOURCE, Task
+
+__all__ = ["Disfluency"]
+
+_PAIR = ("add_0", "add_1", "del_0", "del_1")
+_SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
+_CLEAN, _TOO_SHORT, _DISFLUENT, _NO_PLACE = 1, 2, 3, 4  # status; 0 where there is an edit
+
+PROFILES = {
+    # S. Wang et al. 2020, section 3.1
+    "uniform": Profile(kinds=(0.5, 0.0, 0.5)),
+    # 3,596 repairs in the held-out and test sections of Switchboard: shares of kinds (exact repetition, substitution,
+    # deletion), of reparandum lengths, of repairs per utterance with one or more, and of starts at word 0 or 1
+    "conversational": Profile(
+        kinds=(0.537, 0.412, 0.051),
+        lengths=(0.662, 0.212, 0.071, 0.031, 0.012, 0.012),
+        counts=(0.756, 0.167, 0.077),
+        opening=0.382,
+    ),
+}
+"""What ``profile`` may be."""
+
+
+@dataclass(frozen=True)
+class Disfluency(Labeler):
+    """Segments with repeated, inserted or deleted n-grams.
+
+    Options:
+        profile: ``"uniform"`` draws kinds, lengths and places as the paper does, ``"conversational"`` as they are
+            distributed in telephone speech, with substitutions and editing phrases ("uh", "I mean").
+        rate: share of the segments that additions corrupt.
+        min_words: shorter segments are left alone.
+        max_places: places of a corrupted segment, at most.
+        max_ngram: tokens of an n-gram, at most.
+        interregnum: share of additions that an editing phrase follows; the conversational profile alone has them.
+    """
+
+    profile: str = "uniform"
+    rate: float = 0.5
+    min_words: int = 6
+    max_places: int = 3
+    max_ngram: int = 6
+    interregnum: float = 0.18  # of the repairs counted for the conversational profile
+
+    paper: ClassVar[str] = "S. Wang et al. 2020 [125]"
+    reasons: ClassVar[tuple[str, ...]] = ("too_short", "already_disfluent", "no_place", "conflict")
+    edits: ClassVar[bool] = True
+    needs_pool: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse options that make no sense."""
+        if self.profile not in PROFILES:
+            raise ValueError(f"labeler 'disfluency': no profile {self.profile!r}; there are {', '.join(PROFILES)}")
+        for option in ("rate", "interregnum"):
+            value = getattr(self, option)
+            if not 0 <= value <= 1:
+                raise ValueError(f"labeler 'disfluency': {option} is {value!r}; it must lie between 0 and 1")
+        for option, least in (("min_words", 4), ("max_places", 1), ("max_ngram", 1)):
+            value = getattr(self, option)
+            if value < least:
+                raise ValueError(f"labeler 'disfluency': {option} is {value!r}; it must be {least} or more")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names of the tags: fluent, disfluent and, where there are some, interregnum."""
+        return ("O", "D", "I") if self.profile == "conversational" else ("O", "D")
+
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
+        """Return the tags and, unless woven, the pair with its order and its two spans."""
+        pair = (
+            pa.field("pair", pa.int64()),
+            pa.field("swap", pa.bool_()),
+            pa.field("pair_source", _SPAN),
+            pa.field("pair_view", _SPAN),
+        )
+        return (pa.field("tags", pa.list_(pa.int8())), *(() if joint else pair))
+
+    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+        """Return the tags and, unless woven, the pair task."""
+        tags = self.task("tags", "token", joint=joint, classes=self.classes, level="token", metric="tag_f1")
+        pair = self.task(
+            "pair",
+            "pair",
+            joint=joint,
+            classes=_PAIR,
+            sequences=(SOURCE, self.name),
+            spans=("pair_source", "pair_view"),
+            swap="swap",
+            level="segment",
+            metric="accuracy",
+        )
+        return (tags,) if joint else (tags, pair)
+
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None) -> Proposal:
+        """Choose the segments to corrupt, and how; a woven view gets additions alone."""
+        corruptor = self._corruptor(batch, corpus, draws, avoid)
+        able, disfluent, words, status = self._survey(corruptor.text)
+        rows = batch.segment_rows
+        count = np.bincount(rows[able], minlength=len(batch))
+        deleting = np.zeros(len(batch), bool)
+        if avoid is None:
+            deleting = draws.uniform("deletion", batch.keys) < self._deletion_share(count)
+        number = np.arange(len(rows)) - batch.segment_offsets[rows]
+        added = able & ~deleting[rows] & (draws.uniform("corrupt", batch.keys[rows], number) < self.rate)
+        target = _pick(able & deleting[rows], batch, draws, "target")
+        additions, tags = corruptor.add(np.flatnonzero(added))
+        target = target[target >= 0]
+        edits, tags = _merged(additions, tags, corruptor.delete(target, words[target]))
+        status[edits.rows] = 0
+        untagged = disfluent | deleting[rows]
+        return Proposal(status, edits, state={"tags": tags, "untagged": untagged, "deleting": deleting})
+
+    def _corruptor(self, batch: PassageBatch, corpus: Corpus, draws: Draws, avoid: BoolArray | None) -> Corruptor:
+        """Return what makes the edits of a batch."""
+        case = corpus.derive("disfluency.case", lambda: Case.of(corpus.pool))
+        pool = None
+        if corpus.pool is not None and len(corpus.pool.codes):
+            foreign = corpus.pool
+            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Text.of(foreign, case, self.max_ngram))
+        return Corruptor(
+            text=Text.of(batch, case, self.max_ngram),
+            pool=pool,
+            draws=draws,
+            profile=PROFILES[self.profile],
+            max_places=self.max_places,
+            max_ngram=self.max_ngram,
+            interregnum=self.interregnum if self.profile == "conversational" else 0.0,
+            avoid=avoid,
+        )
+
+    def _survey(self, text: Text) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
+        """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
+        batch = text.batch
+        words = _per_segment(batch, text.ngrams.word)
+        long = words >= self.min_words
+        disfluent = disfluent_segments(batch, text.ngrams.word)
+        headline = 2 * _per_segment(batch, (text.ngrams.flags & Form.CAPS) > 0) > words
+        place = (text.count(text.settled) > 0) & (text.count(text.removable) > 0) & ~headline
+        able = long & ~disfluent & place
+        status = np.full(len(batch), _TOO_SHORT, np.int8)
+        # the later mark wins: a row is as good as its best segment
+        for marked, value in ((long & disfluent, _DISFLUENT), (long & ~disfluent, _NO_PLACE), (able, _CLEAN)):
+            status[batch.segment_rows[marked]] = value
+        return able, disfluent, words, status
+
+    def _deletion_share(self, segments: IntArray) -> npt.NDArray[np.float64]:
+        """Return the probability that a row with that many segments to choose from loses words instead of getting some.
+
+        It makes additions and deletions equally frequent among pairs: an addition row yields a pair only where at
+        least one segment is drawn.
+        """
+        some = 1 - (1 - self.rate) ** segments
+        share: npt.NDArray[np.float64] = some / (1 + some)
+        return share
+
+    def label(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
+    ) -> dict[str, pa.Array]:
+        """Return the tags of the tokens that stand in the view and, unless woven, the pair."""
+        del corpus
+        edits, state = proposal.edits, proposal.state
+        own = np.flatnonzero(view.edit >= 0)
+        edit = view.edit[own]
+        # an edit's tokens stand together in the view: their ranks count from the first of them
+        opens = np.append(True, edit[1:] != edit[:-1])[: len(edit)]
+        rank = np.arange(len(own)) - np.maximum.accumulate(np.where(opens, np.arange(len(own)), 0))
+        segments = _view_segments(batch, view, edits)
+        tags = np.zeros(len(view.codes), np.int8)
+        tags[own] = state["tags"][edits.write_offsets[edit] + rank]
+        if len(segments):
+            tags[state["untagged"][segments]] = -1
+        columns = {"tags": _lists(tags, view, proposal.status <= _CLEAN)}
+        return columns if joint else columns | self._pair(batch, draws, proposal, segments)
+
+    def _pair(self, batch: PassageBatch, draws: Draws, proposal: Proposal, segments: IntArray) -> dict[str, pa.Array]:
+        """Return the columns of the pair task: one corrupted segment per row, in the source and in the view."""
+        corrupted = np.zeros(len(batch.segments), bool)
+        corrupted[batch.token_segments[proposal.edits.start]] = True
+        chosen = _pick(corrupted, batch, draws, "pair")
+        some = chosen >= 0
+        swap = some & (draws.bits("swap", batch.keys) >> np.uint64(63) > 0)
+        pair = 2 * proposal.state["deleting"] + ~swap  # the view, first if swapped, is the corrupted side
+        in_view = np.concatenate([[0], np.cumsum(np.bincount(segments, minlength=len(batch.segments)))])
+        in_source = np.append(batch.segments, len(batch.codes))
+        return {
+            "pair": pa.array(pair.astype(np.int64), mask=~some),
+            "swap": pa.array(swap),
+            "pair_source": _spans(batch, in_source, chosen),
+            "pair_view": _spans(batch, in_view, chosen),
+        }
+
+
+def _pick(marked: BoolArray, batch: PassageBatch, draws: Draws, purpose: str) -> IntArray:
+    """Return int64 [P]: one of the marked segments of each row, -1 where there is none."""
+    places = np.append(np.flatnonzero(marked), -1)
+    count = np.bincount(batch.segment_rows[places[:-1]], minlength=len(batch))
+    chosen = np.cumsum(count) - count + draws.integers(purpose, batch.keys, count)
+    return places[np.where(count > 0, chosen, -1)]
+
+
+def _merged(additions: Edits, tags: npt.NDArray[np.int8], deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8]]:
+    """Return additions and deletions in the order of the text, with the tag of each token written."""
+    edits = Edits.concat([additions, deletions])
+    order = edits.order()
+    tagged = np.concatenate([tags, np.zeros(len(deletions.codes), np.int8)])
+    written = Edits(  # the tags travel as an edit's codes do
+        edits.rows, edits.start, edits.end, edits.write_offsets, tagged, edits.origin, edits.copies, edits.label
+    )
+    return edits.take(order), written.take(order).codes.astype(np.int8)
+
+
+def _per_segment(batch: PassageBatch, marked: BoolArray) -> IntArray:
+    """Return int64 [S]: marked tokens of each segment."""
+    total = np.concatenate([[0], np.cumsum(marked)])
+    return total[batch.segment_ends] - total[batch.segments]
+
+
+def _view_segments(batch: PassageBatch, view: View, edits: Edits) -> IntArray:
+    """Return int64 [M]: the source segment that each token of the view belongs to.
+
+    What we inserted belongs to the segment of the token behind it, what others inserted to that of the one before.
+    """
+    if not len(batch.segments):
+        return np.empty(0, np.int64)
+    segments = np.where(view.origin >= 0, batch.token_segments[view.origin], -1)
+    own = np.flatnonzero((view.edit >= 0) & (view.origin < 0))
+    segments[own] = batch.token_segments[edits.start[view.edit[own]]]
+    return np.maximum(np.maximum.accumulate(segments), batch.segment_offsets[view.rows])
+
+
+def _spans(batch: PassageBatch, bounds: IntArray, segments: IntArray) -> pa.Array:
+    """Return the span of one segment per row, in tokens from the row's first one; null where the segment is -1.
+
+    ``bounds`` is int64 [S + 1]: where each segment starts in the sequence, and the sequence's length.
+    """
+    none = segments < 0
+    at = np.where(none, 0, segments)
+    row = bounds[np.append(batch.segment_offsets[:-1], 0)[:-1]]
+    start, end = (np.where(none, 0, bounds[at + side] - row).astype(np.int32) for side in (0, 1))
+    return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(none))
+
+
+def _lists(values: npt.NDArray[Any], view: View, kept: BoolArray) -> pa.Array:
+    """Return a list per row of values [M]; rows that are not kept get an empty one."""
+    offsets = np.concatenate([[0], np.cumsum(np.where(kept, np.diff(view.offsets), 0))])
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values[kept[view.rows]]))

@@ -1,0 +1,360 @@
+"""Exchanging names: which mentions go together, which rival is drawn, and the edits that put it in their place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.dictionary import takes_an
+from labelers.edits import Edits
+from labelers.mentions import Mentions, Names, style_of
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+
+__all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names", "rewrite"]
+
+_FLOATS = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """B bundles, in the order of rows: all mentions of one concept in one passage, which share one fate."""
+
+    batch: PassageBatch
+    names: Names
+    mentions: Mentions
+    of: IntArray
+    """int64 [M]: the bundle of each mention."""
+    row: IntArray
+    """int64 [B]."""
+    place: IntArray
+    """int64 [B]: where in the row the first mention starts."""
+    name: IntArray
+    """int64 [B]: the name of the first mention."""
+    agree: BoolArray
+    """bool [B]: all mentions use that name."""
+    size: IntArray
+    """int64 [B]: how many mentions."""
+
+    @cached_property
+    def shown(self) -> IntArray:
+        """int32 [N]: the number of the word that each token of the batch shows."""
+        return self.names.words_of(self.batch)
+
+
+def bundles_of(batch: PassageBatch, names: Names, mentions: Mentions) -> Bundles:
+    """Gather the mentions of each concept in each passage."""
+    rows = batch.rows[mentions.start]
+    keys = rows * (len(names) + 1) + names.groups[mentions.name]
+    _, first, of, size = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    name = mentions.name[first]
+    strays = np.bincount(of, weights=mentions.name != name[of], minlength=len(first))
+    start = mentions.start[first]
+    return Bundles(batch, names, mentions, of, rows[first], batch.positions[start], name, strays == 0, size)
+
+
+class Frequencies:
+    """How often each name of a dictionary is used: its count in the pool and one more."""
+
+    def __init__(self, names: Names, counts: IntArray) -> None:
+        """Take the counts (int64 [n]) of the names."""
+        self.weights = counts + 1
+        """int64 [n]."""
+        self._ends = np.cumsum(self.weights)
+        self._first = names.offsets[names.groups]
+        self._totals = np.bincount(names.groups, weights=self.weights).astype(np.int64)[names.groups]
+        self._ranked = np.lexsort((np.array(names.texts), self.weights, names.types))
+        self._rank = np.empty(len(names), np.int64)
+        self._rank[self._ranked] = np.arange(len(names))
+        self._similar: dict[tuple[int, int], IntArray] = {}
+
+    def rival(self, present: IntArray, draws: _FLOATS) -> IntArray:
+        """Draw one of the concept's other names by frequency; the present one has one at least."""
+        own = self.weights[present]
+        before = self._ends[self._first[present]] - self.weights[self._first[present]]
+        place = before + (draws * (self._totals[present] - own)).astype(np.int64)
+        place += np.where(place >= self._ends[present] - own, own, 0)  # pass over the present name
+        rival: IntArray = np.searchsorted(self._ends, place, side="right")
+        return rival
+
+    def chance(self, present: IntArray, rival: IntArray) -> _FLOATS:
+        """Return the probability with which a pair is taken up, so that both directions are equally frequent."""
+        rest = self._totals[present] - self.weights[present]
+        chance: _FLOATS = np.minimum(1.0, rest / (self._totals[present] - self.weights[rival]))
+        return chance
+
+    def similar(self, names: Names, present: int, rival: int) -> IntArray:
+        """Return names of other concepts that could stand for the present one and look as the rival does.
+
+        They are of the same type, resemble the present name in spelling as much as the rival, and are about as
+        frequent as it; the best come first, `_CHOICES` at most.
+        """
+        key = (present, rival)
+        if key not in self._similar:
+            self._similar[key] = self._search(names, present, rival)
+        return self._similar[key]
+
+    def _search(self, names: Names, present: int, rival: int) -> IntArray:
+        """Compare the rival with its neighbours in type and frequency."""
+        middle = self._rank[rival]
+        near = self._ranked[max(0, middle - _WINDOW) : middle + _WINDOW + 1]
+        fits = (names.types[near] == names.types[rival]) & (names.groups[near] != names.groups[rival])
+        near = near[fits & (names.rivals[near] > 0)]
+        gap = np.abs(np.log2(self.weights[near] / self.weights[rival]))
+        likeness = _likeness(names.texts[present], names.texts[rival])
+        texts = [names.texts[name] for name in near.tolist()]
+        off = np.array([abs(_likeness(names.texts[present], text) - likeness) for text in texts], np.float64)
+        order = np.lexsort((near, off + _PER_DOUBLING * gap))
+        best: IntArray = near[order[(off[order] <= _FARTHEST) & (gap[order] <= _DOUBLINGS)]][:_CHOICES]
+        return best
+
+
+_WINDOW = 200
+"""Names on each side, in the order of frequency, that are compared with a rival."""
+_CHOICES = 5
+_FARTHEST = 0.25
+"""Largest difference in likeness between a wrong name and the rival that it stands in for."""
+_DOUBLINGS = 4.0
+"""Largest ratio of their frequencies, as a power of two."""
+_PER_DOUBLING = 0.05
+
+
+def _likeness(one: str, other: str) -> float:
+    """Return Dice's coefficient over the pairs of neighbouring characters of two names.
+
+    Example:
+        >>> _likeness("night", "nacht")
+        0.25
+    """
+    left, right = ({text[i : i + 2] for i in range(len(text) - 1)} for text in (one.lower(), other.lower()))
+    return 2 * len(left & right) / max(1, len(left) + len(right))
+
+
+def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
+    """Return bool [B]: an exchange would repeat a word of the passage, or what it takes away is still to be read.
+
+    That is so if a telling word that only one of the two names has stands elsewhere in the row, if the rival begins or
+    ends with the word before or behind it, or if one of the names is a part of the other. All but the second hold for
+    both directions of a pair alike.
+    """
+    names, checked = bundles.names, np.flatnonzero(rival >= 0)
+    pairs, pair_of = _distinct(bundles.name[checked], rival[checked])
+    marks = [names.marks(*pair) for pair in pairs]
+    own = [
+        [sum(map(word.__eq__, _words(names, pair[0]))) for word in ms.tolist()]
+        for pair, ms in zip(pairs, marks, strict=True)
+    ]
+    hit = np.zeros(len(rival), bool)
+    hit[checked] = np.array([_contains(names, *pair) for pair in pairs], bool)[pair_of]
+    # bundle, word, expected [K]: each word to look for, and how often the bundle's own mentions show it
+    length = np.array([len(item) for item in marks], np.int64)[pair_of]
+    bundle = np.repeat(checked, length)
+    word = _concat([marks[pair] for pair in pair_of.tolist()])
+    expected = _concat([np.array(own[pair], np.int64) for pair in pair_of.tolist()]) * bundles.size[bundle]
+    hit[bundle[_counts(bundles, bundles.row[bundle], word) > expected]] = True
+    return hit | _repeats(bundles, rival)
+
+
+def _words(names: Names, name: int) -> list[int]:
+    """Return the word numbers of a name."""
+    return [names.word(word) for word in names.words[name]]
+
+
+def _contains(names: Names, one: int, other: int) -> bool:
+    """Tell whether what two names do not share at their ends is nothing in one of them."""
+    first, second = ([word.lower() for word in names.words[name]] for name in (one, other))
+    head, tail = _shared(first, second)
+    return min(len(first), len(second)) <= head + tail
+
+
+def _shared(one: list[str], other: list[str]) -> tuple[int, int]:
+    """Return how many tokens two lists share at the front and, of the rest, at the back."""
+    limit = min(len(one), len(other))
+    head = next((i for i in range(limit) if one[i] != other[i]), limit)
+    tail = next((i for i in range(limit - head) if one[-1 - i] != other[-1 - i]), limit - head)
+    return head, tail
+
+
+def _distinct(one: IntArray, other: IntArray) -> tuple[list[tuple[int, int]], IntArray]:
+    """Return the distinct pairs and the pair of each element."""
+    both, which = np.unique(np.stack([one, other], axis=1), axis=0, return_inverse=True)
+    return [(a, b) for a, b in both.tolist()], which.reshape(-1)
+
+
+def _concat(parts: list[IntArray]) -> IntArray:
+    """Return the parts in a row; no parts are an empty array."""
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _counts(bundles: Bundles, rows: IntArray, words: IntArray) -> IntArray:
+    """Return how often each row shows each word."""
+    shown, n_words = bundles.shown, bundles.names.n_words
+    wanted = np.zeros(n_words + 1, bool)
+    wanted[words] = True
+    wanted[-1] = False
+    tokens = np.flatnonzero(wanted[shown])
+    keys = np.sort(bundles.batch.rows[tokens] * n_words + shown[tokens])
+    asked = rows * n_words + words
+    return np.searchsorted(keys, asked, side="right") - np.searchsorted(keys, asked, side="left")
+
+
+def _repeats(bundles: Bundles, rival: IntArray) -> BoolArray:
+    """Return bool [B]: the rival would begin or end with the word that it comes to stand beside."""
+    ends, shown = bundles.names.ends, bundles.shown
+    mentions, new = bundles.mentions, rival[bundles.of]
+    before = np.where(mentions.start > 0, shown[mentions.start - 1], -1)
+    after = np.append(shown, -1)[mentions.end]
+    same = (new >= 0) & ((before == ends[new, 0]) | (after == ends[new, 1]))
+    repeats: BoolArray = np.bincount(bundles.of[same], minlength=len(rival)) > 0
+    return repeats
+
+
+def foreign_names(
+    bundles: Bundles, frequencies: Frequencies, rival: IntArray, replaced: BoolArray, draws: _FLOATS
+) -> IntArray:
+    """Return int64 [B]: for each replaced bundle the name of another concept that could stand there, -1 for none.
+
+    Of the names that resemble the rival, one is drawn; where that is blocked, the next of them that is not.
+    """
+    foreign = np.full(len(rival), -1, np.int64)
+    wanted = np.flatnonzero(replaced)
+    pairs, pair_of = _distinct(bundles.name[wanted], rival[wanted])
+    table = np.full((len(pairs), _CHOICES), -1, np.int64)
+    for i, pair in enumerate(pairs):
+        found = frequencies.similar(bundles.names, *pair)
+        table[i, : len(found)] = found
+    size = (table >= 0).sum(axis=1)[pair_of]
+    first = (draws[wanted] * size).astype(np.int64)
+    for turn in range(_CHOICES):
+        choice = np.full(len(rival), -1, np.int64)
+        choice[wanted] = np.where(turn < size, table[pair_of, (first + turn) % np.maximum(size, 1)], -1)
+        free = (foreign < 0) & (choice >= 0) & ~blocked(bundles, choice)
+        foreign[free] = choice[free]
+    return _once(foreign, bundles.row, len(bundles.names))
+
+
+def _once(foreign: IntArray, rows: IntArray, n: int) -> IntArray:
+    """Take back a name that two bundles of one row were given."""
+    _, which, count = np.unique(rows * (n + 1) + foreign, return_inverse=True, return_counts=True)
+    return np.where(count[which] > 1, -1, foreign)
+
+
+def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
+    """Return the edits that show another name in all mentions of the replaced bundles, in their case.
+
+    Tokens that both names share at their ends stay. An article before the mention is written again where it has to
+    change between "a" and "an"; it keeps its origin.
+    """
+    batch, names, mentions = bundles.batch, bundles.names, bundles.mentions.take(replaced[bundles.of])
+    if not len(mentions.name):
+        return Edits.none()
+    new = shown[bundles.of[replaced[bundles.of]]]
+    style = _styles(batch, names, mentions)
+    article = _articles(batch, mentions)
+    combos, which = np.unique(np.stack([mentions.name, new, style, article], axis=1), axis=0, return_inverse=True)
+    writing = [
+        _Written.make(batch.vocabulary, names, *combo[:2], style=combo[2], article=combo[3])
+        for combo in combos.tolist()
+    ]
+    which = which.reshape(-1)
+    head, tail, repaired = (
+        np.array(part, np.int64)[which] for part in zip(*((w.head, w.tail, w.article) for w in writing), strict=True)
+    )
+    start = mentions.start + head - repaired
+    offsets = np.concatenate([[0], np.cumsum([len(writing[i].codes) for i in which.tolist()])]).astype(np.int64)
+    origin = np.full(offsets[-1], -1, np.int64)
+    origin[offsets[:-1][repaired > 0]] = start[repaired > 0]
+    return Edits(
+        rows=batch.rows[mentions.start],
+        start=start,
+        end=mentions.end - tail,
+        write_offsets=offsets,
+        codes=np.concatenate([writing[i].codes for i in which.tolist()]).astype(np.int32),
+        origin=origin,
+        copies=origin.copy(),
+        label=np.full(len(start), -1, np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What an edit writes for one name in place of another."""
+
+    codes: IntArray
+    head: int
+    """Tokens that stay at the front of the mention."""
+    tail: int
+    """Tokens that stay at its back."""
+    article: int
+    """1 if the article before the mention is written too."""
+
+    @classmethod
+    def make(cls, vocabulary: Vocabulary, names: Names, old: int, new: int, *, style: int, article: int) -> "_Written":
+        """Write name ``new`` for ``old`` in a style, behind an article (0 for none, else its index + 1)."""
+        before = _recase(names.words[old], style, keep=bool(names.exact[old]))
+        words = _recase(names.words[new], style, keep=bool(names.exact[new]))
+        head, tail = _shared(before, words)
+        middle = words[head : len(words) - tail]
+        repaired = ""
+        if article and not head:
+            repaired = _repair(_ARTICLES[article - 1], middle[0], style)
+        codes = vocabulary.encode([repaired, *middle] if repaired else middle)
+        return cls(codes, head, tail, int(bool(repaired)))
+
+
+_LOWER, _FIRST, _UPPER, _EACH = range(4)
+"""How a mention is written: in lower case, its first letter a capital, all in capitals, a capital in each word."""
+
+
+def _recase(words: Iterable[str], style: int, *, keep: bool) -> list[str]:
+    """Return the words in a style; those of a name with capitals of its own keep them."""
+    words = list(words)
+    if style == _UPPER:
+        return [word.upper() for word in words]
+    if style == _EACH and not keep:
+        return [_capital(word) for word in words]
+    return [_capital(words[0]), *words[1:]] if style != _LOWER else words
+
+
+def _capital(word: str) -> str:
+    """Return the word with its first letter a capital."""
+    return word[:1].upper() + word[1:]
+
+
+def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
+    """Return int64 [M]: how each mention is written; one with capitals of its own tells it by its place alone."""
+    style = batch.vocabulary.property(style_of)[batch.codes].astype(np.int64)
+    first, last = style[mentions.start], style[mentions.end - 1]
+    several = mentions.end - mentions.start > 1
+    found = np.where(first > 0, _FIRST, _LOWER)
+    found[(first > 0) & (last > 0) & several] = _EACH
+    found[(first == _UPPER) & ((last == _UPPER) | ~several)] = _UPPER
+    opens = np.isin(mentions.start, batch.segments)
+    return np.where(names.exact[mentions.name], np.where(opens, _FIRST, _LOWER), found)
+
+
+_ARTICLES = ("a", "an", "A", "An", "AN")
+
+
+def _article(_: Vocabulary, texts: Iterable[str]) -> npt.NDArray[np.int8]:
+    """Return the index + 1 of the article that each type is, 0 for others."""
+    return np.array([_ARTICLES.index(text) + 1 if text in _ARTICLES else 0 for text in texts], np.int8)
+
+
+def _articles(batch: PassageBatch, mentions: Mentions) -> IntArray:
+    """Return int64 [M]: the index + 1 of the article before each mention, 0 for none."""
+    before = np.maximum(mentions.start - 1, 0)
+    near = (mentions.start > 0) & (batch.token_segments[before] == batch.token_segments[mentions.start])
+    near[1:] &= mentions.start[1:] > mentions.end[:-1]  # no part of the mention before
+    return np.where(near, batch.vocabulary.property(_article)[batch.codes[before]], 0).astype(np.int64)
+
+
+def _repair(article: str, word: str, style: int) -> str:
+    """Return the article that a word needs, "" where the given one will do."""
+    needed = "an" if takes_an(word) else "a"
+    if article.lower() == needed:
+        return ""
+    if article == "AN" or (article == "A" and style == _UPPER):
+        return needed.upper()
+    return _capital(needed) if article[0] == "A" else needed

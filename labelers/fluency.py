@@ -1,0 +1,155 @@
+"""Which segments are disfluent as they stand: fillers, cut words, transcriber's marks, words that follow themselves."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.forms import rows_of
+from labelers.ngrams import casefold
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.words import is_word
+
+__all__ = ["disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
+
+_STUB = 3  # letters of the longest broken-off word that is told by its repair alone ("pro problem")
+_LETTER = 21  # bits of a code point
+
+
+@cache
+def entries(kind: str) -> dict[str, str]:
+    """Return text -> place or weight (or ``""``) of one kind of entry in the lexicon of disfluencies."""
+    return {row[1]: row[2] if len(row) > 2 else "" for row in rows_of("disfluency.tsv") if row[0] == kind}  # noqa: PLR2004
+
+
+def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
+    """Return where a form is a filler, a cut word or a transcriber's mark.
+
+    Example:
+        >>> is_hesitation(Vocabulary(), ["Um", "th-", "{laugh}", "umbrella", "-"]).tolist()
+        [True, True, True, False, False]
+    """
+    fillers, word = entries("filler"), is_word(vocabulary, texts)
+    found = (
+        text.lower() in fillers
+        or (text.endswith("-") and text[0].isalpha())
+        or (not word[i] and any(character.isalpha() for character in text))
+        for i, text in enumerate(texts)
+    )
+    return np.fromiter(found, bool, len(texts))
+
+
+def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
+    """Return 2 where a word may follow itself in any fluent text, 1 where only in writing, else 0."""
+    places = entries("twice")
+    return np.array([{"any": 2, "writing": 1}.get(places.get(text.lower(), ""), 0) for text in texts], np.int8)
+
+
+def _head(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int64]:  # noqa: ARG001
+    """Return the first three characters of each type in lower case as one number, the first in the highest bits."""
+    heads = (text.casefold()[:_STUB].ljust(_STUB, "\0") for text in texts)
+    return np.array([(ord(a) << 2 * _LETTER) + (ord(b) << _LETTER) + ord(c) for a, b, c in heads], np.int64)
+
+
+def _stub_size(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
+    """Return the length of each type that may be a word broken off (short, lower case, no word we know), else 0."""
+    known = entries("short")
+    fits = (len(t) if len(t) <= _STUB and t.isalpha() and t.islower() and t not in known else 0 for t in texts)
+    return np.fromiter(fits, np.int8, len(texts))
+
+
+def _length(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
+    """Return the number of characters of each type, at most 32,767."""
+    return np.array([min(len(text), 32_767) for text in texts], np.int16)
+
+
+def disfluent_segments(batch: PassageBatch, word: BoolArray) -> BoolArray:
+    """Return bool [S]: segments that hold a hesitation, or one to three words that follow themselves at once.
+
+    Args:
+        batch: P passages.
+        word: bool [N]: words outside transcriber's marks, see `labelers.ngrams.Ngrams.word`.
+    """
+    words = np.flatnonzero(word)
+    segments = batch.token_segments[words]
+    keys = batch.vocabulary.property(casefold)[batch.codes[words]]
+    found = np.zeros(len(batch.segments), bool)
+    marks = _bracket_marks(batch, word)
+    found[batch.token_segments[batch.vocabulary.property(is_hesitation)[batch.codes] | marks]] = True
+    for hits in (_repeats(batch, words, keys, segments), _stubs(batch, words), _markers(batch, words, keys)):
+        found[segments[hits]] = True
+    return found
+
+
+def _bracket_marks(batch: PassageBatch, word: BoolArray) -> BoolArray:
+    """Return bool [N]: words by form that stand in a transcriber's mark of several tokens."""
+    return batch.vocabulary.property(is_word)[batch.codes] & ~word
+
+
+def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: IntArray) -> IntArray:
+    """Return indices into words at which one, two or three words begin that follow again at once."""
+    twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words]]
+    spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words]]
+    excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
+    single = _again(keys, segments, 1)
+    varied = np.zeros(len(words), bool)
+    varied[:-1] = keys[1:] != keys[:-1]
+    several = [
+        hits[varied[hits] | varied[np.minimum(hits + 1, len(words) - 1)]]
+        for hits in (_again(keys, segments, 2), _again(keys, segments, 3))
+    ]
+    return np.concatenate([single[~excepted[single]], *several])
+
+
+def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
+    """Return the indices from which ``period`` keys are repeated at once, in one segment."""
+    size = max(len(keys) - 2 * period + 1, 0)
+    hit = np.ones(size, bool)
+    for i in range(period):
+        hit &= keys[i : i + size] == keys[i + period : i + period + size]
+    hits = np.flatnonzero(hit)
+    return hits[segments[hits] == segments[hits + 2 * period - 1]]
+
+
+def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
+    """Return indices into words at which a broken-off word stands before the word that it begins."""
+    codes = batch.codes[words]
+    size = batch.vocabulary.property(_stub_size)[codes]
+    at = np.flatnonzero(size[:-1]) if len(words) else words
+    size = size[at].astype(np.int64)
+    between = words[at + 1] - words[at] - 1
+    hyphen = batch.codes[np.minimum(words[at] + 1, len(batch.codes) - 1)] == batch.vocabulary.find("-")
+    near = (between == 0) | ((between == 1) & hyphen & (size == 1))
+    heads = batch.vocabulary.property(_head)
+    shift = (_STUB - size) * _LETTER
+    same = (heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)
+    longer = batch.vocabulary.property(_length)[codes[at + 1]] > size
+    together = batch.token_segments[words[at]] == batch.token_segments[words[at + 1]]
+    return at[near & same & longer & together]
+
+
+def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
+    """Return indices into words at which a phrase such as "you know" stands, with a comma or dash behind it.
+
+    Before it must stand no word of the same segment: "he told you know, ..." is no marker.
+    """
+    if len(words) < 2:  # noqa: PLR2004
+        return words[:0]
+    hit = np.zeros(len(words) - 1, bool)
+    for phrase in entries("marker"):
+        first, second = (batch.vocabulary.code(text) for text in phrase.split())
+        hit |= (keys[:-1] == first) & (keys[1:] == second)
+    at = np.flatnonzero(hit)
+    close = (words[at + 1] == words[at] + 1) & ~_next_is_word(batch, words, at + 1)
+    open_ = (at == 0) | (words[at - 1] != words[at] - 1)
+    open_ |= batch.token_segments[words[at]] != batch.token_segments[np.maximum(words[at] - 1, 0)]
+    return at[close & open_]
+
+
+def _next_is_word(batch: PassageBatch, words: IntArray, at: IntArray) -> BoolArray:
+    """Return where the token behind a word is a word of the same segment."""
+    following = np.minimum(at + 1, len(words) - 1)
+    return (words[following] == words[at] + 1) & (
+        batch.token_segments[words[following]] == batch.token_segments[words[at]]
+    )

@@ -1,0 +1,199 @@
+"""Where the n-grams of a text begin and end, and which of its words may change their case.
+
+An n-gram starts and stops where a writer leaves a space: it is made of units ("don't", "well-known", "Mr."), holds
+commas and dashes between them, and never a sentence-final mark, a quote, a bracket or a transcriber's mark.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from functools import cache
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.forms import rows_of
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.words import is_word, transcript_marks
+
+__all__ = ["Case", "Form", "Ngrams", "casefold", "common_words", "form_flags", "ranges", "upper_first"]
+
+_LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "$", "£", "€", "#", "+", "="})
+_HYPHENS = frozenset({"-", "\u2010", "\u2011", "/"})  # as a token they join what stands around them, whatever the spaces
+_APOSTROPHES = ("'", "\u2019")
+_CLITIC = 3  # characters of the longest word that begins with an apostrophe and leans on the one before it ("'ll")
+
+
+class Form(IntFlag):
+    """What the form of a type tells of its part in an n-gram."""
+
+    WORD = 1
+    """A word, not a transcriber's mark."""
+    BAR = 2
+    """No n-gram holds it."""
+    STOP = 4
+    """It parts what it touches, even where no space stands."""
+    LEFT = 8
+    """It belongs to the token before it."""
+    RIGHT = 16
+    """It belongs to the token behind it."""
+    CAPS = 32
+    """Two or more letters, all of them capitals."""
+
+
+def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return the `Form` of each type.
+
+    Example:
+        >>> [Form(int(flags)).name for flags in form_flags(Vocabulary(), ["cat", ",", "-", '"', "'s", "NASA"])]
+        ['WORD', 'STOP', 'LEFT|RIGHT', 'BAR|STOP', 'WORD|LEFT', 'WORD|CAPS']
+    """
+    return np.array([_form(text) for text in texts], np.uint8) | is_word(vocabulary, texts)
+
+
+def _form(text: str) -> Form:
+    """Return all flags of a text but WORD."""
+    if any(character.isalnum() for character in text):
+        if _is_clitic(text):
+            return Form.LEFT
+        letters = [character for character in text if character.isalpha()]
+        return Form.CAPS if len(letters) > 1 and text.isupper() else Form(0)
+    if text in _HYPHENS:
+        return Form.LEFT | Form.RIGHT
+    return Form.STOP if text in _LIGHT else Form.STOP | Form.BAR
+
+
+def _is_clitic(text: str) -> bool:
+    """Return whether a word leans on the one before it: "'s", "n't"."""
+    return text in {f"n{mark}t" for mark in _APOSTROPHES} or (text[0] in _APOSTROPHES and 1 < len(text) <= _CLITIC)
+
+
+def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
+    """Return the code of each type in lower case: what two words must share to count as the same word."""
+    return vocabulary.encode(text.casefold().replace("\u2019", "'") for text in texts)
+
+
+def upper_first(text: str) -> str:
+    """Return the text with its first character as a capital."""
+    return text[:1].upper() + text[1:]
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Return words that are no names, whatever their case: those of the package's word classes."""
+    return frozenset(word for row in rows_of("word_classes.tsv") for word in row[1].split())
+
+
+def ranges(start: IntArray, length: IntArray) -> IntArray:
+    """Return the positions start, start + 1, ... of each (start, length), one after another.
+
+    Example:
+        >>> ranges(np.array([7, 3]), np.array([2, 3])).tolist()
+        [7, 8, 3, 4, 5]
+    """
+    offsets = np.cumsum(length) - length
+    return np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """The U units of a batch, in the order of the text, and the bars that no n-gram crosses."""
+
+    flags: npt.NDArray[np.uint8]
+    """uint8 [N]: the `Form` of each token."""
+    word: BoolArray
+    """bool [N]: it is a word and stands in no transcriber's mark."""
+    first: BoolArray
+    """bool [N]: it opens a segment."""
+    start: IntArray
+    """int64 [U]: global position of each unit's first token."""
+    end: IntArray
+    """int64 [U]: global position behind its last token."""
+    bars: IntArray
+    """int64: positions that no n-gram holds or, being the first of a segment, crosses; the last one is N."""
+
+    @classmethod
+    def of(cls, batch: PassageBatch, bar: BoolArray, longest: int) -> Self:
+        """Find the units of a batch.
+
+        Args:
+            batch: P passages.
+            bar: bool per type: further forms that no n-gram holds.
+            longest: longer units (in tokens) are left out.
+        """
+        n = len(batch.codes)
+        flags = batch.vocabulary.property(form_flags)[batch.codes]
+        marks = transcript_marks(batch)
+        barred = ((flags & Form.BAR) > 0) | bar[batch.codes] | marks
+        word = ((flags & Form.WORD) > 0) & ~marks
+        first = np.zeros(n, bool)
+        first[batch.segments] = True
+        joined = np.zeros(n, bool)
+        stop = (flags & Form.STOP) > 0
+        joined[1:] = ~(batch.spaces[:-1] | stop[:-1] | stop[1:])
+        joined[1:] |= ((flags[1:] & Form.LEFT) | (flags[:-1] & Form.RIGHT)) > 0
+        start = np.flatnonzero(~joined | first)
+        end = np.append(start[1:], n)
+        whole = word[start] & word[end - 1] & (end - start <= longest) & ~np.logical_or.reduceat(barred, start)
+        return cls(flags, word, first, start[whole], end[whole], np.append(np.flatnonzero(first | barred), n))
+
+    def run_end(self, units: IntArray) -> IntArray:
+        """Return the global position at which an n-gram that begins with each unit must have ended."""
+        return self.bars[np.searchsorted(self.bars, self.start[units], side="right")]
+
+    def last(self, units: IntArray, limit: IntArray) -> IntArray:
+        """Return the last unit of the longest n-gram from each unit that ends at the limit or before it.
+
+        It is the unit before the given one where even that is too long.
+        """
+        limit = np.minimum(limit, self.run_end(units))
+        return np.maximum(np.searchsorted(self.end, limit, side="right") - 1, units - 1)
+
+    def capital(self, batch: PassageBatch, units: IntArray) -> BoolArray:
+        """Return where a unit opens a sentence, a quotation or the like: its capital may be the place's."""
+        before = np.maximum(self.start[units] - 1, 0)
+        comma = batch.vocabulary.find(",")
+        return self.first[self.start[units]] | (~self.word[before] & (batch.codes[before] != comma))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Property of a type: 0 its case is its own, 1 its capital is its place's (a common word), 2 nobody knows.
+
+    Names are told from common words by how a pool of text writes them where no sentence begins.
+    """
+
+    lower: Counter[str]
+    """How often each lower-case word stands in the pool."""
+    name: Counter[str]
+    """How often each capitalised word stands there behind another word."""
+
+    @classmethod
+    def of(cls, pool: PassageBatch | None) -> Self:
+        """Count the words of a pool; without one only the package's common words are known."""
+        if pool is None or not len(pool.codes):
+            return cls(Counter(), Counter())
+        word = pool.vocabulary.property(is_word)[pool.codes]
+        inside = word.copy()
+        inside[1:] &= word[:-1]
+        inside[pool.segments] = False
+        texts = pool.vocabulary.texts
+        every = np.bincount(pool.codes[word], minlength=1)
+        within = np.bincount(pool.codes[inside], minlength=1)
+        lower = Counter({texts[code]: int(every[code]) for code in np.flatnonzero(every) if texts[code].islower()})
+        return cls(lower, Counter({texts[code]: int(within[code]) for code in np.flatnonzero(within)}))
+
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG002
+        """Return int8 for each text."""
+        return np.fromiter((self._of(text) for text in texts), np.int8, len(texts))
+
+    def _of(self, text: str) -> int:
+        """Return the class of one text."""
+        if not text[:1].isupper() or text[1:] != text[1:].lower() or text == "I":
+            return 0
+        small = text.lower()
+        if small in common_words() or self.lower[small] > self.name[text]:
+            return 1
+        return 0 if self.name[text] else 2

@@ -1,0 +1,251 @@
+"""Paraphrase: names replaced by other names of the same concept; was a token replaced, is the meaning the same?
+
+Watanabe et al. 2019 replace chemical names by synonyms from a dictionary. Here the exchange is symmetric, so that the
+form of a word alone does not tell whether it was put there: for each name in a passage a rival is drawn among the
+other names of its concept by frequency in the pool, p(rival) / (1 - p(present)); the pair is taken up with probability
+min(1, (1 - p(present)) / (1 - p(rival))); and of the pairs taken up a fair coin decides whether the rival replaces the
+name. Both directions of a pair are then equally frequent, p(a) p(b) / max(1 - p(a), 1 - p(b)), and so are, for each
+form, the mentions replaced by it and those that the coin left alone. Names that were not taken up have no tag.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labelers.dictionary import Concept, general, read_tsv, read_wordnet
+from labelers.draws import Draws
+from labelers.edits import Edits, View
+from labelers.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
+from labelers.labeler import Corpus, Labeler, Proposal, Resource
+from labelers.mentions import Names
+from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.task import SOURCE, Task
+
+__all__ = ["Paraphrase"]
+
+_O, _R = 0, 1
+_DIFFERENT, _EQUIVALENT = 0, 1
+
+
+@dataclass(frozen=True)
+class Paraphrase(Labeler):
+    """Exchanges names of dictionary concepts [130].
+
+    ``hidden`` marks the source tokens that were replaced: the generation task predicts them from the view. The tags
+    predict no token, but a copy of what stood there would give them away just as well.
+
+    Example:
+        >>> from labelers.labeler import load
+        >>> [task.name for task in load("paraphrase").tasks(Corpus())]
+        ['paraphrase.tags', 'paraphrase.equivalent', 'paraphrase.source']
+    """
+
+    dictionary: Resource | None = None
+    """A file of concepts: id, name, synonyms divided by ``|`` and, if you like, a type, divided by tabs. Without it and
+    without ``wordnet`` the general English of this package is used."""
+    wordnet: Resource | None = None
+    """The folder of a WordNet database (data.noun and so on)."""
+    max_concepts: int = 8
+    """No more concepts than this are looked at in a passage."""
+
+    version: ClassVar[int] = 1
+    paper: ClassVar[str] = "Watanabe et al. 2019 [130]"
+    reasons: ClassVar[tuple[str, ...]] = ("no_mention", "conflict")
+    edits: ClassVar[bool] = True
+    needs_pool: ClassVar[bool] = True
+
+    @cached_property
+    def names(self) -> Names:
+        """The names of the concepts that it knows."""
+        concepts: list[Concept] = []
+        if self.dictionary is not None:
+            if "" not in self.dictionary.files:
+                raise ValueError(f"dictionary {self.dictionary.name} is a folder; give a file of tab-separated lines")
+            concepts += read_tsv(self.dictionary.files[""], self.dictionary.name)
+        if self.wordnet is not None:
+            concepts += read_wordnet(self.wordnet.files)
+        return Names(concepts) if self.dictionary or self.wordnet else _general_names()
+
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
+        """Return the tags, and outside woven views the label of the pair, its order and the weight of the source."""
+        tags = pa.field("tags", pa.list_(pa.int8()))
+        pair = (pa.field("equivalent", pa.int64()), pa.field("swap", pa.bool_()), pa.field("weight", pa.float32()))
+        return (tags,) if joint else (tags, *pair)
+
+    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+        """Return which tokens were replaced; is the meaning the same; what did the source say."""
+        tags = self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1")
+        if joint:
+            return (tags,)
+        equivalent = self.task(
+            "equivalent",
+            "pair",
+            joint=False,
+            sequences=(SOURCE, self.name),
+            classes=("different", "equivalent"),
+            swap="swap",
+            metric="accuracy",
+        )
+        source = self.task("source", "generation", joint=False, weight="weight", metric="nats_per_word")
+        return tags, equivalent, _reading_tokens(source)
+
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None) -> Proposal:
+        """Find the names of each passage, draw which to exchange, and for half of the rows a wrong concept."""
+        mentions = self.names.find(batch)
+        mentions = mentions.take(self.names.rivals[mentions.name] > 0)
+        bundles = bundles_of(batch, self.names, mentions)
+        frequencies = corpus.derive(("paraphrase", self), lambda: self._frequencies(corpus))
+        rival, taken = self._pairs(draws, bundles, frequencies, avoid)
+        replaced = taken & (draws.uniform("coin", batch.keys[bundles.row], bundles.place) < _HALF)
+        equivalent = np.full(len(batch), -1, np.int8)
+        shown = rival
+        if avoid is None:
+            shown, equivalent = self._wrong(draws, bundles, frequencies, rival, replaced)
+        edits = rewrite(bundles, shown, replaced)
+        untaken = bundles.mentions.take(~taken[bundles.of])
+        return Proposal(
+            status=_status(batch, bundles, replaced),
+            edits=edits,
+            hidden=_hidden(batch, edits),
+            state={
+                "unlabelled": _inside(len(batch.codes), untaken.start, untaken.end),
+                "equivalent": equivalent,
+            },
+        )
+
+    def label(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
+    ) -> dict[str, pa.Array]:
+        """Tag the tokens that stand in the place of others; label the pair by the concept that they name."""
+        del corpus
+        abstained = proposal.status > 1
+        equivalent = np.where(abstained, -1, proposal.state["equivalent"]).astype(np.int64)
+        tags = _tags(view, proposal)
+        tags[(equivalent == _DIFFERENT)[view.rows]] = -1
+        columns = {"tags": _lists(tags, view, abstained)}
+        if not joint:
+            swap = draws.uniform("swap", batch.keys) < _HALF
+            weight = (proposal.status == 0) & (equivalent != _DIFFERENT)
+            columns["equivalent"] = pa.array(equivalent, mask=equivalent < 0)
+            columns["swap"] = pa.array(swap & (equivalent >= 0))
+            columns["weight"] = pa.array(weight.astype(np.float32))
+        return columns
+
+    def _frequencies(self, corpus: Corpus) -> Frequencies:
+        """Count the names in the pool."""
+        counts = np.zeros(len(self.names), np.int64)
+        if corpus.pool is not None:
+            counts += np.bincount(self.names.find(corpus.pool).name, minlength=len(counts))
+        return Frequencies(self.names, counts)
+
+    def _pairs(
+        self, draws: Draws, bundles: Bundles, frequencies: Frequencies, avoid: BoolArray | None
+    ) -> tuple[IntArray, BoolArray]:
+        """Draw the rival of each bundle (int64 [B]) and whether the pair is taken up (bool [B])."""
+        batch = bundles.batch
+        keys = batch.keys[bundles.row]
+        rival = frequencies.rival(bundles.name, draws.uniform("rival", keys, bundles.place))
+        chance = frequencies.chance(bundles.name, rival)
+        taken = draws.uniform("take", keys, bundles.place) < chance
+        taken &= _ranks(bundles.row, draws.uniform("order", keys, bundles.place)) < self.max_concepts
+        taken &= bundles.agree & ~blocked(bundles, rival)
+        if avoid is not None:
+            unwanted = self._avoided(batch, avoid)
+            taken &= ~unwanted[bundles.name] & ~unwanted[rival]
+        return rival, taken
+
+    def _avoided(self, batch: PassageBatch, avoid: BoolArray) -> BoolArray:
+        """Return bool [n]: names with a word that is a label of another labeler."""
+        codes = [[batch.vocabulary.find(word) for word in words] for words in self.names.words]
+        known = len(avoid)
+        return np.array([any(0 <= code < known and avoid[code] for code in row) for row in codes], bool)
+
+    def _wrong(
+        self, draws: Draws, bundles: Bundles, frequencies: Frequencies, rival: IntArray, replaced: BoolArray
+    ) -> tuple[IntArray, npt.NDArray[np.int8]]:
+        """Draw the rows that name wrong concepts.
+
+        Returns:
+            The name to show for each bundle (int64 [B]), and for each row 1 equivalent, 0 different, -1 where nothing
+            was replaced or a name has no match of its type: then the label would show in the words alone.
+        """
+        batch = bundles.batch
+        choice = draws.uniform("foreign", batch.keys[bundles.row], bundles.place)
+        foreign = foreign_names(bundles, frequencies, rival, replaced, choice)
+        some = np.bincount(bundles.row[replaced], minlength=len(batch)) > 0
+        lacks = np.bincount(bundles.row[replaced & (foreign < 0)], minlength=len(batch)) > 0
+        wrong = draws.uniform("wrong", batch.keys) < _HALF
+        equivalent = np.where(some & ~lacks, np.where(wrong, _DIFFERENT, _EQUIVALENT), -1).astype(np.int8)
+        return np.where((equivalent == _DIFFERENT)[bundles.row], foreign, rival), equivalent
+
+
+_HALF = 0.5
+
+
+@cache
+def _general_names() -> Names:
+    """Return the names of general English, shared by all labelers without options."""
+    return Names(general())
+
+
+def _reading_tokens(task: Task) -> Task:
+    """Return the task with the row's own tokens as its target."""
+    return replace(task, target="tokens")
+
+
+def _status(batch: PassageBatch, bundles: Bundles, replaced: BoolArray) -> npt.NDArray[np.int8]:
+    """Return int8 [P]: 0 for rows with an edit, 1 for others with a name, 2 for those without."""
+    named = np.bincount(bundles.row, minlength=len(batch)) > 0
+    edited = np.bincount(bundles.row[replaced], minlength=len(batch)) > 0
+    return np.where(edited, 0, np.where(named, 1, 2)).astype(np.int8)
+
+
+def _inside(n: int, start: IntArray, end: IntArray) -> BoolArray:
+    """Return bool [n]: positions in the spans [start, end), of which none overlaps another."""
+    marks = np.bincount(start, minlength=n + 1).astype(np.int64) - np.bincount(end, minlength=n + 1)
+    inside: BoolArray = np.cumsum(marks)[:n] > 0
+    return inside
+
+
+def _hidden(batch: PassageBatch, edits: Edits) -> BoolArray:
+    """Return bool [N]: source tokens that an edit replaces and does not write again."""
+    hidden = _inside(len(batch.codes), edits.start, edits.end)
+    hidden[edits.origin[edits.origin >= 0]] = False
+    return hidden
+
+
+def _tags(view: View, proposal: Proposal) -> npt.NDArray[np.int8]:
+    """Return int8 [M]: R where an own edit put a token, O elsewhere, -1 in a name that was not taken up.
+
+    A name whose edit was lost to another labeler has none either: the coin had fallen for R.
+    """
+    own = view.edit >= 0
+    made = np.zeros(len(proposal.edits), bool)
+    made[view.edit[own]] = True
+    lost = proposal.edits.take(~made)
+    unlabelled = proposal.state["unlabelled"] | _inside(len(proposal.state["unlabelled"]), lost.start, lost.end)
+    tags = np.full(len(view.codes), _O, np.int8)
+    tags[own & (view.origin < 0)] = _R
+    rest = np.flatnonzero(~own & (view.origin >= 0))
+    tags[rest[unlabelled[view.origin[rest]]]] = -1
+    return tags
+
+
+def _lists(tags: npt.NDArray[np.int8], view: View, empty: BoolArray) -> pa.ListArray:
+    """Return the tags of each row, none for the rows that are to be empty."""
+    lengths = np.where(empty, 0, np.diff(view.offsets))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(tags[~empty[view.rows]]))
+
+
+def _ranks(rows: IntArray, draws: npt.NDArray[np.float64]) -> IntArray:
+    """Return the place of each draw in its row, the smallest first; rows are sorted."""
+    order = np.lexsort((draws, rows))
+    ranks = np.empty(len(rows), np.int64)
+    first = np.searchsorted(rows, rows)  # [B]: where each row begins
+    ranks[order] = np.arange(len(rows)) - first
+    return ranks

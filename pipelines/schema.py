@@ -1,0 +1,91 @@
+"""What a dataset declares of its rows: Arrow schema, tasks, and the features that Hugging Face datasets reads."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from labelers.labeler import Corpus, Labeler
+from labelers.task import WOVEN, Task, write_tasks
+
+__all__ = ["BATCH_ROWS", "FIELD_TYPES", "SOURCE_FIELDS", "SPAN", "declare", "features"]
+
+BATCH_ROWS = 1024
+"""Rows of a record batch; only the last of a file may have fewer."""
+
+SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
+
+FIELD_TYPES: Mapping[str, pa.DataType] = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+}
+"""Types of kept input fields, by the names that a recipe gives them."""
+
+SOURCE_FIELDS: tuple[pa.Field, ...] = (
+    pa.field("id", pa.string()),
+    pa.field("document", pa.string()),
+    pa.field("lang", pa.string()),
+    pa.field("tokens", pa.list_(pa.string())),
+    pa.field("spaces", pa.list_(pa.bool_())),
+    pa.field("segments", pa.list_(pa.int32())),
+    pa.field("turns", pa.list_(pa.int32())),
+    pa.field("roles", pa.list_(pa.string())),
+)
+"""The columns that every row has."""
+
+_VIEW = (pa.field("tokens", pa.list_(pa.string())), pa.field("origin", pa.list_(pa.int32())))
+
+
+def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: Mapping[str, str]) -> pa.Schema:
+    """Return the schema of a dataset, with its tasks and features in the metadata.
+
+    Raises:
+        ValueError: two columns of one name.
+    """
+    fields = [*SOURCE_FIELDS, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
+    if joint:
+        fields.append(pa.field(WOVEN, pa.struct(_VIEW)))
+    tasks: list[Task] = []
+    for labeler in labelers:
+        view = _VIEW if labeler.edits and not joint else ()
+        own = labeler.fields(corpus, joint=joint)
+        fields.append(pa.field(labeler.name, pa.struct([pa.field("status", pa.int8()), *view, *own])))
+        tasks.extend(labeler.tasks(corpus, joint=joint))
+    names = [field.name for field in fields]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two columns would be named {twice[0]!r}; rename the field in [input] keep, or the labeler")
+    schema = write_tasks(pa.schema(fields), tasks)
+    text = json.dumps({"info": {"features": features(schema, tasks)}}, ensure_ascii=False, separators=(",", ":"))
+    return schema.with_metadata({**schema.metadata, b"huggingface": text.encode()})
+
+
+def features(schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Return the features JSON of a schema; row labels of a task become class labels with its names.
+
+    Lists are written as ``Sequence``, which every release of datasets reads.
+
+    Example:
+        >>> features(pa.schema([pa.field("ids", pa.list_(pa.int32()))]), [])
+        {'ids': {'feature': {'dtype': 'int32', '_type': 'Value'}, '_type': 'Sequence'}}
+    """
+    classes = {task.target: task.classes for task in tasks if task.classes}
+    return {field.name: _feature(field.type, field.name, classes) for field in schema}
+
+
+def _feature(kind: pa.DataType, path: str, classes: Mapping[str, tuple[str, ...]]) -> Any:
+    """Return the feature of one column."""
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type, f"{path}.{field.name}", classes) for field in kind}
+    if pa.types.is_list(kind):
+        inner = _feature(kind.value_type, "", {})
+        return [inner] if pa.types.is_struct(kind.value_type) else {"feature": inner, "_type": "Sequence"}
+    if path in classes and pa.types.is_int64(kind):
+        return {"names": list(classes[path]), "_type": "ClassLabel"}
+    return {"dtype": _NAMES.get(str(kind), str(kind)), "_type": "Value"}
+
+
+_NAMES = {"float": "float32", "double": "float64"}  # what Arrow prints and datasets calls otherwise

@@ -1,0 +1,94 @@
+"""Labelers run as a build runs them: each over its own view, or all over one woven view."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from labelers.edits import Edits, View, collisions, weave
+from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.passages import BoolArray, PassageBatch
+
+__all__ = ["Outcome", "joint", "own", "rows"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one labeler made of a batch."""
+
+    labeler: Labeler
+    batch: PassageBatch
+    corpus: Corpus
+    proposal: Proposal
+    view: View
+    """The view that its labels are aligned to; ``edit`` counts in its own edits."""
+    columns: dict[str, pa.Array]
+    woven: bool
+
+
+def own(labeler: Labeler, batch: PassageBatch, corpus: Corpus, seed: int = 0) -> Outcome:
+    """Label a batch over the labeler's own view."""
+    draws = labeler.draws(seed)
+    proposal = labeler.propose(batch, corpus, draws)
+    view = weave(batch, proposal.edits)
+    columns = labeler.label(batch, corpus, draws, proposal, view)
+    return Outcome(labeler, batch, corpus, proposal, view, columns, woven=False)
+
+
+def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed: int = 0) -> list[Outcome]:
+    """Label a batch over one view with the edits of all labelers; the earlier of two labelers wins a conflict."""
+    proposals = [
+        labeler.propose(batch, corpus, labeler.draws(seed), avoid=_avoid(labelers, labeler, batch))
+        for labeler in labelers
+    ]
+    made = collisions(batch, [proposal.edits for proposal in proposals])
+    merged = Edits.concat([proposal.edits.take(wins) for proposal, wins in zip(proposals, made, strict=True)])
+    part = np.repeat(np.arange(len(made)), [wins.sum() for wins in made])
+    number = np.concatenate([np.flatnonzero(wins) for wins in made])
+    order = merged.order()
+    view = weave(batch, merged.take(order))
+    outcomes = []
+    for i, (labeler, proposed, wins) in enumerate(zip(labelers, proposals, made, strict=True)):
+        proposal = _after_conflicts(labeler, proposed, wins)
+        # [E + 1]: own number of each merged edit, -1 for those of others and for no edit
+        to_own = np.append(np.where(part == i, number, -1)[order], -1)
+        mine = dataclasses.replace(view, edit=to_own[view.edit])
+        columns = labeler.label(batch, corpus, labeler.draws(seed), proposal, mine, joint=True)
+        outcomes.append(Outcome(labeler, batch, corpus, proposal, mine, columns, woven=True))
+    return outcomes
+
+
+def _avoid(labelers: Sequence[Labeler], but: Labeler, batch: PassageBatch) -> BoolArray:
+    """Return bool per type: forms that are labels of the other labelers."""
+    others = [labeler.forms(batch.vocabulary) for labeler in labelers if labeler is not but]
+    avoid = np.zeros(len(batch.vocabulary), bool)
+    for forms in others:
+        if forms is not None:
+            avoid[: len(forms)] |= forms[: len(avoid)]
+    return avoid
+
+
+def _after_conflicts(labeler: Labeler, proposal: Proposal, wins: BoolArray) -> Proposal:
+    """Return the proposal with status conflict in rows that lost all their edits."""
+    rows, size = proposal.edits.rows, len(proposal.status)
+    left = np.bincount(rows[wins], minlength=size)
+    lost = (np.bincount(rows, minlength=size) > 0) & (left == 0)
+    status = np.where(lost, 1 + len(labeler.reasons), proposal.status).astype(np.int8)
+    return dataclasses.replace(proposal, status=status)
+
+
+def rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return what stands in each row, free of codes: status, the view and the labels."""
+    batch, view = outcome.batch, outcome.view
+    tokens = batch.vocabulary.strings(view.codes).to_pylist()
+    origin = np.where(view.origin >= 0, view.origin - batch.offsets[view.rows], -1).tolist()
+    columns = {name: values.to_pylist() for name, values in outcome.columns.items()}
+    spans = [slice(a, b) for a, b in zip(view.offsets, view.offsets[1:], strict=False)]
+    return [
+        {"status": int(outcome.proposal.status[i]), "tokens": tokens[span], "origin": origin[span]}
+        | {name: values[i] for name, values in columns.items()}
+        for i, span in enumerate(spans)
+    ]

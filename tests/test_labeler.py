@@ -1,0 +1,169 @@
+"""What every labeler is: how one is found and told its options, and how its tasks are named."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelers.labeler import Corpus, Labeler, Resource, load, names
+
+OWN = """
+from dataclasses import dataclass
+from labelers.labeler import Labeler
+from labelers.masking import Masking
+
+@dataclass(frozen=True)
+class Shouting(Masking):
+    loud: float = 1.0
+
+class Draft(Labeler):
+    pass
+
+class Other: ...
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put a user's module on the path and return its name."""
+    (tmp_path / "my_own_lab.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_own_lab", raising=False)
+    return "my_own_lab"
+
+
+@dataclass(frozen=True)
+class Example(Labeler):
+    """A labeler with a view, for its tasks alone."""
+
+    edits = True
+    version = 3
+    paper = "Nobody 2020"
+    reasons = ("short", "conflict")
+
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> Any:
+        """Not needed."""
+
+    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> Any:
+        """Not needed."""
+
+    def propose(self, *_: Any, **__: Any) -> Any:
+        """Not needed."""
+
+    def label(self, *_: Any, **__: Any) -> Any:
+        """Not needed."""
+
+
+def test_the_labelers_are_found_by_their_modules() -> None:
+    """Sorted, each one named after its module; no module without a labeler."""
+    found = names()
+    assert "masking" in found
+    assert found == sorted(found)
+    assert {"edits", "labeler", "passages", "task"}.isdisjoint(found)
+    assert [load(name).name for name in found] == found
+
+
+def test_options_are_the_fields() -> None:
+    """An option reaches its field; the labeler is a value."""
+    assert load("masking", rate=0.3).rate == 0.3  # type: ignore[attr-defined]
+    assert load("masking") == load("masking")
+    assert load("masking") != load("masking", rate=0.3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("maskin", r"no labeler 'maskin'; there are .*masking.*\(did you mean 'masking'\?\), or give module:Class"),
+        ("zzz", r"no labeler 'zzz'; there are [^(]*, or give module:Class"),
+        ("edits", r"no labeler 'edits'"),
+        ("no_such_module:Thing", r"cannot import 'no_such_module'"),
+        ("my_own_lab:Missing", r"'my_own_lab:Missing' names no Labeler"),
+        ("my_own_lab:Other", r"names no Labeler"),
+        ("my_own_lab:Draft", r"names no Labeler"),  # abstract
+    ],
+)
+def test_an_unknown_labeler_is_an_error_that_helps(own: str, given: str, message: str) -> None:
+    """It names what was given, what there is, and the nearest name."""
+    with pytest.raises(ValueError, match=message):
+        load(given)
+
+
+def test_an_unknown_option_is_an_error_that_helps(own: str) -> None:
+    """It lists the options and the nearest one."""
+    with pytest.raises(ValueError, match=r"'masking' has no option 'rat'; it has rate, .*\(did you mean 'rate'\?\)"):
+        load("masking", rat=1)
+    with pytest.raises(ValueError, match=r"no option 'zzz'; it has rate, role_rate$"):
+        load("masking", zzz=1)
+
+
+def test_a_users_labeler_is_found_by_module_and_class(own: str) -> None:
+    """Its name is the class's in lower case, its options are its fields, those it inherits included."""
+    labeler = load("my_own_lab:Shouting", loud=2.0, rate=0.5)
+    assert (labeler.name, labeler.loud, labeler.rate) == ("shouting", 2.0, 0.5)  # type: ignore[attr-defined]
+    assert load("my_own_lab:Masking").name == "masking"  # imported there, named on purpose
+    assert next(task.name for task in labeler.tasks(Corpus())) == "shouting.word"
+
+
+def test_draws_belong_to_one_labeler() -> None:
+    """Seed, name and version stand in them."""
+    draws = Example().draws(7)
+    assert (draws.seed, draws.labeler, draws.version) == (7, "example", 3)
+
+
+def test_a_task_is_named_and_its_columns_are_paths() -> None:
+    """Columns are given by their names in the struct and stand in the task as paths from the row."""
+    task = Example().task("tags", "token", joint=False, spans=("a", "b"), swap="turned", weight=None, classes=("x",))
+    assert (task.name, task.target, task.status) == ("example.tags", "example.tags", "example.status")
+    assert (task.spans, task.swap, task.weight) == (("example.a", "example.b"), "example.turned", None)
+    assert (task.sequences, task.mode, task.version) == (("example",), "own", 3)
+    assert (task.reasons, task.paper, task.classes) == (("short", "conflict"), "Nobody 2020", ("x",))
+
+
+def test_a_task_may_have_a_title_or_be_the_labelers_only_one() -> None:
+    """The title replaces the column in the name; a target named like its labeler makes a task of that name."""
+    labeler = Example()
+    assert labeler.task("tags", "token", joint=False, title="words").name == "example.words"
+    assert labeler.task("example", "passage", joint=False).name == "example"
+    assert labeler.task("example", "passage", joint=False, title="all").name == "example.all"
+    assert labeler.task("tags", "token", joint=False, name="free").name == "free"
+
+
+def test_a_joint_task_reads_the_woven_sequence() -> None:
+    """Whatever sequences it reads when views are separate."""
+    sequences = ("source", "example")
+    assert Example().task("pair", "pair", joint=False, sequences=sequences).sequences == sequences
+    joint = Example().task("pair", "pair", joint=True, sequences=sequences)
+    assert (joint.sequences, joint.mode) == (("woven",), "joint")
+
+
+def test_a_resource_is_a_file_or_all_files_of_a_folder(tmp_path: Path) -> None:
+    """Content by path below the folder; equal content under one name is equal."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.tsv").write_bytes(b"2")
+    (tmp_path / "a.tsv").write_bytes(b"1")
+    assert Resource.read(tmp_path).files == {"a.tsv": b"1", "in/b.tsv": b"2"}
+    assert Resource.read(tmp_path / "a.tsv").files == {"": b"1"}
+    assert Resource.read(tmp_path) == Resource.read(tmp_path)
+    assert hash(Resource.read(tmp_path)) == hash(Resource.read(tmp_path))
+
+
+def test_a_resource_without_files_is_an_error(tmp_path: Path) -> None:
+    """An empty folder or a missing path."""
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(FileNotFoundError, match=f"no file at {path}"):
+            Resource.read(path)
+
+
+def test_what_is_derived_from_a_corpus_is_made_once() -> None:
+    """One computation per key; another corpus has its own."""
+    calls: list[int] = []
+
+    def make() -> int:
+        calls.append(1)
+        return len(calls)
+
+    corpus = Corpus()
+    assert [corpus.derive("a", make), corpus.derive("a", make), corpus.derive("b", make)] == [1, 1, 2]
+    assert Corpus().derive("a", make) == 3

@@ -1,0 +1,504 @@
+"""The paraphrase labeler: names are exchanged symmetrically, in their case and number, and labels follow."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from passages import dialogue, passages
+
+from labelers.dictionary import general, plural, read_tsv, read_wordnet, takes_an
+from labelers.draws import Draws
+from labelers.edits import leaks, weave
+from labelers.exchange import Frequencies
+from labelers.labeler import Corpus, Labeler, Resource, load
+from labelers.mentions import Names, tokenise
+from labelers.passages import PassageBatch
+from labelers.task import WOVEN
+
+LINES = """\
+id\tname\tsynonyms\ttype
+C1\tvinegar\tacetic acid\tthing
+C2\thuge\tenormous\tadj
+C3\ttiny\tinfinitesimal\tadj
+C4\tfilm\tmovie\tnoun
+C5\tin spite of\tdespite\tprep
+C6\tdepend on\tdepend upon\tverb
+C7\tfilm noir\t\tshield
+C8\tAIDS\tacquired immune deficiency syndrome\tillness
+"""
+SEEDS = 60
+WORDS = ["a", "an", "A", "huge", "Enormous", "film", "MOVIES", "vinegar", "acetic", "acid", "ß", "漢", "-", ".", "tiny"]
+
+
+def dictionary(lines: str = LINES) -> Resource:
+    """Return a dictionary handed over as content."""
+    return Resource("names.tsv", {"": lines.encode()})
+
+
+def labeler(lines: str = LINES, **options: object) -> Labeler:
+    """Return the labeler with a dictionary."""
+    return load("paraphrase", dictionary=dictionary(lines), **options)
+
+
+def run(
+    maker: Labeler, batch: PassageBatch, seed: int = 0, corpus: Corpus | None = None, **kwargs: object
+) -> list[dict]:
+    """Return per row: status, tokens of the view, origin, tags, equivalent, swap, weight."""
+    corpus, draws = corpus or Corpus(), maker.draws(seed)
+    proposal = maker.propose(batch, corpus, draws, **kwargs)
+    view = weave(batch, proposal.edits)
+    columns = maker.label(batch, corpus, draws, proposal, view, joint=bool(kwargs))
+    rows = []
+    for i in range(len(batch)):
+        own = slice(view.offsets[i], view.offsets[i + 1])
+        origin = view.origin[own]
+        rows.append(
+            {
+                "status": int(proposal.status[i]),
+                "tokens": batch.vocabulary.strings(view.codes[own]).to_pylist(),
+                "origin": np.where(origin < 0, -1, origin - batch.offsets[i]).tolist(),
+                **{name: values[i].as_py() for name, values in columns.items()},
+            }
+        )
+    return rows
+
+
+def views(text: str, lines: str = LINES) -> set[str]:
+    """Return what a text may become over many seeds, wrong concepts apart."""
+    maker, batch = labeler(lines), passages([text])
+    rows = [run(maker, batch, seed)[0] for seed in range(SEEDS)]
+    return {" ".join(row["tokens"]) for row in rows if row["status"] == 0 and row["equivalent"] != 0}
+
+
+def test_replaced_tokens_are_tagged_and_the_others_are_not() -> None:
+    """R stands exactly where the view shows another token than the source."""
+    batch = passages(["We tasted vinegar there .", "A film in spite of it ."])
+    seen = set()
+    for seed in range(SEEDS):
+        for row, source in zip(run(labeler(), batch, seed), (0, 1), strict=True):
+            if row["status"] == 0 and row["equivalent"] != 0:
+                assert [tag == 1 for tag in row["tags"]] == [place < 0 for place in row["origin"]]
+                seen.add(source)
+            if row["status"] == 1:
+                assert 1 not in row["tags"]
+    assert seen == {0, 1}
+
+
+def test_every_word_comes_back_from_the_origin() -> None:
+    """The source is what the origin tells, with the hidden tokens where the origin has a hole."""
+    batch = passages(["A huge film and vinegar in spite of a tiny movie .", "Nothing ."] * 10)
+    for seed in range(10):
+        maker = labeler()
+        proposal = maker.propose(batch, Corpus(), maker.draws(seed))
+        view = weave(batch, proposal.edits)
+        shown = set(view.origin[view.origin >= 0].tolist())
+        assert shown == set(np.flatnonzero(~proposal.hidden).tolist())
+        assert not leaks(view, proposal.edits, proposal.hidden).any()
+        own = view.edit < 0
+        assert (view.codes[own] == batch.codes[view.origin[own]]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("We had vinegar there .", "We had acetic acid there ."),
+        ("Vinegar is sour .", "Acetic acid is sour ."),
+        ("VINEGAR IS SOUR .", "ACETIC ACID IS SOUR ."),
+        ("Dr Acetic Acid came .", "Dr Vinegar came ."),
+        ("Some films ended .", "Some movies ended ."),
+        ("He died of AIDS .", "He died of acquired immune deficiency syndrome ."),
+        ("AIDS is bad .", "Acquired immune deficiency syndrome is bad ."),
+    ],
+)
+def test_case_and_number_are_kept(text: str, written: str) -> None:
+    """The other name is written as the present one was, in the same number."""
+    assert views(text) == {written}
+
+
+def test_a_name_with_capitals_is_found_only_so() -> None:
+    """A word that only looks like an abbreviation is left alone."""
+    assert run(labeler(), passages(["It aids us ."]))[0]["status"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("It is a huge dog .", "It is an enormous dog ."),
+        ("An enormous dog .", "A huge dog ."),
+        ("A huge dog .", "An enormous dog ."),
+        ("AN ENORMOUS DOG .", "A HUGE DOG ."),
+    ],
+)
+def test_the_article_is_repaired_and_keeps_its_origin(text: str, written: str) -> None:
+    """ "a" and "an" follow the new word; the article itself was not replaced."""
+    assert written in views(text)
+    place = [word.lower() for word in written.split()].index("an" if "an" in written.lower().split() else "a")
+    for seed in range(SEEDS):
+        row = run(labeler(), passages([text]), seed)[0]
+        if " ".join(row["tokens"]) == written:
+            assert row["origin"][place] == place
+            assert row["tags"][place] == 0
+
+
+def test_the_longest_name_is_found_and_a_lone_name_shields_its_words() -> None:
+    """ "film noir" has no other name, so the film in it is no film."""
+    assert run(labeler(), passages(["A film noir ended ."]))[0]["status"] == 2
+    assert views("In spite of it .") == {"Despite it ."}
+
+
+def test_a_part_of_a_longer_word_is_no_name() -> None:
+    """Hyphens, slashes and segment ends bound no name."""
+    batch = passages(["a film - maker .", "a film - maker ."])
+    tight = replace(batch, spaces=batch.spaces & ~np.isin(np.arange(len(batch.codes)), [1, 2]))
+    assert [row["status"] == 2 for row in run(labeler(), tight)] == [True, False]
+    assert run(labeler(), dialogue([[("a", "in spite"), ("b", "of it")]]))[0]["status"] == 2
+
+
+def test_tokens_that_both_names_share_stay() -> None:
+    """Of "depend on" only "on" is replaced."""
+    for seed in range(SEEDS):
+        row = run(labeler(), passages(["They depend on rain ."]), seed)[0]
+        if row["status"] == 0:
+            assert row["tokens"] == ["They", "depend", "upon", "rain", "."]
+            assert row["tags"] == [0, 0, 1, 0, 0]
+            assert row["origin"] == [0, 1, -1, 3, 4]
+            return
+    pytest.fail("no seed replaced it")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vinegar is acid .",  # a word of the other name stands elsewhere
+        "Acetic acid is no common acid .",  # a word of the present name would still be read
+        "We saw a film and a movie .",  # both names are there
+    ],
+)
+def test_a_name_is_not_written_where_a_word_of_it_stands(text: str) -> None:
+    """An exchange would repeat a word, or leave the answer in sight."""
+    assert {run(labeler(), passages([text]), seed)[0]["status"] for seed in range(SEEDS)} == {1}
+
+
+def test_a_name_is_not_written_beside_its_own_first_or_last_word() -> None:
+    """Short words may stand anywhere but there."""
+    lines = "C1\tinstantly\tat once\nC2\ttower\ttop of it\n"
+    assert views("He looked at instantly .", lines) == set()
+    assert views("The tower it was .", lines) == set()
+    assert views("He stayed at home instantly .", lines) == {"He stayed at home at once ."}
+
+
+def test_all_mentions_of_a_concept_share_one_fate() -> None:
+    """Two names for one thing in one passage would tell which was put there."""
+    found = views("The film was a good film .")
+    assert found == {"The movie was a good movie ."}
+
+
+def test_the_wrong_concept_is_of_the_same_type_and_the_row_has_no_tags() -> None:
+    """Half of the rows name another concept; there every tag is -1 and the source is no target."""
+    batch = passages([f"It was a huge dog number {i} ." for i in range(400)])
+    rows = [row for row in run(labeler(), batch) if row["status"] == 0]
+    wrong = [row for row in rows if row["equivalent"] == 0]
+    assert {word for row in wrong for word in row["tokens"]} & {"tiny", "infinitesimal"}
+    assert not {word for row in wrong for word in row["tokens"]} & {"huge", "enormous", "vinegar", "film"}
+    assert {tag for row in wrong for tag in row["tags"]} == {-1}
+    assert {row["weight"] for row in wrong} == {0.0}
+    assert {row["weight"] for row in rows if row["equivalent"] == 1} == {1.0}
+    assert 0.4 < len(wrong) / len(rows) < 0.6
+    assert 0.4 < np.mean([row["swap"] for row in rows]) < 0.6
+
+
+def test_a_name_without_a_match_of_its_type_has_no_pair_label() -> None:
+    """Where no wrong concept could stand, the words alone would tell that the meaning is the same."""
+    rows = [run(labeler(), passages(["In spite of it ."]), seed)[0] for seed in range(SEEDS)]
+    assert {row["equivalent"] for row in rows} == {None}
+    assert {row["swap"] for row in rows} == {False}
+    assert {row["status"] for row in rows} == {0, 1}
+
+
+def test_rows_without_a_name_abstain() -> None:
+    """No mention: no labels."""
+    row = run(labeler(), passages(["Nothing here ."]))[0]
+    assert (row["status"], row["tags"], row["equivalent"], row["swap"]) == (2, [], None, False)
+
+
+# ---- the exchange is symmetric
+
+
+def shares(counts: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Return how often each shown name was replaced and left by the coin, for a corpus with these counts of names."""
+    lines = "C1\t" + "\t".join([next(iter(counts)), "|".join(list(counts)[1:])])
+    maker = labeler(lines)
+    texts = [f"see {name} here" for name, count in counts.items() for _ in range(count)]
+    batch = passages(texts)
+    shown: Counter[tuple[str, int]] = Counter()
+    for seed in range(6):
+        for row in run(maker, batch, seed, Corpus(pool=batch)):
+            shown[row["tokens"][1], row["tags"][1]] += 1
+    return {name: (shown[name, 1], shown[name, 0]) for name in counts}
+
+
+def test_the_form_does_not_tell_whether_it_was_put_there() -> None:
+    """Each name is replaced in and left alone equally often, however rare it is."""
+    for name, (put, left) in shares({"alpha": 1500, "beta": 400, "gamma": 100}).items():
+        share = put / (put + left)
+        deviation = 0.5 / np.sqrt(put + left)
+        assert abs(share - 0.5) < 4 * deviation, (name, put, left)
+
+
+def test_draws_by_anything_but_the_frequency_would_tell() -> None:
+    """Without the counts of the pool a rare name is nearly always one that was put there."""
+    maker = labeler("C1\talpha\tbeta")
+    batch = passages(["see alpha here"] * 950 + ["see beta here"] * 50)
+    tags = Counter((row["tokens"][1], row["tags"][1]) for row in run(maker, batch))
+    assert tags["beta", 1] > 5 * tags["beta", 0]
+
+
+def test_names_keep_their_share() -> None:
+    """What the views show has the frequencies of what the sources show."""
+    weights = {"alpha": 700, "beta": 200, "gamma": 100}
+    maker = labeler("C1\talpha\tbeta|gamma")
+    batch = passages([f"see {name} here" for name, count in weights.items() for _ in range(count)])
+    shown = Counter(row["tokens"][1] for row in run(maker, batch, 3, Corpus(pool=batch)))
+    for name, count in weights.items():
+        assert abs(shown[name] - count) < 5 * np.sqrt(count)
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_both_directions_of_a_pair_are_equally_likely(counts: list[int]) -> None:
+    """p(a) P(b drawn | a) P(taken | a, b) is the same with a and b exchanged."""
+    names = Names(read_tsv(("C1\tname0\t" + "|".join(f"name{i}" for i in range(1, len(counts)))).encode(), "x"))
+    frequencies = Frequencies(names, np.array(counts))
+    weights = frequencies.weights / frequencies.weights.sum()
+    grid = (np.arange(4096) + 0.5) / 4096
+    flow = np.zeros((len(counts), len(counts)))
+    for a in range(len(counts)):
+        drawn = np.bincount(frequencies.rival(np.full(4096, a), grid), minlength=len(counts)) / 4096
+        assert drawn[a] == 0
+        flow[a] = weights[a] * drawn * frequencies.chance(np.full(len(counts), a), np.arange(len(counts)))
+    assert np.allclose(flow, flow.T, atol=2e-3)
+
+
+# ---- independence, odd text, woven views
+
+
+def test_a_row_does_not_depend_on_its_neighbours() -> None:
+    """Alone, in a batch, reversed, over another vocabulary: the same row."""
+    texts = ["A huge film .", "Vinegar and films .", "None .", "", "They depend on a tiny movie ."] * 4
+    ids = [f"d{i}/0" for i in range(len(texts))]
+    maker = labeler()
+    whole = run(maker, passages(texts, ids=ids))
+    assert whole[::-1] == run(maker, passages(texts[::-1], ids=ids[::-1]))
+    alone = [run(maker, passages([text], ids=[name]))[0] for text, name in zip(texts, ids, strict=True)]
+    assert whole == alone
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(WORDS)),
+        max_size=6,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_any_order_of_words_gives_sound_rows(rows: list[list[str]]) -> None:
+    """Tags fit the view, edits do not overlap, untouched tokens stay."""
+    batch = passages([" ".join(words) for words in rows])
+    for row, words in zip(run(labeler(), batch), rows, strict=True):
+        assert len(row["tags"]) == (0 if row["status"] == 2 else len(row["tokens"]))
+        kept = [place for place in row["origin"] if place >= 0]
+        assert kept == sorted(set(kept))
+        same = [(t, words[o]) for t, o in zip(row["tokens"], row["origin"], strict=True) if o >= 0]
+        assert all(t == w or {t.lower(), w.lower()} == {"a", "an"} for t, w in same)
+
+
+def test_woven_views_have_tags_alone_and_no_wrong_concepts() -> None:
+    """A wrong concept would spoil the text for the other labelers."""
+    batch = passages(["A huge film and vinegar ."] * 200)
+    maker = labeler()
+    rows = run(maker, batch, avoid=np.zeros(len(batch.vocabulary), bool))
+    assert {key for row in rows for key in row} == {"status", "tokens", "origin", "tags"}
+    assert not {"tiny", "infinitesimal"} & {word for row in rows for word in row["tokens"]}
+    assert [task.sequences for task in maker.tasks(Corpus(), joint=True)] == [(WOVEN,)]
+    assert [field.name for field in maker.fields(Corpus(), joint=True)] == ["tags"]
+
+
+def test_an_edit_that_was_lost_leaves_no_tag() -> None:
+    """The coin had fallen for R, the token stands: neither O nor R is its label."""
+    batch, maker = passages(["Some vinegar ."] * 50), labeler()
+    draws = maker.draws(0)
+    proposal = maker.propose(batch, Corpus(), draws, avoid=np.zeros(0, bool))
+    view = weave(batch, proposal.edits.take(np.zeros(len(proposal.edits), bool)))
+    tags = maker.label(batch, Corpus(), draws, proposal, view, joint=True)["tags"].to_pylist()
+    assert {tuple(tags[row]) for row in proposal.edits.rows.tolist()} == {(0, -1, 0)}
+
+
+def test_words_that_are_labels_of_others_are_not_exchanged() -> None:
+    """In a woven view a label form is neither written nor taken away."""
+    batch, maker = passages(["Some vinegar ."] * 50), labeler()
+    avoid = np.zeros(len(batch.vocabulary), bool)
+    avoid[batch.vocabulary.find("vinegar")] = True
+    assert {row["status"] for row in run(maker, batch, avoid=avoid)} == {1}
+
+
+def test_no_more_concepts_than_allowed_are_exchanged() -> None:
+    """The rest is left without tags."""
+    batch = passages(["vinegar huge tiny film despite AIDS"] * 30)
+    rows = run(labeler(max_concepts=1), batch)
+    assert max(sum(tag >= 0 for tag in row["tags"]) for row in rows if row["equivalent"] != 0) <= 6
+    groups = [sum(place < 0 for place in row["origin"]) for row in rows]
+    assert max(groups) <= 4
+    assert max(sum(p < 0 for p in row["origin"]) for row in run(labeler(), batch)) > 4
+
+
+def test_what_it_makes_is_what_it_declares() -> None:
+    """Columns have the declared names and types; tasks name them."""
+    maker, batch = labeler(), passages(["A huge film .", "Nothing ."])
+    proposal = maker.propose(batch, Corpus(), Draws(0, "paraphrase", 1))
+    made = maker.label(batch, Corpus(), Draws(0, "paraphrase", 1), proposal, weave(batch, proposal.edits))
+    assert {field.name: field.type for field in maker.fields(Corpus())} == {k: v.type for k, v in made.items()}
+    targets = {task.name: (task.kind, task.target, task.sequences) for task in maker.tasks(Corpus())}
+    assert targets == {
+        "paraphrase.tags": ("token", "paraphrase.tags", ("paraphrase",)),
+        "paraphrase.equivalent": ("pair", "paraphrase.equivalent", ("source", "paraphrase")),
+        "paraphrase.source": ("generation", "tokens", ("paraphrase",)),
+    }
+
+
+# ---- dictionaries
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no line with a concept"),
+        (b"C1\tone\ttwo\nC2", r"names.tsv, line 2: 1 columns; give id, name"),
+        (b"id\tname\nC1\talpha\tbeta", "line 2: 3 columns, where the first line names 2"),
+        (b"C1\talpha\nC1\tbeta", "line 2: the id 'C1' stood in an earlier line"),
+        (b"C1\talpha\n\tbeta", "line 2: no id"),
+        (b"# note\n\nC1\t\tbeta", "line 3: no name"),
+        (b"C1\talpha\nC2\t\xff\xfe", "line 2: not UTF-8"),
+    ],
+)
+def test_a_broken_dictionary_names_the_line(data: bytes, message: str) -> None:
+    """The message says where and what."""
+    with pytest.raises(ValueError, match=message):
+        read_tsv(data, "names.tsv")
+
+
+def test_a_dictionary_may_have_other_columns_and_header_capitals() -> None:
+    """Columns are found by name; capitals that nearly all names have are the file's habit."""
+    data = b"\xef\xbb\xbfid\tname\tcas\tsynonyms\r\nD1\tAspirin\t50-78-2\tAcetylsalicylic acid|ASA|as|Aspirin\r\n"
+    (concept,) = read_tsv(data, "drugs.tsv")
+    assert concept.names == ("aspirin", "acetylsalicylic acid", "ASA")
+
+
+def test_a_folder_is_no_dictionary() -> None:
+    """The message says what to give."""
+    maker = load("paraphrase", dictionary=Resource("words", {"a.tsv": b"C1\tx"}))
+    with pytest.raises(ValueError, match="words is a folder; give a file"):
+        run(maker, passages(["A ."]))
+
+
+def test_a_name_that_two_concepts_share_is_never_exchanged() -> None:
+    """Which of them is meant cannot be told."""
+    lines = "C1\tcold\tchill\nC2\tcold\tcatarrh\nC3\tfreezing cold\ticy\n"
+    assert run(labeler(lines), passages(["The cold came ."]))[0]["status"] == 2
+    assert run(labeler(lines), passages(["The chill came ."]))[0]["status"] == 2
+
+
+def synset(offset: int, kind: str, *words: str) -> str:
+    """Return a line of a WordNet data file."""
+    listed = " ".join(f"{word} 0" for word in words)
+    return f"{offset:08d} 04 {kind} {len(words):02x} {listed} 000 | a gloss  \n"
+
+
+WORDNET = {
+    "dict/data.noun": (
+        "  1 This is a licence line.  \n"
+        + synset(1, "n", "motorcar", "automobile", "auto")
+        + synset(2, "n", "auto", "self")
+        + synset(3, "n", "men", "workforce", "work_force")
+        + synset(4, "n", "man", "adult_male")
+        + synset(5, "n", "ar", "are", "hundred_square_metres")
+        + synset(6, "n", "dozes", "naps", "short_sleep", "forty_winks")
+    ).encode(),
+    "dict/data.verb": (synset(7, "v", "be", "exist") + synset(8, "v", "doze", "nap")).encode(),
+    "dict/data.adv": (synset(9, "r", "but", "merely", "barely") + synset(10, "r", "galore(ip)", "in_plenty")).encode(),
+    "dict/noun.exc": b"men man\n",
+    "dict/verb.exc": b"are be\n",
+}
+
+
+def test_wordnet_gives_only_names_that_need_no_context() -> None:
+    """One lemma, one sense over all parts of speech, no word of grammar, no inflected form."""
+    names = {concept.names for concept in read_wordnet(WORDNET)}
+    assert names == {("motorcar", "automobile"), ("workforce", "work force"), ("short sleep", "forty winks"),
+                     ("doze", "nap"), ("merely", "barely"), ("man", "adult male")}  # fmt: skip
+    assert {concept.type for concept in read_wordnet(WORDNET)} == {"noun.04", "verb.04", "adv.04"}
+
+
+def test_wordnet_nouns_are_found_in_the_plural() -> None:
+    """Number is kept."""
+    maker = load("paraphrase", wordnet=Resource("wn", WORDNET))
+    shown = {" ".join(run(maker, passages(["Two motorcars came ."]), seed)[0]["tokens"]) for seed in range(SEEDS)}
+    assert "Two automobiles came ." in shown
+
+
+def test_a_folder_without_wordnet_is_refused() -> None:
+    """As is a line that is no synset."""
+    with pytest.raises(ValueError, match="no WordNet database"):
+        read_wordnet({"readme": b""})
+    with pytest.raises(ValueError, match=r"data.noun, line 1: no synset in 'what is"):
+        read_wordnet({"data.noun": b"what is this"})
+
+
+# ---- the general English of the package
+
+
+def test_general_english_is_large_and_sound() -> None:
+    """At least 250 concepts; no name is in two of them; every tokenised name is found by itself."""
+    concepts = general()
+    assert sum(len(concept.names) > 1 for concept in concepts) >= 250
+    assert [name for name, n in Counter(name for c in concepts for name in c.names).items() if n > 1] == []
+    names = Names(concepts)
+    batch = passages([" ".join(words) for words in names.words])
+    found = names.find(batch)
+    assert found.name.tolist() == list(range(len(names)))
+
+
+def test_general_english_needs_no_file() -> None:
+    """The default works on any text."""
+    batch = passages([f"Perhaps he saw an enormous film in spite of everybody {i} ." for i in range(50)])
+    rows = run(load("paraphrase"), batch)
+    assert {row["status"] for row in rows} == {0, 1}
+    assert {row["equivalent"] for row in rows} == {0, 1, None}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("film", "films"), ("colour", "colours"), ("box", "boxes"), ("city", "cities"), ("valley", "valleys"),
+     ("lady of the house", "lady of the houses"), ("human", "humans"), ("mailman", "mailmen"), ("church", "churches")],
+)  # fmt: skip
+def test_plurals(name: str, expected: str) -> None:
+    """The last word takes the regular ending."""
+    assert plural(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("apple", True), ("unit", False), ("uninteresting", True), ("hour", True), ("house", False), ("European", False),
+     ("one", False), ("onerous", False), ("use", False), ("usher", True), ("ubiquitous", False), ("umbrella", True),
+     ("unanimous", False), ("Ewe", False), ("honour", True), ("user", False), ("once", False)],
+)  # fmt: skip
+def test_articles(word: str, expected: bool) -> None:  # noqa: FBT001
+    """By sound, as far as spelling tells it."""
+    assert takes_an(word) is expected
+
+
+def test_names_are_cut_as_passages_are() -> None:
+    """By the tokeniser of spaCy: a hyphen inside a word stands alone."""
+    assert tokenise("motor-car") == ("motor", "-", "car")
+    assert tokenise("dead body") == ("dead", "body")

@@ -1,0 +1,137 @@
+"""The encoded dataset, kept in the folder of the run as plain arrays that are memory-mapped when they are read."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelers.task import Task
+from trainer.data import Dataset, IntArray, Types
+from trainer.encode import Reading, Sequences, SplitEncoder, readings
+from trainer.labels import Labels, label_rows
+from trainer.layout import PieceTable
+from trainer.vocabulary import Pieces
+
+__all__ = ["EncodedSplit", "Encoded", "encode"]
+
+_FORMAT = 1  # raised whenever other arrays are written
+_MAP_FROM = 1 << 20  # bytes from which a file is mapped; an empty array cannot be
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """One split, encoded."""
+
+    sequences: Mapping[Reading, Sequences]
+    labels: Mapping[str, Labels]
+    """By the name of the task."""
+    documents: IntArray
+    """int64 [P]: number of each row's document."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A dataset, encoded for some of its tasks."""
+
+    vocabulary: Pieces
+    tasks: tuple[Task, ...]
+    readings: Mapping[str, Reading]
+    """By the name of the task."""
+    splits: Mapping[str, EncodedSplit]
+
+
+def encode(dataset: Dataset, tasks: Sequence[Task], folder: Path, *, vocabulary: int, max_pieces: int) -> Encoded:
+    """Encode a dataset, or read what an earlier call with the same arguments left in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = _vocabulary(dataset, folder, vocabulary)
+    kinds = [task.to_json() for task in tasks]
+    address = json.dumps([_FORMAT, dataset.digest, pieces.fingerprint, max_pieces, kinds], sort_keys=True)
+    key = hashlib.blake2b(address.encode(), digest_size=12).hexdigest()
+    place = folder / "encoded" / key
+    reading = readings(tasks)
+    if not (place / "done").exists():
+        shutil.rmtree(folder / "encoded", ignore_errors=True)
+        types = Types()
+        table = PieceTable(types, pieces)
+        for name, split in dataset.splits.items():
+            encoder = SplitEncoder(split, pieces, max_pieces, types, table)
+            _encode_split(encoder, tasks, reading, place / name)
+        (place / "done").write_text("")
+    splits = {name: _read(place / name, reading) for name in dataset.splits}
+    return Encoded(pieces, tuple(tasks), reading, splits)
+
+
+def _vocabulary(dataset: Dataset, folder: Path, size: int) -> Pieces:
+    """Return the vocabulary of the folder, learnt now if there is none for this dataset and size."""
+    path, made = folder / "vocabulary.json", folder / "vocabulary.of"
+    wanted = f"{dataset.digest} {size}"
+    if not (path.exists() and made.exists() and made.read_text() == wanted):
+        Pieces.learn(dataset.splits["train"], size, _roles(dataset)).save(path)
+        made.write_text(wanted)
+    return Pieces.load(path)
+
+
+def _roles(dataset: Dataset) -> list[str]:
+    """Return the roles that get a piece: the classes of a task over roles first, then the rest by frequency."""
+    classes = [name for task in dataset.tasks if task.hide_roles for name in task.classes]
+    counts: Counter[str] = Counter()
+    types = Types()
+    codes = dataset.splits["train"].ragged("roles", types).values
+    for role, count in zip(types.codes, np.bincount(codes, minlength=len(types)).tolist(), strict=True):
+        counts[role] = count
+    rest = sorted(counts, key=lambda role: (-counts[role], role))
+    return list(dict.fromkeys([*classes, *rest]))
+
+
+def _encode_split(encoder: SplitEncoder, tasks: Sequence[Task], reading: Mapping[str, Reading], place: Path) -> None:
+    """Encode every reading of a split and the labels of its tasks."""
+    place.mkdir(parents=True, exist_ok=True)
+    np.save(place / "documents.npy", encoder.split.documents())
+    for number, item in enumerate(dict.fromkeys(reading.values())):
+        readers = [task for task in tasks if reading[task.name] == item]
+        rows = np.flatnonzero(np.any([encoder.present(task) for task in readers], axis=0))
+        layout = encoder.lay_out(item, rows)
+        sequences = encoder.sequences(item, rows, layout)
+        _save(sequences, place / f"reading-{number}")
+        for task in readers:
+            _save(label_rows(encoder, task, item, layout, sequences), place / f"task-{task.name}")
+
+
+def _read(place: Path, reading: Mapping[str, Reading]) -> EncodedSplit:
+    """Read what `_encode_split` wrote."""
+    items = enumerate(dict.fromkeys(reading.values()))
+    return EncodedSplit(
+        sequences={item: _load(Sequences, place / f"reading-{number}") for number, item in items},
+        labels={name: _load(Labels, place / f"task-{name}") for name in reading},
+        documents=np.load(place / "documents.npy"),
+    )
+
+
+def _save(item: Sequences | Labels, folder: Path) -> None:
+    """Write the arrays of a dataclass, one file each, and its numbers."""
+    folder.mkdir()
+    numbers = {}
+    for field in dataclasses.fields(item):
+        value = getattr(item, field.name)
+        if isinstance(value, np.ndarray):
+            np.save(folder / f"{field.name}.npy", value)
+        else:
+            numbers[field.name] = value
+    (folder / "numbers.json").write_text(json.dumps(numbers))
+
+
+def _load(kind: type[Any], folder: Path) -> Any:
+    """Read what `_save` wrote; arrays are memory-mapped."""
+    values: dict[str, Any] = json.loads((folder / "numbers.json").read_text())
+    for field in dataclasses.fields(kind):
+        if field.name not in values:
+            path = folder / f"{field.name}.npy"
+            values[field.name] = np.load(path, mmap_mode="r" if path.stat().st_size > _MAP_FROM else None)
+    return kind(**values)

@@ -1,0 +1,317 @@
+"""Cheap probes: what can be had without a network, fitted on the train rows and scored on the held-out labels.
+
+A score on constructed labels says little alone. Injected words may be known by their form, a corrupted side by its
+length; a network has learnt something where it is clear of the best probe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.bags import BagOfWords
+from trainer.data import BoolArray, IntArray, Types
+from trainer.metrics import Predictions, Score, metric_of, score
+from trainer.plan import generator
+from trainer.rows import TaskRows, folded
+
+__all__ = ["PROBES", "Probe", "ProbeScore", "prior", "run_probes"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_LONGEST = 6
+"""Words of the longest repetition that is looked for: the longest n-gram that the disfluency labeler injects
+(Wang et al. 2020)."""
+
+_SMOOTH = 2.0
+"""Labels that the class prior weighs beside the labels of one word form."""
+
+
+class Probe(Protocol):
+    """Predicts held-out labels from train rows."""
+
+    @property
+    def name(self) -> str:
+        """What the probe looks at, for the report."""
+        ...
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray | FloatArray:
+        """Return the class of each held-out label, int64 [I]; for masked_lm its nats, float64 [I]."""
+        ...
+
+
+@dataclass(frozen=True)
+class ProbeScore:
+    """The score of one probe and the number of train rows that it saw."""
+
+    name: str
+    score: Score
+    train_rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the score as a plain JSON object."""
+        return {"name": self.name, **self.score.to_json(), "train_rows": self.train_rows}
+
+
+def _classes(rows: TaskRows) -> int:
+    """Return the number of classes."""
+    return max(len(rows.task.classes), int(rows.labels.max(initial=0)) + 1)
+
+
+def _table(keys: IntArray, labels: IntArray, size: int, classes: int) -> FloatArray:
+    """Return how often each label goes with each key, float64 [size, classes]."""
+    return np.bincount(keys * classes + labels, minlength=size * classes).reshape(size, classes).astype(np.float64)
+
+
+def _rates(counts: FloatArray) -> FloatArray:
+    """Return the smoothed rate of each class for each key, float64 [size, classes]."""
+    prior_rates = counts.sum(axis=0) / max(counts.sum(), 1.0)
+    result: FloatArray = (counts + _SMOOTH * prior_rates) / (counts.sum(axis=1, keepdims=True) + _SMOOTH)
+    return result
+
+
+@dataclass(frozen=True)
+class MostFrequent:
+    """The most frequent class of the train labels: the prior of accuracy."""
+
+    name: str = "most frequent class"
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002  (no randomness)
+        """Return one class for all."""
+        return np.full(len(held.labels), np.bincount(train.labels, minlength=1).argmax())
+
+
+@dataclass(frozen=True)
+class RandomGuess:
+    """A class drawn at the rates of the train labels: the prior of F1, which rewards no constant guess fairly."""
+
+    name: str = "random guess at the train rates"
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:
+        """Return one drawn class for each label."""
+        rates = np.bincount(train.labels, minlength=1) / max(len(train.labels), 1)
+        drawn = generator(seed, "prior", train.task.name).random(len(held.labels))
+        return np.searchsorted(np.cumsum(rates), drawn, side="right").clip(max=len(rates) - 1)
+
+
+@dataclass(frozen=True)
+class Unigram:
+    """The frequency of a word in the train rows.
+
+    A word seen n times among N words of V forms has n / (N + V) (Witten, Bell 1991, method C); the rest is for new
+    words, spelled out by the frequency of the bytes of the known forms, an end included, so that all words share 1.
+    """
+
+    name: str = "unigram"
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> FloatArray:  # noqa: ARG002
+        """Return the nats of each held-out word."""
+        codes = train.parts[0].values if train.maskable is None else train.parts[0].values[train.maskable]
+        counts = np.bincount(codes, minlength=len(train.types)).astype(np.float64)
+        forms, words = int((counts > 0).sum()), counts.sum()
+        texts = [text.encode("utf-8", "surrogatepass") for text in train.types.codes]
+        known = b"\xff".join(text for text, count in zip(texts, counts > 0, strict=True) if count)
+        letters = np.bincount(np.frombuffer(known + b"\xff", np.uint8), minlength=256) + 1.0  # \xff ends a word
+        nats = -np.log(letters / letters.sum())
+        distinct, inverse = np.unique(held.labels, return_inverse=True)
+        spelled = [nats[np.frombuffer(texts[code] + b"\xff", np.uint8)].sum() for code in distinct.tolist()]
+        seen, total = counts[distinct], words + forms
+        loss = -np.log(np.where(seen > 0, seen, max(forms, 1)) / max(total, 1)) + np.where(seen > 0, 0, spelled)
+        result: FloatArray = loss[inverse.reshape(-1)]
+        return result
+
+
+@dataclass(frozen=True)
+class WordForm:
+    """The form of the word alone, whatever stands around it.
+
+    Where the first class is outside, a form is tagged if its rate of tags reaches a threshold: the one that is best
+    for the other half of the documents.
+    """
+
+    name: str = "word form"
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+        """Return the class of each held-out token."""
+        size, classes = len(train.types), _classes(train)
+        forms = train.parts[0].values[train.parts[0].offsets[train.owners] + train.positions].astype(np.int64)
+        there = held.parts[0].values[held.parts[0].offsets[held.owners] + held.positions]
+        rates = _rates(_table(forms, train.labels, size, classes))
+        if not metric_of(train.task).outside:
+            result: IntArray = rates.argmax(axis=1)[there]
+            return result
+        half = train.documents[train.owners] % 2 == 0
+        threshold = _threshold(
+            _rates(_table(forms[half], train.labels[half], size, classes)),
+            _table(forms[~half], train.labels[~half], size, classes),
+        )
+        inside = 1 + rates[:, 1:].argmax(axis=1)
+        said = np.where(rates[np.arange(size), inside] >= threshold, inside, 0)
+        tagged: IntArray = said[there]
+        return tagged
+
+
+def _threshold(rates: FloatArray, counts: FloatArray) -> float:
+    """Return the rate from which tagging a form is best for micro F1 over the classes other than the first.
+
+    Args:
+        rates: [V, C], of one half of the labels.
+        counts: [V, C], of the other half.
+    """
+    inside = 1 + rates[:, 1:].argmax(axis=1)
+    rate = rates[np.arange(len(rates)), inside]
+    order = np.argsort(-rate, kind="stable")
+    right = np.cumsum(counts[np.arange(len(rates)), inside][order])
+    f1 = 2 * right / np.maximum(np.cumsum(counts.sum(axis=1)[order]) + counts[:, 1:].sum(), 1)
+    last = np.append(np.diff(rate[order]) != 0, True)  # noqa: FBT003  (forms of one rate are tagged together)
+    return float(rate[order][np.where(last, f1, -1.0).argmax()])
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """The rule "the same words follow at once": one to six words that are said again right after them."""
+
+    name: str = "the same words follow at once"
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+        """Return the class that the rule's tokens have most often in train, or the first class."""
+        fired = train.labels[_repeats(train) & (train.labels > 0)]
+        said = np.bincount(fired, minlength=2).argmax() if len(fired) else 1
+        return np.where(_repeats(held), said, 0)
+
+
+def _repeats(rows: TaskRows) -> BoolArray:
+    """Tell for each label whether its token is repeated."""
+    part = rows.parts[0]
+    first = part.offsets[rows.owners] + rows.positions
+    result: BoolArray = repeated(folded(rows.types)[part.values], part.owners, words(rows.types)[part.values])[first]
+    return result
+
+
+def words(types: Types) -> BoolArray:
+    """Tell of each type whether it holds a letter or a digit."""
+    return np.array([any(map(str.isalnum, text)) for text in types.codes], bool)
+
+
+def repeated(codes: IntArray, owners: IntArray, word: BoolArray) -> BoolArray:
+    """Tell for each token, bool [N], whether it stands in an n-gram that is followed by itself in the same row.
+
+    The n-gram opens with a word, so that no run of dashes counts.
+
+    Example:
+        >>> repeated(np.array([1, 2, 3, 2, 3, 4]), np.zeros(6, int), np.ones(6, bool)).astype(int).tolist()
+        [0, 1, 1, 0, 0, 0]
+    """
+    count = len(codes)
+    found = np.zeros(count, bool)
+    for n in range(1, min(_LONGEST, count // 2) + 1):
+        same = (codes[:-n] == codes[n:]) & (owners[:-n] == owners[n:])
+        runs = np.concatenate([[0], np.cumsum(same)])
+        opens = (runs[n:] - runs[:-n] == n) & word[: count - 2 * n + 1]
+        edges = np.zeros(count + 1, np.int64)
+        edges[: len(opens)] += opens
+        edges[n : n + len(opens)] -= opens
+        found |= np.cumsum(edges)[:-1] > 0
+    return found
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the two parts are, and by how much one is longer."""
+
+    name: str = "lengths"
+    nearest: int = 12
+    """Differences beyond this are one."""
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+        """Return the most frequent class of the lengths; of the difference alone where few rows have such lengths."""
+        classes = _classes(train)
+        size = 8 * 8 * (2 * self.nearest + 1)
+        counts = _table(self._keys(train), train.labels, size, classes)
+        by_difference = counts.reshape(64, -1, classes).sum(axis=0)
+        back_off = np.tile(_rates(by_difference), (64, 1))
+        rates = counts + 10 * back_off
+        result: IntArray = rates.argmax(axis=1)[self._keys(held)]
+        return result
+
+    def _keys(self, rows: TaskRows) -> IntArray:
+        """Return a number for the lengths of each row's parts."""
+        first, second = (part.lengths for part in rows.parts)
+        bins = [np.log2(lengths + 1).astype(np.int64).clip(max=7) for lengths in (first, second)]
+        difference = (second - first).clip(-self.nearest, self.nearest) + self.nearest
+        return (bins[0] * 8 + bins[1]) * (2 * self.nearest + 1) + difference
+
+
+@dataclass(frozen=True)
+class NearRoles:
+    """The roles of turns at fixed distances, where the model sees them too."""
+
+    name: str
+    distances: tuple[int, ...]
+
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+        """Return the most frequent class of the roles there."""
+        size = (len(train.types) + 1) ** len(self.distances)
+        keys, inverse = np.unique(np.concatenate([self._keys(train), self._keys(held)]), return_inverse=True)
+        inverse = inverse.reshape(-1)
+        assert keys.max(initial=0) < size  # noqa: S101
+        counts = _table(inverse[: len(train.labels)], train.labels, len(keys), _classes(train))
+        result: IntArray = _rates(counts).argmax(axis=1)[inverse[len(train.labels) :]]
+        return result
+
+    def _keys(self, rows: TaskRows) -> IntArray:
+        """Return a number for the roles near each label's turn, int64 [I]."""
+        roles = rows.roles
+        if roles is None:
+            raise ValueError(f"task {rows.task.name} has no roles, which the probe {self.name!r} reads")
+        keys = np.zeros(len(rows.labels), np.int64)
+        for distance in self.distances:
+            place = rows.positions + distance
+            inside = (place >= 0) & (place < roles.lengths[rows.owners])
+            flat = np.where(inside, roles.offsets[rows.owners] + place, 0)
+            keys = keys * (len(rows.types) + 1) + np.where(inside, np.append(roles.values, -1)[flat] + 1, 0)
+        return keys
+
+
+PROBES: Mapping[str, tuple[Probe, ...]] = {
+    "token": (WordForm(), Repetition()),
+    "passage": (BagOfWords(),),
+    "span_pair": (Lengths(), BagOfWords()),
+    "pair": (Lengths(), BagOfWords()),
+    "masked_lm": (Unigram(),),
+    "turn": (NearRoles("role two turns back", (-2,)), NearRoles("roles two turns back and ahead", (-2, 2))),
+}
+"""The probes of each kind of task."""
+
+
+def prior(train: TaskRows, held: TaskRows, seed: int = 0) -> ProbeScore:
+    """Score what is known without a look at the text: the class prior of the train rows."""
+    if train.task.kind == "masked_lm":
+        return _scored(Unigram(), train, held, seed)
+    return _scored(MostFrequent() if metric_of(train.task).constant else RandomGuess(), train, held, seed)
+
+
+def run_probes(train: TaskRows, held: TaskRows, seed: int = 0) -> list[ProbeScore]:
+    """Score every probe of the task's kind, the best one first; both sides must share their `Types`."""
+    scores = [_scored(probe, train, held, seed) for probe in PROBES.get(train.task.kind, ())]
+    sign = -1 if metric_of(train.task).higher else 1
+    return sorted(scores, key=lambda item: sign * (item.score.value or 0.0))
+
+
+def _scored(probe: Probe, train: TaskRows, held: TaskRows, seed: int) -> ProbeScore:
+    """Fit a probe and score it."""
+    if not len(train.labels):
+        raise ValueError(f"task {train.task.name} has no train labels to fit the probe {probe.name!r} on")
+    said = probe.predict(train, held, seed)
+    nats = said.astype(np.float64) if np.issubdtype(said.dtype, np.floating) else np.empty(0)
+    found = Predictions(
+        task=held.task,
+        gold=held.labels,
+        predicted=held.labels if len(nats) else said.astype(np.int64),
+        loss=nats,
+        documents=held.documents[held.owners],
+        rows=held.rows[held.owners],
+    )
+    return ProbeScore(probe.name, score(found, seed), len(train))
