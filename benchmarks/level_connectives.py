@@ -18,13 +18,13 @@ import pyarrow as pa
 from sklearn.linear_model import LogisticRegression
 
 from labelers.candidates import Candidates, opening_candidates, pair_counts, surviving
-from labelers.connective import OPENING, race
+from labelers.connective import LEAST_PROBABLE, race
 from labelers.draws import Draws
 from labelers.forms import lexicon
 from labelers.passages import PassageBatch, Vocabulary
 
-CAP, SHARE = 0.09, 1 / 6
-ROUNDS, REFITS = 20, 3
+CAP, SHARE = 0.085, 1 / 6
+ROUNDS, REFITS = 30, 3
 BUCKETS: Mapping[str, tuple[int, ...]] = {
     "first": (0, 6, 9, 12, 16, 21, 27, 35),
     "second": (0, 5, 7, 9, 12, 16, 21, 27, 35),
@@ -59,7 +59,7 @@ class Input:
     @classmethod
     def of(cls, batch: PassageBatch) -> "Input":
         """Find the pairs of a batch."""
-        found = opening_candidates(batch, OPENING, 0.0)
+        found = opening_candidates(batch, LEAST_PROBABLE, 0.0)
         found = found.take(~surviving(batch, found))
         return cls(batch, found, one_hot(pair_counts(batch, found)))
 
@@ -83,13 +83,16 @@ def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floa
     """Correct the rate of every form, and of prose and dialogues without one, by its share of the rows, some times."""
     rates, weights = rates.copy(), weights.copy()
     for seed in range(ROUNDS):
-        highest = np.full(rates.shape, 1e-4)
+        step = 1 / (1 + seed / 4)
+        highest, unmarked, rows = np.full(rates.shape, 1e-4), np.zeros(2), np.zeros(2)
         for part in inputs:
             form = part.found.form[part.used(rates, weights, seed)]
             share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
-            weights[part.dialogue - 2] += 0.5 * np.log(SHARE / max(share[0], 1e-3))
+            unmarked[part.dialogue] += (form < 0).sum()
+            rows[part.dialogue] += len(form)
             highest[part.dialogue] = np.maximum(highest[part.dialogue], share[1:])
-        rates = np.minimum(1.0, rates * np.sqrt(CAP / highest))
+        weights[-2:] += step * np.log(SHARE * np.maximum(rows, 1) / np.maximum(unmarked, 1))
+        rates = np.minimum(1.0, rates * (CAP / highest) ** step)
     return rates, weights
 
 

@@ -15,13 +15,19 @@ from labelers.passages import BoolArray, IntArray, PassageBatch
 __all__ = ["Candidates", "inside_candidates", "opening_candidates", "pair_counts", "surviving"]
 
 LEAST = 3
-"""Words that an argument must have."""
+"""Words that an argument between segments must have."""
+
+LEAST_INSIDE = 2
+"""Words that a clause of a sentence must have: a subject and a verb."""
 
 LONG = 8
-"""Words from which an argument between segments needs no verb that the closed lists know."""
+"""Words from which an argument between segments needs no verb or subject that the closed lists know."""
 
 MOST = 60
 """Words that it may have: what is longer is a list, or a page without full stops."""
+
+ANNOUNCED = 0.5
+"""Probability that is enough where a partner announces the connective ("if ... then")."""
 
 DOUBT = 0.1
 """Probability from which another use of the form in the second argument counts as a connective that survives there."""
@@ -120,12 +126,13 @@ class _Segments:
 
     words: IntArray
     commas: IntArray
-    verbs: IntArray
-    """Tokens that look like a verb."""
+    clauses: IntArray
+    """Tokens that look like the verb or the subject of a clause."""
     ended: BoolArray
     """A full stop, question or exclamation mark closes it, quotes aside."""
     joined: BoolArray
-    """It follows another segment of its passage and turn."""
+    """It follows another segment of its passage and turn, and opens with a small letter if and only if that one does:
+    a small letter behind a sentence with a capital goes on with it, as behind the "!" of a quotation."""
 
     @classmethod
     def of(cls, batch: PassageBatch) -> Self:
@@ -136,15 +143,17 @@ class _Segments:
         rows = batch.segment_rows
         joined = np.concatenate([[False], rows[1:] == rows[:-1]])[: len(rows)]
         joined[batch.turns] = False
+        lower = types["lower"][batch.codes[batch.segments]]
+        joined &= lower == np.roll(lower, 1)
         last = batch.codes[batch.segment_ends - 1]
         before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
         ended = types["stop"][last] | (types["quote"][last] & types["stop"][before])
-        words, commas, verbs = (counts >> shift & 0xFFFF for shift in (0, 16, 32))
-        return cls(words, commas, verbs, ended, joined)
+        words, commas, clauses = (counts >> shift & 0xFFFF for shift in (0, 16, 32))
+        return cls(words, commas, clauses, ended, joined)
 
     def pairs(self) -> BoolArray:
-        """Return which segments can be a second argument, after one that can be a first: finished, with a verb."""
-        clause = ((self.verbs > 0) | (self.words >= LONG)) & (self.words <= MOST)
+        """Return which segments can be a second argument, after one that can be a first: finished, and a clause."""
+        clause = ((self.clauses > 0) | (self.words >= LONG)) & (self.words <= MOST)
         first = clause & (self.words >= LEAST) & self.ended
         return self.joined & np.roll(first, 1) & clause & (self.words >= LEAST)
 
@@ -238,8 +247,10 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
     mark = matches.start - (types["mark"][batch.codes[matches.start - 1]] & (matches.start > first))
     second = matches.end + types["comma"][batch.codes[np.minimum(matches.end, len(batch.codes) - 1)]]
     ok = forms.usable(min_omission_rate)[matches.form] & (mark > first) & (second < stop)
-    ok &= forms.free[matches.form] | (mark < matches.start)
-    ok &= ~np.isnan(forms.keep_inside[matches.form]) & (score(batch, matches) >= log_odds(threshold))
+    followed = types["subject"][batch.codes[np.minimum(second, len(batch.codes) - 1)]]
+    ok &= forms.free[matches.form] | (mark < matches.start) | followed
+    odds = score(batch, matches)
+    ok &= ~np.isnan(forms.keep_inside[matches.form]) & (odds >= log_odds(min(threshold, ANNOUNCED)))
     for lower, upper in ((first, mark), (second, stop)):
         ok &= _clause(batch, lower, np.maximum(upper, lower))
     matches, first, mark, second, stop = matches.take(ok), first[ok], mark[ok], second[ok], stop[ok]
@@ -257,16 +268,17 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
         partner=partner,
         partner_end=partner_end,
     )
-    return found.take((form != BLOCKED) & ~np.isin(second, match(batch, np.unique(second)).start))
+    sure = (odds[ok] >= log_odds(threshold)) | (partner >= 0)
+    return found.take(sure & (form != BLOCKED) & ~np.isin(second, match(batch, np.unique(second)).start))
 
 
 def _clause(batch: PassageBatch, start: IntArray, stop: IntArray) -> BoolArray:
-    """Return which spans have enough words, not too many, and one that looks like a verb."""
+    """Return which spans have enough words, not too many, and look like a clause."""
     types = shapes(batch)
     words = np.concatenate([[0], np.cumsum(types["word"][batch.codes])])
-    verbs = np.concatenate([[0], np.cumsum(types["verb"][batch.codes])])
+    clauses = np.concatenate([[0], np.cumsum(types["clause"][batch.codes])])
     count = words[stop] - words[start]
-    return (count >= LEAST) & (count <= MOST) & (verbs[stop] > verbs[start])
+    return (count >= LEAST_INSIDE) & (count <= MOST) & (clauses[stop] > clauses[start])
 
 
 def surviving(batch: PassageBatch, found: Candidates) -> BoolArray:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.candidates import Candidates, inside_candidates, opening_candidates, surviving
-from labelers.discourse import THRESHOLD, find_connectives
+from labelers.discourse import find_connectives, is_open
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.forms import lexicon
@@ -23,14 +23,15 @@ from labelers.labeler import Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 from labelers.task import Task
 
-__all__ = ["Connective", "class_names", "find_connectives", "race"]
+__all__ = ["LEAST_PROBABLE", "Connective", "class_names", "find_connectives", "race"]
 
 NO_CONNECTIVE = "no_connective"
 SENSES = ("Comparison", "Contingency", "Expansion", "Temporal")
-OPENING = 0.65
-"""At openings the model is right more often than its probabilities say: cross-validated precision 0.93 from here on."""
+LEAST_PROBABLE = 0.65
+"""Lower than `discourse.THRESHOLD`: the places looked at are likely ones. Cross-validated on the annotation, 0.93 of the
+strings that open a segment with such a probability are connectives, and 0.92 of those between two clauses."""
 
-_OTHER_LANGUAGE, _NO_PAIR, _LEVELLED = 2, 3, 4
+_NO_PAIR, _LEVELLED, _OTHER_LANGUAGE = 2, 3, 4
 _SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
 
@@ -40,12 +41,12 @@ class Connective(Labeler):
 
     Example:
         >>> Connective(inside=True).reasons
-        ('language', 'no_pair', 'levelled', 'conflict')
+        ('no_pair', 'levelled', 'language', 'conflict')
     """
 
     version: ClassVar[int] = 1
     paper: ClassVar[str] = "Lan et al. 2017 [56]"
-    reasons: ClassVar[tuple[str, ...]] = ("language", "no_pair", "levelled", "conflict")
+    reasons: ClassVar[tuple[str, ...]] = ("no_pair", "levelled", "language", "conflict")
     edits: ClassVar[bool] = True
 
     inside: bool = False
@@ -53,9 +54,8 @@ class Connective(Labeler):
     other."""
     min_omission_rate: float = 0.0
     """Use forms only that annotators of implicit relations supply at least this often: n_implicit / n_all."""
-    threshold: float = OPENING
-    """The least probability of a string at the opening of a segment to be a connective; within a sentence it is never
-    below `discourse.THRESHOLD`."""
+    threshold: float = LEAST_PROBABLE
+    """The least probability of a string to be a connective where it stands."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -95,7 +95,7 @@ class Connective(Labeler):
         return tuple(tasks)
 
     def forms(self, vocabulary: Vocabulary) -> BoolArray:
-        """Return the types that show a form: its only word, or the longest of several."""
+        """Return the types that show a form: its only word, or of several the last that is no function word."""
         return vocabulary.property(_shows_form)
 
     def propose(
@@ -122,7 +122,7 @@ class Connective(Labeler):
         self, batch: PassageBatch, draws: Draws, chosen: Candidates, status: npt.NDArray[np.int8]
     ) -> tuple[Candidates, npt.NDArray[np.int8], BoolArray]:
         """Give each row one task: the one that a coin draws, or the only one that it has a label for."""
-        found = inside_candidates(batch, max(self.threshold, THRESHOLD), self.min_omission_rate)
+        found = inside_candidates(batch, self.threshold, self.min_omission_rate)
         kept, other = race(batch, found, draws, "keep_inside")
         coin = draws.uniform("task", batch.keys) < 0.5  # noqa: PLR2004
         inside = (other <= 1) & (coin | (status > 1))
@@ -142,7 +142,7 @@ class Connective(Labeler):
     ) -> dict[str, pa.Array]:
         """Return the labels of the rows whose connective is gone from the view, and of pairs that never had one."""
         state = proposal.state
-        form, within = state["form"], state["inside"]
+        form, within = state["form"], state["inside"]  # -1 for no connective, the last place of what is looked up
         labelled = (proposal.status <= 1) & ~_shown(proposal, view)
         opening = labelled & ~within
         omission, sense = np.append(lexicon().omission, np.nan)[form], np.append(_senses(), -1)[form]
@@ -151,7 +151,7 @@ class Connective(Labeler):
             "sense": _nullable(sense, opening & (sense >= 0)),
             **_spans(batch, view, state, labelled),
             "omission_rate": _nullable(omission.astype(np.float32), labelled & ~np.isnan(omission)),
-            "form": pa.array([*(f.form for f in lexicon().forms), NO_CONNECTIVE]).take(_nullable(form, labelled)),
+            "form": _names(form, labelled),
         }
         if self.inside:
             columns["connective_inside"] = _nullable(_class_numbers(inside=True)[form], labelled & within)
@@ -188,6 +188,7 @@ def _state(batch: PassageBatch, chosen: Candidates, inside: BoolArray) -> dict[s
 
 def _shown(proposal: Proposal, view: View) -> BoolArray:
     """Return which rows still show in the view a connective that they should have lost."""
+    assert proposal.hidden is not None  # `propose` gives it
     seen = np.append(proposal.hidden, False)[view.origin]
     return np.bincount(view.rows[seen], minlength=len(view)) > 0
 
@@ -208,6 +209,12 @@ def _spans(
 def _nullable(values: npt.NDArray[Any], valid: BoolArray) -> pa.Array:
     """Return the values, null where they are not valid."""
     return pa.array(values, mask=~valid)
+
+
+def _names(form: npt.NDArray[np.int64], valid: BoolArray) -> pa.StringArray:
+    """Return the class name of each form, null where it is not valid."""
+    names = [*(known.form for known in lexicon().forms), NO_CONNECTIVE]
+    return pa.array(names, pa.string()).take(_nullable(np.where(form < 0, len(names) - 1, form), valid))
 
 
 def class_names(*, inside: bool) -> tuple[str, ...]:
@@ -232,7 +239,7 @@ def _senses() -> npt.NDArray[np.int64]:
 
 
 def _shows_form(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return which texts are a form of a class, or the longest word of one."""
+    """Return which texts are a form of a class, or the last word of a longer one that stands in no closed class."""
     names = {name for inside in (False, True) for name in class_names(inside=inside)} - {NO_CONNECTIVE}
-    words = {max(reversed(name.split()), key=len) for name in names}
-    return np.array([text.lower() in words for text in texts], bool)
+    telling = {name if " " not in name else next((w for w in reversed(name.split()) if is_open(w)), "") for name in names}
+    return np.array([text.lower() in telling for text in texts], bool)

@@ -7,7 +7,7 @@ line ``for ever and ever`` keeps ``for ever`` from being found in it.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Concept:
     type: str = ""
     """What it may be confused with: a wrong name is taken from another concept of the same type. Concepts whose type
     is ``noun``, or begins with ``noun.``, are found in the plural as well."""
+    titled: bool = False
+    """Its names may have a capital inside a sentence; common words with one are taken for parts of proper names."""
 
 
 def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
@@ -56,7 +58,7 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
 
     Example:
         >>> read_tsv(b"id\tname\tsynonyms\nC1\tvinegar\tacetic acid\n", "names.tsv")
-        (Concept(id='C1', names=('vinegar', 'acetic acid'), type=''),)
+        (Concept(id='C1', names=('vinegar', 'acetic acid'), type='', titled=False),)
     """
     rows = _rows(data, source)
     first = next(rows, None)
@@ -73,6 +75,8 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
         if concept.id in found:
             raise ValueError(f"dictionary {source}, line {number}: the id {concept.id!r} stood in an earlier line")
         found[concept.id] = concept
+    if not found:
+        raise ValueError(f"dictionary {source}: no line with a concept behind the line of column names")
     return tuple(_plain_capitals(list(found.values())))
 
 
@@ -119,15 +123,15 @@ def _clean(names: Iterable[str]) -> tuple[str, ...]:
 
 def _plain_capitals(concepts: list[Concept]) -> list[Concept]:
     """Lower the first letters of names where nearly all names of a file begin with a capital."""
-    names = [name for concept in concepts for name in concept.names]
+    names = [name for concept in concepts for name in concept.names if name[0].isalpha()]
     if sum(name[0].isupper() for name in names) < _HEADER_CAPITALS * len(names):
         return concepts
-    return [Concept(item.id, tuple(dict.fromkeys(map(_lowered, item.names))), item.type) for item in concepts]
+    return [replace(item, names=tuple(dict.fromkeys(map(_lowered, item.names))), titled=True) for item in concepts]
 
 
 def _lowered(name: str) -> str:
     """Return a name in lower case, save the words that hold a capital behind their first letter (``DNAse``)."""
-    return " ".join(word.lower() if word[1:].islower() else word for word in name.split(" "))
+    return " ".join(word.lower() if len(word) > 1 and word[1:] == word[1:].lower() else word for word in name.split(" "))
 
 
 @cache

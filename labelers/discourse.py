@@ -17,7 +17,7 @@ import numpy.typing as npt
 from labelers.forms import Matches, lexicon, match, rows_of
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
-__all__ = ["RULE", "TEMPLATES", "THRESHOLD", "Connectives", "Features", "Model", "features", "find_connectives", "log_odds", "score", "shapes"]
+__all__ = ["RULE", "TEMPLATES", "THRESHOLD", "Connectives", "Features", "Model", "features", "find_connectives", "is_open", "log_odds", "score", "shapes"]
 
 THRESHOLD = 0.82
 """Probability from which a match counts as a connective: cross-validated precision 0.91 (train_connectives.py)."""
@@ -35,6 +35,7 @@ _AHEAD = 8
 """Tokens searched for the nearest verb on either side."""
 
 _VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base"})
+_SUBJECTS = frozenset({"subject", "neutral", "there"})
 _STOPS = frozenset({"comma", "semicolon", "stop", "dash", "edge", "close"})
 
 TEMPLATES: tuple[tuple[str, ...], ...] = (
@@ -115,6 +116,11 @@ def _class_of(text: str) -> str:
     return next((ending for ending in ("ly", "ing", "ed", "s") if text.endswith(ending) and len(text) > 4), "word")
 
 
+def is_open(word: str) -> bool:
+    """Return whether a lower-case word stands in no closed class."""
+    return word not in _classes()[1]
+
+
 def log_odds(probability: float) -> float:
     """Return the log odds of a probability, infinite at 0 and 1."""
     return math.log(probability / (1 - probability)) if 0 < probability < 1 else math.copysign(math.inf, probability - 0.5)
@@ -126,7 +132,7 @@ def _case(text: str) -> int:
 
 
 _SHAPE = np.dtype(
-    [(name, bool) for name in ("word", "comma", "mark", "stop", "quote", "verb")] + [("case", np.int8), ("packed", np.int64)]
+    [(name, bool) for name in ("word", "comma", "mark", "stop", "quote", "clause", "subject")] + [("lower", bool), ("case", np.int8), ("packed", np.int64)]
 )
 
 
@@ -137,17 +143,17 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
         name = _class_of(text)
         word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
         mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
-        verb = name in _VERBS or text.endswith("ed")
-        packed = word + (comma << 16) + (verb << 32)
-        out[i] = word, comma, mark, name == "stop", quote, verb, _case(text), packed
+        clause = name in _VERBS or name in _SUBJECTS or text.endswith("ed")
+        packed = word + (comma << 16) + (clause << 32)
+        out[i] = word, comma, mark, name == "stop", quote, clause, name in _SUBJECTS or name == "person", text[0].islower(), _case(text), packed
     return out
 
 
 def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
     """Return per type of the batch's vocabulary what it is by its form.
 
-    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``verb`` (looks like
-    one), ``case`` (0 lower, 1 capital, 2 all capitals) and ``packed`` (word, comma and verb as 1 << 0, 16 and 32).
+    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (a
+    verb or a subject, as far as closed lists tell), ``subject`` (a pronoun that may be one), ``lower`` (opens with a small letter), ``case`` (0 lower, 1 capital, 2 all capitals) and ``packed`` (word, comma and clause as 1 << 0, 16 and 32).
     """
     return batch.vocabulary.property(_shape)
 

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.donors import Donors, Text
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.fluency import disfluent_segments
 from labelers.labeler import Corpus, Labeler, Proposal
-from labelers.ngrams import Case, Form
+from labelers.ngrams import Case
 from labelers.passages import BoolArray, IntArray, PassageBatch
-from labelers.repairs import Corruptor, Profile, Text
+from labelers.repairs import Corruptor, Profile
 from labelers.task import SOURCE, Task
 
 __all__ = ["Disfluency"]
@@ -133,13 +134,14 @@ class Disfluency(Labeler):
     def _corruptor(self, batch: PassageBatch, corpus: Corpus, draws: Draws, avoid: BoolArray | None) -> Corruptor:
         """Return what makes the edits of a batch."""
         case = corpus.derive("disfluency.case", lambda: Case.of(corpus.pool))
-        pool = None
-        if corpus.pool is not None and len(corpus.pool.codes):
-            foreign = corpus.pool
-            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Text.of(foreign, case, self.max_ngram))
+        text, donors, source = Text.of(batch, case, self.max_ngram), None, corpus.pool
+        if source is not None:
+            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Text.of(source, case, self.max_ngram))
+            if len(pool.fluent):
+                donors = Donors(text, pool, draws, self.max_ngram, avoid)
         return Corruptor(
-            text=Text.of(batch, case, self.max_ngram),
-            pool=pool,
+            text=text,
+            donors=donors,
             draws=draws,
             profile=PROFILES[self.profile],
             max_places=self.max_places,
@@ -151,11 +153,10 @@ class Disfluency(Labeler):
     def _survey(self, text: Text) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
         """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
         batch = text.batch
-        words = _per_segment(batch, text.ngrams.word)
+        words = text.total(text.ngrams.word)
         long = words >= self.min_words
         disfluent = disfluent_segments(batch, text.ngrams.word)
-        headline = 2 * _per_segment(batch, (text.ngrams.flags & Form.CAPS) > 0) > words
-        place = (text.count(text.settled) > 0) & (text.count(text.removable) > 0) & ~headline
+        place = (text.count(text.settled) > 0) & (text.count(text.removable) > 0) & ~text.shouted
         able = long & ~disfluent & place
         status = np.full(len(batch), _TOO_SHORT, np.int8)
         # the later mark wins: a row is as good as its best segment
@@ -227,12 +228,6 @@ def _merged(additions: Edits, tags: npt.NDArray[np.int8], deletions: Edits) -> t
         edits.rows, edits.start, edits.end, edits.write_offsets, tagged, edits.origin, edits.copies, edits.label
     )
     return edits.take(order), written.take(order).codes.astype(np.int8)
-
-
-def _per_segment(batch: PassageBatch, marked: BoolArray) -> IntArray:
-    """Return int64 [S]: marked tokens of each segment."""
-    total = np.concatenate([[0], np.cumsum(marked)])
-    return total[batch.segment_ends] - total[batch.segments]
 
 
 def _view_segments(batch: PassageBatch, view: View, edits: Edits) -> IntArray:

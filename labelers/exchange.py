@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from labelers.dictionary import takes_an
 from labelers.edits import Edits
-from labelers.mentions import Mentions, Names, style_of
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.mentions import Mentions, Names, shared, style_of
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names", "rewrite"]
 
@@ -38,9 +39,10 @@ class Bundles:
     """int64 [B]: how many mentions."""
 
     @cached_property
-    def shown(self) -> IntArray:
-        """int32 [N]: the number of the word that each token of the batch shows."""
-        return self.names.words_of(self.batch)
+    def seen(self) -> IntArray:
+        """int64, sorted: row * number of words + word, for every token that shows a telling word."""
+        tokens, words = self.names.telling_words(self.batch)
+        return np.sort(self.batch.rows[tokens] * self.names.n_words + words)
 
 
 def bundles_of(batch: PassageBatch, names: Names, mentions: Mentions) -> Bundles:
@@ -102,15 +104,15 @@ class Frequencies:
         fits = (names.types[near] == names.types[rival]) & (names.groups[near] != names.groups[rival])
         near = near[fits & (names.rivals[near] > 0)]
         gap = np.abs(np.log2(self.weights[near] / self.weights[rival]))
-        likeness = _likeness(names.texts[present], names.texts[rival])
-        texts = [names.texts[name] for name in near.tolist()]
-        off = np.array([abs(_likeness(names.texts[present], text) - likeness) for text in texts], np.float64)
+        own = _pairs(names.texts[present])
+        likeness = np.array([_likeness(own, _pairs(names.texts[name])) for name in [rival, *near.tolist()]])
+        off = np.abs(likeness[1:] - likeness[0])
         order = np.lexsort((near, off + _PER_DOUBLING * gap))
         best: IntArray = near[order[(off[order] <= _FARTHEST) & (gap[order] <= _DOUBLINGS)]][:_CHOICES]
         return best
 
 
-_WINDOW = 200
+_WINDOW = 64
 """Names on each side, in the order of frequency, that are compared with a rival."""
 _CHOICES = 5
 _FARTHEST = 0.25
@@ -120,15 +122,21 @@ _DOUBLINGS = 4.0
 _PER_DOUBLING = 0.05
 
 
-def _likeness(one: str, other: str) -> float:
-    """Return Dice's coefficient over the pairs of neighbouring characters of two names.
+def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return Dice's coefficient of two names given by their pairs of neighbouring characters.
 
     Example:
-        >>> _likeness("night", "nacht")
+        >>> _likeness(_pairs("night"), _pairs("nacht"))
         0.25
     """
-    left, right = ({text[i : i + 2] for i in range(len(text) - 1)} for text in (one.lower(), other.lower()))
-    return 2 * len(left & right) / max(1, len(left) + len(right))
+    return 2 * len(one & other) / max(1, len(one) + len(other))
+
+
+@cache
+def _pairs(text: str) -> frozenset[str]:
+    """Return the pairs of neighbouring characters of a name, case apart."""
+    text = text.lower()
+    return frozenset(map("".join, pairwise(text)))
 
 
 def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
@@ -136,50 +144,30 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
 
     That is so if a telling word that only one of the two names has stands elsewhere in the row, if the rival begins or
     ends with the word before or behind it, or if one of the names is a part of the other. All but the second hold for
-    both directions of a pair alike.
+    both directions of a pair alike. A rival of -1 is none, and not blocked.
     """
     names, checked = bundles.names, np.flatnonzero(rival >= 0)
     pairs, pair_of = _distinct(bundles.name[checked], rival[checked])
-    marks = [names.marks(*pair) for pair in pairs]
-    own = [
-        [sum(map(word.__eq__, _words(names, pair[0]))) for word in ms.tolist()]
-        for pair, ms in zip(pairs, marks, strict=True)
-    ]
+    found = [names.marks(*pair) for pair in pairs]
     hit = np.zeros(len(rival), bool)
-    hit[checked] = np.array([_contains(names, *pair) for pair in pairs], bool)[pair_of]
-    # bundle, word, expected [K]: each word to look for, and how often the bundle's own mentions show it
-    length = np.array([len(item) for item in marks], np.int64)[pair_of]
-    bundle = np.repeat(checked, length)
-    word = _concat([marks[pair] for pair in pair_of.tolist()])
-    expected = _concat([np.array(own[pair], np.int64) for pair in pair_of.tolist()]) * bundles.size[bundle]
-    hit[bundle[_counts(bundles, bundles.row[bundle], word) > expected]] = True
+    hit[checked] = np.array([item.nested for item in found], bool)[pair_of]
+    # bundle, word, own [K]: each word to look for, and how often the bundle's mentions show it themselves
+    place, _ = ragged_take(_offsets([len(item.words) for item in found]), pair_of)
+    bundle = np.repeat(checked, np.array([len(item.words) for item in found], np.int64)[pair_of])
+    word, own = (_concat([getattr(item, part) for item in found])[place] for part in ("words", "own"))
+    hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
     return hit | _repeats(bundles, rival)
 
 
-def _words(names: Names, name: int) -> list[int]:
-    """Return the word numbers of a name."""
-    return [names.word(word) for word in names.words[name]]
-
-
-def _contains(names: Names, one: int, other: int) -> bool:
-    """Tell whether what two names do not share at their ends is nothing in one of them."""
-    first, second = ([word.lower() for word in names.words[name]] for name in (one, other))
-    head, tail = _shared(first, second)
-    return min(len(first), len(second)) <= head + tail
-
-
-def _shared(one: list[str], other: list[str]) -> tuple[int, int]:
-    """Return how many tokens two lists share at the front and, of the rest, at the back."""
-    limit = min(len(one), len(other))
-    head = next((i for i in range(limit) if one[i] != other[i]), limit)
-    tail = next((i for i in range(limit - head) if one[-1 - i] != other[-1 - i]), limit - head)
-    return head, tail
+def _offsets(lengths: list[int]) -> IntArray:
+    """Return int64 [n + 1]: where each of n parts starts."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _distinct(one: IntArray, other: IntArray) -> tuple[list[tuple[int, int]], IntArray]:
     """Return the distinct pairs and the pair of each element."""
-    both, which = np.unique(np.stack([one, other], axis=1), axis=0, return_inverse=True)
-    return [(a, b) for a, b in both.tolist()], which.reshape(-1)
+    both, which = np.unique((one << 32) | other, return_inverse=True)
+    return list(zip((both >> 32).tolist(), (both & 0xFFFFFFFF).tolist(), strict=True)), which.reshape(-1)
 
 
 def _concat(parts: list[IntArray]) -> IntArray:
@@ -189,24 +177,21 @@ def _concat(parts: list[IntArray]) -> IntArray:
 
 def _counts(bundles: Bundles, rows: IntArray, words: IntArray) -> IntArray:
     """Return how often each row shows each word."""
-    shown, n_words = bundles.shown, bundles.names.n_words
-    wanted = np.zeros(n_words + 1, bool)
-    wanted[words] = True
-    wanted[-1] = False
-    tokens = np.flatnonzero(wanted[shown])
-    keys = np.sort(bundles.batch.rows[tokens] * n_words + shown[tokens])
-    asked = rows * n_words + words
-    return np.searchsorted(keys, asked, side="right") - np.searchsorted(keys, asked, side="left")
+    asked = rows * bundles.names.n_words + words
+    upper: IntArray = np.searchsorted(bundles.seen, asked, side="right")
+    return upper - np.searchsorted(bundles.seen, asked, side="left")
 
 
 def _repeats(bundles: Bundles, rival: IntArray) -> BoolArray:
     """Return bool [B]: the rival would begin or end with the word that it comes to stand beside."""
-    ends, shown = bundles.names.ends, bundles.shown
-    mentions, new = bundles.mentions, rival[bundles.of]
-    before = np.where(mentions.start > 0, shown[mentions.start - 1], -1)
-    after = np.append(shown, -1)[mentions.end]
-    same = (new >= 0) & ((before == ends[new, 0]) | (after == ends[new, 1]))
-    repeats: BoolArray = np.bincount(bundles.of[same], minlength=len(rival)) > 0
+    chosen = np.flatnonzero(rival[bundles.of] >= 0)
+    mentions, new = bundles.mentions.take(chosen), rival[bundles.of[chosen]]
+    batch, (opening, closing) = bundles.batch, bundles.names.ends[new].T
+    before, after = np.maximum(mentions.start - 1, 0), np.minimum(mentions.end, len(batch.codes) - 1)
+    row = batch.rows[mentions.start]
+    same = (before < mentions.start) & (batch.rows[before] == row) & (bundles.names.words_at(batch, before) == opening)
+    same |= (after == mentions.end) & (batch.rows[after] == row) & (bundles.names.words_at(batch, after) == closing)
+    repeats: BoolArray = np.bincount(bundles.of[chosen[same]], minlength=len(rival)) > 0
     return repeats
 
 
@@ -229,7 +214,8 @@ def foreign_names(
     for turn in range(_CHOICES):
         choice = np.full(len(rival), -1, np.int64)
         choice[wanted] = np.where(turn < size, table[pair_of, (first + turn) % np.maximum(size, 1)], -1)
-        free = (foreign < 0) & (choice >= 0) & ~blocked(bundles, choice)
+        choice[foreign >= 0] = -1
+        free = (choice >= 0) & ~blocked(bundles, choice)
         foreign[free] = choice[free]
     return _once(foreign, bundles.row, len(bundles.names))
 
@@ -252,17 +238,13 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
     new = shown[bundles.of[replaced[bundles.of]]]
     style = _styles(batch, names, mentions)
     article = _articles(batch, mentions)
-    combos, which = np.unique(np.stack([mentions.name, new, style, article], axis=1), axis=0, return_inverse=True)
-    writing = [
-        _Written.make(batch.vocabulary, names, *combo[:2], style=combo[2], article=combo[3])
-        for combo in combos.tolist()
-    ]
-    which = which.reshape(-1)
+    pairs, which = _distinct(mentions.name * len(names) + new, style * (len(_ARTICLES) + 1) + article)
+    writing = [_Written.make(batch.vocabulary, names, *item) for item in pairs]
     head, tail, repaired = (
-        np.array(part, np.int64)[which] for part in zip(*((w.head, w.tail, w.article) for w in writing), strict=True)
+        np.array([getattr(item, part) for item in writing], np.int64)[which] for part in ("head", "tail", "article")
     )
     start = mentions.start + head - repaired
-    offsets = np.concatenate([[0], np.cumsum([len(writing[i].codes) for i in which.tolist()])]).astype(np.int64)
+    place, offsets = ragged_take(_offsets([len(item.codes) for item in writing]), which)
     origin = np.full(offsets[-1], -1, np.int64)
     origin[offsets[:-1][repaired > 0]] = start[repaired > 0]
     return Edits(
@@ -270,7 +252,7 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
         start=start,
         end=mentions.end - tail,
         write_offsets=offsets,
-        codes=np.concatenate([writing[i].codes for i in which.tolist()]).astype(np.int32),
+        codes=_concat([item.codes for item in writing])[place].astype(np.int32),
         origin=origin,
         copies=origin.copy(),
         label=np.full(len(start), -1, np.int64),
@@ -290,11 +272,19 @@ class _Written:
     """1 if the article before the mention is written too."""
 
     @classmethod
-    def make(cls, vocabulary: Vocabulary, names: Names, old: int, new: int, *, style: int, article: int) -> "_Written":
-        """Write name ``new`` for ``old`` in a style, behind an article (0 for none, else its index + 1)."""
+    def make(cls, vocabulary: Vocabulary, names: Names, pair: int, manner: int) -> "_Written":
+        """Write a name in the place of another.
+
+        Args:
+            vocabulary: that of the batch.
+            names: the n names.
+            pair: old name * n + new name.
+            manner: style * (number of articles + 1) + article before it (0 for none, else its index + 1).
+        """
+        (old, new), (style, article) = divmod(pair, len(names)), divmod(manner, len(_ARTICLES) + 1)
         before = _recase(names.words[old], style, keep=bool(names.exact[old]))
         words = _recase(names.words[new], style, keep=bool(names.exact[new]))
-        head, tail = _shared(before, words)
+        head, tail = shared(before, words)
         middle = words[head : len(words) - tail]
         repaired = ""
         if article and not head:
@@ -330,7 +320,7 @@ def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
     found = np.where(first > 0, _FIRST, _LOWER)
     found[(first > 0) & (last > 0) & several] = _EACH
     found[(first == _UPPER) & ((last == _UPPER) | ~several)] = _UPPER
-    opens = np.isin(mentions.start, batch.segments)
+    opens = batch.segments[batch.token_segments[mentions.start]] == mentions.start
     return np.where(names.exact[mentions.name], np.where(opens, _FIRST, _LOWER), found)
 
 

@@ -32,8 +32,8 @@ def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
     """
     fillers, word = entries("filler"), is_word(vocabulary, texts)
     found = (
-        text.lower() in fillers
-        or (text.endswith("-") and text[0].isalpha())
+        (text.lower() in fillers and not text.isupper())  # "MM." are Messieurs
+        or (text[0].isalpha() and text.endswith("-") and not text.endswith("--"))
         or (not word[i] and any(character.isalpha() for character in text))
         for i, text in enumerate(texts)
     )
@@ -48,8 +48,8 @@ def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray
 
 def _head(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int64]:  # noqa: ARG001
     """Return the first three characters of each type in lower case as one number, the first in the highest bits."""
-    heads = (text.casefold()[:_STUB].ljust(_STUB, "\0") for text in texts)
-    return np.array([(ord(a) << 2 * _LETTER) + (ord(b) << _LETTER) + ord(c) for a, b, c in heads], np.int64)
+    heads = (map(ord, text.casefold()[:_STUB].ljust(_STUB, "\0")) for text in texts)
+    return np.array([(a << 2 * _LETTER) + (b << _LETTER) + c for a, b, c in heads], np.int64)
 
 
 def _stub_size(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
@@ -92,14 +92,9 @@ def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: Int
     twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words]]
     spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words]]
     excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
-    single = _again(keys, segments, 1)
-    varied = np.zeros(len(words), bool)
-    varied[:-1] = keys[1:] != keys[:-1]
-    several = [
-        hits[varied[hits] | varied[np.minimum(hits + 1, len(words) - 1)]]
-        for hits in (_again(keys, segments, 2), _again(keys, segments, 3))
-    ]
-    return np.concatenate([single[~excepted[single]], *several])
+    single, double, triple = (_again(keys, segments, period) for period in (1, 2, 3))
+    thrice = np.isin(single + 1, single) | np.isin(single - 1, single)  # "no no no" has no first copy
+    return np.concatenate([single[~excepted[single] | thrice], double, triple])
 
 
 def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
@@ -109,12 +104,16 @@ def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
     for i in range(period):
         hit &= keys[i : i + size] == keys[i + period : i + period + size]
     hits = np.flatnonzero(hit)
-    return hits[segments[hits] == segments[hits + 2 * period - 1]]
+    inside: IntArray = hits[segments[hits] == segments[hits + 2 * period - 1]]
+    return inside
 
 
 def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
-    """Return indices into words at which a broken-off word stands before the word that it begins."""
-    codes = batch.codes[words]
+    """Return indices into words at which a broken-off word stands before the word that it begins.
+
+    In speech a single consonant is one whatever follows.
+    """
+    codes, spoken = batch.codes[words], (np.diff(batch.turn_offsets) > 0)[batch.rows[words]]
     size = batch.vocabulary.property(_stub_size)[codes]
     at = np.flatnonzero(size[:-1]) if len(words) else words
     size = size[at].astype(np.int64)
@@ -126,7 +125,9 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
     same = (heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)
     longer = batch.vocabulary.property(_length)[codes[at + 1]] > size
     together = batch.token_segments[words[at]] == batch.token_segments[words[at + 1]]
-    return at[near & same & longer & together]
+    lone = size * spoken[at] == 1
+    stubs: IntArray = at[near & together & (same & longer | lone)]
+    return stubs
 
 
 def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
@@ -144,12 +145,13 @@ def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
     close = (words[at + 1] == words[at] + 1) & ~_next_is_word(batch, words, at + 1)
     open_ = (at == 0) | (words[at - 1] != words[at] - 1)
     open_ |= batch.token_segments[words[at]] != batch.token_segments[np.maximum(words[at] - 1, 0)]
-    return at[close & open_]
+    markers: IntArray = at[close & open_]
+    return markers
 
 
 def _next_is_word(batch: PassageBatch, words: IntArray, at: IntArray) -> BoolArray:
     """Return where the token behind a word is a word of the same segment."""
     following = np.minimum(at + 1, len(words) - 1)
-    return (words[following] == words[at] + 1) & (
-        batch.token_segments[words[following]] == batch.token_segments[words[at]]
-    )
+    together = batch.token_segments[words[following]] == batch.token_segments[words[at]]
+    result: BoolArray = together & (words[following] == words[at] + 1)
+    return result

@@ -36,7 +36,7 @@ class Form:
     in the segment, as a fronted "because" clause belongs to its own sentence; ``""``: it does not."""
     inside: str
     """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
-    semicolon or a dash only; ``""``: it does not."""
+    semicolon or a dash, or before a pronoun, only; ``""``: it does not."""
     omission: float
     """Implicit uses / all uses; nan where it was seen fewer than 20 times."""
     sense: str

@@ -1,8 +1,8 @@
 """Where the names of a dictionary stand in a batch of passages: the longest match over tokens, in array steps."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -89,20 +89,22 @@ class Names:
 
     def __init__(self, concepts: Iterable[Concept]) -> None:
         """Number the names and make the tables that find them."""
-        groups, types = _groups(concepts)
-        self.texts = [name for names in groups for name in names]
+        groups = _groups(concepts)
+        self.texts = [name for group in groups for name in group.names]
         """n names."""
-        self.groups = np.repeat(np.arange(len(groups)), [len(names) for names in groups])
+        self.groups = np.repeat(np.arange(len(groups)), [len(group.names) for group in groups])
         """int64 [n]: the concept of each name; singular and plural are concepts of their own."""
-        self.offsets = np.concatenate([[0], np.cumsum([len(names) for names in groups])]).astype(np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum([len(group.names) for group in groups])]).astype(np.int64)
         """int64 [concepts + 1]: the names of each concept."""
-        kinds = sorted(set(types))
-        self.types = np.array([kinds.index(kind) for kind in types], np.int64)[self.groups]
+        kinds = {kind: number for number, kind in enumerate(sorted({group.type for group in groups}))}
+        self.types = np.array([kinds[group.type] for group in groups], np.int64)[self.groups]
         """int64 [n]: the type of each name's concept."""
         self.words = [tokenise(name) for name in self.texts]
         """n tuples of tokens."""
         self.exact = np.array([name != name.lower() for name in self.texts], bool)
         """bool [n]: found only as it is written."""
+        self.titled = self.exact | np.array([group.titled for group in groups], bool)[self.groups]
+        """bool [n]: may have a capital inside a sentence."""
         self.rivals = np.diff(self.offsets)[self.groups] - 1
         """int64 [n]: how many other names the concept has."""
         self._folded, self._exact = _WordOf({}, fold=True), _WordOf({}, fold=False)
@@ -110,6 +112,7 @@ class Names:
             (table, _Trie([(i, words) for i, words in enumerate(self.words) if self.exact[i] == exact], table.table))
             for table, exact in ((self._folded, False), (self._exact, True))
         ]
+        self._marks: dict[tuple[int, int], Marks] = {}
         for words in self.words:
             for word in words:
                 self._folded.table.setdefault(word.lower(), len(self._folded.table))
@@ -132,38 +135,77 @@ class Names:
         """int64 [n, 2]: the first and the last word of each name."""
         return np.array([(self.word(words[0]), self.word(words[-1])) for words in self.words], np.int64).reshape(-1, 2)
 
-    def words_of(self, batch: PassageBatch) -> IntArray:
-        """Return int32 [N]: the number of the word that each token shows, case apart, -1 for none."""
-        shown: IntArray = batch.vocabulary.property(self._folded)[batch.codes]
-        return shown
+    def words_at(self, batch: PassageBatch, positions: IntArray) -> IntArray:
+        """Return the number of the word that the token at each position shows, case apart, -1 for none."""
+        shown: IntArray = batch.vocabulary.property(self._folded)[batch.codes[positions]]
+        return shown.astype(np.int64)
+
+    def telling_words(self, batch: PassageBatch) -> tuple[IntArray, IntArray]:
+        """Return the positions of the tokens that show a telling word, and these words."""
+        by_type = self.telling[batch.vocabulary.property(self._folded)]
+        positions = np.flatnonzero(by_type[batch.codes])
+        return positions, self.words_at(batch, positions)
 
     def find(self, batch: PassageBatch) -> Mentions:
-        """Return the longest names in a batch, from left to right, those of concepts with one name included."""
+        """Return the longest names in a batch, from left to right, those of concepts with one name included.
+
+        Common words with a capital inside a sentence ("the Black Forest") are left out.
+        """
         found = [trie.find(batch, table) for table, trie in self._tries if len(trie)]
         starts, ends, which = (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _NONE
         order = np.lexsort((-ends, starts))
         starts, ends, which = starts[order], ends[order], which[order]
         kept = _leftmost(starts, ends)
-        return Mentions(which[kept], starts[kept], ends[kept])
+        starts, ends, which = starts[kept], ends[kept], which[kept]
+        common = ~_inner_capital(batch, starts) | self.titled[which]
+        return Mentions(which[common], starts[common], ends[common])
 
     @cached_property
-    def pairs(self) -> dict[tuple[int, int], IntArray]:
-        """Memory of `marks`."""
-        return {}
+    def telling(self) -> BoolArray:
+        """Bool [words + 1]: words that tell something in some name; the last place is that of word -1."""
+        telling = np.zeros(self.n_words + 1, bool)
+        telling[[word for name in range(len(self)) for word in self._telling(name)]] = True
+        return telling
 
-    def marks(self, one: int, other: int) -> IntArray:
-        """Return the numbers of the words that only one of two names has and that tell something by themselves."""
-        key = (min(one, other), max(one, other))
-        if key not in self.pairs:
-            words = {word for name in key for word in self._telling(name)}
-            shared = self._telling(one) & self._telling(other)
-            self.pairs[key] = np.array(sorted(words - shared), np.int64)
-        return self.pairs[key]
+    def marks(self, old: int, new: int) -> "Marks":
+        """Return what sets two names apart."""
+        if (old, new) not in self._marks:
+            apart = sorted(self._telling(old) ^ self._telling(new))
+            before, after = ([self.word(word) for word in self.words[name]] for name in (old, new))
+            nested = min(len(before), len(after)) <= sum(shared(before, after))
+            own = [before.count(word) for word in apart]
+            self._marks[old, new] = Marks(np.array(apart, np.int64), np.array(own, np.int64), nested)
+        return self._marks[old, new]
 
     def _telling(self, name: int) -> set[int]:
         """Return the words of a name that tell something: all but the short ones of a name of several words."""
         words = self.words[name]
         return {self.word(word) for word in words if len(words) == 1 or len(word) > _SHORT}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What sets a new name apart from an old one."""
+
+    words: IntArray
+    """int64 [K]: the telling words that only one of them has."""
+    own: IntArray
+    """int64 [K]: how often each stands in the old name."""
+    nested: bool
+    """All of one stands at the ends of the other, so that an exchange would write or leave nothing."""
+
+
+def shared(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:
+    """Return how many items two sequences share at the front and, of the rest, at the back.
+
+    Example:
+        >>> shared("at the end".split(), "at the very end".split())
+        (2, 1)
+    """
+    limit = min(len(one), len(other))
+    head = next((i for i in range(limit) if one[i] != other[i]), limit)
+    tail = next((i for i in range(limit - head) if one[-1 - i] != other[-1 - i]), limit - head)
+    return head, tail
 
 
 _SHORT = 3
@@ -172,21 +214,18 @@ _SHORT = 3
 _NONE = (np.empty(0, np.int64),) * 3
 
 
-def _groups(concepts: Iterable[Concept]) -> tuple[list[list[str]], list[str]]:
-    """Return the names of each concept and its type, with plurals of nouns, and without names that two share."""
-    all_ = []
+def _groups(concepts: Iterable[Concept]) -> list[Concept]:
+    """Return the concepts with plurals of nouns apart, and names that two of them share made concepts of their own."""
+    groups = []
     for concept in concepts:
-        all_.append((list(concept.names), concept.type))
+        groups.append(concept)
         if concept.type.split(".")[0] == "noun":
-            all_.append(([plural(name) for name in concept.names], f"{concept.type}.plural"))
-    owners: defaultdict[str, int] = defaultdict(int)
-    for names, _ in all_:
-        for name in set(names):
-            owners[name] += 1
-    kept = [([name for name in dict.fromkeys(names) if owners[name] == 1], kind) for names, kind in all_]
-    kept += [([name], "") for name, count in owners.items() if count > 1]
-    kept = [(names, kind) for names, kind in kept if names]
-    return [names for names, _ in kept], [kind for _, kind in kept]
+            plurals = tuple(dict.fromkeys(plural(name) for name in concept.names if name == name.lower()))
+            groups.append(replace(concept, names=plurals, type=f"{concept.type}.plural"))
+    owners = Counter(name for group in groups for name in group.names)
+    kept = [replace(group, names=tuple(name for name in group.names if owners[name] == 1)) for group in groups]
+    kept += [Concept("", (name,)) for name, count in owners.items() if count > 1]
+    return [group for group in kept if group.names]
 
 
 class _Trie:
@@ -201,13 +240,16 @@ class _Trie:
             for word in words:
                 state = steps.setdefault((state, table.setdefault(word, len(table))), len(steps) + 1)
             ends[state] = which
+        first = {word: target for (state, word), target in steps.items() if state == 0}
+        self._first = np.zeros(len(table) + 1, np.int64)
+        """The state behind a name's first word, 0 for words that open none; the last place is that of word -1."""
+        self._first[list(first)] = list(first.values())
         keys = np.array([(state << 32) | word for state, word in steps], np.int64)
         order = np.argsort(keys)
         self._keys = keys[order]
         self._targets = np.fromiter(steps.values(), np.int64, len(steps))[order]
         self._name = np.full(len(steps) + 1, -1, np.int64)
         self._name[list(ends)] = list(ends.values())
-        self._opens = {word for state, word in steps if state == 0}
 
     def __len__(self) -> int:
         """Return the number of steps."""
@@ -215,35 +257,86 @@ class _Trie:
 
     def find(self, batch: PassageBatch, table: _WordOf) -> tuple[IntArray, IntArray, IntArray]:
         """Return start, end and name of the longest match at each token, where there is one."""
-        words = batch.vocabulary.property(table)[batch.codes]
-        opens = np.zeros(len(table.table) + 1, bool)  # the last place is that of word -1
-        opens[list(self._opens)] = True
-        starts = np.flatnonzero(opens[words])
+        words = batch.vocabulary.property(table)
+        parts = batch.vocabulary.property(_PartOf(self, table))[batch.codes]
+        follows = np.append(parts[1:] & _FOLLOWS, 0) > 0
+        starts = np.flatnonzero((parts & _ALONE > 0) | ((parts & _OPENS > 0) & follows))
         best_end, best_name = np.zeros(len(starts), np.int64), np.full(len(starts), -1, np.int64)
         # alive [A]: which of the starts still follow a path; state [A]: where on it; at [A]: the token to look at next
-        alive, state, at = np.arange(len(starts)), np.zeros(len(starts), np.int64), starts
+        alive, state, at = np.arange(len(starts)), self._first[words[batch.codes[starts]]], starts + 1
         while len(alive):
-            key = (state << 32) | words[at]
-            place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-            go = (self._keys[place] == key) & (words[at] >= 0)
-            alive, state, at = alive[go], self._targets[place[go]], at[go] + 1
-            done = (self._name[state] >= 0) & _stands_free(batch, starts[alive], at)
-            best_end[alive[done]], best_name[alive[done]] = at[done], self._name[state[done]]
-            inside = at < len(words)
-            alive, state, at = alive[inside], state[inside], at[inside]
+            named = np.flatnonzero(self._name[state] >= 0)
+            named = named[_stands_free(batch, starts[alive[named]], at[named])]
+            best_end[alive[named]], best_name[alive[named]] = at[named], self._name[state[named]]
+            more = at < len(batch.codes)
+            alive, state, at = alive[more], state[more], at[more]
+            go, state = self._step(state, words[batch.codes[at]].astype(np.int64))
+            alive, at = alive[go], at[go] + 1
         hit = best_name >= 0
         return starts[hit], best_end[hit], best_name[hit]
+
+    def _step(self, state: IntArray, word: IntArray) -> tuple[IntArray, IntArray]:
+        """Return which of the states can go on by their word, and the states behind it."""
+        key = (state << 32) | word  # states and words stay below 2**31
+        may = np.flatnonzero(word >= 0)
+        place = np.minimum(np.searchsorted(self._keys, key[may]), len(self._keys) - 1)
+        go = self._keys[place] == key[may]
+        return may[go], self._targets[place[go]]
+
+    def parts(self, words: IntArray) -> npt.NDArray[np.uint8]:
+        """Return what each word (-1 for none) may be in a name: `_ALONE`, `_OPENS`, `_FOLLOWS`, added up."""
+        table = np.zeros(int(words.max(initial=-1)) + 2 + len(self._first), np.uint8)
+        opens = np.flatnonzero(self._first[:-1])
+        table[opens] |= _OPENS
+        table[opens[self._name[self._first[opens]] >= 0]] |= _ALONE
+        table[self._keys[self._keys >> 32 > 0] & 0xFFFFFFFF] |= _FOLLOWS
+        return table[words]
+
+
+_ALONE, _OPENS, _FOLLOWS = 1, 2, 4
+"""A word is a name, is the first of a name, is another word of a name."""
+
+
+@dataclass(frozen=True)
+class _PartOf:
+    """A property of token types: what a type may be in a name."""
+
+    trie: _Trie
+    table: _WordOf
+
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+        """Return the parts of each text."""
+        return self.trie.parts(self.table(vocabulary, texts))
 
 
 def _stands_free(batch: PassageBatch, starts: IntArray, ends: IntArray) -> BoolArray:
     """Tell which spans lie in one segment and are not joined to a neighbour by a hyphen, a slash or the like."""
-    joins = batch.vocabulary.property(_is_joiner)[batch.codes]
+    joins = batch.vocabulary.property(_is_joiner)
     before, after = np.maximum(starts - 1, 0), np.minimum(ends, len(batch.codes) - 1)
-    left = (starts > 0) & joins[before] & ~batch.spaces[before]
-    right = (ends < len(batch.codes)) & joins[after] & ~batch.spaces[ends - 1]
+    row = batch.rows[starts]
+    left = (starts > before) & (batch.rows[before] == row) & joins[batch.codes[before]] & ~batch.spaces[before]
+    right = (ends == after) & (batch.rows[after] == row) & joins[batch.codes[after]] & ~batch.spaces[ends - 1]
     one = batch.token_segments[starts] == batch.token_segments[ends - 1]
     free: BoolArray = one & ~left & ~right
     return free
+
+
+_OPENERS = frozenset("\"'\u201c\u2018«([—\u2013:;.!?…*_`") | {"--", "---", "``", "...", "''"}
+"""Behind one of these a sentence may begin within a segment: a quotation, a list, a verse."""
+
+
+def _is_opener(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Tell of each type whether a capital behind it may be that of a sentence."""
+    return np.fromiter((text in _OPENERS for text in texts), bool, len(texts))
+
+
+def _inner_capital(batch: PassageBatch, starts: IntArray) -> BoolArray:
+    """Tell which tokens have a capital first, and only there, where no sentence begins."""
+    before = np.maximum(starts - 1, 0)
+    inside = (starts > 0) & (batch.token_segments[before] == batch.token_segments[starts])
+    titled = batch.vocabulary.property(style_of)[batch.codes[starts]] == 1
+    capital: BoolArray = inside & titled & ~batch.vocabulary.property(_is_opener)[batch.codes[before]]
+    return capital
 
 
 def _leftmost(starts: IntArray, ends: IntArray) -> IntArray:

@@ -21,7 +21,9 @@ from labelers.words import is_word, transcript_marks
 __all__ = ["Case", "Form", "Ngrams", "casefold", "common_words", "form_flags", "ranges", "upper_first"]
 
 _LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "$", "£", "€", "#", "+", "="})
-_HYPHENS = frozenset({"-", "\u2010", "\u2011", "/"})  # as a token they join what stands around them, whatever the spaces
+_HYPHENS = frozenset(
+    {"-", "\u2010", "\u2011", "/"}
+)  # as a token they join what stands around them, whatever the spaces
 _APOSTROPHES = ("'", "\u2019")
 _CLITIC = 3  # characters of the longest word that begins with an apostrophe and leans on the one before it ("'ll")
 
@@ -94,7 +96,8 @@ def ranges(start: IntArray, length: IntArray) -> IntArray:
         [7, 8, 3, 4, 5]
     """
     offsets = np.cumsum(length) - length
-    return np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
+    positions: IntArray = np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
+    return positions
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Ngrams:
         joined[1:] = ~(batch.spaces[:-1] | stop[:-1] | stop[1:])
         joined[1:] |= ((flags[1:] & Form.LEFT) | (flags[:-1] & Form.RIGHT)) > 0
         start = np.flatnonzero(~joined | first)
-        end = np.append(start[1:], n)
+        end = np.append(start[1:], n)[: len(start)]
         whole = word[start] & word[end - 1] & (end - start <= longest) & ~np.logical_or.reduceat(barred, start)
         return cls(flags, word, first, start[whole], end[whole], np.append(np.flatnonzero(first | barred), n))
 
@@ -149,13 +152,15 @@ class Ngrams:
         It is the unit before the given one where even that is too long.
         """
         limit = np.minimum(limit, self.run_end(units))
-        return np.maximum(np.searchsorted(self.end, limit, side="right") - 1, units - 1)
+        last: IntArray = np.maximum(np.searchsorted(self.end, limit, side="right") - 1, units - 1)
+        return last
 
     def capital(self, batch: PassageBatch, units: IntArray) -> BoolArray:
         """Return where a unit opens a sentence, a quotation or the like: its capital may be the place's."""
         before = np.maximum(self.start[units] - 1, 0)
         comma = batch.vocabulary.find(",")
-        return self.first[self.start[units]] | (~self.word[before] & (batch.codes[before] != comma))
+        opens: BoolArray = self.first[self.start[units]] | (~self.word[before] & (batch.codes[before] != comma))
+        return opens
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +198,7 @@ class Case:
         """Return the class of one text."""
         if not text[:1].isupper() or text[1:] != text[1:].lower() or text == "I":
             return 0
-        small = text.lower()
-        if small in common_words() or self.lower[small] > self.name[text]:
-            return 1
-        return 0 if self.name[text] else 2
+        small, name = self.lower[text.lower()], self.name[text]
+        if small != name:
+            return int(small > name)
+        return 1 if text.lower() in common_words() else 2

@@ -3,7 +3,6 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -125,9 +124,7 @@ def _woven(
             if part is batch:
                 return labeler.label(part, corpus, labeler.draws(seed), final, own, joint=True)
             again = labeler.propose(part, corpus, labeler.draws(seed))
-            return labeler.label(
-                part, corpus, labeler.draws(seed), again, weave(part, again.edits), joint=True
-            )
+            return labeler.label(part, corpus, labeler.draws(seed), again, weave(part, again.edits), joint=True)
 
         found = _guarded(labeler, batch, label)
         columns[labeler.name] = _struct(batch, labeler, schema.field(labeler.name), final.status, found)
@@ -316,6 +313,4 @@ def _canonical(array: pa.Array) -> pa.Array:
         bits = pa.array(~missing.to_numpy(zero_copy_only=False)).buffers()[1]
         return pa.StringArray.from_buffers(len(array), offsets, data, bits, array.null_count, filled.offset)
     values = pc.fill_null(array, False if pa.types.is_boolean(array.type) else 0)
-    return pa.array(
-        values.to_numpy(zero_copy_only=False), array.type, mask=missing.to_numpy(zero_copy_only=False)
-    )
+    return pa.array(values.to_numpy(zero_copy_only=False), array.type, mask=missing.to_numpy(zero_copy_only=False))

@@ -38,6 +38,9 @@ TEXTS = (
     "The tea was too hot to drink . I waited for a while and looked out of the window . The street was empty .",
     "This rope is strong enough . That one has been wet too often . Nobody should climb with it tomorrow .",
     "The farmer had had enough . He sold the tractor , the plough and both barns . Now he fishes and reads .",
+    "He stayed at home because he was ill . His sister went out , but she came back before it was dark .",
+    "We kept the fire burning while the others slept , although there was little wood left in the hut .",
+    "You may borrow the boat if you bring it back . The oars are in the shed when nobody uses them .",
     "Wait . What ? No . Who said so ?",
     "Uh , I I think we we should , you know , go . Well , the the road is long . I mean , it is late .",
     "the meeting was moved to friday and nobody told the people who had come from the other office by train",
@@ -45,7 +48,7 @@ TEXTS = (
     "Yes .",
     ". . .",
 )
-"""Thirty-six passages: with and without connectives at the start of a segment, hesitations, numbers, nothing at all."""
+"""Short passages: with and without connectives at the start of a segment, hesitations, numbers, nothing at all."""
 
 ROLES = ("Chief Cook", "guest", "waiter")
 

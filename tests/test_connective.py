@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 from passages import dialogue, passages
 
 from labelers.candidates import inside_candidates, opening_candidates
-from labelers.connective import NO_CONNECTIVE, OPENING, SENSES, Connective, class_names
+from labelers.connective import NO_CONNECTIVE, LEAST_PROBABLE, SENSES, Connective, class_names
 from labelers.discourse import THRESHOLD, find_connectives
 from labelers.edits import Edits, leaks, source_view, weave
 from labelers.forms import lexicon, match
 from labelers.labeler import Corpus
 from labelers.passages import PassageBatch
-
-PLAIN = "The old mill stood empty for years"
 
 
 def label(batch: PassageBatch, *, seed: int = 0, **options: Any) -> list[dict[str, Any]]:
@@ -46,11 +44,6 @@ def kept(text: str, *, turns: bool = False, **options: Any) -> dict[str, Any]:
     """Return the label of a text in the first of many copies, each with draws of its own, in which one is made."""
     make = (lambda: dialogue([[("A", text)]] * 400)) if turns else (lambda: passages([text] * 400))
     return next((row for row in label(make(), **options) if row["status"] < 2), {"status": 4})
-
-
-def forms_of(labels: Sequence[str | None]) -> set[str]:
-    """Return the labels that are there."""
-    return {name for name in labels if name}
 
 
 def test_the_connective_and_its_comma_go_and_the_next_word_opens_the_sentence() -> None:
@@ -89,7 +82,9 @@ def test_a_recased_word_stands_for_its_source() -> None:
 
 def test_words_with_capitals_of_their_own_and_lower_case_texts_stay_as_they_are() -> None:
     """A name needs no capital, and where the connective had none its follower gets none."""
-    assert kept("We had no money left . However , iPods were cheap at the fair .")["arg2 words"].startswith("iPods were")
+    assert kept("We had no money left . However , iPods were cheap at the fair .")["arg2 words"].startswith(
+        "iPods were"
+    )
     assert kept("we had no money left . however , we went to the fair .")["arg2 words"].startswith("we went")
 
 
@@ -109,8 +104,8 @@ def test_a_connective_that_can_still_be_read_is_not_asked_for(text: str) -> None
 
 def test_a_use_that_links_no_clauses_does_not_count_as_a_survivor() -> None:
     """The "and" of two nouns shows no connective."""
-    row = kept("We had no money left . And we saw the bread and butter there .")
-    assert row["arg2 words"] == "We saw the bread and butter there ."
+    row = kept("We had no money left . And we met John and Mary there .")
+    assert row["arg2 words"] == "We met John and Mary there ."
 
 
 def test_an_argument_never_opens_with_another_form() -> None:
@@ -134,7 +129,7 @@ def test_what_links_no_two_whole_segments_is_left_alone(text: str) -> None:
 
 
 def test_a_subordinate_clause_that_stands_alone_links_to_the_segment_before() -> None:
-    """ "Because" without a main clause in its own sentence looks back."""
+    """A "because" without a main clause in its own sentence looks back."""
     row = kept("We went to the fair . Because he was there again .", threshold=0.2)
     assert (row["form"], row["arg2 words"]) == ("because", "He was there again .")
 
@@ -144,11 +139,11 @@ def test_both_arguments_stand_in_one_turn() -> None:
     text = "We had no money left . However , we went to the fair ."
     assert kept(text, turns=True)["form"] == "however"
     batch = dialogue([[("A", "We had no money left ."), ("B", "However , we went to the fair .")]] * 200)
-    assert {row["status"] for row in label(batch)} == {3}
+    assert {row["status"] for row in label(batch)} == {2}
 
 
 def test_the_partner_of_a_pair_goes_too() -> None:
-    """ "On the one hand" would announce its other hand."""
+    """An "on the one hand" would announce its other hand."""
     row = kept("On the one hand , he is very rich . On the other hand , he is old .")
     assert (row["form"], row["view"]) == ("on the other hand", "He is very rich . He is old .")
     row = kept("He is , on the one hand , very rich . On the other hand , he is old .")
@@ -166,7 +161,7 @@ def test_pairs_without_a_connective_are_a_class_and_change_nothing() -> None:
 def test_a_pair_whose_second_opens_with_any_form_is_never_without_connective() -> None:
     """Not even where the form is no connective there."""
     rows = label(passages(["He sang a very long song . So many dogs have run away ."] * 400), threshold=1.0)
-    assert {row["status"] for row in rows} == {3}
+    assert {row["status"] for row in rows} == {2}
 
 
 def test_connectives_within_a_sentence_are_a_task_of_their_own() -> None:
@@ -176,20 +171,19 @@ def test_connectives_within_a_sentence_are_a_task_of_their_own() -> None:
     assert class_names(inside=True)[row["connective_inside"]] == "but"
     assert (row["arg1 words"], row["arg2 words"]) == ("I wanted to go there", "she was ill at home .")
     assert row["sense"] is None
-    assert kept("I wanted to go there , but she was ill at home .")["status"] == 3
+    assert {row["status"] for row in label(passages(["I wanted to go there , but she was ill at home ."]))} == {2}
 
 
 def test_paired_forms_within_a_sentence() -> None:
-    """ "If ... then" is a condition, and both its words go; after "not only", "but" is none."""
-    row = kept("If he comes to us now , then we go to the fair .", inside=True)
-    assert (row["form"], row["view"]) == ("if", "He comes to us now we go to the fair .")
+    """The pair "if ... then" is a condition, and both its words go; after "not only", "but" is none."""
+    row = kept("If he comes to us now , then we will go to the fair .", inside=True)
+    assert (row["form"], row["view"]) == ("if", "He comes to us now we will go to the fair .")
     row = kept("He not only came to us , but he was ill at home .", inside=True)
-    assert row["status"] == 3
+    assert row["status"] > 1
 
 
 def test_a_row_serves_one_of_the_two_tasks() -> None:
     """A coin of the row decides where both could be had, and neither label set is lost."""
-    text = "However , he left . However , we went to the fair now because it was warm there ."
     text = "He left us alone . However , we went to the fair now because it was very warm ."
     rows = [row for row in label(passages([text] * 400), inside=True) if row["status"] < 2]
     both = [(row["connective"] is None, row["connective_inside"] is None) for row in rows]
@@ -199,8 +193,10 @@ def test_a_row_serves_one_of_the_two_tasks() -> None:
 
 def test_the_least_omission_rate_is_an_option() -> None:
     """Forms that are rarely left out, or of which nothing is known, can be kept out."""
-    assert kept("We had no money left . However , we went to the fair .", min_omission_rate=0.3)["form"] == NO_CONNECTIVE if False else True
-    assert forms_of([row["form"] for row in label(passages(["We had no money left . However , we went there ."] * 50), min_omission_rate=0.3)]) == set()
+    text = "We had no money left . However , we went to the fair ."
+    assert kept(text, min_omission_rate=0.25)["form"] == "however"
+    assert kept(text, min_omission_rate=0.3)["status"] > 1
+    assert kept("He was tired . Nevertheless , he went to the fair .", min_omission_rate=0.01)["status"] > 1
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"min_omission_rate": -0.1}])
@@ -213,4 +209,120 @@ def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
 def test_other_languages_abstain() -> None:
     """The lexicon is English."""
     batch = replace(passages(["We had no money left . However , we went to the fair ."]), lang="de")
-    assert label(batch)[0]["status"] == 2
+    assert label(batch)[0]["status"] == 4
+
+
+def test_a_view_that_lost_the_removal_has_no_label() -> None:
+    """In a woven view another labeler may win the place: the text still shows the answer, so nothing is asked."""
+    batch = passages(["We had no money left . However , we went to the fair ."] * 30)
+    labeler = Connective()
+    draws = labeler.draws(0)
+    proposal = labeler.propose(batch, Corpus(), draws)
+    assert (proposal.status == 0).any()
+    columns = labeler.label(batch, Corpus(), draws, proposal, source_view(batch), joint=True)
+    asked = [columns["connective"][i].as_py() for i in np.flatnonzero(proposal.status == 0)]
+    assert asked == [None] * len(asked)
+    one = Edits.concat([proposal.edits.take(np.arange(1))])
+    columns = labeler.label(batch, Corpus(), draws, proposal, weave(batch, one), joint=True)
+    assert set(columns["form"].to_pylist()) == {None, "however"}
+
+
+def test_donors_are_kept_from_showing_forms() -> None:
+    """A form of one word is told by it, one of several by its longest; words of other forms are free."""
+    batch = passages(["However example because the of fact hand"])
+    shown = Connective().forms(batch.vocabulary)[batch.codes]
+    assert shown.tolist() == [True, True, True, False, False, True, True]
+
+
+def test_a_threshold_of_its_own_finds_fewer() -> None:
+    """A higher threshold only takes connectives away."""
+    batch = passages(["So he came because he was ill and tired .", "He sang so long , and then he left when we came ."])
+    low, high = find_connectives(batch, 0.0), find_connectives(batch, THRESHOLD)
+    assert set(high.start.tolist()) < set(low.start.tolist())
+    assert (high.score >= THRESHOLD).all()
+
+
+def test_the_longest_form_is_matched_and_none_inside_another() -> None:
+    """The words "on the other hand" are one form; a form never crosses the end of a segment."""
+    batch = passages(["On the other hand , he left as soon as he could . As . soon as"])
+    matches = match(batch)
+    words = [
+        " ".join(batch.vocabulary.texts[code] for code in batch.codes[start:end])
+        for start, end in zip(matches.start, matches.end, strict=True)
+    ]
+    assert words == ["On the other hand", "as soon as", "As", "as"]
+
+
+def test_uses_that_link_nothing_are_told_from_connectives() -> None:
+    """The context decides: nouns are joined by "and", clauses by it too."""
+    batch = passages(["He bought bread and butter .", "He opened the door and then he left , because he was late ."])
+    found = find_connectives(batch)
+    forms = [lexicon().forms[number].form for number in found.form]
+    assert forms in (["and", "then", "because"], ["and", "because"])
+    assert (found.start >= batch.offsets[1]).all()
+
+
+def test_the_lexicon_is_sound() -> None:
+    """Every class has rates, every pair its forms, every row lower-case words that are matched as themselves."""
+    known = {form.form for form in lexicon().forms}
+    assert len(known) == len(lexicon().forms)
+    for form in lexicon().forms:
+        assert form.form == " ".join(form.form.lower().split())
+        assert (form.opens != "") == (not np.isnan(form.keep)) == (not np.isnan(form.keep_dialogue))
+        assert (form.inside != "") == (not np.isnan(form.keep_inside))
+        assert form.sense in {"", *SENSES}
+        assert {becomes for _, becomes in form.announced()} <= known | {"!"}
+        batch = passages([form.form])
+        assert match(batch).form.tolist() == [lexicon().index[form.form]]
+
+
+WORDS = st.sampled_from(
+    ["But", "but", "And", "So", "However", ",", ".", ".", ";", '"', "(", "—", "he", "went", "was", "rain", "house", "3"]
+    + ["because", "if", "then", "Then", "either", "or", "On", "the", "one", "other", "hand", "For", "example", "I"]
+)
+TEXTS = st.lists(st.lists(WORDS, min_size=1, max_size=40).map(" ".join), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=150)
+@given(TEXTS, st.booleans(), st.integers(0, 3))
+def test_every_text_is_restored_and_shows_no_answer(texts: list[str], inside: bool, seed: int) -> None:  # noqa: FBT001
+    """Whatever the text: edits are sound, what is hidden is gone, arguments lie in the view in order."""
+    batch = passages(texts)
+    labeler = Connective(inside=inside, threshold=0.1)
+    draws = labeler.draws(seed)
+    proposal = labeler.propose(batch, Corpus(), draws)
+    edits, view = proposal.edits, weave(batch, proposal.edits)
+    assert proposal.hidden is not None
+    assert not leaks(view, edits, proposal.hidden).any()
+    assert (edits.end > edits.start).all()
+    assert (edits.end[:-1] <= edits.start[1:]).all()
+    assert set(edits.rows.tolist()) == set(np.flatnonzero(proposal.status == 0).tolist())
+    own = view.origin[view.edit < 0]
+    assert (view.codes[view.edit < 0] == batch.codes[own]).all()
+    columns = labeler.label(batch, Corpus(), draws, proposal, view)
+    for i in range(len(batch)):
+        first, second = columns["arg1"][i].as_py(), columns["arg2"][i].as_py()
+        assert (first is None) == (proposal.status[i] > 1)
+        if first:
+            assert 0 <= first["start"] < first["end"] <= second["start"] < second["end"]
+            assert second["end"] <= view.offsets[i + 1] - view.offsets[i]
+
+
+@settings(deadline=None, max_examples=50)
+@given(TEXTS, st.randoms(use_true_random=False))
+def test_a_row_depends_on_itself_alone(texts: list[str], random: Any) -> None:
+    """Alone, shuffled or in company, a row gets the same label."""
+    ids = [f"d{i}/0" for i in range(len(texts))]
+    together = label(passages(texts, ids=ids), inside=True, threshold=0.1)
+    order = list(range(len(texts)))
+    random.shuffle(order)
+    shuffled = label(passages([texts[i] for i in order], ids=[ids[i] for i in order]), inside=True, threshold=0.1)
+    assert [together[i] for i in order] == shuffled
+    assert [label(passages([texts[i]], ids=[ids[i]]), inside=True, threshold=0.1)[0] for i in order] == shuffled
+
+
+def test_no_candidates_in_no_tokens() -> None:
+    """An empty batch offers nothing."""
+    batch = passages(["he left"]).take(np.empty(0, np.int64))
+    assert len(opening_candidates(batch, LEAST_PROBABLE, 0.0)) == len(inside_candidates(batch, THRESHOLD, 0.0)) == 0
+    assert label(batch, inside=True) == []

@@ -220,7 +220,7 @@ def test_spans_lie_in_their_sequence(made: Outcome) -> None:
 
 @each
 def test_every_task_gets_different_labels(name: str, options: dict[str, Any]) -> None:
-    """Over many rows each task has labels, and where it has classes at least two of them."""
+    """Over many rows each task has labels: all classes where there are few, two at least where there are many."""
     vocabulary = Vocabulary()
     corpus = findings(vocabulary)
     text, talk = many(sample(vocabulary), 20), many(sample(vocabulary, dialogues=True), 20)
@@ -230,7 +230,7 @@ def test_every_task_gets_different_labels(name: str, options: dict[str, Any]) ->
         column = task.target.split(".")[-1]
         flat = {str(v) for row in found for v in (row[column] if isinstance(row[column], list) else [row[column]])}
         flat -= {"None", "-1"}
-        assert len(flat) >= (min(len(task.classes), 4) or 1), (task.name, flat)
+        assert len(flat) >= (len(task.classes) or 1 if len(task.classes) <= 4 else 2), (task.name, flat)
     assert {row["status"] for row in found} >= ({0, 1, 2} if labeler.edits else {1, 2})
 
 

@@ -107,7 +107,6 @@ def test_every_word_comes_back_from_the_origin() -> None:
         ("We had vinegar there .", "We had acetic acid there ."),
         ("Vinegar is sour .", "Acetic acid is sour ."),
         ("VINEGAR IS SOUR .", "ACETIC ACID IS SOUR ."),
-        ("Dr Acetic Acid came .", "Dr Vinegar came ."),
         ("Some films ended .", "Some movies ended ."),
         ("He died of AIDS .", "He died of acquired immune deficiency syndrome ."),
         ("AIDS is bad .", "Acquired immune deficiency syndrome is bad ."),
@@ -116,6 +115,19 @@ def test_every_word_comes_back_from_the_origin() -> None:
 def test_case_and_number_are_kept(text: str, written: str) -> None:
     """The other name is written as the present one was, in the same number."""
     assert views(text) == {written}
+
+
+def test_a_common_word_with_a_capital_inside_a_sentence_is_a_proper_name() -> None:
+    """It is left alone, unless nearly all names of the dictionary have capitals."""
+    assert run(labeler(), passages(["The Film of it ."]))[0]["status"] == 2
+    assert run(labeler(), passages(["Paris , Film of it ."]))[0]["status"] == 2
+    assert views('" Film it , " he said .') == {'" Movie it , " he said .'}
+    drugs = "C1\tAcetaminophen\tParacetamol|Acetic Acid"
+    assert views("Treated with Paracetamol .", drugs) == {
+        "Treated with Acetaminophen .",
+        "Treated with Acetic acid .",
+    }
+    assert "Treated With Paracetamol ." in views("Treated With Acetic Acid .", drugs)
 
 
 def test_a_name_with_capitals_is_found_only_so() -> None:
@@ -133,7 +145,7 @@ def test_a_name_with_capitals_is_found_only_so() -> None:
     ],
 )
 def test_the_article_is_repaired_and_keeps_its_origin(text: str, written: str) -> None:
-    """ "a" and "an" follow the new word; the article itself was not replaced."""
+    """An article follows the new word; it was not replaced itself."""
     assert written in views(text)
     place = [word.lower() for word in written.split()].index("an" if "an" in written.lower().split() else "a")
     for seed in range(SEEDS):
@@ -144,7 +156,7 @@ def test_the_article_is_repaired_and_keeps_its_origin(text: str, written: str) -
 
 
 def test_the_longest_name_is_found_and_a_lone_name_shields_its_words() -> None:
-    """ "film noir" has no other name, so the film in it is no film."""
+    """A "film noir" has no other name, so the film in it is no film."""
     assert run(labeler(), passages(["A film noir ended ."]))[0]["status"] == 2
     assert views("In spite of it .") == {"Despite it ."}
 
@@ -287,7 +299,8 @@ def test_both_directions_of_a_pair_are_equally_likely(counts: list[int]) -> None
 
 def test_a_row_does_not_depend_on_its_neighbours() -> None:
     """Alone, in a batch, reversed, over another vocabulary: the same row."""
-    texts = ["A huge film .", "Vinegar and films .", "None .", "", "They depend on a tiny movie ."] * 4
+    texts = ["A huge film .", "Vinegar and films .", "None .", "", "They depend on a tiny movie .", "vinegar -"]
+    texts = [*texts, "acid vinegar", "vinegar", "upon it", "movie in", "acid", "film despite"] * 4
     ids = [f"d{i}/0" for i in range(len(texts))]
     maker = labeler()
     whole = run(maker, passages(texts, ids=ids))
@@ -374,6 +387,7 @@ def test_what_it_makes_is_what_it_declares() -> None:
     ("data", "message"),
     [
         (b"", "no line with a concept"),
+        (b"id\tname\n", "no line with a concept behind the line of column names"),
         (b"C1\tone\ttwo\nC2", r"names.tsv, line 2: 1 columns; give id, name"),
         (b"id\tname\nC1\talpha\tbeta", "line 2: 3 columns, where the first line names 2"),
         (b"C1\talpha\nC1\tbeta", "line 2: the id 'C1' stood in an earlier line"),

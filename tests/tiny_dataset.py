@@ -24,7 +24,11 @@ _WORDS = {
     "Smith": ["iron", "anvil", "hammer", "forge"],
 }
 _SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
-_VIEW = [pa.field("status", pa.int8()), pa.field("tokens", pa.list_(pa.string())), pa.field("origin", pa.list_(pa.int32()))]
+_VIEW = [
+    pa.field("status", pa.int8()),
+    pa.field("tokens", pa.list_(pa.string())),
+    pa.field("origin", pa.list_(pa.int32())),
+]
 
 
 def _struct(*fields: pa.Field, view: bool = True) -> pa.DataType:

@@ -89,7 +89,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
         """Return [B, L, width]."""
         x = x + self.dropout(self.attention(self.norm(x), angles, mask))
-        return x + self.dropout(self.narrow(F.gelu(self.wide(self.forward_norm(x)), approximate="tanh")))
+        return x + self.dropout(self.narrow(F.relu(self.wide(self.forward_norm(x)))))
 
 
 class Encoder(nn.Module):
@@ -140,7 +140,7 @@ class Encoder(nn.Module):
         x = self.pieces(bucket.pieces) + self.sides(bucket.sides) + self.repeats(bucket.pieces)
         if mask is not None:
             x = x * mask[:, 0, 0, :, None]
-        x = x + F.gelu(self.near(x.transpose(1, 2)), approximate="tanh").transpose(1, 2)
+        x = x + F.relu(self.near(x.transpose(1, 2))).transpose(1, 2)
         x = self.dropout(self.norm(x))
         states, angles = [x], (self.cos[:length], self.sin[:length])
         for layer in self.layers:

@@ -1,6 +1,6 @@
 """What a model says about the labels of a split, and what the class prior says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from labelers.task import Task
-from trainer.batch import Bucket, Batch, Items, Noise, Request, collate
+from trainer.batch import Batch, Bucket, Items, Noise, Request, collate
 from trainer.cache import Encoded
 from trainer.data import IntArray
 from trainer.metrics import Predictions
@@ -115,6 +115,8 @@ def prior_loss(data: Encoded, task: Task, split: str) -> float:
 
     For masked words it is the loss per word of a unigram model over pieces.
     """
+    if split not in data.splits:
+        return 0.0
     if task.kind == "masked_lm":
         return _unigram_loss(data, task, split)
     classes = len(task.classes)
@@ -138,7 +140,3 @@ def _unigram_loss(data: Encoded, task: Task, split: str) -> float:
     words = len(np.unique(owner << 16 | held.word[hidden]))
     return float(-prior[held.pieces[hidden]].sum() / words)
 
-
-def mean_losses(predictions: Sequence[Predictions]) -> Mapping[str, float]:
-    """Return the mean loss of each task that has labels, by its name."""
-    return {item.task.name: float(item.loss.mean()) for item in predictions if len(item.loss)}

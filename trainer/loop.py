@@ -1,10 +1,10 @@
 """Training: a plain loop over the planned steps, with exact resume."""
 
 import json
-import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelers.task import Task
-from trainer import checkpoint
-from trainer.batch import Noise, Request, collate
+from trainer import checkpoint, report
+from trainer.batch import Noise, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
-from trainer.evaluate import evaluate, mean_losses, moved, prior_loss
+from trainer.evaluate import evaluate, moved, prior_loss
+from trainer.folder import RunFolder
 from trainer.heads import untrained
+from trainer.metrics import Predictions, metric_of, score
 from trainer.model import Model
+from trainer.optimiser import learning_rate, make_optimiser
 from trainer.plan import EpochPlan
 from trainer.settings import Settings
 from trainer.streams import Streams
 
-__all__ = ["Progress", "train"]
+__all__ = ["Progress", "Run", "train"]
 
 Progress = Callable[[float, float, str], None]
 """Called with the steps done, all steps and a note."""
-
-
-@dataclass
-class _State:
-    """What a checkpoint holds beside tensors."""
-
-    dataset: str
-    settings: dict[str, Any]
-    step: int = 0
-    best: dict[str, float] = field(default_factory=dict)
-    """The step of the best checkpoint and its value; empty before the first evaluation."""
-    running: dict[str, list[float]] = field(default_factory=dict)
-    """Sum of losses and number of labels of each task since the last line of the log."""
-    pieces: int = 0
-    """Pieces read so far."""
 
 
 def train(
@@ -53,6 +40,7 @@ def train(
     resume: bool = False,
     stop_after: int | None = None,
     progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
 
@@ -60,80 +48,97 @@ def train(
         dataset: a folder that `auxloom build` wrote.
         out: the folder of the run; must be empty or absent unless ``resume`` is given.
         settings: the defaults if None.
-        resume: go on where the run in ``out`` stopped; a run that ended only reports again.
-        stop_after: stop behind this step as if the machine had gone down, with a checkpoint.
+        resume: go on where the run in ``out`` stopped; of one that ended the report is returned.
+        stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
+            ``{"finished": False, "step": ...}``.
         progress: is told of every step.
+        clock: seconds, rising.
 
     Raises:
         FileNotFoundError: ``dataset`` is no finished dataset.
         ValueError: it has no tasks that can be trained, ``out`` holds something else, or a run on another dataset or
             with other settings.
     """
+    started = clock()
     run = Run(Path(dataset), Path(out), settings or Settings(), resume=resume)
-    run.fit(stop_after, progress or _silent)
-    return run.finish() if run.state.step == run.total else {"finished": False, "step": run.state.step}
+    if run.folder.report.exists():
+        known: dict[str, Any] = json.loads(run.folder.report.read_text(encoding="utf-8"))
+        return known
+    run.fit(stop_after, progress)
+    if run.state.step < run.total:
+        return {"finished": False, "step": run.state.step}
+    return run.finish(clock() - started)
 
 
-def _silent(done: float, total: float, note: str) -> None:
-    """Show nothing."""
+@dataclass
+class _State:
+    """What a checkpoint holds beside tensors."""
+
+    step: int = 0
+    pieces: int = 0
+    """Pieces read so far."""
+    best: dict[str, float] = field(default_factory=dict)
+    """Step and value of the best checkpoint; empty before the first evaluation."""
+    running: dict[str, list[float]] = field(default_factory=dict)
+    """Sum of losses and number of labels of each task since the last line of the log."""
 
 
 class Run:
-    """A training run: the data, the plan, the model and where they stand."""
+    """A training run: the data, the plan, the model, and how far it has come."""
 
     def __init__(self, dataset: Path, out: Path, settings: Settings, *, resume: bool) -> None:
-        data = Dataset.open(dataset)
-        self.out, self.settings = out, settings
-        _claim(out, data, settings, resume=resume)
+        """Open and encode the dataset, build the model, and go back to the last checkpoint if there is one."""
+        self.settings, self.folder, self.dataset = settings, RunFolder(out), Dataset.open(dataset)
+        self.folder.claim(self.dataset, settings, resume=resume)
         self.device = _prepared(settings)
-        self.untrained = {task.name: reason for task in data.tasks if (reason := untrained(task))}
-        self.data = self._encoded(data)
+        self.untrained = {task.name: reason for task in self.dataset.tasks if (reason := untrained(task))}
+        self.data = self._encoded()
         self.streams = Streams(self.data, settings)
         self.ends = self.streams.plan.ends()
-        self.total = int(self.ends[-1])
-        if settings.max_steps:
-            self.total = min(self.total, settings.max_steps)
+        self.total = min(int(self.ends[-1]), settings.max_steps or int(self.ends[-1]))
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, self.data.vocabulary, settings).to(self.device)
-        self.optimizer = _optimizer(self.model, settings)
-        self.state = _State(data.digest, settings.model_dump(mode="json"))
-        if resume and (out / "last.safetensors").exists():
-            tensors, state = checkpoint.load(out / "last.safetensors")
-            checkpoint.restore(self.model, self.optimizer, tensors)
+        self.optimiser = make_optimiser(self.model, settings)
+        self.state = _State()
+        if self.folder.last.exists():
+            tensors, state = checkpoint.load(self.folder.last)
+            checkpoint.restore(self.model, self.optimiser, tensors)
             self.state = _State(**state)
-        _truncate(out / "metrics.jsonl", self.state.step)
+        self.folder.rewind(self.state.step)
+        self.validation = next((name for name in ("validation", "test") if name in self.data.splits), "")
+        self._priors = {task.name: prior_loss(self.data, task, self.validation) for task in self.data.tasks}
 
-    def _encoded(self, data: Dataset) -> Encoded:
+    def _encoded(self) -> Encoded:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
-        tasks = [task for task in data.tasks if task.name not in self.untrained]
+        tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
         sizes = {"vocabulary": self.settings.vocabulary, "max_pieces": self.settings.max_pieces}
-        encoded = encode(data, tasks, self.out, **sizes)
+        encoded = encode(self.dataset, tasks, self.folder.path, **sizes)
         empty = [task.name for task in tasks if not len(encoded.splits["train"].labels[task.name])]
         self.untrained |= dict.fromkeys(empty, "no train row has a label")
         kept = tuple(task for task in tasks if task.name not in empty)
         if not kept:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
-            raise ValueError(f"no task of {data.path} can be trained ({reasons})")
+            raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
         return Encoded(encoded.vocabulary, kept, encoded.readings, encoded.splits)
 
-    def fit(self, stop_after: int | None, progress: Progress) -> None:
+    def fit(self, stop_after: int | None = None, progress: Progress | None = None) -> None:
         """Take all steps that are left, or those up to ``stop_after``."""
-        end = self.total if stop_after is None else min(self.total, stop_after)
-        note = ""
-        for epoch, plan, index in self._steps(self.state.step, end):
+        state, note = self.state, ""
+        for epoch, plan, index in self._steps(state.step, min(self.total, stop_after or self.total)):
             self._step(epoch, plan, index)
-            done = self.state.step
-            if done % self.settings.log_every == 0 or done == self.total:
+            over = state.step == self.total
+            if state.step % self.settings.log_every == 0 or over:
                 note = self._log(epoch)
-            if done in self.ends or done == self.total:
+            if state.step in self.ends or over:
                 note = self._validate(epoch)
+            if state.step in self.ends or over or state.step % self.settings.save_every == 0:
                 self._save()
-            progress(done, self.total, note)
-        if self.state.step < self.total:
-            self._save()
+            if progress:
+                progress(state.step, self.total, note)
+        self._save()
 
     def _steps(self, start: int, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
-        """Yield epoch, plan and index in it of the steps [start, end)."""
+        """Yield the epoch, its plan and the index in it of the steps [start, end)."""
         step = start
         while step < end:
             epoch = int(np.searchsorted(self.ends, step, side="right"))
@@ -143,27 +148,24 @@ class Run:
                 step += 1
 
     def _step(self, epoch: int, plan: EpochPlan, index: int) -> None:
-        """Take one step: read, encode, score, weigh, go down."""
+        """Take one step: read, encode, score, weigh, descend."""
         settings, step = self.settings, self.state.step
-        torch.manual_seed(_seed(settings.seed, step))  # dropout: every step draws its own
-        rate = self.streams.rate
-        noise = Noise.of(settings.seed, epoch, step, rate, self.data.vocabulary.plain)
-        batch = collate(self.data.splits["train"], self.data.readings, self.streams.requests(plan, index), noise)
-        batch = moved(batch, self.device)
+        torch.manual_seed(settings.seed * 1_000_003 + step)  # every step draws its own dropout, whoever was before it
+        noise = Noise.of(settings.seed, epoch, step, self.streams.rate, self.data.vocabulary.plain)
+        requests = self.streams.requests(plan, index)
+        batch = moved(collate(self.data.splits["train"], self.data.readings, requests, noise), self.device)
         self.model.train()
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            scores = self.model(batch)
-        losses = self.model.losses(batch, scores)
+            losses = self.model.losses(batch, self.model(batch))
         labels = self.streams.labels(plan)
-        total = torch.zeros((), device=self.device)
-        for name, loss in losses.items():
-            total = total + loss * (settings.weights.get(name, 1.0) / labels[name])
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
+        parts = [loss * (settings.weights.get(name, 1.0) / labels[name]) for name, loss in losses.items()]
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        for group in self.optimizer.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(settings, step, self.total)
-        self.optimizer.step()
+        self.optimiser.step()
         self.state.step += 1
         self.state.pieces += batch.pieces
         self._count({name: (loss.detach(), len(batch.items[name].label)) for name, loss in losses.items()})
@@ -180,88 +182,70 @@ class Run:
         means = {name: total / max(count, 1) for name, (total, count) in self.state.running.items()}
         self.state.running = {}
         rate = learning_rate(self.settings, self.state.step - 1, self.total)
-        line = {"step": self.state.step, "epoch": epoch, "learning_rate": rate, "pieces": self.state.pieces}
-        _append(self.out / "metrics.jsonl", line | {"train_loss": means})
+        line = {"step": self.state.step, "epoch": epoch, "pieces": self.state.pieces, "learning_rate": rate}
+        self.folder.log(line | {"train_loss": means})
         return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
 
     def _validate(self, epoch: int) -> str:
         """Evaluate on the validation split, and keep the weights if they are the best so far."""
-        split = next((name for name in ("validation", "test") if name in self.data.splits), None)
-        if split is None:
+        if not self.validation:
             return ""
-        predictions = evaluate(self.model, self.data, split, rows=self.settings.evaluate_rows, seed=self.settings.seed)
-        losses = mean_losses(predictions)
-        value = self._value(predictions, losses, split)
-        scores = {item.task.name: _score(item, self.settings.seed) for item in predictions if len(item.loss)}
-        _append(
-            self.out / "metrics.jsonl",
-            {"step": self.state.step, "epoch": epoch, "validation_loss": losses, "validation": scores, "value": value},
-        )
+        settings = self.settings
+        found = evaluate(self.model, self.data, self.validation, rows=settings.evaluate_rows, seed=settings.seed)
+        found = [item for item in found if len(item.gold)]
+        losses = {item.task.name: float(item.loss.mean()) for item in found}
+        scores = {item.task.name: score(item, replicates=1).value for item in found}
+        value = self._value(found, losses)
+        line = {"step": self.state.step, "epoch": epoch, "validation_loss": losses, "validation": scores}
+        self.folder.log(line | {"value": value})
         if not self.state.best or value > self.state.best["value"]:
             self.state.best = {"step": self.state.step, "value": value}
-            checkpoint.save(self.out / "best.safetensors", self.model.state_dict(), self._saved())
+            checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
         return f"validation {value:.3f}"
 
-    def _value(self, predictions: list[Any], losses: Mapping[str, float], split: str) -> float:
+    def _value(self, found: Sequence[Predictions], losses: Mapping[str, float]) -> float:
         """Return by what the best checkpoint is chosen, higher is better.
 
-        The primary's metric; without a primary, minus the mean over tasks of loss / loss of the class prior.
+        The primary's metric; without a primary, minus the mean over tasks of the loss over that of the class prior.
         """
-        for item in predictions:
-            if item.task.name == self.settings.primary and len(item.loss):
-                score = _score(item, self.settings.seed)
-                return -score if item.task.metric == "nats_per_word" else score
-        ratios = [losses[task.name] / max(self._prior(task, split), 1e-9) for task in self.data.tasks if task.name in losses]
+        for item in found:
+            if item.task.name == self.settings.primary:
+                value = score(item, replicates=1).value or 0.0
+                return value if metric_of(item.task).higher else -value
+        ratios = [loss / max(self._priors[name], 1e-9) for name, loss in losses.items()]
         return -sum(ratios) / max(len(ratios), 1)
 
-    def _prior(self, task: Task, split: str) -> float:
-        """Return the prior's loss, computed once."""
-        known: dict[str, float] = self.__dict__.setdefault("_priors", {})
-        if task.name not in known:
-            known[task.name] = prior_loss(self.data, task, split)
-        return known[task.name]
-
-    def _saved(self) -> dict[str, Any]:
-        """Return the state as JSON."""
-        return dict(vars(self.state))
-
     def _save(self) -> None:
-        """Write the last checkpoint."""
-        tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimizer)}
-        checkpoint.save(self.out / "last.safetensors", tensors, self._saved())
+        """Write the last checkpoint: all that the next step depends on."""
+        tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
+        checkpoint.save(self.folder.last, tensors, asdict(self.state))
 
-    def finish(self) -> dict[str, Any]:
-        """Evaluate the best weights on the held-out split and write the report."""
-        from trainer import report
-
-        if (self.out / "best.safetensors").exists():
-            tensors, _ = checkpoint.load(self.out / "best.safetensors")
-            checkpoint.restore(self.model, None, tensors)
-        return report.write(self)
-
-
-def learning_rate(settings: Settings, step: int, total: int) -> float:
-    """Return the learning rate of a step: a linear rise, then a fall to a tenth.
-
-    Example:
-        >>> settings = Settings(learning_rate=1.0, warmup=0.1, schedule="linear")
-        >>> [round(learning_rate(settings, step, 100), 2) for step in (0, 9, 10, 99)]
-        [0.1, 1.0, 1.0, 0.11]
-    """
-    warm = max(1, round(settings.warmup * total))
-    if step < warm:
-        return settings.learning_rate * (step + 1) / warm
-    part = (step - warm) / max(total - warm, 1)
-    falls = {"cosine": (1 + math.cos(math.pi * part)) / 2, "linear": 1 - part, "constant": 1.0}
-    return settings.learning_rate * (0.1 + 0.9 * falls[settings.schedule])
-
-
-def _optimizer(model: Model, settings: Settings) -> torch.optim.AdamW:
-    """Return AdamW; vectors (norms, biases) do not decay."""
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
+    def finish(self, seconds: float) -> dict[str, Any]:
+        """Evaluate the best weights on the held-out split, and write the report and return it."""
+        if self.folder.best.exists():
+            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        split = report.held_out(self.data.splits)
+        facts = {
+            "steps": self.total,
+            "best_step": self.state.best.get("step", self.total),
+            "pieces": self.state.pieces,
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "train_rows": {task.name: len(self.data.splits["train"].labels[task.name]) for task in self.data.tasks},
+            "seconds": round(seconds, 1),
+            "device": str(self.device),
+            "threads": torch.get_num_threads(),
+        }
+        made = report.build_report(
+            self.dataset,
+            self.data,
+            evaluate(self.model, self.data, split) if split else [],
+            split=split,
+            settings=self.settings.model_dump(mode="json"),
+            untrained=self.untrained,
+            run=facts,
+        )
+        report.write(self.folder.report, made)
+        return made
 
 
 def _prepared(settings: Settings) -> torch.device:
@@ -273,51 +257,3 @@ def _prepared(settings: Settings) -> torch.device:
     if settings.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(settings.device)
-
-
-def _seed(seed: int, step: int) -> int:
-    """Return the seed of a step."""
-    return (seed * 1_000_003 + step) % (1 << 63)
-
-
-def _score(item: Any, seed: int) -> float:
-    """Return the task's metric."""
-    from trainer import metrics
-
-    return float(metrics.score(item.task, item.gold, item, item.documents, seed)["value"])
-
-
-def _claim(out: Path, data: Dataset, settings: Settings, *, resume: bool) -> None:
-    """Make the folder of the run, or check that it holds the run that is to go on."""
-    mark = out / "run.json"
-    wanted = {"dataset": data.digest, "settings": settings.model_dump(mode="json")}
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder for the run")
-    if mark.exists():
-        known = json.loads(mark.read_text(encoding="utf-8"))
-        if known["dataset"] != wanted["dataset"]:
-            raise ValueError(f"{out} holds a run on another dataset than {data.path}; give another folder")
-        if not resume:
-            raise ValueError(f"{out} holds a run already; add --resume to go on with it, or give another folder")
-        differs = [key for key, value in wanted["settings"].items() if known["settings"].get(key) != value]
-        if differs:
-            raise ValueError(f"{out} holds a run with other settings ({', '.join(differs)}); give another folder")
-        return
-    if out.exists() and any(out.iterdir()):
-        raise ValueError(f"{out} holds something that is no run of auxloom; give another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps(wanted, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _truncate(path: Path, step: int) -> None:
-    """Drop the lines of a log that lie behind a step."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-
-def _append(path: Path, line: Mapping[str, Any]) -> None:
-    """Write one line to a log."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")

@@ -206,7 +206,7 @@ class _Spans:
         inside = prefix != "O"
         opens = inside & (np.isin(prefix, ["B", "S"]) | np.isin(before, ["E", "S", "O"]) | other)
         # a span ends where the next label is outside, opens another one or belongs to another row
-        behind = np.append((opens | ~inside | edge)[1:], True)  # noqa: FBT003
+        behind = np.append((opens | ~inside | edge)[1:], True)
         return cls(opens, inside & (behind | np.isin(prefix, ["E", "S"])), kind)
 
     def ends_of(self, mask: BoolArray) -> IntArray:

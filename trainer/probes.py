@@ -4,7 +4,7 @@ A score on constructed labels says little alone. Injected words may be known by 
 length; a network has learnt something where it is clear of the best probe.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.bags import BagOfWords
-from trainer.data import BoolArray, IntArray, Types
+from trainer.data import BoolArray, IntArray, Ragged, Types
 from trainer.metrics import Predictions, Score, metric_of, score
 from trainer.plan import generator
 from trainer.rows import TaskRows, folded
@@ -93,15 +93,16 @@ class RandomGuess:
         """Return one drawn class for each label."""
         rates = np.bincount(train.labels, minlength=1) / max(len(train.labels), 1)
         drawn = generator(seed, "prior", train.task.name).random(len(held.labels))
-        return np.searchsorted(np.cumsum(rates), drawn, side="right").clip(max=len(rates) - 1)
+        said: IntArray = np.searchsorted(np.cumsum(rates), drawn, side="right").clip(max=len(rates) - 1)
+        return said
 
 
 @dataclass(frozen=True)
 class Unigram:
-    """The frequency of a word in the train rows.
+    """The frequency of a word among the train words of as many pieces, for the model sees how many are hidden.
 
-    A word seen n times among N words of V forms has n / (N + V) (Witten, Bell 1991, method C); the rest is for new
-    words, spelled out by the frequency of the bytes of the known forms, an end included, so that all words share 1.
+    A word seen n times among N words of V forms has n / (N + V); the V / (N + V) that remain are for new words (Witten,
+    Bell 1991, method C), spelled out by the frequency of pieces. Without pieces, words are spelled in bytes and an end.
     """
 
     name: str = "unigram"
@@ -109,18 +110,23 @@ class Unigram:
     def predict(self, train: TaskRows, held: TaskRows, seed: int) -> FloatArray:  # noqa: ARG002
         """Return the nats of each held-out word."""
         codes = train.parts[0].values if train.maskable is None else train.parts[0].values[train.maskable]
-        counts = np.bincount(codes, minlength=len(train.types)).astype(np.float64)
-        forms, words = int((counts > 0).sum()), counts.sum()
-        texts = [text.encode("utf-8", "surrogatepass") for text in train.types.codes]
-        known = b"\xff".join(text for text, count in zip(texts, counts > 0, strict=True) if count)
-        letters = np.bincount(np.frombuffer(known + b"\xff", np.uint8), minlength=256) + 1.0  # \xff ends a word
-        nats = -np.log(letters / letters.sum())
-        distinct, inverse = np.unique(held.labels, return_inverse=True)
-        spelled = [nats[np.frombuffer(texts[code] + b"\xff", np.uint8)].sum() for code in distinct.tolist()]
-        seen, total = counts[distinct], words + forms
-        loss = -np.log(np.where(seen > 0, seen, max(forms, 1)) / max(total, 1)) + np.where(seen > 0, 0, spelled)
-        result: FloatArray = loss[inverse.reshape(-1)]
+        texts = list(train.types.codes)
+        spelled = _bytes(texts) if train.spell is None else train.spell(texts)
+        group = spelled.lengths * (train.spell is not None)
+        counts = np.bincount(codes, minlength=len(texts)).astype(np.float64)
+        seen = counts > 0
+        words_of, forms_of = (np.bincount(group, weights)[group] for weights in (counts, seen.astype(np.float64)))
+        symbols = 1.0 + np.bincount(spelled.values, np.repeat(seen, spelled.lengths))  # one for those never met
+        nats = np.bincount(spelled.owners, -np.log(symbols / symbols.sum())[spelled.values], minlength=len(texts))
+        known = -np.log(np.where(seen, counts, np.maximum(forms_of, 1)) / np.maximum(words_of + forms_of, 1))
+        result: FloatArray = (known + np.where(seen, 0, nats))[held.labels]
         return result
+
+
+def _bytes(texts: Sequence[str]) -> Ragged:
+    """Return the UTF-8 bytes of each text and 255, which no text holds, at its end."""
+    data = [text.encode("utf-8", "surrogatepass") + b"\xff" for text in texts]
+    return Ragged.of(np.array([len(item) for item in data], np.int64), np.frombuffer(b"".join(data), np.uint8))
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,7 @@ def _threshold(rates: FloatArray, counts: FloatArray) -> float:
     order = np.argsort(-rate, kind="stable")
     right = np.cumsum(counts[np.arange(len(rates)), inside][order])
     f1 = 2 * right / np.maximum(np.cumsum(counts.sum(axis=1)[order]) + counts[:, 1:].sum(), 1)
-    last = np.append(np.diff(rate[order]) != 0, True)  # noqa: FBT003  (forms of one rate are tagged together)
+    last = np.append(np.diff(rate[order]) != 0, True)
     return float(rate[order][np.where(last, f1, -1.0).argmax()])
 
 
@@ -241,7 +247,8 @@ class Lengths:
         first, second = (part.lengths for part in rows.parts)
         bins = [np.log2(lengths + 1).astype(np.int64).clip(max=7) for lengths in (first, second)]
         difference = (second - first).clip(-self.nearest, self.nearest) + self.nearest
-        return (bins[0] * 8 + bins[1]) * (2 * self.nearest + 1) + difference
+        keys: IntArray = (bins[0] * 8 + bins[1]) * (2 * self.nearest + 1) + difference
+        return keys
 
 
 @dataclass(frozen=True)
@@ -253,10 +260,8 @@ class NearRoles:
 
     def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
         """Return the most frequent class of the roles there."""
-        size = (len(train.types) + 1) ** len(self.distances)
         keys, inverse = np.unique(np.concatenate([self._keys(train), self._keys(held)]), return_inverse=True)
         inverse = inverse.reshape(-1)
-        assert keys.max(initial=0) < size  # noqa: S101
         counts = _table(inverse[: len(train.labels)], train.labels, len(keys), _classes(train))
         result: IntArray = _rates(counts).argmax(axis=1)[inverse[len(train.labels) :]]
         return result

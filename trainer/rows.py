@@ -1,6 +1,6 @@
 """Tokens and labels of one task as arrays, for models that are no network: what probes read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,10 @@ from labelers.task import Task
 from trainer.data import BoolArray, IntArray, Ragged, Split, Types, spread
 from trainer.plan import generator
 
-__all__ = ["TaskRows", "folded", "read_rows", "sample"]
+__all__ = ["Spell", "TaskRows", "folded", "read_rows", "sample"]
+
+Spell = Callable[[Sequence[str]], Ragged]
+"""Gives the symbols of each of some words."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class TaskRows:
     """turn: the code of each turn's role, -1 where it is hidden."""
     maskable: BoolArray | None = None
     """masked_lm: bool [N], the tokens that may be hidden."""
+    spell: Spell | None = None
+    """masked_lm: the pieces in which the model spells words; it sees how many there are."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def read_rows(split: Split, task: Task, types: Types, rows: IntArray) -> TaskRows:
+def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spell | None = None) -> TaskRows:
     """Read the given rows, which all have a label of the task, from the columns of a split.
 
     Args:
@@ -48,6 +53,7 @@ def read_rows(split: Split, task: Task, types: Types, rows: IntArray) -> TaskRow
         task: what to read.
         types: grows by the strings that are new to it.
         rows: int64 [n], rising.
+        spell: see `TaskRows.spell`.
     """
     parts = tuple(split.tokens(name, types) for name in task.sequences)
     if task.spans:
@@ -61,7 +67,7 @@ def read_rows(split: Split, task: Task, types: Types, rows: IntArray) -> TaskRow
         swapped = split.integers(task.swap)[rows] > 0
         parts = parts[1].where(swapped, parts[0]), parts[0].where(swapped, parts[1])
     read = _READERS.get(task.kind, _one_label)
-    return read(TaskRows(task, types, parts, *_nothing(), split.documents()[rows], rows), split)
+    return read(TaskRows(task, types, parts, *_nothing(), split.documents()[rows], rows, spell=spell), split)
 
 
 def _nothing() -> tuple[IntArray, IntArray, IntArray]:
@@ -73,6 +79,13 @@ def _with(known: TaskRows, labels: IntArray, owners: IntArray, positions: IntArr
     """Return the rows with labels."""
     fields = known.__dict__ | {"labels": labels, "owners": owners, "positions": positions} | more
     return TaskRows(**fields)
+
+
+def _aligned(known: TaskRows, split: Split, path: str, like: Ragged, fill: int) -> IntArray:
+    """Return the values of a column of lists that belong to others of equal length; ``fill`` where a row has none."""
+    own = split.ragged(path).take(known.rows)
+    none = Ragged(like.offsets, np.full(len(like.values), fill, np.int64))
+    return own.where(own.lengths > 0, none).values.astype(np.int64)
 
 
 def _one_label(known: TaskRows, split: Split) -> TaskRows:
@@ -94,8 +107,7 @@ def _turns(known: TaskRows, split: Split) -> TaskRows:
     roles = split.ragged("roles", known.types).take(known.rows)
     seen = roles.values.astype(np.int64)
     if known.task.hide_roles:
-        hidden = split.ragged(known.task.hide_roles).take(known.rows)
-        seen = np.where(hidden.values > 0, -1, seen)
+        seen = np.where(_aligned(known, split, known.task.hide_roles, roles, 0) > 0, -1, seen)
     found = _label_list(known, split)
     return _with(known, found.labels, found.owners, found.positions, roles=Ragged(roles.offsets, seen))
 
@@ -105,8 +117,8 @@ def _masked(known: TaskRows, split: Split) -> TaskRows:
     task, tokens = known.task, known.parts[0]
     maskable = np.ones(len(tokens.values), bool)
     if task.exclude:
-        maskable = split.ragged(task.exclude).take(known.rows).values == 0
-    draws = split.ragged(task.target).take(known.rows).values
+        maskable = _aligned(known, split, task.exclude, tokens, 1) == 0
+    draws = _aligned(known, split, task.target, tokens, 255)
     items = np.flatnonzero(maskable & (draws < 256 * (task.rate or 0.0)))
     positions = spread(np.zeros(len(known), np.int64), tokens.lengths)[items]
     return _with(known, tokens.values[items].astype(np.int64), tokens.owners[items], positions, maskable=maskable)

@@ -1,10 +1,12 @@
 """The settings of a training run: the `[train]` table of a recipe, with every default."""
 
-from typing import Literal
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "make_settings"]
 
 
 class Settings(BaseModel):
@@ -68,7 +70,37 @@ class Settings(BaseModel):
     """Validation rows per task during training; the test split is evaluated whole."""
     log_every: int = Field(50, ge=1)
     """Steps between two lines of metrics.jsonl."""
+    save_every: int = Field(1000, ge=1)
+    """Steps between two checkpoints, beside those at the end of each epoch."""
     seed: int = 0
     threads: int = Field(0, ge=0)
     """Threads of torch; 0: its default. Another number is another run, bit by bit."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+def make_settings(data: Mapping[str, Any]) -> Settings:
+    """Return the settings that a table of a recipe gives.
+
+    Raises:
+        ValueError: an unknown key or a value that is not allowed; the message says what is.
+
+    Example:
+        >>> make_settings({"epoch": 3})
+        Traceback (most recent call last):
+        ValueError: [train] has no key 'epoch' (did you mean 'epochs'?)
+    """
+    try:
+        return Settings.model_validate(dict(data))
+    except ValidationError as error:
+        raise ValueError("; ".join(_explained(item) for item in error.errors())) from None
+
+
+def _explained(error: Any) -> str:
+    """Say in words what one error of pydantic means."""
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] != "extra_forbidden":
+        return f"[train] {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    known = sorted(Settings.model_fields)
+    close = difflib.get_close_matches(key, known, 1, 0.5)
+    hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(known)}"
+    return f"[train] has no key {key!r}{hint}"

@@ -1,0 +1,235 @@
+"""N-grams of other documents, to be inserted where they repeat nothing that stands there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.draws import Draws
+from labelers.fluency import disfluent_segments, is_hesitation
+from labelers.ngrams import Case, Form, Ngrams, casefold
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+
+__all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
+
+REMAIN = 3
+"""Words that deletions leave of a segment, at least."""
+
+_TRIES = 4  # n-grams of the pool tried for one place before it is left alone
+_CONTEXT = 3  # words on either side in which an insertion must make no repetition
+
+
+def is_capitalised(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
+    """Return where a form begins with a capital."""
+    return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
+
+
+@dataclass(frozen=True)
+class Text:
+    """A batch, or the pool, with its n-grams."""
+
+    batch: PassageBatch
+    ngrams: Ngrams
+    case: Case
+
+    @classmethod
+    def of(cls, batch: PassageBatch, case: Case, longest: int) -> "Text":
+        """Find the n-grams of a batch; units of more than ``longest`` tokens are left out."""
+        return cls(batch, Ngrams.of(batch, batch.vocabulary.property(is_hesitation), longest), case)
+
+    @cached_property
+    def words(self) -> IntArray:
+        """int64: global positions of the words."""
+        return np.flatnonzero(self.ngrams.word)
+
+    @cached_property
+    def settled(self) -> BoolArray:
+        """Bool [U]: units whose capital, if they have one, is known to be theirs or their place's."""
+        settled = np.ones(len(self.ngrams.start), bool)
+        open_ = np.flatnonzero(self.cases(self.ngrams.start) == 2)  # noqa: PLR2004  (see Case)
+        settled[open_] = ~self.ngrams.capital(self.batch, open_)
+        return settled
+
+    @cached_property
+    def removable(self) -> BoolArray:
+        """Bool [U]: units from which a deletion may start.
+
+        A word stands before it, so that no punctuation is left doubled; or it opens the segment and another unit of
+        its run can take its place.
+        """
+        ngrams = self.ngrams
+        opens = ngrams.first[ngrams.start]
+        behind_word = ngrams.word[ngrams.start - 1] & ~opens
+        small: BoolArray = ngrams.end - ngrams.start <= REMAIN
+        first = np.flatnonzero(opens)
+        behind_word[first[self.last_of_run(first) > first]] = True
+        removable: BoolArray = behind_word & small
+        return removable
+
+    def last_of_run(self, units: IntArray) -> IntArray:
+        """Return the last unit that an n-gram from each unit can reach."""
+        return self.ngrams.last(units, np.full(len(units), len(self.batch.codes)))
+
+    @cached_property
+    def fluent(self) -> IntArray:
+        """int64: settled units of segments that are neither disfluent nor written in capitals."""
+        bad = disfluent_segments(self.batch, self.ngrams.word) | self.shouted
+        return np.flatnonzero(self.settled & ~bad[self.batch.token_segments[self.ngrams.start]])
+
+    @cached_property
+    def shouted(self) -> BoolArray:
+        """Bool [S]: segments most words of which are written in capitals."""
+        return 2 * self.total((self.ngrams.flags & Form.CAPS) > 0) > self.total(self.ngrams.word)
+
+    def total(self, marked: BoolArray) -> IntArray:
+        """Return int64 [S]: marked tokens of each segment."""
+        sums = np.concatenate([[0], np.cumsum(marked)])
+        totals: IntArray = sums[self.batch.segment_ends] - sums[self.batch.segments]
+        return totals
+
+    def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
+        """Return int8 per global position: see `labelers.ngrams.Case`."""
+        cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case)[self.batch.codes[positions]]
+        return cases
+
+    def keys(self, positions: IntArray) -> IntArray:
+        """Return the lower-case code of each global position."""
+        return self.batch.vocabulary.property(casefold)[self.batch.codes[positions]]
+
+    def count(self, marked: BoolArray) -> IntArray:
+        """Return int64 [S]: marked units of each segment."""
+        bounds = np.searchsorted(self.ngrams.start[marked], np.append(self.batch.segments, len(self.batch.codes)))
+        return np.diff(bounds)
+
+    def near(self, gaps: IntArray, offset: int, segments: IntArray) -> IntArray:
+        """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.
+
+        0 is the first word at or behind the gap, -1 the last before it; a negative key stands for none.
+        """
+        ranks = np.searchsorted(self.words, gaps) + offset
+        places = self.words[np.clip(ranks, 0, len(self.words) - 1)]
+        inside = (ranks >= 0) & (ranks < len(self.words)) & (self.batch.token_segments[places] == segments)
+        return np.where(inside, self.keys(places), -1)
+
+
+@dataclass(frozen=True)
+class Places:
+    """E places to corrupt, at the first tokens of units, in the order of the text."""
+
+    units: IntArray
+    """First unit of each n-gram."""
+    segments: IntArray
+    """Segment of each place."""
+    keys: npt.NDArray[np.uint64]
+    """Row key of each place."""
+    index: IntArray
+    """Number of each place in its row, for draws."""
+    ends: IntArray
+    """Where the next place of the segment stands, or the text ends."""
+
+
+@dataclass(frozen=True)
+class Donors:
+    """Draws the foreign n-grams of one batch."""
+
+    text: Text
+    pool: Text
+    draws: Draws
+    longest: int
+    """Tokens of the longest n-gram."""
+    avoid: BoolArray | None
+    """bool per type: forms that may not be inserted."""
+
+    def draw(
+        self, places: Places, wanted: BoolArray, copied: IntArray, room: IntArray, single: BoolArray
+    ) -> tuple[IntArray, IntArray]:
+        """Draw a foreign n-gram for each place that wants one, uniformly over the pool's tokens.
+
+        Args:
+            places: E places.
+            wanted: bool [E].
+            copied: int64 [E]: global position behind the copy that stands before it; the place itself without one.
+            room: int64 [E]: tokens that it may have.
+            single: bool [E]: it is one unit, however much room there is.
+
+        Returns:
+            Its positions [start, end) in the pool; -1 where none is wanted, or none of a few draws fits.
+        """
+        start, end = np.full(len(room), -1), np.full(len(room), -1)
+        pool, candidates = self.pool.ngrams, self.pool.fluent
+        for attempt in range(_TRIES):
+            todo = np.flatnonzero(wanted & (start < 0))
+            drawn = self.draws.integers(
+                "donor", places.keys[todo], len(candidates), places.index[todo] * _TRIES + attempt
+            )
+            if not len(drawn) or not len(candidates):
+                break
+            units = candidates[drawn]
+            last = pool.last(units, pool.start[units] + room[todo])
+            last = np.where(single[todo], np.minimum(last, units), last)
+            first, behind = pool.start[units], pool.end[np.maximum(last, units)]
+            fits = (last >= units) & self._is_foreign(places.segments[todo], first, behind)
+            fits &= ~self._echoes(places, todo, copied[todo], first, behind)
+            start[todo[fits]], end[todo[fits]] = first[fits], behind[fits]
+        return start, end
+
+    def _is_foreign(self, segments: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
+        """Return where [first, behind) of the pool is of another document, and holds no form to be avoided."""
+        own, theirs = self._documents
+        foreign: BoolArray = own[self.text.batch.segment_rows[segments]] != theirs[self.pool.batch.rows[first]]
+        if self.avoid is not None:
+            avoided = np.concatenate([[0], np.cumsum(self.avoid[self.pool.batch.codes])])
+            foreign = foreign & (avoided[first] == avoided[behind])
+        return foreign
+
+    @cached_property
+    def _documents(self) -> tuple[IntArray, IntArray]:
+        """Numbers of the documents of the batch's and of the pool's rows, -1 for one that the pool does not hold."""
+        numbers: dict[str, int] = {}
+        theirs = [numbers.setdefault(document, len(numbers)) for document in self.pool.batch.documents]
+        own = [numbers.get(document, -1) for document in self.text.batch.documents]
+        return np.array(own, np.int64), np.array(theirs, np.int64)
+
+    def _echoes(
+        self, places: Places, which: IntArray, copied: IntArray, first: IntArray, behind: IntArray
+    ) -> BoolArray:
+        """Return where an n-gram of the pool would repeat what stands around it.
+
+        It would if one to three tokens followed themselves, or if its first or last word were that of a neighbour, so
+        that nobody could tell which of the two was inserted. The words left of it are those before ``copied``, the
+        words right of it those from the place on.
+        """
+        width, size, segments = self.longest, behind - first, places.segments[which]
+        place = self.text.ngrams.start[places.units[which]]
+        left = [self.text.near(copied, offset, segments) for offset in range(-_CONTEXT, 0)]
+        right = [self.text.near(place, offset, segments) for offset in range(_CONTEXT)]
+        inside = [self.pool.keys(np.minimum(first + i, behind - 1)) for i in range(width)]
+        columns = np.stack([*left, *inside, *right], axis=1)  # [E, 3 + width + 3]
+        # close the gap behind n-grams shorter than width
+        at = np.arange(columns.shape[1])
+        at = np.where(at < _CONTEXT + size[:, None], at, at + width - size[:, None])
+        keys = np.take_along_axis(columns, np.minimum(at, columns.shape[1] - 1), axis=1)
+        none = (at >= columns.shape[1]) | (keys < 0)
+        keys = np.where(none, -1 - np.arange(columns.shape[1]), keys)
+        edges = np.stack([inside[0], self.pool.keys(behind - 1)], axis=1)
+        neighbours = (
+            left[-1],
+            right[0],
+            *(self.text.near(gap, side, segments) for gap, side in ((copied, 0), (place, -1))),
+        )
+        echo = np.any([(edges == word[:, None]).any(axis=1) for word in neighbours], axis=0)
+        for period in range(1, _CONTEXT + 1):
+            echo |= _repeats(keys, period)
+        result: BoolArray = echo
+        return result
+
+
+def _repeats(keys: IntArray, period: int) -> BoolArray:
+    """Return bool [E]: rows of keys [E, K] in which ``period`` keys follow themselves at once."""
+    same = keys[:, period:] == keys[:, :-period]
+    run = np.ones((len(keys), max(same.shape[1] - period + 1, 0)), bool)
+    for i in range(period):
+        run &= same[:, i : i + run.shape[1]]
+    return np.asarray(run.any(axis=1))

@@ -1,0 +1,147 @@
+"""Three books that must add up, and what a dataset's rows hold: counted where rows are written and where they are read."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labelers.task import Task
+
+__all__ = ["RowBook", "add_up", "balance"]
+
+_ABSTAINED = 2
+
+
+class RowBook:
+    """Counts of the rows of one split: per labeler the status, per task the labels of each class."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        """Start with no rows."""
+        self._tasks = tasks
+        self._reasons = {task.labeler: task.reasons for task in tasks}
+        self.rows = self.tokens = 0
+        self._status: dict[str, Counter[int]] = {name: Counter() for name in self._reasons}
+        self._labels: dict[str, Counter[int]] = {task.name: Counter() for task in tasks}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the rows of a batch.
+
+        Raises:
+            ValueError: a label outside its classes, or a status without a reason.
+        """
+        self.rows += batch.num_rows
+        self.tokens += len(batch.column("tokens").flatten())
+        for name, counter in self._status.items():
+            counter.update(_tally(_column(batch, f"{name}.status")))
+        for task in self._tasks:
+            found = _labels(batch, task)
+            wrong = [value for value in found if task.classes and not 0 <= value < len(task.classes)]
+            if wrong:
+                raise ValueError(f"task {task.name!r} has label {wrong[0]}, but {len(task.classes)} classes")
+            self._labels[task.name].update(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts with the names of reasons and classes."""
+        return {
+            "rows": self.rows,
+            "tokens": self.tokens,
+            "labelers": {name: self._labeler(name, status) for name, status in self._status.items()},
+            "tasks": {task.name: _named(task, self._labels[task.name]) for task in self._tasks},
+        }
+
+    def _labeler(self, name: str, status: Counter[int]) -> dict[str, Any]:
+        """Return a labeler's book."""
+        reasons = self._reasons[name]
+        wrong = [value for value in status if not 0 <= value < _ABSTAINED + len(reasons)]
+        if wrong:
+            raise ValueError(f"labeler {name!r} has status {wrong[0]}, but {len(reasons)} reasons")
+        abstained = {reasons[value - _ABSTAINED]: n for value, n in sorted(status.items()) if value >= _ABSTAINED}
+        return {
+            "written": status.total(),
+            "labelled": status.total() - sum(abstained.values()),
+            "abstained": abstained,
+        }
+
+
+def add_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum of nested mappings of numbers.
+
+    Example:
+        >>> add_up([{"a": 1, "b": {"c": 2}}, {"b": {"c": 3, "d": 1}}])
+        {'a': 1, 'b': {'c': 5, 'd': 1}}
+    """
+    total: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            if isinstance(value, Mapping):
+                total[key] = add_up([total.get(key, {}), value])
+            else:
+                total[key] = total.get(key, 0) + value
+    return total
+
+
+def balance(books: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each book of a unit or a dataset that does not add up.
+
+    Example:
+        >>> list(balance({"records": {"read": 3, "used": 1, "rejected": {"empty": 1}, "duplicate": 0},
+        ...     "passages": {"cut": 0, "copies": 1, "written": 0}, "splits": {}}))
+        ['records: 3 read, but 1 used + 1 rejected + 0 duplicate']
+    """
+    records, passages = books["records"], books["passages"]
+    rejected = sum(records["rejected"].values())
+    if records["read"] != records["used"] + rejected + records["duplicate"]:
+        read, used, duplicate = records["read"], records["used"], records["duplicate"]
+        yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate"
+    rows = sum(split["rows"] for split in books["splits"].values())
+    if not passages["cut"] * passages["copies"] == passages["written"] == rows:
+        cut, written = passages["cut"], passages["written"]
+        yield f"passages: {cut} cut, {passages['copies']} copies, {written} written, {rows} rows"
+    for split, book in books["splits"].items():
+        for name, labeler in book["labelers"].items():
+            done = labeler["labelled"] + sum(labeler["abstained"].values())
+            if not book["rows"] == labeler["written"] == done:
+                yield f"{split}, labeler {name}: {book['rows']} rows, but {done} labelled + abstained"
+
+
+def _column(batch: pa.RecordBatch, path: str) -> pa.Array:
+    """Return the column at a dotted path; null where a struct above it is."""
+    first, *rest = path.split(".")
+    array = batch.column(first)
+    for part in rest:
+        array = pc.struct_field(array, part)
+    return array
+
+
+def _tally(array: pa.Array) -> dict[int, int]:
+    """Return how often each integer stands in an array, nulls aside."""
+    values, counts = np.unique(array.drop_null().to_numpy(zero_copy_only=False).astype(np.int64), return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
+    """Return how often each class of a task is given; what has no classes counts as 0."""
+    target = _column(batch, task.target)
+    if task.rate is not None:
+        chosen = target.flatten().to_numpy() < 256 * task.rate
+        if task.exclude is not None:
+            chosen &= ~_column(batch, task.exclude).flatten().to_numpy(zero_copy_only=False)
+        return {0: int(np.count_nonzero(chosen))}
+    if task.classes and pa.types.is_list(target.type):
+        found = _tally(target.flatten())
+        found.pop(-1, None)
+        return found
+    if task.classes:
+        return _tally(target)
+    labelled = pc.less(_column(batch, task.status), _ABSTAINED)
+    return {0: pc.sum(pc.and_(labelled, target.is_valid())).as_py() or 0}
+
+
+def _named(task: Task, counts: Counter[int]) -> dict[str, int]:
+    """Return the counts of a task by class name, all classes; by ``labels`` where it has none."""
+    if not task.classes:
+        return {"labels": counts[0]}
+    return {name: counts[i] for i, name in enumerate(task.classes)}

@@ -1,0 +1,208 @@
+"""The build: plan, then one graph over the units, then the manifest; run it again and it does what is missing."""
+
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.dataset import clear, differences, finish, occupant, stored_plan
+from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, to_json
+from pipelines.plan import Plan, draft, fill
+from pipelines.recipe import Recipe, RecipeError, Run
+from pipelines.report import BuildReport, make_report
+from pipelines.shard import done_stats, make_shard
+
+__all__ = ["Finish", "MakeShard", "build", "merge_reports"]
+
+Progress = Callable[[float, float, str], None]
+
+_POLL = 0.5  # seconds between two looks at what is done
+_plans: dict[str, Plan] = {}  # the plan that this process works on
+
+
+def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None = None) -> BuildReport:
+    """Build the dataset of a recipe, or what is missing of it.
+
+    Args:
+        recipe: what to build, and in its table ``run`` how.
+        overwrite: replace a dataset that another plan has made.
+        progress: is called with (megabytes done, megabytes in all, note), from another thread.
+
+    Returns:
+        What was built; ``exit_code`` is not 0 where units failed, files could not be read, or too much was rejected.
+
+    Raises:
+        ValueError: a recipe that cannot be built, or an output folder that holds something else or another plan.
+    """
+    started = time.time()
+    _find_own_modules(os.getcwd())
+    folder = Folder.at(recipe.out)
+    plan = _plan(recipe, folder, overwrite=overwrite)
+    if folder.is_file(MANIFEST) and folder.read_json(MANIFEST)["plan"] == plan.digest:
+        return make_report(plan, folder.read_json(MANIFEST), [], retry=_retry(recipe), complete=True)
+    reports = _run_units(plan, recipe, folder, progress)
+    manifest = folder.read_json(MANIFEST) if folder.is_file(MANIFEST) else None
+    _log(folder, recipe.run, started, reports)
+    return make_report(plan, manifest, reports, retry=_retry(recipe), complete=False)
+
+
+def _plan(recipe: Recipe, folder: Folder, *, overwrite: bool) -> Plan:
+    """Return the plan to follow: the stored one if it is the same, else a new one."""
+    stranger = occupant(folder)
+    if stranger:
+        raise RecipeError(f"the output folder {recipe.out} holds something else ({stranger}); give a new or empty one")
+    new, old = draft(recipe), stored_plan(folder)
+    if old is not None:
+        differing = differences(old, new)
+        if not differing:
+            return replace(old, recipe=recipe)
+        if not overwrite:
+            raise RecipeError(
+                f"{recipe.out} holds a dataset of another plan: {'; '.join(differing[:5])}. "
+                "Give another --out, or --overwrite to replace it"
+            )
+        clear(folder)
+    return fill(new, recipe.run, _graph())
+
+
+def _graph() -> Any:
+    """Return `run_graph`; Beam is loaded where it is used."""
+    from pipelines.graph import run_graph
+
+    return run_graph
+
+
+def _run_units(plan: Plan, recipe: Recipe, folder: Folder, progress: Progress | None) -> list[dict[str, Any]]:
+    """Do the missing units and the end, and return the report of each unit."""
+    done = [unit for unit in range(len(plan.units)) if done_stats(folder, plan, unit)]
+    missing = sorted(set(range(len(plan.units))) - set(done))
+    name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
+    end = Finish(recipe.out, plan.digest, name)
+    with _watched(plan, folder, progress):
+        if missing:
+            work = MakeShard(recipe.out, plan.digest, recipe.run.batch, os.getcwd())
+            _graph()(missing, work, merge_reports, end, recipe.run)
+        else:
+            end([])
+    # where another run of the same plan ended meanwhile, it has cleaned up: all is done
+    reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
+    folder.remove(name)
+    return reports
+
+
+@dataclass(frozen=True)
+class MakeShard:
+    """Makes the shards of one unit, wherever a runner sends it."""
+
+    out: str
+    plan: str
+    """Digest of the plan."""
+    batch: int
+    folder: str
+    """Where modules of the user's own may be found."""
+
+    def __call__(self, unit: int) -> list[dict[str, Any]]:
+        """Return a list with the report of the unit."""
+        _find_own_modules(self.folder)
+        report = make_shard(unit, _planned(self.out, self.plan), self.out, batch=self.batch)
+        report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
+        return [report]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Ends a build: the manifest if all units are done, and the reports for whoever waits for them."""
+
+    out: str
+    plan: str
+    name: str
+
+    def __call__(self, reports: list[dict[str, Any]]) -> None:
+        """Write manifest and reports."""
+        if not any("error" in report for report in reports):
+            finish(_planned(self.out, self.plan), self.out)
+        Folder.at(self.out).write(self.name, to_json(reports))
+
+
+def merge_reports(parts: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the reports of several parts as one list, in the order of units."""
+    return sorted((report for part in parts for report in part), key=_unit)
+
+
+def _unit(report: Mapping[str, Any]) -> int:
+    """Return the unit of a report."""
+    return int(report["unit"])
+
+
+def _planned(out: str, digest: str) -> Plan:
+    """Return the plan of a folder, read once in each process."""
+    if digest not in _plans:
+        _plans.clear()
+        plan = Plan.read(Folder.at(out))
+        if plan.digest != digest:
+            raise OSError(f"another build replaced the plan in {out}")
+        _plans[digest] = plan
+    return _plans[digest]
+
+
+def _find_own_modules(folder: str) -> None:
+    """Let labelers of the user's own be imported from a folder, behind all that is installed."""
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _retry(recipe: Recipe) -> str:
+    """Return the command that does what is missing: the one that was given."""
+    program = Path(sys.argv[0]).stem
+    if program in {"auxloom", "cli"}:
+        return shlex.join(["auxloom", *sys.argv[1:]])
+    return f"the same build of {recipe.out}"
+
+
+def _log(folder: Folder, run: Run, started: float, reports: Sequence[Mapping[str, Any]]) -> None:
+    """Add a line about this run: times and hosts, which stand outside the promise of equal bytes."""
+    line = {
+        "started": started,
+        "seconds": time.time() - started,
+        "host": socket.gethostname(),
+        "workers": run.workers,
+        "runner": run.runner,
+        "units": list(reports),
+    }
+    folder.append(RUNS, to_json(line))
+
+
+@contextmanager
+def _watched(plan: Plan, folder: Folder, progress: Progress | None) -> Iterator[None]:
+    """Report progress from a thread while the body runs: which units are done is seen from outside."""
+    if progress is None:
+        yield
+        return
+    sizes = {f"{unit:05d}.json": size / 1e6 for unit, size in enumerate(plan.unit_sizes())}
+    stop = threading.Event()
+
+    def look() -> None:
+        names = [name for name in folder.names(STATS) if name in sizes]
+        done = sum(sizes[name] for name in names)
+        progress(done, sum(sizes.values()), f"{len(names)} of {len(sizes)} units")
+
+    def watch() -> None:
+        while not stop.wait(_POLL):
+            look()
+
+    look()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        look()

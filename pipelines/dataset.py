@@ -1,0 +1,199 @@
+"""The dataset as a whole: what a folder holds already, and the files that stand above the shards."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow.fs as pafs
+
+from labelers.task import Task, read_tasks
+from pipelines.books import add_up, balance
+from pipelines.card import card
+from pipelines.context import corpus_schema, load_labelers
+from pipelines.fingerprint import Fingerprint, rows_digest
+from pipelines.layout import (
+    CARD,
+    DROPPED,
+    MANIFEST,
+    PLAN,
+    POOL,
+    REJECTS,
+    RUNS,
+    SPLITS,
+    STATS,
+    TEMPORARY,
+    Folder,
+    digest_json,
+    keys_name,
+    shard_name,
+    to_json,
+)
+from pipelines.plan import Plan, identity
+from pipelines.shard import done_stats
+
+__all__ = ["books_of", "clear", "differences", "equal_passages", "finish", "manifest_of", "occupant", "stored_plan"]
+
+_OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
+_BEFORE_PLAN = {POOL, DROPPED}
+_PASS_KEYS = 16_000_000  # passage keys compared in one pass: 256 MB
+
+
+def occupant(folder: Folder) -> str:
+    """Return the name of something in a folder that no build wrote, empty where there is none."""
+    if folder.kind() == pafs.FileType.File:
+        return folder.path
+    names = [name for name in folder.names() if not name.startswith(TEMPORARY)]
+    known = _OURS if PLAN in names else _BEFORE_PLAN
+    return next((name for name in names if name not in known), "")
+
+
+def stored_plan(folder: Folder) -> Plan | None:
+    """Return the plan that a folder holds, None where it holds none."""
+    return Plan.read(folder) if folder.is_file(PLAN) else None
+
+
+def clear(folder: Folder) -> None:
+    """Remove a dataset but for its plan, the manifest first, so that a break leaves an unfinished dataset."""
+    for name in (MANIFEST, STATS, *sorted(_OURS - {MANIFEST, STATS, PLAN, RUNS})):
+        folder.remove(name)
+    folder.clean()
+
+
+def differences(old: Plan, new: Plan) -> list[str]:
+    """Return a sentence for each thing in which a new draft differs from a stored plan; none where it is the same.
+
+    What only the scan can tell is not compared: equal sizes and times of all inputs stand for it.
+    """
+    before, after = _flat(identity(old, scanned=False)), _flat(identity(new, scanned=False))
+    found = [
+        f"{key} was {_short(before.get(key))}, now {_short(after.get(key))}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key) and not key.startswith("units")
+    ]
+    changed = {file.name: file.modified for file in old.files}
+    for file in new.files:
+        if changed.get(file.name, file.modified) != file.modified:
+            found.append(f"the input file {file.name} changed since the plan was made")
+    if not found and old.units != new.units:
+        found.append("the input is cut into other units")
+    return found
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the leaves of nested mappings and lists by dotted path."""
+    if isinstance(value, Mapping):
+        items: Iterator[tuple[Any, Any]] = iter(value.items())
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, list)) for item in value):
+        items = ((item.get("name", i) if isinstance(item, Mapping) else i, item) for i, item in enumerate(value))
+    else:
+        return {path: list(value) if isinstance(value, tuple) else value}
+    flat: dict[str, Any] = {}
+    for key, item in items:
+        flat |= _flat(item, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _short(value: Any) -> str:
+    """Return a value for an error message."""
+    text = "not there" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  (what an eye takes in)
+
+
+def finish(plan: Plan, out: str) -> dict[str, Any] | None:
+    """Write what stands above the shards, the manifest last, and return it; None if a unit is missing."""
+    folder = Folder.at(out)
+    marks = [done_stats(folder, plan, unit) for unit in range(len(plan.units))]
+    if any(mark is None for mark in marks):
+        return None
+    stats = [mark for mark in marks if mark is not None]
+    manifest = manifest_of(plan, folder, stats)
+    for text in balance(manifest):
+        raise AssertionError(f"the books of the dataset do not add up: {text}")
+    labelers, _ = load_labelers(plan.recipe)
+    schema = corpus_schema(plan.recipe, labelers, plan.classes or {})
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    for name, text in _files(plan, manifest, features, read_tasks(schema)):
+        folder.write(name, text.encode())
+    for split in SPLITS:
+        if split not in manifest["splits"]:
+            folder.remove(split)
+    folder.clean()
+    folder.write(MANIFEST, to_json(manifest, indent=1))
+    return manifest
+
+
+def books_of(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum of the books of commit marks; splits without rows are left out."""
+    total = add_up([{key: mark[key] for key in ("records", "conflicts")} for mark in stats])
+    passages = add_up([{key: mark["passages"][key] for key in ("cut", "written")} for mark in stats])
+    splits = {
+        name: add_up([_without(mark["splits"][name], "columns") for mark in stats])
+        for name in SPLITS
+        if any(mark["splits"][name]["rows"] for mark in stats)
+    }
+    return {**total, "passages": passages | {"copies": stats[0]["passages"]["copies"]}, "splits": splits}
+
+
+def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a mapping without one key."""
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def manifest_of(plan: Plan, folder: Folder, stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the manifest that follows from all commit marks."""
+    prints = {name: Fingerprint() for name in SPLITS}
+    for mark in stats:
+        for name, split in mark["splits"].items():
+            prints[name].merge({"rows": split["rows"], "columns": split["columns"]})
+    return {
+        "auxloom": plan.versions["auxloom"],
+        "plan": plan.digest,
+        "units": len(plan.units),
+        **books_of(stats),
+        "equal_passages": equal_passages(folder, len(plan.units)),
+        "rows_blake2b": rows_digest(prints),
+        "stats_blake2b": digest_json([mark["files"] for mark in stats]),
+    }
+
+
+def equal_passages(folder: Folder, units: int) -> dict[str, int]:
+    """Return how many passages stand in more than one document, and how many rows repeat one of another document.
+
+    Keys are compared in passes, each over a part of all keys that fits into memory.
+    """
+    sizes = [folder.fs.get_file_info(folder.full(keys_name(unit))).size // 8 for unit in range(units)]
+    passes = max(1, -(-sum(sizes) // _PASS_KEYS))
+    distinct = repeated = 0
+    for part in range(passes):
+        chunks = []
+        for unit in range(units):
+            keys = np.frombuffer(folder.read(keys_name(unit)), "<u8")
+            chunks.append(keys if passes == 1 else keys[keys % np.uint64(passes) == part])
+        _, counts = np.unique(np.concatenate(chunks), return_counts=True)
+        distinct += int(np.count_nonzero(counts > 1))
+        repeated += int((counts[counts > 1] - 1).sum())
+    return {"passages": distinct, "repeats": repeated}
+
+
+def _files(
+    plan: Plan, manifest: Mapping[str, Any], features: Mapping[str, Any], tasks: Sequence[Task]
+) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each file that datasets looks for, and of the card."""
+    splits = manifest["splits"]
+    info = {"citation": "", "description": "", "features": features, "homepage": "", "license": ""}
+    for split in splits:
+        shards = [shard_name(split, unit, len(plan.units)).partition("/")[2] for unit in range(len(plan.units))]
+        state = {
+            "_data_files": [{"filename": name} for name in shards],
+            "_fingerprint": digest_json([manifest["rows_blake2b"], split])[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": split,
+        }
+        yield f"{split}/dataset_info.json", json.dumps(info, ensure_ascii=False, indent=2) + "\n"
+        yield f"{split}/state.json", json.dumps(state, ensure_ascii=False, indent=2) + "\n"
+    yield "dataset_dict.json", json.dumps({"splits": list(splits)}) + "\n"
+    yield CARD, card(plan, manifest, tasks)

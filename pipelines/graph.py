@@ -1,0 +1,91 @@
+"""The one shape of graph that a build needs, and the only module that touches Beam."""
+
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.recipe import Run
+
+__all__ = ["run_graph", "worker_main"]
+
+_WORKER = "import sys; sys.path.append({root!r}); from pipelines.graph import worker_main; worker_main()"
+
+
+def run_graph(
+    elements: Sequence[Any],
+    work: Callable[[Any], Any],
+    merge: Callable[[Any], Any],
+    finish: Callable[[Any], None],
+    run: Run,
+) -> None:
+    """Apply ``work`` to every element in parallel, merge the results and hand the one that is left to ``finish``.
+
+    Elements and results cross a shuffle, so they are descriptors and small reports. All callables are pickled:
+    functions of a module or dataclasses with ``__call__``. ``merge`` takes an iterable of results and of its own
+    results, in any order. ``finish`` runs wherever the runner likes; what it finds out it must write to a file.
+    """
+    beam = _import_beam()
+    runner, options = _runner(run)
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    results = pipeline | beam.Create(elements) | beam.Reshuffle() | "Work" >> beam.Map(work)
+    _ = results | "Merge" >> beam.CombineGlobally(merge) | "Finish" >> beam.Map(finish)
+    pipeline.run().wait_until_finish()
+
+
+def _import_beam() -> Any:
+    """Import Beam without the warnings that it logs about libraries which it looks for in vain."""
+    logger = logging.getLogger("apache_beam")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+    with _quiet():
+        import apache_beam as beam
+
+        # these are imported here so that what they log is lost, too
+        import apache_beam.io.filesystems
+        import apache_beam.runners.portability.fn_api_runner
+    return beam
+
+
+@contextmanager
+def _quiet() -> Any:
+    """Drop warnings of the logging module for a while."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _runner(run: Run) -> tuple[Any, Any]:
+    """Return the runner and its options: Beam's local one with one process per worker, or the one that was named."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if run.runner != "local":
+        return run.runner, PipelineOptions(flags=[], **run.beam)
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+    from apache_beam.transforms import environments
+
+    if run.workers == 1:
+        return FnApiRunner(), PipelineOptions(flags=[], **run.beam)
+    # as running mode multi_processing, but with a worker that is quiet and that no file of the current folder shadows
+    code = _WORKER.format(root=str(Path(__file__).parents[1]))
+    command = f"exec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)}"
+    environment = environments.SubprocessSDKEnvironment.from_command_string(command_string=command)
+    options = PipelineOptions(flags=[], **{"direct_num_workers": run.workers, **run.beam})
+    return FnApiRunner(default_environment=environment), options
+
+
+def worker_main() -> None:
+    """Run a Beam worker in this process, without a word on standard error."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    os.environ["PYTHONSAFEPATH"] = "1"
+    _import_beam()
+    with _quiet():
+        from apache_beam.runners.worker import sdk_worker_main
+    sdk_worker_main.main(sys.argv)

@@ -1,0 +1,272 @@
+"""The plan: all that a build fixes before its first shard, and the digest of all of it that can change a byte."""
+
+import importlib.metadata
+import platform
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from pipelines.context import load_labelers
+from pipelines.layout import DROPPED, PLAN, POOL, TEMPORARY, Folder, digest_json, to_json
+from pipelines.recipe import Recipe, RecipeError, Run, make_recipe
+from pipelines.records import InputFile, Range, Unit
+from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
+from pipelines.sources import find_files, make_units
+from pipelines.splits import Splitter
+
+__all__ = ["Plan", "check_inputs", "draft", "fill", "identity"]
+
+Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
+
+_LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behaviour can reach a row
+_NO_BYTES = ("out", "run", "train", "max_reject_rate")  # recipe keys that change no byte
+_PLACES = ("files", "train", "validation", "test")  # keys of [input] that say where, which the list of files replaces
+_RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
+_SMALL_INPUT = 32 * 2**20  # bytes that one process scans sooner than workers start
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan, as it stands in plan.json."""
+
+    recipe: Recipe
+    """Without [run]."""
+    files: tuple[InputFile, ...]
+    units: tuple[Unit, ...]
+    skipped: tuple[str, ...]
+    """Names of files that were found and not read for their ending."""
+    labelers: Mapping[str, Any]
+    """Per labeler its version and the digests of its resources."""
+    versions: Mapping[str, str]
+    earlier: str = ""
+    """Digest of the plan whose classes and pool are used again."""
+    classes: Mapping[str, tuple[str, ...]] | None = None
+    """Class names per field; None before the scan."""
+    pool: str = ""
+    """Digest of the pool."""
+    moved: Mapping[str, str] | None = None
+    """Split by group digest, of groups that fill a share which would be empty."""
+    dropped: Mapping[str, str] | None = None
+    """Per unit that has any, the digest of its list of repeated records."""
+    content: str = ""
+    """Digest of all records."""
+    digest: str = ""
+    """blake2b of all above that can change a byte."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON object."""
+        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run"})
+        units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
+        rest = {name: getattr(self, name) for name in _PLAIN}
+        return {"recipe": recipe, "files": [asdict(file) for file in self.files], "units": units, **rest}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Plan":
+        """Read a plan."""
+        units = [tuple(Range(*part) for part in ranges) for ranges in data["units"]]
+        classes = data["classes"]
+        return cls(
+            recipe=make_recipe(data["recipe"]),
+            files=tuple(InputFile(**file) for file in data["files"]),
+            units=tuple(Unit(i, ranges) for i, ranges in enumerate(units)),
+            **{name: data[name] for name in _PLAIN if name not in {"classes", "skipped"}},
+            classes=None if classes is None else {name: tuple(values) for name, values in classes.items()},
+            skipped=tuple(data["skipped"]),
+        )
+
+    @classmethod
+    def read(cls, folder: Folder) -> "Plan":
+        """Read the plan of a dataset."""
+        return cls.from_json(folder.read_json(PLAN))
+
+    @property
+    def splitter(self) -> Splitter:
+        """What tells the split of each document."""
+        return Splitter.of(self.recipe.split, self.files, self.moved or {})
+
+    def unit_sizes(self) -> list[int]:
+        """Return about how many bytes of input each unit has, for progress."""
+        parts: dict[int, int] = {}
+        for part in (part for unit in self.units for part in unit.ranges):
+            parts[part.file] = max(parts.get(part.file, 1), part.stop)
+        sizes = []
+        for unit in self.units:
+            shares = [(part.stop - part.start) / parts[part.file] if part.stop > 0 else 1 for part in unit.ranges]
+            files = [self.files[part.file].size for part in unit.ranges]
+            sizes.append(int(sum(share * size for share, size in zip(shares, files, strict=True))))
+        return sizes
+
+
+_PLAIN = (
+    "skipped", "labelers", "versions", "earlier", "classes", "pool", "moved", "dropped", "content", "digest",
+)  # fmt: skip
+
+
+def identity(plan: Plan, *, scanned: bool = True) -> dict[str, Any]:
+    """Return all of a plan that can change a byte: no path, no time; without ``scanned`` only what needs no reading."""
+    data = plan.to_json()
+    recipe = {key: value for key, value in data["recipe"].items() if key not in _NO_BYTES}
+    recipe["input"] = {key: value for key, value in recipe["input"].items() if key not in _PLACES}
+    recipe["plan"] = {key: value for key, value in recipe["plan"].items() if key != "from"}
+    recipe["labelers"] = {
+        name: {option: value for option, value in options.items() if option not in _resources(plan, name)}
+        for name, options in recipe["labelers"].items()
+    }
+    files = [{key: file[key] for key in ("name", "format", "size", "split")} for file in data["files"]]
+    found = {name: data[name] for name in ("classes", "pool", "moved", "dropped", "content")} if scanned else {}
+    kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
+    return {"recipe": recipe, "files": files, **kept, **found}
+
+
+def _resources(plan: Plan, table: str) -> Mapping[str, str]:
+    """Return the resource digests of the labeler whose options stand in a table of the recipe."""
+    return plan.labelers.get(table, {}).get("resources", {})  # type: ignore[no-any-return]
+
+
+def draft(recipe: Recipe) -> Plan:
+    """Return the part of a plan that needs no look into the input: files, units, labelers, versions.
+
+    Raises:
+        ValueError: inputs, labelers or options that cannot be used, or an output folder inside the input.
+    """
+    files, skipped = find_files(recipe.input)
+    _check_out(recipe, files)
+    labelers, resources = load_labelers(recipe)
+    units = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)
+    earlier = _earlier(recipe).digest if recipe.plan.from_ else ""
+    described = {item.name: {"version": item.version, "resources": resources[item.name]} for item in labelers}
+    return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, _versions(), earlier)
+
+
+def fill(plan: Plan, run: Run, scan: Scan) -> Plan:
+    """Scan the input, write the pool and the repeated records, then plan.json, and return the plan.
+
+    Raises:
+        ValueError: the input cannot be scanned.
+    """
+    out = plan.recipe.out
+    folder = Folder.at(out)
+    folder.make()
+    scratch = f"{TEMPORARY}scan-{secrets.token_hex(8)}"
+    try:
+        found = _scan(plan, run, scan, scratch)
+        dropped = _write_dropped(folder, scratch, found, [file.name for file in plan.files])
+    finally:
+        folder.remove(scratch)
+    moved = _moved(plan, found)
+    if plan.recipe.plan.from_:
+        classes, pool = _earlier(plan.recipe).classes, Folder.at(plan.recipe.plan.from_).read(POOL)
+    else:
+        classes = {name: _classes(plan.recipe, found, name) for name in found["classes"]}
+        pool = b"".join(to_json(line) for _, group, line in found["pool"] if group not in moved)
+    folder.write(POOL, pool)
+    plan = replace(
+        plan,
+        classes=classes,
+        pool=digest_json(pool.decode("utf-8", "surrogatepass")),
+        moved=moved,
+        dropped=dropped,
+        content=digest_json(found["units"]),
+    )
+    plan = replace(plan, digest=digest_json(identity(plan)))
+    folder.write(PLAN, to_json(plan.to_json(), indent=1))
+    return plan
+
+
+def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
+    """Run the scan and return what it found."""
+    folder, name = Folder.at(plan.recipe.out), f"{scratch}/found.json"
+    fields = _class_fields(plan.recipe)
+    work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
+    small = sum(file.size for file in plan.files) < _SMALL_INPUT and run.runner == "local"
+    scan(plan.units, work, merge_scans, WriteJson(plan.recipe.out, name), Run() if small else run)
+    found: Found = folder.read_json(name)
+    if found["errors"]:
+        raise RuntimeError(f"the input could not be read: {'; '.join(sorted(found['errors'])[:3])}")
+    return found
+
+
+def _class_fields(recipe: Recipe) -> tuple[str, ...]:
+    """Return the fields whose classes some labeler needs."""
+    labelers, _ = load_labelers(recipe)
+    names = {name for labeler in labelers for name in labeler.needs_classes}
+    strangers = sorted(names - {"roles", *recipe.input.keep})
+    if strangers:
+        raise RecipeError(f"a labeler needs the field {strangers[0]!r}; name it in [input] keep with its type")
+    return tuple(sorted(names))
+
+
+def _classes(recipe: Recipe, found: Found, name: str) -> tuple[str, ...]:
+    """Return the classes of a field, sorted: the most frequent values that are not rare."""
+    train = found["documents"].get("train", 0)
+    least = _RARE_SHARE * train if name == "roles" else min(_RARE_SHARE * train, _RARE_DOCUMENTS)
+    frequent = [(-n, value) for value, n in found["classes"][name].items() if n >= least]
+    return tuple(sorted(value for _, value in sorted(frequent)[: recipe.plan.max_classes]))
+
+
+def _moved(plan: Plan, found: Found) -> dict[str, str]:
+    """Return which groups leave train for a share that would be empty: those of the smallest digest, never the last."""
+    moved: dict[str, str] = {}
+    if any(file.split for file in plan.files):
+        return moved
+    groups = list(found["groups"])
+    for name in ("validation", "test"):
+        wanted = getattr(plan.recipe.split, name) > 0 and not found["documents"].get(name)
+        if wanted and len(groups) > 1:
+            moved[groups.pop(0)] = name
+    return moved
+
+
+def _write_dropped(folder: Folder, scratch: str, found: Found, names: Sequence[str]) -> dict[str, str]:
+    """Write the repeated records of each unit that has any, and return their digests."""
+    folder.remove(DROPPED)
+    digests = {}
+    for unit, lines in repeats(folder, scratch, found["keys"], names):
+        folder.write(f"{DROPPED}/{unit:05d}.json", to_json(lines))
+        digests[str(unit)] = digest_json(lines)
+    return digests
+
+
+def _earlier(recipe: Recipe) -> Plan:
+    """Return the plan whose classes and pool are to be used again."""
+    folder = Folder.at(recipe.plan.from_)
+    if not folder.is_file(PLAN):
+        raise RecipeError(f"[plan] from = {recipe.plan.from_!r} holds no {PLAN}; give a dataset that was built")
+    return Plan.read(folder)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of all that can change a row: libraries, and Python's Unicode tables."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def _check_out(recipe: Recipe, files: Sequence[InputFile]) -> None:
+    """Refuse an output folder among the input: it would be read by the next build."""
+    out = Folder.at(recipe.out).path
+    places = [place for name in _PLACES for place in getattr(recipe.input, name)]
+    for place in places:
+        given = Folder.at(place)
+        inside = out == given.path or out.startswith(f"{given.path}/")
+        if inside and given.kind() == pafs.FileType.Directory:
+            raise RecipeError(f"the output folder {recipe.out} lies inside the input {place}; give a folder elsewhere")
+    if any(file.path == out for file in files):
+        raise RecipeError(f"the output folder {recipe.out} is an input file; give another folder")
+
+
+def check_inputs(files: Sequence[InputFile]) -> Iterator[str]:
+    """Yield the name of each file that is not what it was when it was planned: gone, or of another size or time."""
+    for file in files:
+        folder = Folder.at(file.path)
+        info = folder.fs.get_file_info(folder.path)
+        modified = "" if info.mtime is None else info.mtime.isoformat()
+        if info.type != pafs.FileType.File or info.size != file.size or modified != file.modified:
+            yield file.name

@@ -1,0 +1,186 @@
+"""What a build tells its user: rows, labels, books, warnings, and what failed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.books import add_up
+from pipelines.plan import Plan
+
+__all__ = ["BuildReport", "make_report"]
+
+_FEW_LABELS = 200  # below it an interval around a score is wider than what one wants to see
+_MIN_REJECTS = 10  # a small input may well have a bad line or two
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build came to."""
+
+    out: str
+    plan: str
+    complete: bool
+    """It was all there already."""
+    exit_code: int
+    """0: a whole dataset; 1: units failed, a file could not be read, too much was rejected, or no row was written."""
+    splits: Mapping[str, int]
+    """Rows per split."""
+    books: Mapping[str, Any]
+    """The summed books; empty where units failed."""
+    tasks: Mapping[str, Mapping[str, int]]
+    """Labels per task and split."""
+    warnings: Sequence[str]
+    skipped: Sequence[str]
+    """Files that were not read for their ending."""
+    failures: Sequence[str]
+    """A sentence for each unit that failed."""
+    retry: str
+    """The command that does what is missing."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return asdict(self)
+
+    def print(self, console: Console) -> None:
+        """Print the report for a reader."""
+        if self.complete:
+            _say(console, f"{self.out} is complete already; nothing was done")
+        if self.books:
+            console.print(self._table())
+            _say(console, _records(self.books))
+        if self.skipped:
+            _say(console, f"skipped for their ending: {_few(self.skipped)}")
+        for text in self.warnings:
+            _say(console, f"warning: {text}")
+        for text in self.failures:
+            _say(console, f"failed: {text}")
+        if self.failures:
+            _say(console, f"the dataset is unfinished; {self.retry} does the missing units")
+
+    def _table(self) -> Table:
+        """Return rows and labels per split."""
+        table = Table("task", *self.splits)
+        table.add_row("rows", *(f"{rows:,}" for rows in self.splits.values()), end_section=True)
+        for name, counts in self.tasks.items():
+            table.add_row(name, *(f"{counts[split]:,}" for split in self.splits))
+        return table
+
+
+def make_report(
+    plan: Plan, manifest: Mapping[str, Any] | None, reports: Sequence[Mapping[str, Any]], *, retry: str, complete: bool
+) -> BuildReport:
+    """Return the report of a build.
+
+    Args:
+        plan: what was built.
+        manifest: of the dataset; None where it is unfinished.
+        reports: of the units that this run did.
+        retry: the command that does what is missing.
+        complete: it was all there before.
+    """
+    books = {} if manifest is None else {key: manifest[key] for key in ("records", "passages", "splits", "conflicts")}
+    splits = {name: split["rows"] for name, split in books.get("splits", {}).items()}
+    faults = list(_faults(plan, books)) if books else []
+    failures = [_failure(report) for report in reports if "error" in report]
+    if manifest is None and not failures:
+        failures = ["units are missing, though none failed in this run"]
+    return BuildReport(
+        out=plan.recipe.out,
+        plan=plan.digest,
+        complete=complete,
+        exit_code=1 if failures or faults else 0,
+        splits=splits,
+        books=books,
+        tasks=_task_labels(books),
+        warnings=[*faults, *_warnings(plan, books, manifest or {})],
+        skipped=plan.skipped,
+        failures=failures,
+        retry=retry,
+    )
+
+
+def _task_labels(books: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the number of labels per task and split."""
+    labels: dict[str, dict[str, int]] = {}
+    for split, book in books.get("splits", {}).items():
+        for task, classes in book["tasks"].items():
+            labels.setdefault(task, {})[split] = sum(classes.values())
+    return labels
+
+
+def _failure(report: Mapping[str, Any]) -> str:
+    """Return what happened to a unit, in one sentence."""
+    error = report["error"]
+    labeler = f", labeler {error['labeler']!r}" if error["labeler"] else ""
+    document = f", document {error['document']!r}" if error["document"] else ""
+    return f"unit {report['unit']}{labeler}{document}: {error['text']}"
+
+
+def _faults(plan: Plan, books: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what makes a finished dataset one that should not be used unseen."""
+    records = books["records"]
+    rejected = sum(records["rejected"].values())
+    if not books["splits"]:
+        yield "no row was written; nothing in the input could be used"
+    if records["rejected"].get("file"):
+        yield f"{records['rejected']['file']} input files could not be read; rejects/ names them"
+    if rejected > _MIN_REJECTS and rejected > plan.recipe.max_reject_rate * records["read"]:
+        yield (
+            f"{rejected:,} of {records['read']:,} records were rejected, more than max_reject_rate = "
+            f"{plan.recipe.max_reject_rate} allows; rejects/ says why"
+        )
+
+
+def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a user should know of a dataset."""
+    if not books:
+        return
+    splits = books["splits"]
+    rows = sum(split["rows"] for split in splits.values())
+    if not any(file.split for file in plan.files):
+        for name in ("validation", "test"):
+            share, found = getattr(plan.recipe.split, name), splits.get(name, {}).get("rows", 0)
+            if found < share * rows / 2:
+                yield f"{name} has {found:,} of {rows:,} rows, under half of its share of {share:.0%}"
+    for task, labels in _task_labels(books).items():
+        held_out = sum(n for split, n in labels.items() if split != "train")
+        if held_out < _FEW_LABELS:
+            yield f"task {task} has {held_out:,} held-out labels; scores on fewer than {_FEW_LABELS} tell little"
+    repeats = manifest.get("equal_passages", {}).get("repeats", 0)
+    if repeats:
+        yield f"{repeats:,} passages repeat one of another document"
+
+
+def _records(books: Mapping[str, Any]) -> str:
+    """Return what became of the input, and of the labelers' rows."""
+    records, passages = books["records"], books["passages"]
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in records["rejected"].items())
+    lines = [
+        f"records: {records['read']:,} read = {records['used']:,} used + {sum(records['rejected'].values()):,} rejected"
+        f"{f' ({reasons})' if reasons else ''} + {records['duplicate']:,} duplicate",
+        f"passages: {passages['cut']:,} cut, {passages['written']:,} rows written",
+    ]
+    for name, book in _labelers(books).items():
+        abstained = ", ".join(f"{n:,} {reason}" for reason, n in book["abstained"].items()) or "none"
+        lines.append(f"{name}: {book['written']:,} rows = {book['labelled']:,} labelled + abstained ({abstained})")
+    return "\n".join(lines)
+
+
+def _labelers(books: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the book of each labeler over all splits."""
+    return add_up([split["labelers"] for split in books["splits"].values()])
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    shown = 5
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _say(console: Console, text: str) -> None:
+    """Print text as it is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,353 @@
+"""One unit of input into its shards: read, segment, label, weave, write, commit. Plain Python, no Beam."""
+
+import dataclasses
+import hashlib
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.task import Task
+from pipelines.books import balance
+from pipelines.context import Context, read_pool
+from pipelines.labelling import RowError, copied, label_rows
+from pipelines.layout import (
+    DROPPED,
+    PLAN,
+    SPLITS,
+    Folder,
+    Pending,
+    digest_json,
+    keys_name,
+    rejects_name,
+    shard_name,
+    stats_name,
+    to_json,
+)
+from pipelines.plan import Plan, check_inputs, draft
+from pipelines.recipe import Recipe
+from pipelines.records import Document, InputFile, Reject
+from pipelines.sources import read_unit
+from pipelines.writer import ShardWriter
+
+__all__ = ["done_stats", "make_shard", "passage_keys", "preview"]
+
+BATCH_CHARACTERS = 1_000_000
+"""A processing batch ends here at the latest, whatever the number of its documents: it bounds memory."""
+
+_REPEATED = "repeated_id"
+_cached: dict[str, Context] = {}  # the context of one plan: what costs seconds to make serves all units of a process
+
+
+def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[str, Any]:
+    """Write the shards of one unit, unless they are there, and return its report.
+
+    The report is what the unit's commit mark says, with the seconds it took and where; or, if the unit failed,
+    ``error`` with the document and labeler, and nothing of it is left on disk.
+    """
+    started = time.time()
+    folder = Folder.at(out)
+    report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid()}
+    try:
+        stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch)
+    except Exception as error:  # noqa: BLE001  (other units go on; the report tells of it)
+        labeler, document = (error.labeler, error.document) if isinstance(error, RowError) else ("", "")
+        text = error.text if isinstance(error, RowError) else f"{type(error).__name__}: {error}"
+        report["error"] = {"text": text, "labeler": labeler, "document": document}
+    else:
+        report["stats"] = stats
+    return report | {"started": started, "seconds": time.time() - started}
+
+
+def done_stats(folder: Folder, plan: Plan, unit: int) -> dict[str, Any] | None:
+    """Return what the commit mark of a unit says; None unless the unit is done under this very plan."""
+    if not folder.is_file(stats_name(unit)):
+        return None
+    stats: dict[str, Any] = folder.read_json(stats_name(unit))
+    return stats if stats["plan"] == plan.digest else None
+
+
+def _make(unit: int, plan: Plan, folder: Folder, batch: int) -> dict[str, Any]:
+    """Write and commit a unit and return its commit mark."""
+    _check_unchanged(unit, plan)
+    work = _Work(unit, plan, folder)
+    try:
+        work.open()
+        for documents in work.read(batch):
+            work.label(documents)
+        _check_unchanged(unit, plan)
+        return work.commit()
+    except BaseException:
+        work.discard()
+        raise
+
+
+def _check_unchanged(unit: int, plan: Plan) -> None:
+    """Raise if a file of the unit is not what it was when it was planned."""
+    files = [plan.files[number] for number in sorted({part.file for part in plan.units[unit].ranges})]
+    for name in check_inputs(files):
+        raise OSError(f"the input file {name} changed since the plan was made; start again with --overwrite")
+
+
+def _context(plan: Plan, folder: Folder) -> Context:
+    """Return this process's context for a plan."""
+    if plan.digest not in _cached:
+        _cached.clear()
+        pool = read_pool(folder)
+        _cached[plan.digest] = Context.make(plan.recipe, plan.classes or {}, pool)
+    context = _cached[plan.digest]
+    context.refresh()
+    return context
+
+
+@dataclass
+class _Records:
+    """The book of records of a unit, and its rejects."""
+
+    read: int = 0
+    used: int = 0
+    duplicate: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def reject(self, item: Reject) -> None:
+        """Note a record that cannot be used."""
+        self.rejected[item.reason] += 1
+        self.rejects.append(item)
+
+    def lines(self, files: Sequence[InputFile]) -> bytes:
+        """Return the rejects as JSON lines in the order of the input, whatever the order they were found in."""
+        order = {file.name: i for i, file in enumerate(files)}
+        ordered = sorted(self.rejects, key=lambda item: (order[item.source], item.place))
+        return b"".join(to_json(dataclasses.asdict(item)) for item in ordered)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the book."""
+        rejected = dict(sorted(self.rejected.items()))
+        return {"read": self.read, "used": self.used, "rejected": rejected, "duplicate": self.duplicate}
+
+
+class _Work:
+    """The files of a unit while they are made."""
+
+    def __init__(self, unit: int, plan: Plan, folder: Folder) -> None:
+        self._unit, self._plan, self._folder = unit, plan, folder
+        self._context = _context(plan, folder)
+        self._splitter = plan.splitter
+        self._dropped = self._read_dropped()
+        self._records = _Records()
+        self._cut = 0
+        self._keys: list[npt.NDArray[np.uint64]] = []
+        self._conflicts: Counter[str] = Counter()
+        self._pending: list[Pending] = []
+        self._writers: dict[str, ShardWriter] = {}
+
+    def open(self) -> None:
+        """Begin the shard of each split."""
+        for split in SPLITS:
+            name = shard_name(split, self._unit, len(self._plan.units))
+            self._writers[split] = ShardWriter(self._folder, name, self._context.schema, self._context.tasks)
+            self._pending.append(self._writers[split].file)
+
+    def _read_dropped(self) -> dict[tuple[str, int], tuple[str, str]]:
+        """Return the (reason, first place) of each record that the plan found to repeat another."""
+        key = str(self._unit)
+        if key not in (self._plan.dropped or {}):
+            return {}
+        lines = self._folder.read_json(f"{DROPPED}/{self._unit:05d}.json")
+        if digest_json(lines) != (self._plan.dropped or {})[key]:
+            raise OSError(f"{DROPPED}/{self._unit:05d}.json is not what the plan says; start again with --overwrite")
+        return {(source, place): (reason, first) for source, place, reason, first in lines}
+
+    def read(self, batch: int) -> Iterator[list[Document]]:
+        """Yield the documents of the unit that are used, in batches, and keep the book of records."""
+        waiting: list[Document] = []
+        characters = 0
+        recipe = self._plan.recipe
+        for record in read_unit(self._plan.units[self._unit], self._plan.files, recipe.input, recipe.split.group):
+            self._records.read += 1
+            if isinstance(record, Reject):
+                self._records.reject(record)
+            elif not self._drop(record):
+                waiting.append(record)
+                characters += _characters(record)
+            if len(waiting) >= batch or characters >= BATCH_CHARACTERS:
+                yield waiting
+                waiting, characters = [], 0
+        if waiting:
+            yield waiting
+
+    def _drop(self, document: Document) -> bool:
+        """Book a record that repeats an earlier one, and return whether it does."""
+        if not self._dropped:
+            return False
+        reason, first = self._dropped.get((document.source, document.place), ("", ""))
+        if reason == _REPEATED:
+            sample = f"id {document.id[:200]!r} stands first at {first}"
+            self._records.reject(Reject(document.source, document.place, reason, sample))
+        elif reason:
+            self._records.duplicate += 1
+        return bool(reason)
+
+    def label(self, documents: Sequence[Document]) -> None:
+        """Turn documents into rows of their splits."""
+        context, recipe = self._context, self._plan.recipe
+        context.refresh()
+        split_of = {document.id: self._splitter.split(document) for document in documents}
+        # sorted by split, the rows of each split lie together, and one pass labels all
+        ordered = sorted(documents, key=lambda document: SPLITS.index(split_of[document.id]))
+        batch, rejects = context.segmenter.segment(ordered)
+        for item in rejects:
+            self._records.reject(item)
+        self._records.used += len(documents) - len(rejects)
+        if not len(batch):
+            return
+        self._cut += len(batch)
+        self._keys.append(passage_keys(batch))
+        batch = copied(batch, recipe.copies)
+        rows = label_rows(
+            batch,
+            context.labelers,
+            context.corpus,
+            context.schema,
+            seed=recipe.seed,
+            joint=context.joint,
+            conflicts=self._conflicts,
+        )
+        sizes = Counter(split_of[name] for name in batch.documents)
+        start = 0
+        for split in SPLITS:
+            self._writers[split].write(rows.slice(start, sizes[split]))
+            start += sizes[split]
+
+    def commit(self) -> dict[str, Any]:
+        """Name the finished files, the commit mark last, and return what it says."""
+        for writer in self._writers.values():
+            writer.close()
+        keys = np.sort(np.concatenate([np.empty(0, np.uint64), *self._keys])).astype("<u8").tobytes()
+        self._pend(keys_name(self._unit), keys)
+        if self._records.rejects:
+            self._pend(rejects_name(self._unit), self._records.lines(self._plan.files))
+        stats = self._stats()
+        for text in balance(stats):
+            raise AssertionError(f"the books of unit {self._unit} do not add up: {text}")
+        mark = Pending(self._folder, stats_name(self._unit))
+        self._pending.append(mark)
+        mark.write(to_json(stats))
+        mark.close()
+        if Plan.read(self._folder).digest != self._plan.digest:
+            raise OSError(f"another build replaced {PLAN} of this output folder")
+        return self._rename(stats)
+
+    def _rename(self, stats: dict[str, Any]) -> dict[str, Any]:
+        """Give all files their names; another run that did the same unit and cleaned up has won."""
+        try:
+            for pending in self._pending:
+                pending.commit()
+        except FileNotFoundError:
+            other = done_stats(self._folder, self._plan, self._unit)
+            if other is None:
+                raise
+            return other
+        return stats
+
+    def _pend(self, name: str, data: bytes) -> None:
+        """Write a file that waits for its name."""
+        pending = Pending(self._folder, name)
+        self._pending.append(pending)
+        pending.write(data)
+        pending.close()
+
+    def _stats(self) -> dict[str, Any]:
+        """Return the commit mark."""
+        splits = {split: writer.facts() for split, writer in self._writers.items()}
+        written = sum(split["rows"] for split in splits.values())
+        return {
+            "plan": self._plan.digest,
+            "unit": self._unit,
+            "files": {pending.name: pending.facts() for pending in self._pending},
+            "records": self._records.to_json(),
+            "passages": {"cut": self._cut, "copies": self._plan.recipe.copies, "written": written},
+            "splits": splits,
+            "conflicts": dict(self._conflicts),
+        }
+
+    def discard(self) -> None:
+        """Remove the temporary files."""
+        for pending in self._pending:
+            pending.discard()
+
+
+def _characters(document: Document) -> int:
+    """Return about how long a document is."""
+    if document.turns is not None:
+        return sum(len(turn.text) for turn in document.turns)
+    return len(document.text) if document.tokens is None else 6 * len(document.tokens)
+
+
+def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
+    """Return a uint64 for each distinct passage of each document: equal where the tokens are.
+
+    Example:
+        >>> from pipelines.segment import read_texts
+        >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
+        (2, 1)
+    """
+    digests = batch.vocabulary.property(_digests)[batch.codes]
+    with np.errstate(over="ignore"):
+        powers = np.cumprod(np.full(int(np.diff(batch.offsets).max(initial=0)), _BASE, np.uint64))
+        keys = np.add.reduceat(digests * powers[batch.positions], batch.offsets[:-1])
+    changes = (before != name for before, name in pairwise(batch.documents))
+    document = np.cumsum(np.fromiter(chain([False], changes), bool, len(batch)))
+    order = np.lexsort((keys, document))
+    document, keys = document[order], keys[order]
+    again = np.concatenate([[False], (document[1:] == document[:-1]) & (keys[1:] == keys[:-1])])
+    return keys[~again]
+
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits
+
+
+def _digests(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint64]:  # noqa: ARG001
+    """Return the blake2b of each form, 8 bytes."""
+    data = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
+    return np.frombuffer(data, "<u8").astype(np.uint64)
+
+
+def preview(recipe: Recipe, n: int) -> tuple[list[dict[str, Any]], Sequence[Task]]:
+    """Return the first rows that a recipe would make, without building, and the tasks.
+
+    The pool is what stands in those first documents, and classes are all that occur there.
+    """
+    plan = draft(recipe)
+    documents: list[Document] = []
+    for record in read_unit(plan.units[0], plan.files, recipe.input, recipe.split.group):
+        if isinstance(record, Document):
+            documents.append(record)
+        if len(documents) >= max(n, _PREVIEWED):
+            break
+    roles = sorted({turn.role for document in documents for turn in document.turns or ()})
+    context = Context.make(recipe, {"roles": tuple(roles)}, documents)
+    batch, _ = context.segmenter.segment(documents)
+    batch = copied(batch.take(np.arange(min(n, len(batch)))), recipe.copies)
+    rows = label_rows(
+        batch,
+        context.labelers,
+        context.corpus,
+        context.schema,
+        seed=recipe.seed,
+        joint=context.joint,
+        conflicts=Counter(),
+    )
+    return rows.to_pylist()[:n], context.tasks
+
+
+_PREVIEWED = 200  # documents that a preview reads for its pool

@@ -1,0 +1,160 @@
+"""Rows for the eye: what each labeler changed in a text, hid in it and says of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.text import Text
+
+from labelers.task import SOURCE, WOVEN, Task, column
+from pipelines.sheet import Row, Sheet, clean
+
+__all__ = ["read_rows", "show_rows"]
+
+_NAME, _NOTE, _INDENT = "bold cyan", "dim", "    "
+
+
+def read_rows(dataset: Path, n: int) -> list[dict[str, Any]]:
+    """Return the first rows of a dataset, those of its first split (train) first."""
+    files = sorted(dataset.glob("*/data-*.arrow"), key=_split_order)
+    return list(islice((row for file in files for row in _rows(file)), n))
+
+
+def _split_order(file: Path) -> tuple[int, str]:
+    """Sort train before validation before test before others."""
+    splits = ("train", "validation", "test")
+    return (splits.index(file.parent.name) if file.parent.name in splits else len(splits), str(file))
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Return the rows of one Arrow file, a few at a time."""
+    with pa.memory_map(str(file)) as source:
+        for batch in pa.ipc.open_stream(source):
+            for start in range(0, len(batch), 8):
+                yield from batch.slice(start, 8).to_pylist()
+
+
+def show_rows(rows: Iterable[Row], tasks: Sequence[Task], console: Console) -> None:
+    """Print each row: its id and, per labeler, the view with its edits marked and the labels with their names.
+
+    A row is a dict as datasets or ``to_pylist`` give it. Where the console has no colour, marks tell the same:
+    ``[-removed-]``, ``{+inserted+}``, ``[?masked?]``.
+    """
+    colour = console.color_system is not None and not console.no_color
+    labelers: dict[str, list[Task]] = {}
+    for task in tasks:
+        labelers.setdefault(task.labeler, []).append(task)
+    for row in rows:
+        console.print(Text(clean(row["id"]), "bold"))
+        for line in _render(row, labelers, colour=colour):
+            console.print(line)
+        console.print()
+
+
+def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Iterator[Text]:
+    """Return the lines of a row: the common text, if there is one, then each labeler with its own."""
+    sheets = {name: _own_sheet(row, own) for name, own in labelers.items()}
+    common = _common_sheet(row, labelers, sheets)
+    if common:
+        yield from common.lines(colour=colour, indent="  ")
+    for name, own in labelers.items():
+        sheet, reason = sheets[name], _reason(row, own)
+        unchanged = not (sheet or WOVEN in row) and _status(row, own) == 1
+        note = f"  no label: {reason}" if reason else "  unchanged" if unchanged else ""
+        yield Text("  ").append(clean(name) or "labels", _NAME).append(note, _NOTE)
+        if sheet:
+            yield from sheet.lines(colour=colour, indent=_INDENT)
+        if not reason:
+            yield from _labels(row, own)
+
+
+def _own_sheet(row: Row, tasks: Sequence[Task]) -> Sheet | None:
+    """Return the text of one labeler; none where it abstained, marks nothing, or the view is everybody's."""
+    sequence = next((name for task in tasks for name in task.sequences if name != SOURCE), SOURCE)
+    if sequence == WOVEN or _reason(row, tasks):
+        return None
+    sheet = Sheet.of(row, sequence, tasks)
+    return sheet if sheet.marked else None
+
+
+def _common_sheet(row: Row, labelers: dict[str, list[Task]], sheets: dict[str, Sheet | None]) -> Sheet | None:
+    """Return the woven text with the marks of all labelers, or the source where no labeler shows a text."""
+    woven = [task for own in labelers.values() for task in own if WOVEN in task.sequences]
+    if woven:
+        return Sheet.of(row, WOVEN, [task for task in woven if not _reason(row, [task])])
+    return None if any(sheets.values()) else Sheet.of(row, SOURCE, [])
+
+
+def _status(row: Row, tasks: Sequence[Task]) -> int:
+    """Return the status of a row's labels; 0 for labels that have none."""
+    return (column(row, tasks[0].status) or 0) if tasks[0].status else 0
+
+
+def _reason(row: Row, tasks: Sequence[Task]) -> str:
+    """Return why the labeler abstained, or nothing where it did not."""
+    number, reasons = _status(row, tasks) - 2, tasks[0].reasons
+    return "" if number < 0 else reasons[number] if number < len(reasons) else f"status {number + 2}"
+
+
+def _labels(row: Row, tasks: Sequence[Task]) -> Iterator[Text]:
+    """Return one line per task, and one for what else the labeler says of the row."""
+    for task in tasks:
+        name = task.name.removeprefix(f"{task.labeler}.")
+        yield Text(_INDENT).append(f"{clean(name)}: ", _NAME).append(_value(row, task)).append(_order(row, task), _NOTE)
+    used = {path for task in tasks for path in (task.target, task.swap, task.status)}
+    struct = row.get(tasks[0].labeler)
+    others = struct.items() if isinstance(struct, dict) else ()
+    rest = {key: _plain(value) for key, value in others if f"{tasks[0].labeler}.{key}" not in used}
+    if any(rest.values()):
+        yield Text(_INDENT).append(", ".join(f"{key} {value}" for key, value in rest.items() if value), _NOTE)
+
+
+def _plain(value: Any) -> str:
+    """Return a number or string to be read; nothing for other values."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return clean(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+
+
+def _order(row: Row, task: Task) -> str:
+    """Return in which order the two sequences of a pair are read."""
+    if len(task.sequences) != 2 or task.swap is None or column(row, task.target) is None:  # noqa: PLR2004
+        return ""
+    first, second = reversed(task.sequences) if column(row, task.swap) else task.sequences
+    return f"   0 = {first}, 1 = {second}"
+
+
+def _value(row: Row, task: Task) -> str:
+    """Return a task's label as text."""
+    value = column(row, task.target)
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return _list_value(row, task, value)
+    if isinstance(value, dict):
+        return clean(" ".join(row["tokens"][value["start"] : value["end"]]))
+    return _class(task, value) if task.classes else _plain(value) or str(value)
+
+
+def _list_value(row: Row, task: Task, value: list[Any]) -> str:
+    """Return a label of many parts: how many words are masked or tagged, who is asked for, all classes that hold."""
+    if task.kind == "masked_lm":
+        never = column(row, task.exclude) if task.exclude else [False] * len(value)
+        hidden = sum(draw < 256 * (task.rate or 0) and not out for draw, out in zip(value, never, strict=True))
+        return f"{hidden} of {len(never) - sum(never)} words masked"
+    if task.kind == "token":
+        return ", ".join(f"{value.count(i)} {_class(task, i)}" for i in range(len(task.classes))) or str(len(value))
+    if task.kind == "turn":
+        asked = [f"turn {turn + 1} {_class(task, number)}" for turn, number in enumerate(value) if number >= 0]
+        return ", ".join(asked) or "none"
+    if task.kind == "generation":
+        return "the source" if task.target == "tokens" else clean(" ".join(map(str, value)))
+    return ", ".join(_class(task, item) if task.classes else _plain(item) for item in value) or "none"
+
+
+def _class(task: Task, value: Any) -> str:
+    """Return the name of a class."""
+    return clean(task.classes[value]) if isinstance(value, int) and 0 <= value < len(task.classes) else str(value)

@@ -1,0 +1,57 @@
+"""Which split a document falls into: by the digest of its group, so that no order and no count decides."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipelines.recipe import Split
+from pipelines.records import Document, InputFile
+
+__all__ = ["Splitter", "group_digest"]
+
+
+def group_digest(group: str) -> str:
+    """Return the blake2b of a group's name, 8 bytes as hexadecimal digits.
+
+    Example:
+        >>> len(group_digest("a.txt:0"))
+        16
+    """
+    return hashlib.blake2b(group.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """Tells the split of each document.
+
+    Example:
+        >>> splitter = Splitter(Split(validation=0.5, test=0.5), {})
+        >>> {splitter.split(Document(id=str(i), group=str(i))) for i in range(20)} == {"validation", "test"}
+        True
+    """
+
+    shares: Split
+    given: Mapping[str, str]
+    """Split by file name, where the input comes in splits."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Split by group digest, for groups that fill a share which would be empty."""
+
+    @classmethod
+    def of(cls, shares: Split, files: Sequence[InputFile], moved: Mapping[str, str]) -> "Splitter":
+        """Return the splitter for some files."""
+        return cls(shares, {file.name: file.split for file in files if file.split}, moved)
+
+    def split(self, document: Document) -> str:
+        """Return train, validation or test."""
+        if self.given:
+            return self.given[document.source]
+        return self.by_digest(group_digest(document.group))
+
+    def by_digest(self, digest: str) -> str:
+        """Return the split of a group by its digest."""
+        if digest in self.moved:
+            return self.moved[digest]
+        share = int(digest, 16) / 2**64
+        if share < self.shares.validation:
+            return "validation"
+        return "test" if share < self.shares.validation + self.shares.test else "train"

@@ -1,0 +1,64 @@
+"""Rows into Arrow files whose bytes depend on the rows alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from labelers.task import Task
+from pipelines.books import RowBook
+from pipelines.fingerprint import Fingerprint
+from pipelines.layout import Folder, Pending
+from pipelines.schema import BATCH_ROWS
+
+__all__ = ["ShardWriter"]
+
+
+class ShardWriter:
+    """Writes the rows of one split of one unit as an Arrow stream, and counts them.
+
+    Record batches have exactly `BATCH_ROWS` rows, but for the last, however the rows come in; a slice would carry
+    bytes of its neighbours, so that each batch is made of fresh arrays.
+    """
+
+    def __init__(self, folder: Folder, name: str, schema: pa.Schema, tasks: Sequence[Task]) -> None:
+        """Open a temporary file."""
+        self.file = Pending(folder, name)
+        self.book, self.fingerprint = RowBook(tasks), Fingerprint()
+        self._schema = schema
+        options = pa.ipc.IpcWriteOptions(compression=None, use_threads=False)
+        self._stream = pa.ipc.new_stream(pa.PythonFile(self.file, "w"), schema, options=options)
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Add rows of the schema."""
+        start = 0
+        while self._rows + rows.num_rows - start >= BATCH_ROWS:
+            wanted = BATCH_ROWS - self._rows
+            self._waiting.append(rows.slice(start, wanted))
+            self._flush()
+            start += wanted
+        if start < rows.num_rows:
+            self._waiting.append(rows.slice(start))
+            self._rows += rows.num_rows - start
+
+    def _flush(self) -> None:
+        """Write the rows that wait as one record batch."""
+        columns = [pa.concat_arrays([part.column(i) for part in self._waiting]) for i in range(len(self._schema.names))]
+        batch = pa.record_batch(columns, schema=self._schema)
+        self.book.add(batch)
+        self.fingerprint.add(batch)
+        self._stream.write_batch(batch)
+        self._waiting, self._rows = [], 0
+
+    def close(self) -> None:
+        """Write what waits and end the stream."""
+        if self._rows:
+            self._flush()
+        self._stream.close()
+        self.file.close()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a commit mark says of the split: book and column checksums."""
+        return {**self.book.to_json(), "columns": self.fingerprint.to_json()["columns"]}

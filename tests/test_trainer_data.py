@@ -1,0 +1,162 @@
+"""Reading a dataset: flat arrays equal the rows, and what is no dataset is told apart."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_dataset import SCHEMA, TASKS, make_row, write_dataset
+
+from labelers.task import TASKS_KEY, column, view
+from trainer.data import Dataset, Ragged, Types, spread
+
+LISTS = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6)
+
+
+def ragged(lists: list[list[int]]) -> Ragged:
+    """Return lists as a Ragged."""
+    flat = [value for item in lists for value in item]
+    return Ragged.of(np.array([len(item) for item in lists]), np.array(flat, np.int64))
+
+
+def unpacked(item: Ragged) -> list[list[int]]:
+    """Return a Ragged as lists."""
+    return [item.values[a:b].tolist() for a, b in zip(item.offsets[:-1], item.offsets[1:], strict=True)]
+
+
+@given(LISTS, st.data())
+def test_taken_lists_are_those_of_the_rows(lists: list[list[int]], data: st.DataObject) -> None:
+    """`take` is indexing."""
+    rows = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8))
+    assert unpacked(ragged(lists).take(np.array(rows, np.int64))) == [lists[row] for row in rows]
+
+
+@given(LISTS, st.data())
+def test_where_chooses_whole_lists(lists: list[list[int]], data: st.DataObject) -> None:
+    """Each list comes from one or the other."""
+    other = [item[::-1] + [7] for item in lists]
+    mask = data.draw(st.lists(st.booleans(), min_size=len(lists), max_size=len(lists)))
+    chosen = ragged(lists).where(np.array(mask), ragged(other))
+    assert unpacked(chosen) == [a if first else b for first, a, b in zip(mask, lists, other, strict=True)]
+
+
+def test_a_slice_that_ends_before_it_begins_is_empty() -> None:
+    """A null span has start and end -1."""
+    lists = ragged([[1, 2, 3], [4]])
+    sliced = lists.slice(np.array([0, 1, 0]), np.array([1, -1, 2]), np.array([3, -1, 1]))
+    assert unpacked(sliced) == [[2, 3], [], []]
+
+
+def test_spread_of_nothing_is_empty() -> None:
+    """No ranges, no indices."""
+    assert spread(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 60 train rows."""
+    return write_dataset(tmp_path_factory.mktemp("data") / "set", rows=60)
+
+
+def test_rows_of_all_shards_stand_in_one_split(folder: Path) -> None:
+    """Two shards, one split; the splits are there by name."""
+    data = Dataset.open(folder)
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 60, "validation": 10, "test": 10}
+    assert [task.name for task in data.tasks] == [task.name for task in TASKS]
+
+
+@pytest.mark.parametrize("name", ["source", "disfluency", "connective", "masking"])
+def test_tokens_are_those_of_the_view(folder: Path, name: str) -> None:
+    """A view that a labeler did not write is the source."""
+    types = Types()
+    tokens = Dataset.open(folder).splits["train"].tokens(name, types)
+    texts = list(types.codes)
+    assert [[texts[code] for code in row] for row in unpacked(tokens)] == [view(make_row(i), name) for i in range(60)]
+
+
+def test_origins_of_an_unedited_row_are_its_positions(folder: Path) -> None:
+    """Rows that abstain have the identity, the others what stands in the row."""
+    origins = unpacked(Dataset.open(folder).splits["train"].origins("disfluency"))
+    expected = [make_row(i)["disfluency"]["origin"] or list(range(len(make_row(i)["tokens"]))) for i in range(60)]
+    assert origins == expected
+
+
+@pytest.mark.parametrize("path", ["connective.connective", "disfluency.swap", "topic.long"])
+def test_integers_are_minus_one_where_null(folder: Path, path: str) -> None:
+    """Booleans count as 0 and 1."""
+    values = Dataset.open(folder).splits["train"].integers(path)
+    expected = [column(make_row(i), path) for i in range(60)]
+    assert values.tolist() == [-1 if value is None else int(value) for value in expected]
+
+
+def test_spans_are_minus_one_where_null(folder: Path) -> None:
+    """Start and end of each row."""
+    spans = Dataset.open(folder).splits["train"].spans("disfluency.pair_view").tolist()
+    expected = [column(make_row(i), "disfluency.pair_view") for i in range(60)]
+    assert spans == [[-1, -1] if span is None else [span["start"], span["end"]] for span in expected]
+
+
+def test_documents_are_numbered(folder: Path) -> None:
+    """Four rows of the tiny dataset make a document."""
+    assert Dataset.open(folder).splits["train"].documents().tolist() == [i // 4 for i in range(60)]
+
+
+def test_an_unknown_column_is_named_with_the_known_ones(folder: Path) -> None:
+    """The error lists what there is."""
+    split = Dataset.open(folder).splits["train"]
+    with pytest.raises(ValueError, match="no column 'nothing'; it has id, document"):
+        split.column("nothing")
+    with pytest.raises(ValueError, match="no column 'topic.short'; topic holds status, long"):
+        split.column("topic.short")
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    """It is named."""
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        Dataset.open(tmp_path / "nowhere")
+
+
+def test_a_folder_that_is_no_dataset_is_an_error(tmp_path: Path) -> None:
+    """It has no manifest and nothing of a build."""
+    with pytest.raises(FileNotFoundError, match="is not a dataset"):
+        Dataset.open(tmp_path)
+
+
+def test_an_unfinished_dataset_is_an_error_that_names_the_cure(tmp_path: Path) -> None:
+    """Shards without a manifest: the build did not end."""
+    write_dataset(tmp_path, rows=8, manifest=False)
+    with pytest.raises(FileNotFoundError, match="unfinished.*auxloom build"):
+        Dataset.open(tmp_path)
+
+
+@pytest.mark.parametrize("tasks", [None, ()])
+def test_a_dataset_without_tasks_is_an_error(tmp_path: Path, tasks: tuple[()] | None) -> None:
+    """Whether the key is missing or the list is empty."""
+    write_dataset(tmp_path, rows=8, tasks=tasks)
+    with pytest.raises(ValueError, match="has no tasks"):
+        Dataset.open(tmp_path)
+
+
+def test_a_task_of_an_unknown_kind_is_an_error(tmp_path: Path) -> None:
+    """The error names the kind and the version that knows it."""
+    task = dataclasses.replace(TASKS[0], kind="prophecy", extra={"needs": "9.9"}).to_json()
+    write_dataset(tmp_path, rows=8)
+    schema = SCHEMA.with_metadata({TASKS_KEY: json.dumps([task]).encode()})
+    for shard in sorted((tmp_path / "train").glob("*.arrow")):
+        with pa.OSFile(str(shard), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            writer.write_table(pa.Table.from_pylist([make_row(0)], schema=schema))
+    with pytest.raises(ValueError, match=r"'prophecy'.*9\.9"):
+        Dataset.open(tmp_path)
+
+
+def test_a_dataset_without_train_rows_is_an_error(tmp_path: Path) -> None:
+    """There is nothing to learn from."""
+    write_dataset(tmp_path, rows=8)
+    for shard in (tmp_path / "train").iterdir():
+        shard.unlink()
+    with pytest.raises(ValueError, match="no train rows"):
+        Dataset.open(tmp_path)

@@ -1,0 +1,281 @@
+"""The model: batches, masking, heads and losses; padding and neighbours in a batch change nothing, nothing leaks."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_dataset import TASKS, write_dataset
+
+from labelers.task import Task
+from trainer.batch import Batch, Noise, Request, collate
+from trainer.cache import Encoded, encode
+from trainer.data import Dataset
+from trainer.encoder import Repeats
+from trainer.evaluate import evaluate, prior_loss
+from trainer.heads import HEADS, pooled, untrained
+from trainer.model import Model
+from trainer.settings import Settings
+from trainer.vocabulary import MASK, PAD
+
+TRAINED = tuple(task for task in TASKS if task.kind != "generation")
+BY_NAME = {task.name: task for task in TRAINED}
+SETTINGS = Settings(vocabulary=320, dropout=0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
+    """The tiny dataset, encoded."""
+    folder = tmp_path_factory.mktemp("model")
+    return encode(Dataset.open(write_dataset(folder / "set", rows=60)), TRAINED, folder, vocabulary=320, max_pieces=384)
+
+
+@pytest.fixture(scope="module")
+def model(data: Encoded) -> Model:
+    """A model with its first weights."""
+    torch.manual_seed(0)
+    return Model(data.tasks, data.vocabulary, SETTINGS).eval()
+
+
+def batch_of(data: Encoded, *buckets: list[tuple[str, list[int]]], noise: Noise | None = None) -> Batch:
+    """Return a batch of (task, rows) in buckets."""
+    requests = [[Request(BY_NAME[name], np.array(rows)) for name, rows in bucket] for bucket in buckets]
+    return collate(data.splits["train"], data.readings, requests, noise or Noise())
+
+
+def test_scores_do_not_depend_on_padding_buckets_or_neighbours(data: Encoded, model: Model) -> None:
+    """A row alone, beside a longer one, and in a second bucket behind other tasks."""
+    lengths = data.splits["train"].sequences[data.readings["disfluency.tags"]].lengths
+    short, long = int(lengths.argmin()), int(lengths.argmax())
+    with torch.no_grad():
+        for name in BY_NAME:
+            alone = model(batch_of(data, [(name, [short])]))[name]
+            beside = model(batch_of(data, [(name, [short, long])]))[name][: len(alone)]
+            others = [(other, [long, 1, 2]) for other in BY_NAME if other != name]
+            behind = model(batch_of(data, others, [("topic.craft", [3]), (name, [short])] if name != "topic.craft" else [(name, [short])]))
+            torch.testing.assert_close(beside, alone, atol=2e-5, rtol=1e-4)
+            torch.testing.assert_close(behind[name][-len(alone) :], alone, atol=2e-5, rtol=1e-4)
+
+
+def test_a_sequence_that_two_tasks_read_is_encoded_once(data: Encoded) -> None:
+    """Both topic tasks read the source; the tags have a view of their own."""
+    batch = batch_of(data, [("topic.long", [0, 1]), ("topic.craft", [1, 2]), ("disfluency.tags", [1])])
+    assert len(batch.buckets[0].lengths) == 4
+    assert batch.items["topic.craft"].row.tolist() == [1, 1, 1, 2, 2, 2]
+
+
+def test_a_masked_word_leaves_no_trace_in_what_the_encoder_reads(data: Encoded, model: Model) -> None:
+    """Two rows that differ only in their masked words get the same scores."""
+    train = data.splits["train"]
+    reading = data.readings["masking.word"]
+    known = train.sequences[reading]
+    hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * reading.rate)
+    pieces = np.array(known.pieces)
+    pieces[hidden] = data.vocabulary.plain.stop - 1 - pieces[hidden] % 50
+    changed = dataclasses.replace(
+        train, sequences={**train.sequences, reading: dataclasses.replace(known, pieces=pieces.astype(np.int32))}
+    )
+    requests = [[Request(BY_NAME["masking.word"], np.arange(20))]]
+    with torch.no_grad():
+        one = collate(train, data.readings, requests, Noise())
+        two = collate(changed, data.readings, requests, Noise())
+        assert torch.equal(model(one)["masking.word"], model(two)["masking.word"])
+    assert (one.items["masking.word"].label != two.items["masking.word"].label).any()
+
+
+def test_masks_of_an_epoch_are_other_words_than_those_before(data: Encoded) -> None:
+    """The draw is turned: 15 % of the words, others each time, all of them within seven epochs."""
+    rows = list(range(60))
+    words = data.splits["train"].labels["masking.word"].words
+    seen: list[set[tuple[int, int]]] = []
+    for epoch in range(7):
+        noise = Noise.of(0, epoch, 0, 0.15, data.vocabulary.plain)
+        items = batch_of(data, [("masking.word", rows)], noise=noise).items["masking.word"]
+        seen.append(set(zip(items.row.tolist(), items.word.tolist(), strict=True)))
+        assert len(seen[-1]) == pytest.approx(0.15 * words, rel=0.3)
+    assert len(seen[0] & seen[1]) <= 0.1 * len(seen[0])
+    assert len(set.union(*seen)) == words
+
+
+def test_of_masked_words_most_are_hidden_some_replaced_some_kept(data: Encoded) -> None:
+    """80, 10 and 10 %, whole words; the label is what stood there."""
+    shares = np.zeros(3)
+    for epoch in range(7):
+        noise = Noise.of(0, epoch, epoch, 0.15, data.vocabulary.plain)
+        batch = batch_of(data, [("masking.word", list(range(60)))], noise=noise)
+        items = batch.items["masking.word"]
+        read = batch.buckets[0].pieces.flatten()[items.spans[:, 0]].numpy()
+        same = read == items.label.numpy()
+        shares += [(read == MASK).sum(), ((read != MASK) & ~same).sum(), same.sum()]
+        by_word: dict[tuple[int, int], set[bool]] = {}
+        for row, word, mask in zip(items.row.tolist(), items.word.tolist(), (read == MASK).tolist(), strict=True):
+            by_word.setdefault((row, word), set()).add(mask)
+        assert all(len(kinds) == 1 for kinds in by_word.values())
+    assert shares / shares.sum() == pytest.approx([0.8, 0.1, 0.1], abs=0.04)
+
+
+def test_evaluation_hides_all_targets(data: Encoded) -> None:
+    """No kept word gives its answer away."""
+    batch = batch_of(data, [("masking.word", list(range(20)))])
+    read = batch.buckets[0].pieces.flatten()[batch.items["masking.word"].spans[:, 0]]
+    assert (read == MASK).all()
+
+
+def test_repeats_see_equal_pieces_near_by_and_nothing_else() -> None:
+    """Whatever the case; special pieces equal nothing, not even each other."""
+    folded = torch.tensor([-1, -1, 7, 7, 8, 9])
+    repeats = Repeats(folded, 4)
+    repeats.project = torch.nn.Identity()  # type: ignore[assignment]
+    repeats.project.weight = torch.zeros(1)  # type: ignore[assignment]
+    found = repeats(torch.tensor([[1, 2, 4, 3, 1, PAD, PAD]]))[0]
+    reach = found.shape[1] // 2
+    assert found.sum() == 2
+    assert found[1, reach + 1] == 1  # the piece two behind the first
+    assert found[3, reach - 2] == 1
+
+
+def test_pooled_spans_are_means_and_maxima() -> None:
+    """An empty span gives zeros and no error."""
+    states = torch.arange(12.0).view(6, 2)
+    mean, top = pooled(states, torch.tensor([0, 4, 2]), torch.tensor([3, 5, 2]))
+    assert mean.tolist() == [[2.0, 3.0], [8.0, 9.0], [0.0, 0.0]]
+    assert top[:2].tolist() == [[4.0, 5.0], [8.0, 9.0]]
+
+
+def test_the_loss_of_a_task_is_the_weighted_sum_over_its_labels(data: Encoded, model: Model) -> None:
+    """Row weights count; tags outside count as the settings say."""
+    batch = batch_of(data, [("topic.long", [0, 1]), ("disfluency.tags", [0, 1])])
+    with torch.no_grad():
+        scores = model(batch)
+        losses = model.losses(batch, scores)
+        light = Model(data.tasks, data.vocabulary, SETTINGS.model_copy(update={"outside_weight": 0.25}))
+        lighter = light.losses(batch, scores)
+    nats = torch.nn.functional.cross_entropy(scores["topic.long"], batch.items["topic.long"].label, reduction="none")
+    assert losses["topic.long"] == pytest.approx(float(nats[0] + 0.5 * nats[1]))
+    gold = batch.items["disfluency.tags"].label
+    tags = torch.nn.functional.cross_entropy(scores["disfluency.tags"], gold, reduction="none")
+    assert lighter["disfluency.tags"] == pytest.approx(float(tags[gold > 0].sum() + 0.25 * tags[gold == 0].sum()))
+    assert losses["disfluency.tags"] == pytest.approx(float(tags.sum()))
+
+
+def test_masked_words_share_the_embedding_of_the_encoder(data: Encoded, model: Model) -> None:
+    """One matrix, one parameter."""
+    names = [name for name, value in model.named_parameters() if value.shape == model.encoder.pieces.weight.shape]
+    assert names == ["encoder.pieces.weight"]
+
+
+def test_predictions_of_words_count_each_word_once(data: Encoded, model: Model) -> None:
+    """The loss of a word is that of its pieces; labels come in the order of the rows, with their documents."""
+    found = {item.task.name: item for item in evaluate(model, data, "test")}
+    words = found["masking.word"]
+    known = data.splits["test"].sequences[data.readings["masking.word"]]
+    hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * 0.15)
+    owner = np.repeat(known.rows, known.lengths)
+    assert len(words.gold) == len(set(zip(owner[hidden].tolist(), known.word[hidden].tolist(), strict=True)))
+    assert (np.diff(words.rows) >= 0).all()
+    assert words.loss.mean() > np.log(len(data.vocabulary)) / 2
+    for item in found.values():
+        assert (data.splits["test"].documents[item.rows] == item.documents).all()
+        if item.probabilities is not None:
+            assert (item.probabilities.argmax(1) == item.predicted).all()
+    assert found["connective"].gold.tolist() == data.splits["test"].labels["connective"].label.tolist()
+
+
+def test_a_sample_of_rows_is_evaluated_where_that_is_asked(data: Encoded, model: Model) -> None:
+    """The same rows each time."""
+    some = {item.task.name: item for item in evaluate(model, data, "test", rows=4, seed=1)}
+    assert len(set(some["topic.long"].rows.tolist())) == 4
+    again = {item.task.name: item for item in evaluate(model, data, "test", rows=4, seed=1)}
+    assert (some["topic.long"].rows == again["topic.long"].rows).all()
+
+
+def test_the_prior_loss_is_the_cross_entropy_of_the_train_frequencies(data: Encoded) -> None:
+    """With one added to each class; for words it is that of a unigram model over pieces."""
+    train = data.splits["train"].labels["topic.craft"].label
+    prior = (np.bincount(train, minlength=3) + 1) / (len(train) + 3)
+    gold = data.splits["test"].labels["topic.craft"].label
+    assert prior_loss(data, BY_NAME["topic.craft"], "test") == pytest.approx(-np.log(prior)[gold].mean())
+    assert 1 < prior_loss(data, BY_NAME["masking.word"], "test") < 2 * np.log(len(data.vocabulary))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"kind": "generation"}, "no head for the kind generation"),
+        ({"kind": "passage", "multi": True, "classes": ("a", "b")}, "several labels at once"),
+        ({"kind": "passage", "classes": ("a",)}, "fewer than two classes"),
+    ],
+)
+def test_what_cannot_be_trained_says_why(values: dict[str, object], reason: str) -> None:
+    """Instead of an error."""
+    assert reason in untrained(dataclasses.replace(TASKS[0], **values))
+
+
+def test_every_kind_of_the_tiny_dataset_has_a_head() -> None:
+    """The kinds of the first version, all but generation."""
+    assert {task.kind for task in TRAINED} == set(HEADS)
+    assert {untrained(task) for task in TRAINED} == {""}
+
+
+def test_row_batches_serve_every_label_of_a_row(data: Encoded) -> None:
+    """One stream of rows; each task finds its labels there."""
+    from trainer.streams import Streams
+
+    streams = Streams(data, SETTINGS.model_copy(update={"batch": "rows", "rows": 16, "bucket": 8}))
+    plan = streams.plan.epoch(0)
+    batch = collate(data.splits["train"], data.readings, streams.requests(plan, 0), Noise())
+    rows = set(batch.items["topic.long"].row.tolist())
+    assert len(rows) == 16
+    assert set(batch.items["connective"].row.tolist()) == {row for row in rows if row % 3 != 2}
+    # the expected number of labels is what a step holds on average
+    steps = range(len(plan.rows))
+    made = [collate(data.splits["train"], data.readings, streams.requests(plan, s), Noise()) for s in steps]
+    for task in data.tasks:
+        mean = np.mean([len(item.items[task.name].label) for item in made if task.name in item.items])
+        if task.kind != "masked_lm":
+            assert mean == pytest.approx(streams.labels(plan)[task.name], rel=0.15)
+
+
+def test_a_task_sampler_and_row_batches_exclude_each_other(data: Encoded) -> None:
+    """The error names both settings."""
+    from trainer.streams import Streams
+
+    with pytest.raises(ValueError, match=r"sampler = 'uniform'.*batch = 'rows'"):
+        Streams(data, SETTINGS.model_copy(update={"batch": "rows", "sampler": "uniform"}))
+
+
+def test_primary_batches_need_a_primary_that_exists(data: Encoded) -> None:
+    """The errors list the tasks."""
+    from trainer.streams import Streams
+
+    with pytest.raises(ValueError, match="needs a primary task; name one of connective, disfluency.tags"):
+        Streams(data, SETTINGS.model_copy(update={"batch": "primary+one"}))
+    with pytest.raises(ValueError, match="primary = 'nothing' is none of the trained tasks"):
+        Streams(data, SETTINGS.model_copy(update={"primary": "nothing"}))
+
+
+def test_joint_tasks_train_on_rows_by_default(data: Encoded, tmp_path: Path) -> None:
+    """Where all tasks read one woven view."""
+    from trainer.streams import Streams
+
+    joint: tuple[Task, ...] = tuple(
+        dataclasses.replace(BY_NAME[name], mode="joint") for name in ("masking.word", "masking.role", "topic.craft")
+    )
+    dataset = Dataset.open(write_dataset(tmp_path / "set", rows=24))
+    encoded = encode(dataset, joint, tmp_path, vocabulary=320, max_pieces=384)
+    assert len(encoded.splits["train"].sequences) == 1
+    streams = Streams(encoded, SETTINGS.model_copy(update={"rows": 8, "bucket": 8}))
+    assert streams.mode == "rows"
+    requests = streams.requests(streams.plan.epoch(0), 0)
+    batch = collate(encoded.splits["train"], encoded.readings, requests, Noise())
+    assert len(batch.buckets[0].lengths) == 8
+    assert set(batch.items) == {"masking.word", "masking.role", "topic.craft"}
+    assert Streams(data, SETTINGS).mode == "tasks"
