@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from labelers.discourse import THRESHOLD, find_connectives
-from labelers.forms import lexicon
 from labelers.passages import PassageBatch, Vocabulary
 
 ENDS = frozenset(".!?")
-CLOSING = frozenset("\"'”’)]»")
+CLOSING = frozenset("\"'\u201d\u2019)]»")
 
 
 def sentences(tokens: Sequence[str]) -> list[int]:

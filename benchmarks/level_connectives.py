@@ -1,11 +1,13 @@
-"""Make the keep rates of the connective labeler: python benchmarks/level_connectives.py DATASET...
+"""Make the keep rates of the connective labeler: python benchmarks/level_connectives.py FILE...
 
-Writes the columns `keep` and `keep_dialogue` of labelers/lexicons/connectives.tsv, the largest rates with which no form
-is above CAP of the labelled rows of any dataset, and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE
-of the rows and as long, as often quoted and as often in dialogues as the others. A DATASET is a folder that `auxloom
-build` wrote, with whatever labelers: its passages are read. Needs scikit-learn.
+Writes the columns `keep` and `keep_dialogue` (and `keep_inside`, for connectives within a sentence) of
+labelers/lexicons/connectives.tsv, the largest rates with which no form is above CAP of the labelled rows of any file,
+and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE of the rows and as long, as
+often quoted and as often in dialogues as the others. A FILE is `.txt` with a document per line, or `.jsonl` with `text`
+or `turns`. Needs scikit-learn.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from sklearn.linear_model import LogisticRegression
 
-from labelers.candidates import Candidates, opening_candidates, pair_counts, surviving
+from labelers.candidates import Candidates, inside_candidates, opening_candidates, pair_counts, surviving
 from labelers.connective import LEAST_PROBABLE, race
 from labelers.draws import Draws
 from labelers.forms import lexicon
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from pipelines.records import Document, Turn
+from pipelines.segment import Segmenter
 
 CAP, SHARE = 0.085, 1 / 6
 ROUNDS, REFITS = 30, 3
@@ -51,26 +54,25 @@ class Input:
     buckets: Floats
     """[C, buckets]: 0/1."""
 
-    @property
-    def dialogue(self) -> int:
-        """1 for a dataset of dialogues, 0 for prose."""
-        return int(len(self.batch.turns) > 0)
+    kind: int
+    """The row of the rates that counts: 0 for prose, 1 for dialogues, 0 for both within sentences."""
 
     @classmethod
-    def of(cls, batch: PassageBatch) -> "Input":
+    def of(cls, batch: PassageBatch, *, inside: bool) -> "Input":
         """Find the pairs of a batch."""
-        found = opening_candidates(batch, LEAST_PROBABLE, 0.0)
+        found = (inside_candidates if inside else opening_candidates)(batch, LEAST_PROBABLE, 0.0)
         found = found.take(~surviving(batch, found))
-        return cls(batch, found, one_hot(pair_counts(batch, found)))
+        return cls(batch, found, one_hot(pair_counts(batch, found)), int(len(batch.turns) > 0 and not inside))
 
     def used(self, rates: Floats, weights: Floats, seed: int) -> npt.NDArray[np.int64]:
         """Return the indices of the pairs that the rows use with these rates."""
-        own = rates[self.dialogue][self.found.form]
+        own = rates[self.kind][self.found.form]
         rate = np.where(self.found.form >= 0, own, np.exp(self.buckets @ weights))
         index = np.arange(len(rate))
         # the partner is of no use here, so that it can carry the number of the pair through the race
         numbered = replace(self.found, rate=np.clip(rate, 1e-9, 1.0), partner=index)
-        return race(self.batch, numbered, Draws(seed, "connective", 0), "keep")[0].partner
+        chosen, _ = race(self.batch, numbered, Draws(seed, "connective", 0), "pair")
+        return chosen.partner.astype(np.int64)
 
 
 def one_hot(counts: Counts) -> Floats:
@@ -88,9 +90,9 @@ def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floa
         for part in inputs:
             form = part.found.form[part.used(rates, weights, seed)]
             share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
-            unmarked[part.dialogue] += (form < 0).sum()
-            rows[part.dialogue] += len(form)
-            highest[part.dialogue] = np.maximum(highest[part.dialogue], share[1:])
+            unmarked[part.kind] += (form < 0).sum()
+            rows[part.kind] += len(form)
+            highest[part.kind] = np.maximum(highest[part.kind], share[1:])
         weights[-2:] += step * np.log(SHARE * np.maximum(rows, 1) / np.maximum(unmarked, 1))
         rates = np.minimum(1.0, rates * (CAP / highest) ** step)
     return rates, weights
@@ -104,33 +106,41 @@ def match_kinds(inputs: Sequence[Input], rates: Floats, weights: Floats) -> Floa
         for kind, which in ((1, used[part.found.form[used] >= 0]), (0, np.flatnonzero(part.found.form < 0))):
             x.append(part.buckets[which])
             y.append(np.full(len(which), kind))
-    fitted = LogisticRegression(C=10.0, max_iter=1000).fit(np.concatenate(x)[:, :-2], np.concatenate(y)).coef_[0]
-    return np.concatenate([fitted, weights[-2:]])
+    fitted: Floats = LogisticRegression(C=10.0, max_iter=1000).fit(np.concatenate(x)[:, :-2], np.concatenate(y)).coef_[0]
+    out: Floats = np.concatenate([fitted, weights[-2:]])
+    return out
 
 
 def make(batches: Sequence[PassageBatch]) -> tuple[Floats, Floats]:
-    """Return (rates [prose and dialogue, forms], log factor per bucket)."""
-    inputs = [Input.of(batch) for batch in batches]
-    rates = np.tile(np.where(np.isnan(lexicon().keep), 0.0, 1.0), (2, 1))
+    """Return (rates [prose and dialogue, forms], log factor per bucket) of pairs of segments."""
+    inputs = [Input.of(batch, inside=False) for batch in batches]
     weights = np.zeros(sum(map(len, BUCKETS.values())))
     weights[-2:] = np.log(0.03)
+    rates = np.ones((2, len(lexicon().forms)))
     for _ in range(REFITS):
         rates, weights = level(inputs, rates, weights)
         weights = match_kinds(inputs, rates, weights)
     return level(inputs, rates, weights)
 
 
-def write_forms(rates: Floats) -> None:
-    """Write the rates into their columns of the lexicon."""
+def make_inside(batches: Sequence[PassageBatch]) -> Floats:
+    """Return the rates [forms] of pairs of clauses."""
+    inputs = [Input.of(batch, inside=True) for batch in batches]
+    rates, _ = level(inputs, np.ones((2, len(lexicon().forms))), np.zeros(sum(map(len, BUCKETS.values()))))
+    return rates[0]
+
+
+def write_forms(**columns: Floats) -> None:
+    """Write rates into their columns of the lexicon, where the form is a class."""
     path = LEXICONS / "connectives.tsv"
     lines = path.read_text("utf-8").splitlines()
     top = next(i for i, line in enumerate(lines) if not line.startswith("# "))
     header = lines[top].split("\t")
     for i, line in enumerate(lines[top + 1 :]):
         cells = line.split("\t")
-        for name, column in zip(("keep", "keep_dialogue"), rates, strict=True):
+        for name, rates in columns.items():
             at = header.index(name)
-            cells[at] = f"{column[i]:.2g}" if cells[at] else ""
+            cells[at] = f"{rates[i]:.2g}" if cells[at] else ""
         lines[top + 1 + i] = "\t".join(cells)
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
@@ -143,8 +153,21 @@ def write_pairs(weights: Floats) -> None:
     (LEXICONS / "connective_pairs.tsv").write_text(text, "utf-8")
 
 
-def main(folders: Sequence[str]) -> None:
-    """Read the datasets, make the rates and write them."""
-    rates, weights = make([read(Path(folder)) for folder in folders])
-    write_forms(rates)
+def documents(path: Path) -> Iterator[Document]:
+    """Return the documents of a file."""
+    for number, line in enumerate(path.read_text("utf-8").splitlines()):
+        record: dict[str, Any] = json.loads(line) if path.suffix == ".jsonl" else {"text": line}
+        turns = tuple(Turn(turn["role"], turn["text"]) for turn in record.get("turns", ())) or None
+        yield Document(f"{path.name}:{number}", record.get("text", ""), turns=turns)
+
+
+def main(paths: Sequence[str]) -> None:
+    """Read the files, make the rates and write them."""
+    batches = [Segmenter().segment(list(documents(Path(path))))[0] for path in paths]
+    (prose, dialogue), weights = make(batches)
+    write_forms(keep=prose, keep_dialogue=dialogue, keep_inside=make_inside(batches))
     write_pairs(weights)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

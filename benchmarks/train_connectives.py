@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from connectives import read, spans
+from connectives import read
 from scipy.sparse import coo_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
@@ -20,6 +20,11 @@ from labelers.discourse import TEMPLATES, Model, features, score
 from labelers.forms import Matches, match
 from labelers.passages import PassageBatch
 
+HEADER = """\
+# Weights of the context model of connectives: number of the template (labelers.discourse.TEMPLATES), its values (* is
+# any other word), weight in the log odds. Made by benchmarks/train_connectives.py from the connective spans of the GUM
+# corpus (https://gucorpling.org/gum; annotations CC BY 4.0; 151 train documents, those of reddit left out). Statistics
+# of the annotation; no text of the corpus. Licence: CC BY 4.0."""
 FOLDS = 5
 COST = 0.3  # inverse strength of the L2 penalty, best of 0.03 to 3 in cross-validation
 LEAST = 2  # a word, an ending or a feature counts from this many matches on
@@ -61,7 +66,7 @@ def fit(x: csr_matrix, y: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64
     return np.where(np.abs(weights) < SMALL, 0, weights), float(model.intercept_[0])
 
 
-def gold_of(batch: PassageBatch, matches: Matches, gold: set[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+def gold_of(matches: Matches, gold: set[tuple[int, int]]) -> npt.NDArray[np.bool_]:
     """Return which matches are gold connectives."""
     return np.array([(int(s), int(e)) in gold for s, e in zip(matches.start, matches.end, strict=True)])
 
@@ -70,7 +75,7 @@ def main(source: str, out: str) -> None:
     """Cross-validate, print, fit on everything and write the table."""
     batch, gold = read(Path(source))
     matches = match(batch)
-    y = gold_of(batch, matches, gold)
+    y = gold_of(matches, gold)
     documents = batch.rows[matches.start]
     blank = vocabulary_of(batch, matches)
     parts = design(batch, matches, blank)
@@ -92,9 +97,7 @@ def write(out: Path, blank: Model, parts: list[csr_matrix], weights: npt.NDArray
     """Write the weights as a table."""
     names, sizes = blank.names(), blank.sizes()
     lines = [
-        "# Weights of the context model of connectives: number of the template, its values, weight of log odds (* = any other word).",
-        "# Made by benchmarks/train_connectives.py from the connective spans of the GUM corpus (https://gucorpling.org/gum;",
-        "# annotations CC BY 4.0; train documents, reddit left out). Statistics of the annotation; no text of the corpus.",
+        *HEADER.splitlines(),
         f"bias\t{bias:.3f}",
     ]
     first = 0

@@ -98,7 +98,7 @@ class Candidates:
 
 
 def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntArray, stop: IntArray) -> Edits:
-    """Return edits that delete ``[start, stop)`` and hand the capital of the token at ``word`` to the one at ``stop``."""
+    """Return edits that delete ``[start, stop)``; the capital of the token at ``word`` goes to the one at ``stop``."""
     types = shapes(batch)
     case = types["case"]
     recased = (case[batch.codes[word]] > 0) & (case[batch.codes[stop]] == 0) & types["word"][batch.codes[stop]]
@@ -152,10 +152,10 @@ class _Segments:
         return cls(words, commas, clauses, ended, joined)
 
     def pairs(self) -> BoolArray:
-        """Return which segments can be a second argument, after one that can be a first: finished, and a clause."""
-        clause = ((self.clauses > 0) | (self.words >= LONG)) & (self.words <= MOST)
-        first = clause & (self.words >= LEAST) & self.ended
-        return self.joined & np.roll(first, 1) & clause & (self.words >= LEAST)
+        """Return which segments can be a second argument, after one that can be a first: both finished clauses."""
+        clause = self.ended & ((self.clauses > 0) | (self.words >= LONG)) & (self.words <= MOST)
+        fits = clause & (self.words >= LEAST)
+        return self.joined & np.roll(fits, 1) & fits
 
 
 def opening_candidates(batch: PassageBatch, threshold: float, min_omission_rate: float) -> Candidates:
@@ -173,7 +173,7 @@ def opening_candidates(batch: PassageBatch, threshold: float, min_omission_rate:
     ok &= about.pairs()[segment]
     ok &= about.words[segment] >= LEAST + matches.end - matches.start
     ok &= (second < batch.segment_ends[segment]) & ~(alone & (about.commas[segment] > 0))
-    ok &= opening[segment] != opening[segment - 1]
+    ok &= (opening[segment] != opening[segment - 1]) & ~(forms.marked[matches.form] & (second == matches.end))
     matches, segment, second = matches.take(ok), segment[ok], second[ok]
     ok = shapes(batch)["word"][batch.codes[second]] & (score(batch, matches) >= log_odds(threshold))
     ok &= ~np.isin(second, match(batch, second).start)
@@ -247,8 +247,10 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
     mark = matches.start - (types["mark"][batch.codes[matches.start - 1]] & (matches.start > first))
     second = matches.end + types["comma"][batch.codes[np.minimum(matches.end, len(batch.codes) - 1)]]
     ok = forms.usable(min_omission_rate)[matches.form] & (mark > first) & (second < stop)
-    followed = types["subject"][batch.codes[np.minimum(second, len(batch.codes) - 1)]]
-    ok &= forms.free[matches.form] | (mark < matches.start) | followed
+    before, behind = batch.codes[np.maximum(mark - 1, 0)], batch.codes[np.minimum(second, len(batch.codes) - 1)]
+    pronoun = types["opener"] & types["clause"]
+    ok &= forms.free[matches.form] | (mark < matches.start) | pronoun[behind]
+    ok &= types["opener"][behind] & ~types["link"][before]
     odds = score(batch, matches)
     ok &= ~np.isnan(forms.keep_inside[matches.form]) & (odds >= log_odds(min(threshold, ANNOUNCED)))
     for lower, upper in ((first, mark), (second, stop)):

@@ -1,4 +1,4 @@
-"""Connectives taken out of the text and asked for: which one linked these two arguments? (Lan et al. 2017.)
+"""Connectives taken out of the text and asked for: which one linked these two arguments (Lan et al. 2017)?
 
 One connective of a passage is removed, with the comma behind it and the partner that announces it; its form is the
 label, and so is its sense where the form has one. ``docs/labels/connective.md`` describes the labels.
@@ -17,19 +17,19 @@ import pyarrow as pa
 from labelers.candidates import Candidates, inside_candidates, opening_candidates, surviving
 from labelers.discourse import find_connectives, is_open
 from labelers.draws import Draws
-from labelers.edits import Edits, View
+from labelers.edits import View
 from labelers.forms import lexicon
 from labelers.labeler import Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, PassageBatch, Vocabulary
 from labelers.task import Task
 
-__all__ = ["LEAST_PROBABLE", "Connective", "class_names", "find_connectives", "race"]
+__all__ = ["LEAST_PROBABLE", "NO_CONNECTIVE", "SENSES", "Connective", "class_names", "find_connectives", "race"]
 
 NO_CONNECTIVE = "no_connective"
 SENSES = ("Comparison", "Contingency", "Expansion", "Temporal")
 LEAST_PROBABLE = 0.65
-"""Lower than `discourse.THRESHOLD`: the places looked at are likely ones. Cross-validated on the annotation, 0.93 of the
-strings that open a segment with such a probability are connectives, and 0.92 of those between two clauses."""
+"""Lower than `discourse.THRESHOLD`: the places looked at are likely ones. Cross-validated on the annotation, 0.93 of
+the strings that open a segment with such a probability are connectives, and 0.92 of those between two clauses."""
 
 _NO_PAIR, _LEVELLED, _OTHER_LANGUAGE = 2, 3, 4
 _SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
@@ -88,9 +88,7 @@ class Connective(Labeler):
         if self.inside:
             target = "connective_inside"
             tasks.append(
-                self.task(
-                    target, "span_pair", joint=joint, name=target, spans=spans, classes=within, metric="accuracy"
-                )
+                self.task(target, "span_pair", joint=joint, name=target, spans=spans, classes=within, metric="accuracy")
             )
         return tuple(tasks)
 
@@ -112,7 +110,7 @@ class Connective(Labeler):
             chosen, status = Candidates.make(np.empty(0, np.int64)), np.full(len(batch), _OTHER_LANGUAGE, np.int8)
         else:
             found = opening_candidates(batch, self.threshold, self.min_omission_rate)
-            chosen, status = race(batch, found, draws, "keep")
+            chosen, status = race(batch, found, draws, "pair")
             if self.inside:
                 chosen, status, inside = self._either(batch, draws, chosen, status)
         edits, hidden = chosen.removal(batch)
@@ -123,7 +121,7 @@ class Connective(Labeler):
     ) -> tuple[Candidates, npt.NDArray[np.int8], BoolArray]:
         """Give each row one task: the one that a coin draws, or the only one that it has a label for."""
         found = inside_candidates(batch, self.threshold, self.min_omission_rate)
-        kept, other = race(batch, found, draws, "keep_inside")
+        kept, other = race(batch, found, draws, "clauses")
         coin = draws.uniform("task", batch.keys) < 0.5  # noqa: PLR2004
         inside = (other <= 1) & (coin | (status > 1))
         joined = Candidates.concat([chosen.take(~inside[chosen.rows]), kept.take(inside[kept.rows])])
@@ -158,9 +156,7 @@ class Connective(Labeler):
         return columns
 
 
-def race(
-    batch: PassageBatch, found: Candidates, draws: Draws, purpose: str
-) -> tuple[Candidates, npt.NDArray[np.int8]]:
+def race(batch: PassageBatch, found: Candidates, draws: Draws, purpose: str) -> tuple[Candidates, npt.NDArray[np.int8]]:
     """Return the pair of each row that is used, and the status of all rows.
 
     Each pair draws a number and is out if that is above its rate; of the others the one whose number is the smallest
@@ -188,8 +184,8 @@ def _state(batch: PassageBatch, chosen: Candidates, inside: BoolArray) -> dict[s
 
 def _shown(proposal: Proposal, view: View) -> BoolArray:
     """Return which rows still show in the view a connective that they should have lost."""
-    assert proposal.hidden is not None  # `propose` gives it
-    seen = np.append(proposal.hidden, False)[view.origin]
+    hidden = np.empty(0, bool) if proposal.hidden is None else proposal.hidden
+    seen = np.append(hidden, False)[view.origin]
     return np.bincount(view.rows[seen], minlength=len(view)) > 0
 
 
@@ -201,7 +197,9 @@ def _spans(
     places = view.locate(batch, edges.ravel(), np.repeat(rows, 4)).reshape(-1, 4)
     mask = pa.array(~valid)
     return {
-        name: pa.StructArray.from_arrays([pa.array(places[:, i].astype(np.int32)) for i in pair], fields=list(_SPAN), mask=mask)
+        name: pa.StructArray.from_arrays(
+            [pa.array(places[:, i].astype(np.int32)) for i in pair], fields=list(_SPAN), mask=mask
+        )
         for name, pair in (("arg1", (0, 1)), ("arg2", (2, 3)))
     }
 
@@ -218,7 +216,7 @@ def _names(form: npt.NDArray[np.int64], valid: BoolArray) -> pa.StringArray:
 
 
 def class_names(*, inside: bool) -> tuple[str, ...]:
-    """Return the names of a label set: the forms of which a share is kept, and between segments no connective at all."""
+    """Return the names of a label set: the forms of which a share is kept, and between segments no connective."""
     keep = lexicon().keep_inside if inside else lexicon().keep
     names = tuple(form.form for form, rate in zip(lexicon().forms, keep, strict=True) if not math.isnan(rate))
     return names if inside else (*names, NO_CONNECTIVE)
@@ -241,5 +239,7 @@ def _senses() -> npt.NDArray[np.int64]:
 def _shows_form(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
     """Return which texts are a form of a class, or the last word of a longer one that stands in no closed class."""
     names = {name for inside in (False, True) for name in class_names(inside=inside)} - {NO_CONNECTIVE}
-    telling = {name if " " not in name else next((w for w in reversed(name.split()) if is_open(w)), "") for name in names}
+    telling = {
+        name if " " not in name else next((w for w in reversed(name.split()) if is_open(w)), "") for name in names
+    }
     return np.array([text.lower() in telling for text in texts], bool)

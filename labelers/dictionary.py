@@ -131,7 +131,9 @@ def _plain_capitals(concepts: list[Concept]) -> list[Concept]:
 
 def _lowered(name: str) -> str:
     """Return a name in lower case, save the words that hold a capital behind their first letter (``DNAse``)."""
-    return " ".join(word.lower() if len(word) > 1 and word[1:] == word[1:].lower() else word for word in name.split(" "))
+    return " ".join(
+        word.lower() if len(word) > 1 and word[1:] == word[1:].lower() else word for word in name.split(" ")
+    )
 
 
 @cache
@@ -186,7 +188,8 @@ def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
     """Read from WordNet's database the concepts whose names can be told without their context.
 
     A name must be the base form of one lemma with one sense over all parts of speech, no word of grammar and no
-    inflected form of another lemma ("are", "men"); a concept needs two such names. Its type is its part of speech and
+    inflected form of another lemma ("are", "men"), and not begin with a word of grammar ("and so", "on that"); a
+    concept needs two such names. Its type is its part of speech and
     WordNet's lexicographer file.
 
     The files are read here, not through NLTK: NLTK reads WordNet only from a folder on its search path, which belongs
@@ -210,15 +213,20 @@ def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
     synsets = [(part, *item) for part in parts for item in _synsets(found[f"data.{part}"], f"data.{part}")]
     senses = Counter(name.lower() for *_, names in synsets for name in names)
     lemmas = {part: {name for own, _, names in synsets if own == part for name in names} for part in parts}
-    irregular = {line.split(" ", 1)[0] for part in parts for line in found.get(f"{part}.exc", b"").decode().split("\n")}
+    irregular = {
+        line.partition(" ")[0] for part in parts for line in found.get(f"{part}.exc", b"").decode().split("\n")
+    }
 
     def usable(name: str) -> bool:
         single = senses[name.lower()] == 1 and not name.endswith(")")
+        single &= name.partition(" ")[0] not in FUNCTION_WORDS
         return single and name not in irregular and not _inflected(name, lemmas)
 
     chosen = ((part, key, _clean(name for name in names if usable(name))) for part, key, names in synsets)
     return tuple(
-        Concept(f"{part}:{key}", names, f"{part}.{key.split(':')[0]}") for part, key, names in chosen if len(names) > 1
+        Concept(f"{part}:{key}", names, f"{part}.{key.partition(':')[0]}")
+        for part, key, names in chosen
+        if len(names) > 1
     )
 
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 from labelers.donors import Donors, Text
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.fluency import disfluent_segments
 from labelers.labeler import Corpus, Labeler, Proposal
 from labelers.ngrams import Case
 from labelers.passages import BoolArray, IntArray, PassageBatch
@@ -155,7 +154,7 @@ class Disfluency(Labeler):
         batch = text.batch
         words = text.total(text.ngrams.word)
         long = words >= self.min_words
-        disfluent = disfluent_segments(batch, text.ngrams.word)
+        disfluent = text.disfluent
         place = (text.count(text.settled) > 0) & (text.count(text.removable) > 0) & ~text.shouted
         able = long & ~disfluent & place
         status = np.full(len(batch), _TOO_SHORT, np.int8)
@@ -250,8 +249,9 @@ def _spans(batch: PassageBatch, bounds: IntArray, segments: IntArray) -> pa.Arra
     """
     none = segments < 0
     at = np.where(none, 0, segments)
-    row = bounds[np.append(batch.segment_offsets[:-1], 0)[:-1]]
-    start, end = (np.where(none, 0, bounds[at + side] - row).astype(np.int32) for side in (0, 1))
+    row = bounds[batch.segment_offsets[:-1]]
+    last = len(bounds) - 1  # a batch of rows without segments has no second bound
+    start, end = (np.where(none, 0, bounds[np.minimum(at + side, last)] - row).astype(np.int32) for side in (0, 1))
     return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(none))
 
 

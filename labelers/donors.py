@@ -17,7 +17,7 @@ __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
 REMAIN = 3
 """Words that deletions leave of a segment, at least."""
 
-_TRIES = 4  # n-grams of the pool tried for one place before it is left alone
+_TRIES = 4  # n-grams of the pool tried for one place before it gets a repeat
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
 
 
@@ -75,8 +75,13 @@ class Text:
     @cached_property
     def fluent(self) -> IntArray:
         """int64: settled units of segments that are neither disfluent nor written in capitals."""
-        bad = disfluent_segments(self.batch, self.ngrams.word) | self.shouted
+        bad = self.disfluent | self.shouted
         return np.flatnonzero(self.settled & ~bad[self.batch.token_segments[self.ngrams.start]])
+
+    @cached_property
+    def disfluent(self) -> BoolArray:
+        """Bool [S]: segments that are disfluent as they stand."""
+        return disfluent_segments(self.batch, self.ngrams.word, self.ngrams.hesitation)
 
     @cached_property
     def shouted(self) -> BoolArray:

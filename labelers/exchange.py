@@ -165,7 +165,7 @@ def _offsets(lengths: list[int]) -> IntArray:
 
 
 def _distinct(one: IntArray, other: IntArray) -> tuple[list[tuple[int, int]], IntArray]:
-    """Return the distinct pairs and the pair of each element."""
+    """Return the distinct pairs of numbers below 2**31, and the pair of each element."""
     both, which = np.unique((one << 32) | other, return_inverse=True)
     return list(zip((both >> 32).tolist(), (both & 0xFFFFFFFF).tolist(), strict=True)), which.reshape(-1)
 
@@ -238,8 +238,10 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
     new = shown[bundles.of[replaced[bundles.of]]]
     style = _styles(batch, names, mentions)
     article = _articles(batch, mentions)
-    pairs, which = _distinct(mentions.name * len(names) + new, style * (len(_ARTICLES) + 1) + article)
-    writing = [_Written.make(batch.vocabulary, names, *item) for item in pairs]
+    pairs, pair_of = _distinct(mentions.name, new)
+    manners = len(_ARTICLES) + 1
+    combos, which = _distinct(pair_of, style * manners + article)
+    writing = [_Written.make(batch.vocabulary, names, pairs[pair], divmod(manner, manners)) for pair, manner in combos]
     head, tail, repaired = (
         np.array([getattr(item, part) for item in writing], np.int64)[which] for part in ("head", "tail", "article")
     )
@@ -272,16 +274,16 @@ class _Written:
     """1 if the article before the mention is written too."""
 
     @classmethod
-    def make(cls, vocabulary: Vocabulary, names: Names, pair: int, manner: int) -> "_Written":
+    def make(cls, vocabulary: Vocabulary, names: Names, pair: tuple[int, int], manner: tuple[int, int]) -> "_Written":
         """Write a name in the place of another.
 
         Args:
             vocabulary: that of the batch.
-            names: the n names.
-            pair: old name * n + new name.
-            manner: style * (number of articles + 1) + article before it (0 for none, else its index + 1).
+            names: the dictionary's.
+            pair: the old name and the new one.
+            manner: the style, and the article before it (0 for none, else its index + 1).
         """
-        (old, new), (style, article) = divmod(pair, len(names)), divmod(manner, len(_ARTICLES) + 1)
+        (old, new), (style, article) = pair, manner
         before = _recase(names.words[old], style, keep=bool(names.exact[old]))
         words = _recase(names.words[new], style, keep=bool(names.exact[new]))
         head, tail = shared(before, words)

@@ -59,32 +59,22 @@ def _stub_size(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.i
     return np.fromiter(fits, np.int8, len(texts))
 
 
-def _length(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
-    """Return the number of characters of each type, at most 32,767."""
-    return np.array([min(len(text), 32_767) for text in texts], np.int16)
-
-
-def disfluent_segments(batch: PassageBatch, word: BoolArray) -> BoolArray:
+def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArray) -> BoolArray:
     """Return bool [S]: segments that hold a hesitation, or one to three words that follow themselves at once.
 
     Args:
         batch: P passages.
         word: bool [N]: words outside transcriber's marks, see `labelers.ngrams.Ngrams.word`.
+        hesitation: bool [N]: fillers, cut words and marks, see `is_hesitation`.
     """
     words = np.flatnonzero(word)
     segments = batch.token_segments[words]
     keys = batch.vocabulary.property(casefold)[batch.codes[words]]
     found = np.zeros(len(batch.segments), bool)
-    marks = _bracket_marks(batch, word)
-    found[batch.token_segments[batch.vocabulary.property(is_hesitation)[batch.codes] | marks]] = True
+    found[batch.token_segments[hesitation]] = True
     for hits in (_repeats(batch, words, keys, segments), _stubs(batch, words), _markers(batch, words, keys)):
         found[segments[hits]] = True
     return found
-
-
-def _bracket_marks(batch: PassageBatch, word: BoolArray) -> BoolArray:
-    """Return bool [N]: words by form that stand in a transcriber's mark of several tokens."""
-    return batch.vocabulary.property(is_word)[batch.codes] & ~word
 
 
 def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: IntArray) -> IntArray:
@@ -111,7 +101,7 @@ def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
 def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
     """Return indices into words at which a broken-off word stands before the word that it begins.
 
-    In speech a single consonant is one whatever follows.
+    In speech an unknown form of one or two letters is one whatever follows.
     """
     codes, spoken = batch.codes[words], (np.diff(batch.turn_offsets) > 0)[batch.rows[words]]
     size = batch.vocabulary.property(_stub_size)[codes]
@@ -123,10 +113,9 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
     heads = batch.vocabulary.property(_head)
     shift = (_STUB - size) * _LETTER
     same = (heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)
-    longer = batch.vocabulary.property(_length)[codes[at + 1]] > size
     together = batch.token_segments[words[at]] == batch.token_segments[words[at + 1]]
-    lone = size * spoken[at] == 1
-    stubs: IntArray = at[near & together & (same & longer | lone)]
+    lone = spoken[at] & (size < _STUB)
+    stubs: IntArray = at[near & together & (same | lone)]
     return stubs
 
 

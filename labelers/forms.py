@@ -33,7 +33,8 @@ class Form:
     ("In fact,"), ``subject`` ("For he"); ``""``: none."""
     opens: str
     """``"yes"``: it links the segment that it opens to the one before; ``"alone"``: only where no comma follows later
-    in the segment, as a fronted "because" clause belongs to its own sentence; ``""``: it does not."""
+    in the segment, as a fronted "because" clause belongs to its own sentence; ``"comma"``: only with one at once
+    ("Next,", not "Next day"); ``""``: it does not."""
     inside: str
     """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
     semicolon or a dash, or before a pronoun, only; ``""``: it does not."""
@@ -89,7 +90,7 @@ class Lexicon:
 
     @cached_property
     def paired(self) -> npt.NDArray[np.int64]:
-        """int64 [forms, partners]: the form that the two make, BLOCKED, or -1 where they are no pair."""
+        """Int64 [forms, partners]: the form that the two make, BLOCKED, or -1 where they are no pair."""
         table = np.full((len(self.forms), len(self.partners)), -1)
         for number, form in enumerate(self.forms):
             for partner, becomes in form.announced():
@@ -99,32 +100,37 @@ class Lexicon:
 
     @cached_property
     def alone(self) -> BoolArray:
-        """bool [forms]: links its segment to the one before only where no comma follows."""
+        """Bool [forms]: links its segment to the one before only where no comma follows."""
         return np.array([form.opens == "alone" for form in self.forms])
 
     @cached_property
+    def marked(self) -> BoolArray:
+        """Bool [forms]: links its segment to the one before only where a comma follows at once."""
+        return np.array([form.opens == "comma" for form in self.forms])
+
+    @cached_property
     def free(self) -> BoolArray:
-        """bool [forms]: links two clauses without a mark between them."""
+        """Bool [forms]: links two clauses without a mark between them."""
         return np.array([form.inside == "free" for form in self.forms])
 
     @cached_property
     def omission(self) -> _FloatArray:
-        """float64 [forms]: omission rates, nan where unknown."""
+        """Float64 [forms]: omission rates, nan where unknown."""
         return np.array([form.omission for form in self.forms])
 
     @cached_property
     def keep(self) -> _FloatArray:
-        """float64 [forms]: share used at the opening of a segment, nan where it is no class there."""
+        """Float64 [forms]: share used at the opening of a segment, nan where it is no class there."""
         return np.array([form.keep for form in self.forms])
 
     @cached_property
     def keep_dialogue(self) -> _FloatArray:
-        """float64 [forms]: share used at the opening of a segment of a dialogue."""
+        """Float64 [forms]: share used at the opening of a segment of a dialogue."""
         return np.array([form.keep_dialogue for form in self.forms])
 
     @cached_property
     def keep_inside(self) -> _FloatArray:
-        """float64 [forms]: share used within a sentence, nan where it is no class there."""
+        """Float64 [forms]: share used within a sentence, nan where it is no class there."""
         return np.array([form.keep_inside for form in self.forms])
 
     def usable(self, min_omission_rate: float) -> BoolArray:
@@ -179,10 +185,10 @@ def lexicon() -> Lexicon:
     )
 
 
-def _word(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:
+def _word(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
     """Return the number in the lexicon of each type, 0 for the words of no form."""
     words = lexicon().words
-    return np.array([words.get(text.lower().replace("’", "'"), 0) for text in texts], np.int16)
+    return np.array([words.get(text.lower().replace("\u2019", "'"), 0) for text in texts], np.int16)
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Resource:
-    """The content of files that a labeler needs (a dictionary, WordNet), read by whoever runs it.
+    r"""The content of files that a labeler needs (a dictionary, WordNet), read by whoever runs it.
 
     Example:
-        >>> Resource("names.tsv", {"": b"C1\\tword\\tother word"}).files[""][:2]
+        >>> Resource("names.tsv", {"": b"C1\tword\tother word"}).files[""][:2]
         b'C1'
     """
 

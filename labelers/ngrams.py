@@ -108,6 +108,8 @@ class Ngrams:
     """uint8 [N]: the `Form` of each token."""
     word: BoolArray
     """bool [N]: it is a word and stands in no transcriber's mark."""
+    hesitation: BoolArray
+    """bool [N]: it is of a form given as a bar, or stands in a transcriber's mark."""
     first: BoolArray
     """bool [N]: it opens a segment."""
     start: IntArray
@@ -129,7 +131,8 @@ class Ngrams:
         n = len(batch.codes)
         flags = batch.vocabulary.property(form_flags)[batch.codes]
         marks = transcript_marks(batch)
-        barred = ((flags & Form.BAR) > 0) | bar[batch.codes] | marks
+        hesitation = bar[batch.codes] | marks
+        barred = ((flags & Form.BAR) > 0) | hesitation
         word = ((flags & Form.WORD) > 0) & ~marks
         first = np.zeros(n, bool)
         first[batch.segments] = True
@@ -140,7 +143,9 @@ class Ngrams:
         start = np.flatnonzero(~joined | first)
         end = np.append(start[1:], n)[: len(start)]
         whole = word[start] & word[end - 1] & (end - start <= longest) & ~np.logical_or.reduceat(barred, start)
-        return cls(flags, word, first, start[whole], end[whole], np.append(np.flatnonzero(first | barred), n))
+        return cls(
+            flags, word, hesitation, first, start[whole], end[whole], np.append(np.flatnonzero(first | barred), n)
+        )
 
     def run_end(self, units: IntArray) -> IntArray:
         """Return the global position at which an n-gram that begins with each unit must have ended."""

@@ -56,13 +56,15 @@ class Corruptor:
         units, ngrams = places.units, self.text.ngrams
         start, size = ngrams.start[units], self._sizes(places.keys, places.index)
         last = np.maximum(ngrams.last(units, np.minimum(start + size, places.ends)), units)
-        kind = self._kinds(places, last)
+        plain = self._repeatable(places, last)
+        kind = self._kinds(places, plain)
         copied = np.choose(kind, (ngrams.end[last], ngrams.start[last], start))
         # a substitute is one unit, in the room that its copy leaves
         room = np.where(kind == _SUBSTITUTE, self.max_ngram - (copied - start), size)
         donor = self._foreign(places, kind, copied, room)
-        doubled = self.text.near(start, -1, places.segments) == self.text.keys(ngrams.end[last] - 1)
-        made = np.where(kind == _REPEAT, ~doubled, donor[0] >= 0)
+        failed = (kind != _REPEAT) & (donor[0] < 0)  # nothing foreign fits: a repeat may
+        copied = np.where(failed, ngrams.end[last], copied)
+        made = np.where(failed | (kind == _REPEAT), plain, True)
         return self._written(places, copied, donor, np.flatnonzero(made))
 
     def _places(self, segments: IntArray) -> Places:
@@ -127,14 +129,25 @@ class Corruptor:
         weights = self.profile.lengths[: self.max_ngram] or (1.0,) * self.max_ngram
         return 1 + _weighted(self.draws.uniform("length", keys, index), weights)
 
-    def _kinds(self, places: Places, last: IntArray) -> IntArray:
-        """Draw what is added at each place; a word that may follow itself in fluent text is not repeated alone."""
-        if self.donors is None:
-            return np.full(len(last), _REPEAT)
-        kind = _weighted(self.draws.uniform("kind", places.keys, places.index), self.profile.kinds)
-        batch, start = self.text.batch, self.text.ngrams.start[places.units]
+    def _repeatable(self, places: Places, last: IntArray) -> BoolArray:
+        """Return where the n-gram up to the unit ``last``, said twice, is seen to be the repeat that it is.
+
+        It is not where the word before it is also its last one ("by [day and by] day and by"), nor where it is a word
+        that may follow itself in fluent text.
+        """
+        batch, ngrams = self.text.batch, self.text.ngrams
+        start = ngrams.start[places.units]
+        doubled = self.text.near(start, -1, places.segments) == self.text.keys(ngrams.end[last] - 1)
         fluent = batch.vocabulary.property(may_stand_twice)[batch.codes[start]] > 0
-        return np.where((kind == _REPEAT) & fluent & (last == places.units), _INSERT, kind)
+        repeatable: BoolArray = ~(doubled | (fluent & (last == places.units)))
+        return repeatable
+
+    def _kinds(self, places: Places, repeatable: BoolArray) -> IntArray:
+        """Draw what is added at each place; what is not repeatable is no repeat."""
+        if self.donors is None:
+            return np.full(len(repeatable), _REPEAT)
+        kind = _weighted(self.draws.uniform("kind", places.keys, places.index), self.profile.kinds)
+        return np.where((kind == _REPEAT) & ~repeatable, _INSERT, kind)
 
     def _foreign(self, places: Places, kind: IntArray, copied: IntArray, room: IntArray) -> tuple[IntArray, IntArray]:
         """Draw what stands in an addition that is no repeat: positions in the pool, -1 for nothing."""

@@ -32,7 +32,7 @@ from pipelines.layout import (
 from pipelines.plan import Plan, identity
 from pipelines.shard import done_stats
 
-__all__ = ["books_of", "clear", "differences", "equal_passages", "finish", "manifest_of", "occupant", "stored_plan"]
+__all__ = ["books_of", "clear", "differences", "equal_passages", "finish", "manifest_of", "occupant", "shared_files", "stored_plan"]
 
 _OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
 _BEFORE_PLAN = {POOL, DROPPED}
@@ -113,7 +113,7 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     labelers, _ = load_labelers(plan.recipe)
     schema = corpus_schema(plan.recipe, labelers, plan.classes or {})
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    for name, text in _files(plan, manifest, features, read_tasks(schema)):
+    for name, text in shared_files(plan, manifest, features, read_tasks(schema)):
         folder.write(name, text.encode())
     for split in SPLITS:
         if split not in manifest["splits"]:
@@ -176,10 +176,10 @@ def equal_passages(folder: Folder, units: int) -> dict[str, int]:
     return {"passages": distinct, "repeats": repeated}
 
 
-def _files(
+def shared_files(
     plan: Plan, manifest: Mapping[str, Any], features: Mapping[str, Any], tasks: Sequence[Task]
 ) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each file that datasets looks for, and of the card."""
+    """Yield name and text of each file above the shards that is not ours alone: what datasets looks for, the card."""
     splits = manifest["splits"]
     info = {"citation": "", "description": "", "features": features, "homepage": "", "license": ""}
     for split in splits:

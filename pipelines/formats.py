@@ -1,348 +1,352 @@
-"""The formats of the input: how the records of each are found in a part of a file and made into documents."""
+"""How each format is opened, cut into ranges and read: text, JSON lines, gzipped JSON lines, Parquet, Arrow."""
 
 import gzip
-import json
-import os
-import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import fs
+import pyarrow.fs as pafs
 
-from pipelines.recipe import Input
-from pipelines.records import Document, InputFile, Reject, Turn
+from pipelines.parse import SAMPLE, Parser
+from pipelines.records import Document, Reject
 
-__all__ = ["BLOCK", "count_parts", "open_path", "read_range"]
+__all__ = ["FORMATS", "Format", "locate"]
 
-BLOCK = 65_536
-"""Bytes of consecutive text that stay in one split where records bring no id of their own."""
+_BLOCK = 1 << 20
+"""Bytes that are read at a time."""
 
-BLOCK_ROWS = 256
-"""The same for formats without byte offsets, in rows."""
+_ROWS = 1024
+"""Rows that are read at a time."""
 
-_CHUNK = 1 << 18  # bytes read at a time: a unit may be one MiB, and reads little beyond its end
-_SAMPLE = 1_000  # bytes of a bad record that its reject keeps
-_ROWS = 1_024  # rows that become Python objects at a time
+_GROUP_ROWS = 256
+"""Rows of parquet and arrow that stay in one split where nothing else groups them: some 64 kB of paragraphs."""
+
 _BOM = b"\xef\xbb\xbf"
-_VISIBLE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
-_UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowInvalid, pa.ArrowNotImplementedError)
-_CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "int64": lambda value: isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63,
-    "float64": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "bool": lambda value: isinstance(value, bool),
+
+_MAGIC: Mapping[bytes, str] = {
+    b"\x1f\x8b": "gzip",
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"PK\x03\x04": "zip",
+    b"%PDF-": "pdf",
+    b"\x89PNG": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"SQLite format": "sqlite",
 }
+"""How files begin that are no text in an encoding with single-byte line breaks."""
+
+_UNREADABLE = (OSError, pa.ArrowException, EOFError, zlib.error)
 
 
-def open_path(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the file system of a path or URI, and the path in it."""
+def locate(path: str) -> tuple[pafs.FileSystem, str]:
+    """Return the file system of a local path or URI, and the path in it."""
     if "://" in path:
-        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(path)
+        found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(path)
         return found
-    return fs.LocalFileSystem(), os.path.abspath(path)
+    return pafs.LocalFileSystem(), path
 
 
-def count_parts(file: InputFile) -> int:
-    """Return the row groups of a parquet file or the record batches of an arrow file; 0 where it cannot be read."""
-    try:
-        with _seekable(file) as source:
-            if file.format == "parquet":
-                return int(pq.ParquetFile(source).num_row_groups)
-            return sum(1 for _ in _batches(source))
-    except _UNREADABLE:
-        return 0
+@contextmanager
+def _opened(path: str) -> Iterator[pa.NativeFile]:
+    """Open a file for random access."""
+    system, inner = locate(path)
+    with system.open_input_file(inner) as stream:
+        yield stream
 
 
-def read_range(file: InputFile, start: int, stop: int, settings: Input, group: str) -> Iterator[Document | Reject]:
-    """Yield every record of a part of a file, as a document or a reject; an unreadable file is one reject."""
-    readers = {"txt": _read_txt, "jsonl": _read_jsonl, "jsonl.gz": _read_gz, "parquet": _read_rows, "arrow": _read_rows}
-    maker = _Maker(file, settings, group)
-    try:
-        yield from readers[file.format](file, start, stop, settings, maker)
-    except _UNREADABLE as error:
-        yield Reject(file.name, 0, "file", f"not readable as .{file.format}: {error}"[:_SAMPLE])
+class Format(ABC):
+    """A file format."""
 
+    bytewise: ClassVar[bool] = False
+    """Ranges are of bytes; otherwise of parts that `parts` counts."""
 
-class _BadRecordError(Exception):
-    """A record that cannot be used; its argument is the reason."""
+    def parts(self, path: str) -> int:  # noqa: ARG002  (for subclasses)
+        """Return how many row groups or record batches a file has."""
+        return 1
 
-
-@dataclass(frozen=True)
-class _Maker:
-    """Makes documents from the records of one file."""
-
-    file: InputFile
-    settings: Input
-    group: str
-
-    def reject(self, place: int, reason: str, sample: bytes | str) -> Reject:
-        """Return the reject of the record at a place."""
-        data = sample if isinstance(sample, bytes) else sample.encode("utf-8", "backslashreplace")
-        return Reject(self.file.name, place, reason, data[:_SAMPLE].decode("utf-8", "backslashreplace"))
-
-    def text(self, place: int, data: bytes) -> Document | Reject:
-        """Return the document of a line or paragraph."""
+    def read(self, parser: Parser, start: int, stop: int) -> Iterator[Document | Reject]:
+        """Yield the records of a range; a file that cannot be read is one reject, of its first range."""
+        last = -1 if start == 0 else None  # of a file that cannot be opened, the first range alone says so
         try:
-            text = data.decode(self.settings.encoding)
+            with _opened(parser.file.path) as stream:
+                last = start - 1 if self.bytewise else -1
+                for place, item in self.records(stream, parser, start, stop):
+                    yield item
+                    last = place
+        except _UNREADABLE as error:
+            if last is not None:
+                yield parser.reject(last + 1, "file", type(error).__name__)
+
+    @abstractmethod
+    def records(
+        self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
+    ) -> Iterator[tuple[int, Document | Reject]]:
+        """Yield (place, record) of an open file."""
+
+
+class _Lines(Format):
+    """Records are lines."""
+
+    bytewise = True
+
+    def records(
+        self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
+    ) -> Iterator[tuple[int, Document | Reject]]:
+        """Yield (byte offset, record) of the lines that start in the range."""
+        begin = stream.read(16)
+        kind = next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), "")
+        if kind:
+            if start == 0:
+                yield 0, parser.reject(0, "file", f"{kind}, not text")
+            return
+        for place, line, length in self.lines(stream, parser, start, stop):
+            if length > parser.settings.max_record_bytes:
+                yield place, parser.reject(place, "too_long", line)
+            elif not line.isspace() and line:
+                yield place, self.record(parser, place, line)
+
+    def lines(self, stream: pa.NativeFile, parser: Parser, start: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
+        """Yield (byte offset, line, its length) of the lines that start in the range."""
+        return _lines(stream, start, stop, parser.settings.max_record_bytes)
+
+    @abstractmethod
+    def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
+        """Return the record of one line."""
+
+
+class _Text(_Lines):
+    """A line, or a paragraph between blank lines, is a document."""
+
+    def lines(self, stream: pa.NativeFile, parser: Parser, start: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
+        """Yield lines, or paragraphs where the settings say so."""
+        if parser.settings.paragraphs == "line":
+            return _lines(stream, start, stop, parser.settings.max_record_bytes)
+        return _paragraphs(stream, start, stop, parser.settings.max_record_bytes)
+
+    def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
+        """Return the document that a line is."""
+        try:
+            return parser.text(place, line.decode(parser.settings.encoding))
         except UnicodeDecodeError:
-            return self.reject(place, "undecodable", data)
-        if not _VISIBLE.search(text):
-            return self.reject(place, "empty", data)
-        name = self.file.name
-        group = name if self.group else f"{name}:{place // BLOCK}"
-        return Document(f"{name}:{place}", text, group=group, source=name, place=place)
-
-    def line(self, place: int, data: bytes) -> Document | Reject:
-        """Return the document of a line of JSON."""
-        try:
-            record = json.loads(data.decode(self.settings.encoding))
-        except UnicodeDecodeError:
-            return self.reject(place, "undecodable", data)
-        except (ValueError, RecursionError):
-            return self.reject(place, "not_json", data)
-        return self.record(place, record, data)
-
-    def record(self, place: int, record: Any, sample: bytes | str = "") -> Document | Reject:
-        """Return the document of a record, given as nested Python values."""
-        try:
-            return self._document(place, record)
-        except _BadRecordError as bad:
-            return self.reject(place, str(bad), sample or repr(record))
-
-    def _document(self, place: int, record: Any) -> Document:
-        if not isinstance(record, Mapping):
-            raise _BadRecordError("not_an_object")
-        names, name = self.settings, self.file.name
-        own = record.get(names.id)
-        if own is not None and (not isinstance(own, str | int) or isinstance(own, bool)):
-            raise _BadRecordError("wrong_type")
-        fields = {key: _typed(record.get(key), kind) for key, kind in names.keep.items()}
-        blocks = place // (BLOCK if self.file.format == "jsonl" else BLOCK_ROWS)
-        identity = f"{name}:{place}" if own is None else str(own)
-        group = f"{name}:{blocks}" if own is None else identity
-        if self.group:
-            chosen = name if self.group == "file" else fields.get(self.group)
-            group = group if chosen is None else str(chosen)
-        content = _content(record, names)
-        return Document(id=identity, fields=fields, group=group, source=name, place=place, **content)
+            return parser.reject(place, "undecodable", line)
 
 
-def _typed(value: Any, kind: str) -> Any:
-    """Return the value of a declared field."""
-    if value is not None and not _CHECKS[kind](value):
-        raise _BadRecordError("wrong_type")
-    return value
+class _JsonLines(_Lines):
+    """A line holds a JSON object."""
+
+    def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
+        """Return the document of the object in a line."""
+        return parser.line(place, place >> 16, line)
 
 
-def _content(record: Mapping[str, Any], names: Input) -> dict[str, Any]:
-    """Return what a record says: its turns, its tokens or its text, whichever it has first."""
-    if record.get(names.turns) is not None:
-        return {"turns": _turns(record[names.turns])}
-    if record.get(names.tokens) is not None:
-        return _tokens(record[names.tokens], record.get("segments"))
-    text = record.get(names.text)
-    if text is None:
-        raise _BadRecordError("missing_field")
-    if not isinstance(text, str):
-        raise _BadRecordError("wrong_type")
-    if not _clean(text):
-        raise _BadRecordError("empty")
-    return {"text": text}
+class _GzipJsonLines(Format):
+    """JSON lines in a gzip file, which is read from its start."""
+
+    def records(
+        self,
+        stream: pa.NativeFile,
+        parser: Parser,
+        start: int,
+        stop: int,  # noqa: ARG002
+    ) -> Iterator[tuple[int, Document | Reject]]:
+        """Yield (row, record); blank lines are no rows."""
+        row = 0
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            for place, line, length in _lines(unpacked, 0, None, parser.settings.max_record_bytes):
+                if length > parser.settings.max_record_bytes:
+                    yield row, parser.reject(row, "too_long", line)
+                elif not line.isspace() and line:
+                    yield row, parser.line(row, place >> 16, line)
+                else:
+                    continue
+                row += 1
 
 
-def _clean(text: str) -> bool:
-    """Tell whether a text holds something to see; one that no file can hold (a lone surrogate) is a reject."""
+class _Table(Format):
+    """A row of a table is a record."""
+
+    @abstractmethod
+    def batches(self, stream: pa.NativeFile, columns: set[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Yield (first row, record batch) of the parts, with the columns that are there."""
+
+    def records(
+        self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
+    ) -> Iterator[tuple[int, Document | Reject]]:
+        """Yield (row, record)."""
+        names = parser.settings
+        columns = {names.text, names.tokens, names.id, names.turns, "segments", *names.keep}
+        for first, batch in self.batches(stream, columns, start, stop):
+            for begin in range(0, batch.num_rows, _ROWS):
+                for row, record in enumerate(_rows(batch.slice(begin, _ROWS)), first + begin):
+                    if record is None:
+                        yield row, parser.reject(row, "undecodable", "")
+                    else:
+                        yield row, parser.record(row, row // _GROUP_ROWS, record)
+
+
+def _rows(batch: Any) -> list[dict[str, Any] | None]:
+    """Return the rows of a batch, None for one whose bytes are no UTF-8."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _BadRecordError("undecodable") from None
-    return bool(_VISIBLE.search(text))
+        rows: list[dict[str, Any] | None] = batch.to_pylist()
+    except UnicodeDecodeError:
+        if batch.num_rows == 1:
+            return [None]
+        half = batch.num_rows // 2
+        return _rows(batch.slice(0, half)) + _rows(batch.slice(half))
+    return rows
 
 
-def _turns(value: Any) -> tuple[Turn, ...]:
-    """Return the turns that hold something to see."""
-    if not isinstance(value, list):
-        raise _BadRecordError("bad_turns")
-    turns = []
-    for item in value:
-        if not isinstance(item, Mapping):
-            raise _BadRecordError("bad_turns")
-        role, text = item.get("role"), item.get("text")
-        if not isinstance(role, str) or not isinstance(text, str) or not _clean(role):
-            raise _BadRecordError("bad_turns")
-        if _clean(text):
-            turns.append(Turn(role, text))
-    if not turns:
-        raise _BadRecordError("empty")
-    return tuple(turns)
+class _Parquet(_Table):
+    """Ranges are row groups."""
+
+    def parts(self, path: str) -> int:
+        """Return the number of row groups."""
+        import pyarrow.parquet as pq
+
+        with _opened(path) as stream:
+            return int(pq.ParquetFile(stream).num_row_groups)
+
+    def batches(self, stream: pa.NativeFile, columns: set[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Yield the batches of row groups."""
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(stream)
+        row = sum(table.metadata.row_group(number).num_rows for number in range(start))
+        wanted = [name for name in table.schema_arrow.names if name in columns]
+        for batch in table.iter_batches(_ROWS, row_groups=list(range(start, stop)), columns=wanted, use_threads=False):
+            yield row, batch
+            row += batch.num_rows
 
 
-def _tokens(value: Any, segments: Any) -> dict[str, Any]:
-    """Return tokens that are split already, and the segments that came with them."""
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _BadRecordError("wrong_type")
-    if not value:
-        raise _BadRecordError("empty")
-    if not all(_clean(item) and not re.search(r"\s", item) for item in value):
-        raise _BadRecordError("bad_token")
-    if segments is None:
-        return {"tokens": tuple(value)}
-    if not isinstance(segments, list) or not all(type(item) is int for item in segments):
-        raise _BadRecordError("bad_segments")
-    if segments[:1] != [0] or sorted(set(segments)) != segments or segments[-1] >= len(value):
-        raise _BadRecordError("bad_segments")
-    return {"tokens": tuple(value), "segments": tuple(segments)}
+class _Arrow(_Table):
+    """Ranges are record batches of an IPC file or stream."""
+
+    def parts(self, path: str) -> int:
+        """Return the number of record batches."""
+        with _opened(path) as stream:
+            return sum(1 for _ in _arrow_batches(stream))
+
+    def batches(self, stream: pa.NativeFile, columns: set[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Yield the batches."""
+        row = 0
+        for number, batch in enumerate(_arrow_batches(stream)):
+            if number >= stop:
+                return
+            if number >= start:
+                yield row, batch.select([name for name in batch.schema.names if name in columns])
+            row += batch.num_rows
 
 
-Lines = Iterator[tuple[int, bytes, bool]]
-"""(byte offset, content without the line break, whether it was too long to keep whole)."""
+def _arrow_batches(stream: pa.NativeFile) -> Iterator[Any]:
+    """Yield the record batches of an IPC file or stream, one in memory at a time."""
+    begin = stream.read(6)
+    stream.seek(0)
+    if begin == b"ARROW1":
+        reader = pa.ipc.open_file(stream)
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+    else:
+        yield from pa.ipc.open_stream(stream)
 
 
-def lines(source: BinaryIO, start: int, limit: int, chunk: int = _CHUNK) -> Lines:
-    """Yield the lines of a stream that stands at byte ``start``; of one over ``limit`` bytes, only how it begins.
+def _lines(stream: Any, start: int, stop: int | None, most: int) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (offset, line, length) of each line that starts in [start, stop), without its break.
 
-    No more than a chunk and a line of ``limit`` bytes is in memory at a time.
+    Of a line longer than ``most`` only the start is kept, so that one of any length fits into memory.
     """
-    place, rest, dropped = start, b"", 0
-    while block := source.read(chunk):
-        *whole, tail = block.split(b"\n")
-        for line in whole:
-            size = len(rest) + dropped + len(line) + 1
-            yield place, (rest + line[: limit + 1]).rstrip(b"\r"), size - 1 > limit
-            place, rest, dropped = place + size, b"", 0
-        room = max(limit + 1 - len(rest), 0)
-        rest, dropped = rest + tail[:room], dropped + max(len(tail) - room, 0)
-    if rest:
-        yield place, rest.rstrip(b"\r"), len(rest) + dropped > limit
+    place = max(0, start - 1)  # the line before ends at a break; the byte before tells whether it just did
+    stream.seek(place)
+    head, length = b"", 0
+    while block := stream.read(_BLOCK):
+        *whole, rest = block.split(b"\n")
+        for part in whole:
+            line, size = part, len(part)
+            if length:
+                line, size = _joined(head, length, part, most), length + size
+                head, length = b"", 0
+            if stop is not None and place >= stop:
+                return
+            if place >= start:
+                yield place, _stripped(line, place), size
+            place += size + 1
+        head, length = _joined(head, length, rest, most), length + len(rest)
+    if length and place >= start and (stop is None or place < stop):
+        yield place, _stripped(head, place), length
 
 
-def _read_txt(file: InputFile, start: int, stop: int, settings: Input, maker: _Maker) -> Iterator[Document | Reject]:
-    """Yield the lines of a text, or its paragraphs, that begin in [start, stop)."""
-    found = _lines_from(file, start, settings)
-    for place, data, long in found if settings.paragraphs == "line" else _paragraphs(file, start, found, settings):
-        if 0 <= stop <= place:
+def _joined(head: bytes, length: int, part: bytes, most: int) -> bytes:
+    """Return what is kept of a line of ``length`` bytes that goes on."""
+    if length + len(part) <= most:
+        return head + part
+    return (head[:SAMPLE] + part[:SAMPLE])[:SAMPLE]
+
+
+def _stripped(line: bytes, place: int) -> bytes:
+    """Return the line without the mark that may open a file and the carriage return that may end a line."""
+    if place == 0:
+        line = line.removeprefix(_BOM)
+    return line.removesuffix(b"\r")
+
+
+def _paragraphs(stream: pa.NativeFile, start: int, stop: int, most: int) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (offset, paragraph, length) of each paragraph that starts in [start, stop), its lines joined."""
+    inside: bool | None = None  # a paragraph that started before the range goes on
+    place, lines, length = 0, list[bytes](), 0
+    for offset, line, size in _lines(stream, start, None, most):
+        if inside is None:
+            inside = not _after_blank(stream, offset)
+        blank = line.isspace() or not line
+        if blank:
+            if lines:
+                yield place, b" ".join(lines), length
+            lines, length, inside = [], 0, False
+        if not lines and offset >= stop:
             return
-        if long:
-            yield maker.reject(place, "too_long", data)
-        elif data.strip():  # a blank line divides paragraphs, and is no record
-            yield maker.text(place, data)
-
-
-def _read_jsonl(file: InputFile, start: int, stop: int, settings: Input, maker: _Maker) -> Iterator[Document | Reject]:
-    """Yield the records of the lines that begin in [start, stop)."""
-    for place, data, long in _lines_from(file, start, settings):
-        if 0 <= stop <= place:
-            return
-        if long:
-            yield maker.reject(place, "too_long", data)
-        elif data.strip():
-            yield maker.line(place, data)
-
-
-def _lines_from(file: InputFile, start: int, settings: Input) -> Lines:
-    """Yield the lines of a file from the first that begins at or behind byte ``start``."""
-    with _seekable(file) as source:
-        source.seek(max(start - 1, 0))
-        found = lines(source, max(start - 1, 0), settings.max_record_bytes)
-        if start:
-            next(found, None)  # the end of the line before
-        for place, data, long in found:
-            yield place, data.removeprefix(_BOM) if place == 0 else data, long
-
-
-def _paragraphs(file: InputFile, start: int, found: Lines, settings: Input) -> Lines:
-    """Yield what stands between blank lines, its line breaks as one space each."""
-    inside = start > 0 and not _after_blank(file, start)
-    parts: list[bytes] = []
-    place, size, long = -1, 0, False
-    for at, data, cut in found:
-        if not data.strip():
-            if parts and not inside:
-                yield place, b" ".join(parts), long
-            inside, parts, size, long = False, [], 0, False
+        if blank or inside:
             continue
-        place = place if parts else at
-        size += len(data) + 1
-        long |= cut or size > settings.max_record_bytes
-        parts = parts[:1] if long else [*parts, data]
-    if parts and not inside:
-        yield place, b" ".join(parts), long
+        place = place if lines else offset
+        length += size + 1
+        if length <= most or not lines:
+            lines.append(line)
+    if lines:
+        yield place, b" ".join(lines), length
 
 
-def _after_blank(file: InputFile, start: int) -> bool:
-    """Tell whether the first line that begins at or behind ``start`` follows a blank one."""
-    with _seekable(file) as source:
-        source.seek(max(start - BLOCK, 0))
-        before = source.read(start - max(start - BLOCK, 0))
-        rest = next(lines(source, start, _SAMPLE), (0, b"", False))[1] if not before.endswith(b"\n") else b""
-    line = (before.removesuffix(b"\n") + rest).rpartition(b"\n")[2]
-    return not line.strip()
-
-
-def _read_gz(file: InputFile, start: int, stop: int, settings: Input, maker: _Maker) -> Iterator[Document | Reject]:  # noqa: ARG001
-    """Yield the records of a compressed file; its rows count from 0."""
-    with _seekable(file) as raw, gzip.open(raw) as source:
-        for row, (_, data, long) in enumerate(lines(source, 0, settings.max_record_bytes)):  # type: ignore[arg-type]
-            if long:
-                yield maker.reject(row, "too_long", data)
-            elif data.strip():
-                yield maker.line(row, data.removeprefix(_BOM) if row == 0 else data)
-
-
-def _read_rows(file: InputFile, start: int, stop: int, settings: Input, maker: _Maker) -> Iterator[Document | Reject]:
-    """Yield the records of some row groups or record batches; rows count from the file's first."""
-    wanted = {settings.id, settings.text, settings.tokens, settings.turns, "segments", *settings.keep}
-    with _seekable(file) as source:
-        row, parts = _parquet(source, start, stop, wanted) if file.format == "parquet" else _arrow(source, start, stop)
-        for part in parts:
-            columns = [name for name in part.schema.names if name in wanted]
-            for at in range(0, part.num_rows, _ROWS):
-                for record in part.select(columns).slice(at, _ROWS).to_pylist():
-                    yield _sized(maker, row, record, settings.max_record_bytes)
-                    row += 1
-
-
-def _sized(maker: _Maker, row: int, record: Mapping[str, Any], limit: int) -> Document | Reject:
-    """Return the document of a row, or its reject where its text is over the limit."""
-    text = record.get(maker.settings.text)
-    if isinstance(text, str) and len(text.encode("utf-8", "surrogatepass")) > limit:
-        return maker.reject(row, "too_long", text[:_SAMPLE])
-    return maker.record(row, record)
-
-
-def _parquet(source: Any, start: int, stop: int, wanted: set[str]) -> tuple[int, Iterator[Any]]:
-    """Return the number of the first row, and the row groups [start, stop); -1: all."""
-    file = pq.ParquetFile(source)
-    stop = file.num_row_groups if stop < 0 else stop
-    before = sum(file.metadata.row_group(i).num_rows for i in range(start))
-    columns = [name for name in file.schema_arrow.names if name in wanted]
-    return before, (file.read_row_group(i, columns=columns) for i in range(start, stop))
-
-
-def _arrow(source: Any, start: int, stop: int) -> tuple[int, Iterator[Any]]:
-    """Return the number of the first row, and the record batches [start, stop); -1: all."""
-    batches = list(_batches(source))  # memory-mapped: no row is read yet
-    stop = len(batches) if stop < 0 else stop
-    return sum(batch.num_rows for batch in batches[:start]), iter(batches[start:stop])
-
-
-def _batches(source: Any) -> Iterator[pa.RecordBatch]:
-    """Yield the record batches of an Arrow file in the stream format or the file format."""
+def _after_blank(stream: pa.NativeFile, place: int) -> bool:
+    """Return whether the line before the one that starts at ``place`` is blank, or there is none."""
+    position = stream.tell()
     try:
-        yield from pa.ipc.open_stream(source)
-    except pa.ArrowInvalid:
-        source.seek(0)
-        reader = pa.ipc.open_file(source)
-        yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+        return _blank_before(stream, place - 1)
+    finally:
+        stream.seek(position)
 
 
-def _seekable(file: InputFile) -> Any:
-    """Open a file for reading at any place; a local Arrow file is memory-mapped."""
-    system, path = open_path(file.path)
-    if file.format == "arrow" and isinstance(system, fs.LocalFileSystem):
-        return pa.memory_map(path)
-    return system.open_input_file(path)
+def _blank_before(stream: pa.NativeFile, end: int) -> bool:
+    """Return whether the line that ends at ``end`` is blank, reading backwards."""
+    while end > 0:
+        begin = max(0, end - 4096)
+        data = stream.read_at(end - begin, begin)
+        line = data[data.rfind(b"\n") + 1 :]
+        if (line.removeprefix(_BOM) if begin == 0 else line).strip():
+            return False
+        if len(line) < len(data):
+            return True
+        end = begin
+    return True
+
+
+FORMATS: Mapping[str, Format] = {
+    "jsonl.gz": _GzipJsonLines(),
+    "jsonl": _JsonLines(),
+    "txt": _Text(),
+    "parquet": _Parquet(),
+    "arrow": _Arrow(),
+}
+"""The formats by their endings."""

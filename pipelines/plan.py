@@ -1,5 +1,6 @@
 """The plan: all that a build fixes before its first shard, and the digest of all of it that can change a byte."""
 
+import hashlib
 import importlib.metadata
 import platform
 import secrets
@@ -17,7 +18,7 @@ from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
 from pipelines.sources import find_files, make_units
 from pipelines.splits import Splitter
 
-__all__ = ["Plan", "check_inputs", "draft", "fill", "identity"]
+__all__ = ["Plan", "check_inputs", "digest_pool", "draft", "fill", "identity"]
 
 Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
 
@@ -166,7 +167,7 @@ def fill(plan: Plan, run: Run, scan: Scan) -> Plan:
     plan = replace(
         plan,
         classes=classes,
-        pool=digest_json(pool.decode("utf-8", "surrogatepass")),
+        pool=digest_pool(pool),
         moved=moved,
         dropped=dropped,
         content=digest_json(found["units"]),
@@ -174,6 +175,11 @@ def fill(plan: Plan, run: Run, scan: Scan) -> Plan:
     plan = replace(plan, digest=digest_json(identity(plan)))
     folder.write(PLAN, to_json(plan.to_json(), indent=1))
     return plan
+
+
+def digest_pool(data: bytes) -> str:
+    """Return the blake2b of a pool file."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:

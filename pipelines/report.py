@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.books import add_up
+from pipelines.layout import SPLITS
 from pipelines.plan import Plan
 
 __all__ = ["BuildReport", "make_report"]
@@ -82,6 +83,7 @@ def make_report(
         complete: it was all there before.
     """
     books = {} if manifest is None else {key: manifest[key] for key in ("records", "passages", "splits", "conflicts")}
+    books = _ordered(books)
     splits = {name: split["rows"] for name, split in books.get("splits", {}).items()}
     faults = list(_faults(plan, books)) if books else []
     failures = [_failure(report) for report in reports if "error" in report]
@@ -100,6 +102,13 @@ def make_report(
         failures=failures,
         retry=retry,
     )
+
+
+def _ordered(books: dict[str, Any]) -> dict[str, Any]:
+    """Return books with their splits in the order that readers expect."""
+    if not books:
+        return books
+    return books | {"splits": {name: books["splits"][name] for name in SPLITS if name in books["splits"]}}
 
 
 def _task_labels(books: Mapping[str, Any]) -> dict[str, dict[str, int]]:

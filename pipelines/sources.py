@@ -1,13 +1,20 @@
 """The input: which files there are, the units they are cut into, and the documents that stand in a unit."""
 
 import glob
-import itertools
+import json
 import os
+import posixpath
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice, pairwise
 
-from pyarrow import fs
+import pyarrow as pa
+import pyarrow.fs as pafs
 
-from pipelines.formats import count_parts, open_path, read_range
+from pipelines.formats import FORMATS, locate
+from pipelines.parse import Parser
 from pipelines.recipe import Input
 from pipelines.records import Document, InputFile, Range, Reject, Turn, Unit
 
@@ -39,153 +46,211 @@ REASONS = (
 )
 """Why a record, or with ``file`` a whole file, cannot be used."""
 
-ENDINGS = (".jsonl.gz", ".jsonl", ".parquet", ".arrow", ".txt")
-"""Endings of files that can be read; others are skipped and listed."""
-
 _SPLITS = ("train", "validation", "test")
 _MIB = 1 << 20
+_UNITS = 64
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file before it has a name."""
+
+    path: str
+    root: str
+    """The folder that was given, or the one the file lies in."""
+    split: str
+    info: pafs.FileInfo
+    part: str = ""
+    """Name of a dataset's split that is none of ours: the file is skipped."""
 
 
 def find_files(settings: Input) -> tuple[list[InputFile], list[str]]:
-    """Return the files of the input, sorted by name, and the names of those whose ending is unknown.
+    """Return the files to read, sorted by name, and the names of those that are skipped for their ending.
+
+    Folders are read recursively; in them, names that begin with ``.`` or ``_`` do not count, and of a Hugging Face
+    dataset only its data files do, in their splits.
 
     Raises:
-        FileNotFoundError: a path names nothing.
-        ValueError: both files and splits are given, or nothing can be read.
+        ValueError: a path that matches nothing, nothing that can be read, a file in two splits, or an encoding whose
+            lines cannot be told apart.
     """
     _check_encoding(settings.encoding)
-    given = {split: getattr(settings, split) for split in _SPLITS if getattr(settings, split)}
-    if settings.files and given:
-        raise ValueError("input has both `files` and splits of its own (train, validation, test); give one of them")
-    found: dict[str, tuple[fs.FileInfo, str]] = {}
-    for split, paths in (given or {"": settings.files}).items():
-        for path in paths:
-            for info, uri in _expand(path):
-                found.setdefault(uri, (info, split or _own_split(uri)))
-    if not found:
-        raise ValueError("no input; give files, folders or globs of text, for example: auxloom build texts/ --out data")
-    common = os.path.commonpath([os.path.dirname(uri) for uri in found]) if len(found) > 1 else ""
-    usable, skipped = [], []
-    for uri, (info, split) in found.items():
-        name = os.path.relpath(uri, common) if common else os.path.basename(uri)
-        ending = _ending(uri)
-        if ending:
-            usable.append(InputFile(name, uri, ending[1:], info.size, info.mtime.isoformat(), split))
-        else:
-            skipped.append(name)
-    if not usable:
-        listed = ", ".join(sorted(skipped)[:3])
-        raise ValueError(f"nothing to read: {listed} have none of the endings {', '.join(ENDINGS)}")
-    if not sum(file.size for file in usable):
-        raise ValueError(f"nothing to read: {', '.join(file.name for file in usable[:3])} are empty")
-    return sorted(usable, key=lambda file: file.name), sorted(skipped)
+    given = [("", path) for path in settings.files]
+    given += [(split, path) for split in _SPLITS for path in getattr(settings, split)]
+    if not given:
+        raise ValueError("no input; give files, folders or globs, for example: auxloom build book.txt --out out")
+    if settings.files and len(given) > len(settings.files):
+        raise ValueError("[input] has files and given splits; give either files, or train, validation and test")
+    found: dict[str, _Found] = {}
+    for split, path in given:
+        for item in _find(path, split):
+            if found.setdefault(item.path, item).split != item.split:
+                raise ValueError(f"{item.path} is in two splits; give it to one of {', '.join(_SPLITS)}")
+    files, skipped = _named(list(found.values()))
+    if not any(file.size for file in files):
+        what = f"{len(files)} empty files" if files else f"{len(skipped)} files of other kinds"
+        raise ValueError(f"nothing to read in {', '.join(path for _, path in given)}: {what}; {_ENDINGS}")
+    return files, skipped
+
+
+_ENDINGS = f"auxloom reads {', '.join('.' + ending for ending in FORMATS)}"
 
 
 def _check_encoding(encoding: str) -> None:
-    """Refuse an encoding in which lines cannot be found byte by byte."""
+    """Refuse an encoding that Python does not know, or whose line breaks are no single bytes."""
     try:
-        fits = "\n".encode(encoding) == b"\n"
+        plain = "\n".encode(encoding) == b"\n"
     except LookupError:
         raise ValueError(
-            f"input.encoding {encoding!r} is unknown to Python; give a name such as utf-8 or cp1252"
+            f"unknown encoding {encoding!r}; give one that Python knows, such as utf-8 or cp1252"
         ) from None
-    if not fits:
-        raise ValueError(
-            f"input.encoding {encoding!r} does not write a line break as one byte; convert the files to utf-8"
-        )
+    if not plain:
+        raise ValueError(f"files in {encoding} cannot be cut into lines; convert them to utf-8 first")
 
 
-def _expand(path: str) -> list[tuple[fs.FileInfo, str]]:
-    """Return the files that a path, folder or glob names, with the path of each."""
-    if "://" not in path and glob.has_magic(path) and not os.path.exists(path):
-        matches = sorted(glob.glob(path, recursive=True))
-        if not matches:
-            raise FileNotFoundError(f"no file matches {path!r}; give files, folders or globs that exist")
-        return [item for match in matches for item in _expand(match)]
-    system, inner = open_path(path)
-    info = system.get_file_info(inner)
-    scheme = path.partition("://")[0] + "://" if "://" in path else ""
-    if info.type == fs.FileType.NotFound:
-        raise FileNotFoundError(f"no such input: {path}; give a file, a folder or a glob that exists")
-    if info.type == fs.FileType.File:
-        return [(info, scheme + inner)]
-    below = system.get_file_info(fs.FileSelector(inner, recursive=True))
-    files = [item for item in below if item.type == fs.FileType.File and not _hidden(item.path[len(inner) :])]
-    if not files:
-        raise FileNotFoundError(f"the folder {path} holds no files; give one with {', '.join(ENDINGS)} files")
-    shards = [item for item in files if _ending(item.path) == ".arrow"]
-    if any(item.base_name in {"state.json", "dataset_dict.json"} for item in files) and shards:
-        files = [item for item in shards if item.base_name.startswith("data-")]  # a dataset saved to disk
-    return [(item, scheme + item.path) for item in files]
+def _find(path: str, split: str) -> list[_Found]:
+    """Return the files that one given path stands for."""
+    system, inner = locate(path) if path else (None, "")
+    info = system.get_file_info(inner) if system else None
+    prefix = path[: len(path) - len(inner)] if "://" in path and path.endswith(inner) else ""
+    if info is not None and info.type == pafs.FileType.File:
+        return [
+            _Found(path, posixpath.dirname(path) if prefix else os.path.dirname(os.path.abspath(path)), split, info)
+        ]
+    if info is not None and info.type == pafs.FileType.Directory:
+        return _walk(system, inner, prefix, split)
+    matches = _matches(system, inner, prefix) if glob.has_magic(path) else []
+    if not matches:
+        raise ValueError(f"no input at {path!r}; give a file, a folder, or a glob that matches some")
+    return [item for match in matches for item in _find(match, split)]
 
 
-def _hidden(path: str) -> bool:
-    """Tell whether a part of a path begins with . or _ ."""
-    return any(part[:1] in {".", "_"} for part in path.strip("/").split("/"))
+def _matches(system: pafs.FileSystem, inner: str, prefix: str) -> list[str]:
+    """Return the paths that a glob matches, sorted."""
+    if not prefix:
+        return sorted(glob.glob(inner, recursive=True))
+    base = inner[: next(i for i, letter in enumerate(inner) if letter in "*?[")].rpartition("/")[0]
+    infos = system.get_file_info(pafs.FileSelector(base, allow_not_found=True, recursive=True))
+    return sorted(prefix + item.path for item in infos if fnmatchcase(item.path, inner))
 
 
-def _ending(path: str) -> str:
-    """Return the known ending of a path, or nothing."""
-    lower = path.lower()
-    return next((ending for ending in ENDINGS if lower.endswith(ending)), "")
+def _walk(system: pafs.FileSystem, folder: str, prefix: str, split: str) -> list[_Found]:
+    """Return the files of a folder, and of a dataset in it only its data files."""
+    root = folder if prefix else os.path.abspath(folder)
+    infos = system.get_file_info(pafs.FileSelector(root, recursive=True))
+    below = {posixpath.relpath(info.path, root): info for info in infos if info.type == pafs.FileType.File}
+    datasets = {posixpath.dirname(name) for name in below if posixpath.basename(name) == "dataset_dict.json"}
+    parts = {posixpath.dirname(name) for name in below if posixpath.basename(name) == "state.json"}
+    data = {name for part in parts for name in _data_files(system, root, part)}
+    found = []
+    for name in sorted(below):
+        if any(piece[0] in "._" for piece in name.split("/")):
+            continue
+        part = posixpath.dirname(name)
+        if name not in data and any(_within(name, place) for place in datasets | parts):
+            continue
+        own = posixpath.basename(part) if name in data and posixpath.dirname(part) in datasets else ""
+        stranger = own if own not in _SPLITS else ""
+        item = _Found(prefix + below[name].path, prefix + root, split or own, below[name], stranger)
+        found.append(item)
+    return found
 
 
-def _own_split(uri: str) -> str:
-    """Return the split that a shard of a saved dataset lies in."""
-    folder, name = os.path.split(uri)
-    split = os.path.basename(folder)
-    return split if name.startswith("data-") and uri.endswith(".arrow") and split in _SPLITS else ""
+def _within(name: str, folder: str) -> bool:
+    """Return whether a file lies in a folder or below it."""
+    return folder == "" or name.startswith(f"{folder}/")
+
+
+def _data_files(system: pafs.FileSystem, root: str, part: str) -> list[str]:
+    """Return the data files of a Hugging Face dataset in one folder, which may hold cached ones besides."""
+    with system.open_input_stream(posixpath.join(root, part, "state.json")) as stream:
+        try:
+            files = json.loads(stream.read())["_data_files"]
+            return [posixpath.join(part, item["filename"]) for item in files]
+        except (ValueError, KeyError, TypeError):
+            return []
+
+
+def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
+    """Return the files with names below their common folder, sorted, and the names of those of unknown kinds."""
+    remote = {"://" in item.path for item in found}
+    if len(remote) > 1:
+        raise ValueError("local paths and URIs cannot be mixed; give all inputs in one place")
+    roots = [item.root for item in found]
+    common = posixpath.commonpath(roots) if roots else ""
+    files, skipped = [], []
+    for item in found:
+        path = item.path if "://" in item.path else os.path.abspath(item.path)
+        name = posixpath.relpath(path, common)
+        ending = next((ending for ending in FORMATS if name.lower().endswith(f".{ending}")), "")
+        if item.part:
+            skipped.append(f"{name} (split {item.part!r}; give its folder by itself to use it)")
+        elif not ending:
+            skipped.append(name)
+        else:
+            changed = item.info.mtime.isoformat() if item.info.mtime else ""
+            files.append(InputFile(name, item.path, ending, item.info.size or 0, changed, item.split))
+    return sorted(files, key=lambda file: file.name), sorted(skipped)
 
 
 def make_units(files: Sequence[InputFile], unit_bytes: int, *, limit: int = 0) -> list[Unit]:
-    """Cut the input into units of about ``unit_bytes`` (0: total / 64, between 1 and 64 MiB).
+    """Cut the files into units of equal size, about ``unit_bytes``, never of more than that for text.
 
-    With ``limit`` (`Input.limit`) a file is never cut, so that its first records can be counted. The cuts decide which
-    shard a record goes to, never which records there are or what their ids are.
+    Args:
+        files: in the order in which they are read.
+        unit_bytes: 0 means total / 64, between 1 and 64 MiB.
+        limit: `Input.limit`; a file of which only the first records are read is not cut.
     """
     total = sum(file.size for file in files)
-    size = unit_bytes or min(max(total // 64, _MIB), 64 * _MIB)
-    units: list[Unit] = []
-    ranges: list[Range] = []
-    used = 0
+    wanted = unit_bytes or min(max(-(-total // _UNITS), _MIB), 64 * _MIB)
+    size = -(-total // -(-total // wanted)) if total else 1
+    units: dict[int, list[Range]] = {}
+    place = 0
     for number, file in enumerate(files):
-        for piece, weight in _pieces(number, file, size, size - used, whole=bool(limit)):
-            if ranges and used + weight > size:
-                units.append(Unit(len(units), tuple(ranges)))
-                ranges, used = [], 0
-            ranges.append(piece)
-            used += weight
-    if ranges:
-        units.append(Unit(len(units), tuple(ranges)))
-    return units
+        for unit, start, stop in _ranges(file, place, size, whole=limit > 0):
+            units.setdefault(unit, []).append(Range(number, start, stop))
+        place += file.size
+    return [Unit(index, tuple(units[unit])) for index, unit in enumerate(sorted(units))]
 
 
-def _pieces(number: int, file: InputFile, size: int, room: int, *, whole: bool) -> Iterator[tuple[Range, int]]:
-    """Yield the ranges of one file that no unit divides, with their bytes; the first may fill a unit that has room."""
-    if whole or file.format == "jsonl.gz":
-        yield Range(number, 0, -1), file.size
-    elif file.format in {"txt", "jsonl"}:
-        start, room = 0, room if room > size // 2 else size
-        while start < file.size:
-            stop = min(start + room, file.size)
-            yield Range(number, start, stop), stop - start
-            start, room = stop, size
-    else:
-        parts = count_parts(file)
-        for part in range(max(parts, 1)):
-            yield Range(number, part, part + 1 if parts else -1), max(file.size // max(parts, 1), 1)
+def _ranges(file: InputFile, place: int, size: int, *, whole: bool) -> Iterator[tuple[int, int, int]]:
+    """Yield (unit, start, stop) of a file that starts ``place`` bytes behind the start of all input."""
+    form = FORMATS[file.format]
+    if form.bytewise and not whole:
+        unit = place // size
+        cuts = [0, *range((unit + 1) * size - place, file.size, size), file.size]
+        for step, (start, stop) in enumerate(pairwise(cuts)):
+            if start < stop:
+                yield unit + step, start, stop
+        return
+    parts = file.size if form.bytewise else _parts(file)
+    owners = [place // size] if whole or not parts else [(place + file.size * i // parts) // size for i in range(parts)]
+    for unit in dict.fromkeys(owners):
+        last = parts if whole else bisect_right(owners, unit)
+        yield unit, owners.index(unit), last
+
+
+def _parts(file: InputFile) -> int:
+    """Return the number of parts of a file; one that cannot be read counts as one, which will say so."""
+    try:
+        return FORMATS[file.format].parts(file.path)
+    except (OSError, pa.ArrowException):
+        return 1
 
 
 def read_unit(unit: Unit, files: Sequence[InputFile], settings: Input, group: str = "") -> Iterator[Document | Reject]:
-    """Yield the documents of a unit in the order of the input, and a reject for each record that is none.
+    """Yield every record of a unit, as a document or as a reject.
+
+    Where a unit ends changes neither which records are read nor their ids. Blank lines of text are no records. An
+    id that the input repeats is not noticed here.
 
     Args:
         unit: what to read.
-        files: all files of the input.
+        files: all files of the build.
         settings: names of fields, encoding, limits.
-        group: what stays on one side of a split: "" own id, else a block of 64 kB; "file"; or a kept field.
+        group: `Split.group`: "", "file", or a kept field.
     """
     for part in unit.ranges:
         file = files[part.file]
-        found = read_range(file, part.start, part.stop, settings, group)
-        yield from itertools.islice(found, settings.limit or None)
+        records = FORMATS[file.format].read(Parser(file, settings, group), part.start, part.stop)
+        yield from islice(records, settings.limit) if settings.limit else records

@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 
 from labelers.passages import BoolArray, IntArray, Vocabulary, ragged_take
 
-__all__ = ["Tokeniser", "clean"]
+__all__ = ["Tokeniser", "clean", "is_empty"]
 
 _MAX_CHUNKS = 300_000
 """Chunks that are remembered; some 50 MB. More of them start the memory anew."""
 
-_CONTROLS = {code: None for code in (*range(9), *range(14, 28), *range(127, 133), *range(134, 160))}
+_CONTROLS = dict.fromkeys((*range(9), *range(14, 28), *range(127, 133), *range(134, 160)))
 """Control characters that are no white space (Unicode category Cc)."""
 
 
@@ -35,6 +35,11 @@ def clean(text: str) -> str:
     if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
         return text
     return " ".join(text.translate(_CONTROLS).removeprefix("\ufeff").split())
+
+
+def is_empty(text: str) -> bool:
+    """Return whether nothing is left of a text when it is clean."""
+    return not text[:1].isalnum() and not clean(text)
 
 
 class Tokeniser:

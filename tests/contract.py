@@ -27,6 +27,12 @@ class Outcome:
     """The view that its labels are aligned to; ``edit`` counts in its own edits."""
     columns: dict[str, pa.Array]
     woven: bool
+    whole: View
+    """The same view; ``edit`` counts in ``edits``."""
+    edits: Edits
+    """All edits that the view was woven from."""
+    wins: BoolArray
+    """bool per edit of the proposal: it was made."""
 
 
 def own(labeler: Labeler, batch: PassageBatch, corpus: Corpus, seed: int = 0) -> Outcome:
@@ -35,7 +41,10 @@ def own(labeler: Labeler, batch: PassageBatch, corpus: Corpus, seed: int = 0) ->
     proposal = labeler.propose(batch, corpus, draws)
     view = weave(batch, proposal.edits)
     columns = labeler.label(batch, corpus, draws, proposal, view)
-    return Outcome(labeler, batch, corpus, proposal, view, columns, woven=False)
+    wins = np.ones(len(proposal.edits), bool)
+    return Outcome(
+        labeler, batch, corpus, proposal, view, columns, woven=False, whole=view, edits=proposal.edits, wins=wins
+    )
 
 
 def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed: int = 0) -> list[Outcome]:
@@ -49,7 +58,8 @@ def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed
     part = np.repeat(np.arange(len(made)), [wins.sum() for wins in made])
     number = np.concatenate([np.flatnonzero(wins) for wins in made])
     order = merged.order()
-    view = weave(batch, merged.take(order))
+    edits = merged.take(order)
+    view = weave(batch, edits)
     outcomes = []
     for i, (labeler, proposed, wins) in enumerate(zip(labelers, proposals, made, strict=True)):
         proposal = _after_conflicts(labeler, proposed, wins)
@@ -57,7 +67,9 @@ def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed
         to_own = np.append(np.where(part == i, number, -1)[order], -1)
         mine = dataclasses.replace(view, edit=to_own[view.edit])
         columns = labeler.label(batch, corpus, labeler.draws(seed), proposal, mine, joint=True)
-        outcomes.append(Outcome(labeler, batch, corpus, proposal, mine, columns, woven=True))
+        outcomes.append(
+            Outcome(labeler, batch, corpus, proposal, mine, columns, woven=True, whole=view, edits=edits, wins=wins)
+        )
     return outcomes
 
 

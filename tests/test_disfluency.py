@@ -15,7 +15,6 @@ from passages import dialogue, passages
 from labelers.disfluency import Disfluency
 from labelers.donors import Text
 from labelers.edits import weave
-from labelers.fluency import disfluent_segments
 from labelers.labeler import Corpus, load
 from labelers.ngrams import Case, Ngrams
 from labelers.passages import PassageBatch, Vocabulary
@@ -217,11 +216,12 @@ def test_inserted_ngrams_come_from_the_pool(made: SimpleNamespace) -> None:
     assert found > 1_000
 
 
-def test_an_insertion_repeats_nothing() -> None:
+@pytest.mark.parametrize("profile", ["uniform", "conversational"])
+def test_an_insertion_repeats_nothing(profile: str) -> None:
     """No word of an inserted n-gram's edges stands beside it, and no one to three words follow themselves."""
     vocabulary = Vocabulary()
     sample = texts(1_000)
-    result = apply(passages(sample, vocabulary), corpus(vocabulary, SENTENCES), Disfluency(profile="conversational"))
+    result = apply(passages(sample, vocabulary), corpus(vocabulary, SENTENCES), Disfluency(profile=profile))
     edits, tags = result.proposal.edits, result.proposal.state["tags"]
     inserted = [
         e
@@ -240,6 +240,41 @@ def test_an_insertion_repeats_nothing() -> None:
         assert said[: len(rest)] != rest[: len(said)]
         assert left[-1:] != said[:1]
         assert left[-1:] != said[-1:]
+
+
+def test_an_insertion_continues_no_phrase() -> None:
+    """Two words that end the left context do not begin the insertion."""
+    vocabulary = Vocabulary()
+    batch = passages(["She wore a red hat with feathers to every wedding in town ."] * 2_000, vocabulary)
+    result = apply(batch, corpus(vocabulary, ["Our red hat hung beside her grey coat all winter ."]))
+    edits, starts = result.proposal.edits, set()
+    for e in range(len(edits)):
+        written = slice(*edits.write_offsets[e : e + 2])
+        if (edits.copies[written] < 0).any() and edits.start[e] - batch.offsets[edits.rows[e]] == 5:
+            starts.add(tuple(vocabulary.texts[code] for code in edits.codes[written][:2]))
+    assert ("hung", "beside") in starts
+    assert ("red", "hat") not in starts
+
+
+def test_a_repeat_ends_with_another_word_than_the_one_before_it() -> None:
+    """In "by day and by" nobody could tell a copy of "day and by" from one of "by day and"."""
+    vocabulary = Vocabulary()
+    batch = passages(["We came by day and by night over the hills ."] * 1_000, vocabulary)
+    edits = apply(batch, Corpus(), avoid=np.zeros(len(vocabulary), bool)).proposal.edits
+    last = np.maximum.reduceat(edits.copies, edits.write_offsets[:-1])
+    at = np.flatnonzero((last > edits.start) & (edits.start > 0))
+    assert len(at) > 300
+    assert (batch.codes[last[at]] != batch.codes[edits.start[at] - 1]).all()
+
+
+def test_a_word_that_may_follow_itself_is_not_repeated_alone() -> None:
+    """A repeated "very" would read as emphasis."""
+    vocabulary = Vocabulary()
+    batch = passages(["They had a very long walk and a very cold bath ."] * 500, vocabulary)
+    rows = apply(batch, corpus(vocabulary), Disfluency(max_ngram=1)).rows
+    doubled = {left for row in rows for left, right in pairwise(row["tokens"]) if left == right}
+    assert "walk" in doubled
+    assert not doubled & {"very", "long", "had"}
 
 
 def test_each_corrupted_segment_has_one_to_three_places(made: SimpleNamespace) -> None:
@@ -376,6 +411,7 @@ def test_disfluent_segments_are_recognised(text: str) -> None:
         "He said very , very little on the way home",
         "I gave an answer to the theatre in the inner town",
         "Do you know the man who carries the ladder",
+        "He is sure that you know , and so is she",
         "More and more people walk along the new canal",
     ],
 )
@@ -391,9 +427,10 @@ def test_some_pairs_are_fluent_in_writing_alone() -> None:
     assert _disfluent(text, spoken=True) == [True]
 
 
-def test_a_lone_consonant_is_a_cut_word_in_speech() -> None:
-    """Transcribers leave "r" and "w" of words that were begun; writers use them as names."""
-    text = "We call the radius r in the second part of the proof"
+@pytest.mark.parametrize("cut", ["r", "th"])
+def test_unknown_forms_of_one_or_two_letters_are_cut_words_in_speech(cut: str) -> None:
+    """Transcribers leave "r" and "th" of words that were begun; writers use them as names."""
+    text = f"We call the radius {cut} in the second part of the proof"
     assert _disfluent(text, spoken=False) == [False]
     assert _disfluent(text, spoken=True) == [True]
 
@@ -410,13 +447,14 @@ def test_disfluent_sentences_of_the_pool_are_not_inserted() -> None:
 def test_a_repeat_does_not_cross_segments() -> None:
     """The same word at the end of one sentence and the start of the next is no repair."""
     assert _disfluent("We came to the harbour . Harbour walls are thick here", spoken=True) == [False, False]
+    batch = dialogue([[("A", "He told us to look at the sea"), ("B", "Seagulls and the sea are all I know")]])
+    assert not Text.of(batch, Case.of(None), 6).disfluent.any()
 
 
 def _disfluent(text: str, *, spoken: bool) -> list[bool]:
     """Return which segments of a text count as disfluent."""
     batch = dialogue([[("A", text)]]) if spoken else passages([text])
-    none = np.zeros(len(batch.vocabulary), bool)
-    return disfluent_segments(batch, Ngrams.of(batch, none, 6).word).tolist()
+    return Text.of(batch, Case.of(None), 6).disfluent.tolist()
 
 
 def test_a_disfluent_segment_is_neither_corrupted_nor_called_fluent() -> None:
@@ -504,6 +542,16 @@ def test_spaces_tell_what_is_written_together() -> None:
     units = Ngrams.of(batch, np.zeros(len(batch.vocabulary), bool), 6)
     assert units.start.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert units.end.tolist() == [1, 2, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_a_deletion_at_the_front_stops_before_a_quotation() -> None:
+    """The words before an opening quote are not all deleted, and the quotes stay."""
+    vocabulary = Vocabulary()
+    text = 'Then he said , " come in , it is late and cold out there . "'
+    rows = apply(passages([text] * 500, vocabulary), corpus(vocabulary)).rows
+    shorter = [row["tokens"] for row in rows if len(row["tokens"]) < len(row["source"])]
+    assert {tokens[0] for tokens in shorter} == {"Then", "He", "Said"}
+    assert {tokens.count('"') for tokens in shorter} == {2}
 
 
 def test_deletions_start_behind_a_word() -> None:

@@ -102,7 +102,9 @@ Scores on constructed labels tell whether a task can be learnt, not whether lear
 
 def printed(*, terminal: bool) -> str:
     """Return what is printed on a terminal, or elsewhere."""
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=140, color_system="standard")
+    console = Console(
+        file=io.StringIO(), force_terminal=terminal, width=140 if terminal else 40, color_system="standard"
+    )
     show(report([entry(0.41, 0.5, 0.6, probe=0.4), entry(0.3, 0.4, 0.5, probe=0.45)]), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -157,11 +159,11 @@ class Letters:
 
 
 def made(count: int) -> Split:
-    """Return rows "a a b", a D on the first a; the second word is hidden."""
+    """Return rows "a a bb", a D on the first a; the second word is hidden."""
     struct = pa.struct([("label", pa.list_(pa.int8())), ("draw", pa.list_(pa.uint8()))])
     table = pa.table({
         "document": [f"d{i}" for i in range(count)],
-        "tokens": pa.array([["a", "a", "b"]] * count),
+        "tokens": pa.array([["a", "a", "bb"]] * count),
         "made": pa.array([{"label": [1, 0, 0], "draw": [200, 0, 200]}] * count, struct),
     })  # fmt: skip
     return Split("made", table)
@@ -211,7 +213,7 @@ def test_probes_see_the_rows_that_the_model_saw(tmp_path: Path) -> None:
     assert first["probes"][0]["train_rows"] == 28
     assert first["clear_of_probe"] is False
     assert second["labels"]["train"] == 45
-    assert second["probes"][0]["value"] == pytest.approx(-np.log(60 / 92))
+    assert second["probes"][0]["value"] == pytest.approx(-np.log(60 / 61))
     assert second["clear_of_probe"] is True
     assert found["not_trained"] == {"story": "no decoder"}
     assert (found["dataset"]["digest"], found["settings"], found["run"]) == ("abc", {"seed": 3}, {"steps": 7})

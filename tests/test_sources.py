@@ -1,267 +1,381 @@
-"""The input: every format, every bad record, and cuts that change nothing."""
+"""Input: which files are read, how they are cut, what becomes of each record."""
 
 import gzip
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.recipe import Input
-from pipelines.sources import REASONS, Document, Reject, find_files, make_units, read_unit
+from pipelines.sources import REASONS, Document, Range, Reject, Turn, Unit, find_files, make_units, read_unit
 
 
-def read(settings: Input, unit_bytes: int = 1 << 20, group: str = "") -> list[Document | Reject]:
-    """Return every record of an input."""
-    files, _ = find_files(settings)
-    units = make_units(files, unit_bytes, limit=settings.limit)
-    return [item for unit in units for item in read_unit(unit, files, settings, group)]
+def records(path: Path, unit_bytes: int = 0, group: str = "", **options: Any) -> list[Document | Reject]:
+    """Return all records of a path, read unit by unit."""
+    form = Input(files=(str(path),), **options)
+    files, _ = find_files(form)
+    units = make_units(files, unit_bytes, limit=form.limit)
+    return [item for unit in units for item in read_unit(unit, files, form, group)]
 
 
-def write(path: Path, data: bytes | str) -> str:
-    """Write a file and return its path."""
+def write(folder: Path, name: str, data: bytes | Sequence[Any]) -> Path:
+    """Write bytes, or one JSON line per object."""
+    path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return str(path)
+    if not isinstance(data, bytes):
+        data = b"".join(json.dumps(item).encode() + b"\n" for item in data)
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return path
 
 
-def jsonl(path: Path, *records: Any) -> str:
-    """Write records as lines of JSON; a string stands as it is."""
-    lines = [item if isinstance(item, str) else json.dumps(item) for item in records]
-    return write(path, "\n".join(lines) + "\n")
+def texts(items: Sequence[Document | Reject]) -> list[str]:
+    """Return texts, and reasons of rejects in angle brackets."""
+    return [f"<{item.reason}>" if isinstance(item, Reject) else item.text for item in items]
 
 
 def test_a_line_of_text_is_a_document_named_by_its_byte_offset(tmp_path: Path) -> None:
-    """Offsets count bytes, not characters; blank lines are no records; both line ends are understood."""
-    path = write(tmp_path / "a.txt", "\ufeffÜber uns.\r\n\n  \nSecond line.\nlast")
-    found = read(Input(files=path))
+    """Line ends of both kinds, a byte order mark and blank lines are no part of a document."""
+    path = write(tmp_path, "a.txt", "\ufeffÉtude one.\r\n\n  \nTwo\x00.\nThree".encode())
+    found = records(path)
     assert [(item.id, item.text) for item in found] == [
-        ("a.txt:0", "Über uns."),
-        ("a.txt:19", "Second line."),
-        ("a.txt:32", "last"),
+        ("a.txt:0", "Étude one."),
+        ("a.txt:20", "Two\x00."),
+        ("a.txt:26", "Three"),
     ]
+    assert {item.group for item in found} == {"a.txt:0"}
 
 
-def test_a_paragraph_between_blank_lines_is_a_document_if_asked(tmp_path: Path) -> None:
-    """Inner line breaks become one space each."""
-    path = write(tmp_path / "a.txt", "one\ntwo\n\n\nthree\n")
-    found = read(Input(files=path, paragraphs="blank"))
-    assert [(item.id, item.text) for item in found] == [("a.txt:0", "one two"), ("a.txt:10", "three")]
+def test_paragraphs_between_blank_lines_are_documents_on_request(tmp_path: Path) -> None:
+    """Their inner line breaks become one space."""
+    path = write(tmp_path, "a.txt", b"\n\nOne\ntwo\r\nthree.\n \nFour\n\n\n")
+    found = records(path, paragraphs="blank")
+    assert [(item.id, item.text) for item in found] == [("a.txt:2", "One two three."), ("a.txt:20", "Four")]
 
 
-TEXT = st.lists(st.sampled_from(["", " ", "a", "some words here", "é", "x" * 40]), max_size=12)
+LINES = st.lists(st.sampled_from([b"", b" ", b"a", b"bc d", b"x" * 9, b"\xc3\xa9", b"\r"]), max_size=12)
 
 
-@given(TEXT, st.integers(1, 60), st.sampled_from(["line", "blank"]), st.sampled_from(["\n", "\r\n"]))
-def test_cuts_change_no_record(lines: list[str], size: int, paragraphs: Any, end: str) -> None:
-    """Whatever the size of a unit, the records and their ids are those of the whole file."""
-    import tempfile
+@given(lines=LINES, end=st.sampled_from([b"", b"\n"]), blank=st.booleans(), size=st.integers(1, 12))
+@settings(max_examples=150, deadline=None)
+def test_where_a_unit_ends_changes_no_record(
+    tmp_path_factory: pytest.TempPathFactory, *, lines: list[bytes], end: bytes, blank: bool, size: int
+) -> None:
+    """The records of many small units are those of a single one, in the same order, for lines and paragraphs."""
+    data = b"\n".join(lines) + end + b"z"
+    path = write(tmp_path_factory.mktemp("units"), "a.txt", data)
+    mode = "blank" if blank else "line"
+    whole = records(path, len(data), paragraphs=mode)
+    assert records(path, size, paragraphs=mode) == whole
+    expected = [line.strip() for line in data.split(b"\n") if line.strip()]
+    assert " ".join(texts(whole)).split() == b" ".join(expected).decode().split()
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = write(Path(folder) / "a.txt", "first" + end + end.join(lines))
-        settings = Input(files=path, paragraphs=paragraphs)
-        assert read(settings, size) == read(settings, 1 << 30)
+
+def test_a_line_of_any_length_is_rejected_without_being_held(tmp_path: Path) -> None:
+    """Only its start is kept, and the lines around it are read."""
+    path = write(tmp_path, "a.txt", b"before\n" + b"y" * 5_000_000 + b"\nafter\n" + b"w" * 3_000_000)
+    found = records(path, 700_000)
+    assert texts(found) == ["before", "<too_long>", "after", "<too_long>"]
+    assert [item.place for item in found] == [0, 7, 5_000_008, 5_000_014]
+    assert found[1].sample == "y" * 1000
+    path = write(tmp_path, "b.txt", b"p\n\n" + b"q" * 30 + b"\n" + b"q" * 30 + b"\nq\n\nr\n")
+    assert texts(records(path, paragraphs="blank", max_record_bytes=40)) == ["p", "<too_long>", "r"]
 
 
 @pytest.mark.parametrize(
-    ("record", "reason"),
+    ("line", "reason"),
     [
-        ('{"text": "broken', "not_json"),
-        ("[" * 100_000, "not_json"),
-        ("[1, 2]", "not_an_object"),
-        ({"body": "x"}, "missing_field"),
-        ({"text": 3}, "wrong_type"),
-        ({"text": "x", "id": [1]}, "wrong_type"),
-        ({"text": "x", "year": "1999"}, "wrong_type"),
-        ({"text": " \u0007\u200b\n"}, "empty"),
-        ('{"text": "\\ud800"}', "undecodable"),
-        ({"tokens": []}, "empty"),
-        ({"tokens": ["a", ""]}, "bad_token"),
-        ({"tokens": ["a b"]}, "bad_token"),
-        ({"tokens": "a b"}, "wrong_type"),
-        ({"tokens": ["a", "b"], "segments": [1]}, "bad_segments"),
-        ({"tokens": ["a", "b"], "segments": [0, 2]}, "bad_segments"),
-        ({"turns": [{"role": "A"}]}, "bad_turns"),
-        ({"turns": [{"role": "", "text": "x"}]}, "bad_turns"),
-        ({"turns": "A: x"}, "bad_turns"),
-        ({"turns": [{"role": "A", "text": " "}]}, "empty"),
-        ({"text": "y" * 600}, "too_long"),
+        (b'{"text": "\xff"}', "undecodable"),
+        (b'{"text": "half \\ud83d"}', "undecodable"),
+        (b'{"id": "\\udc00", "text": "a"}', "undecodable"),
+        (b'{"text": "a"', "not_json"),
+        (b'{"text": NaN}', "not_json"),
+        (b"[" * 100_000, "not_json"),
+        (b'["text"]', "not_an_object"),
+        (b"7", "not_an_object"),
+        (b'{"words": "a"}', "missing_field"),
+        (b'{"text": null}', "wrong_type"),
+        (b'{"text": ["a"]}', "wrong_type"),
+        (b'{"text": "a", "id": 1.5}', "wrong_type"),
+        (b'{"text": "a", "id": true}', "wrong_type"),
+        (b'{"text": "a", "id": ""}', "wrong_type"),
+        (b'{"tokens": "a b"}', "wrong_type"),
+        (b'{"tokens": ["a", 1]}', "wrong_type"),
+        (b'{"text": ""}', "empty"),
+        (b'{"text": " \\u0007\\u200a\\n "}', "empty"),
+        (b'{"tokens": []}', "empty"),
+        (b'{"turns": []}', "empty"),
+        (b'{"turns": [{"role": "a", "text": " "}]}', "empty"),
+        (b'{"tokens": ["a", ""]}', "bad_token"),
+        (b'{"tokens": ["a", "b c"]}', "bad_token"),
+        (b'{"tokens": ["a", "\\u00a0"]}', "bad_token"),
+        (b'{"tokens": ["a", "b"], "segments": [1]}', "bad_segments"),
+        (b'{"tokens": ["a", "b"], "segments": [0, 2]}', "bad_segments"),
+        (b'{"tokens": ["a", "b"], "segments": [0, 0]}', "bad_segments"),
+        (b'{"tokens": ["a", "b"], "segments": ["0"]}', "wrong_type"),
+        (b'{"turns": "a"}', "bad_turns"),
+        (b'{"turns": ["a"]}', "bad_turns"),
+        (b'{"turns": [{"text": "a"}]}', "bad_turns"),
+        (b'{"turns": [{"role": " ", "text": "a"}]}', "bad_turns"),
     ],
 )
-def test_a_bad_record_is_one_reject_and_the_next_is_read(tmp_path: Path, record: Any, reason: str) -> None:
-    """The reject says where, why, and shows a part of it."""
-    path = jsonl(tmp_path / "a.jsonl", {"text": "before"}, record, {"text": "after"})
-    limit = 200_000 if isinstance(record, str) else 500
-    first, bad, last = read(Input(files=path, keep={"year": "int64"}, max_record_bytes=limit))
-    assert (first.text, last.text) == ("before", "after")
-    assert (bad.source, bad.place, bad.reason) == ("a.jsonl", 19, reason)
+def test_a_record_that_cannot_be_used_is_rejected_with_its_reason(tmp_path: Path, line: bytes, reason: str) -> None:
+    """The records around it are read, and the reject says where and what was found."""
+    path = write(tmp_path, "a.jsonl", b'{"text": "before"}\n' + line + b'\n{"text": "after"}\n')
+    before, found, after = records(path)
+    assert (before.text, after.text) == ("before", "after")
+    assert isinstance(found, Reject)
+    assert (found.source, found.place, found.reason) == ("a.jsonl", 19, reason)
+    assert found.sample.encode() == line[:1000].decode(errors="replace").encode()[:1000]
     assert reason in REASONS
-    assert len(bad.sample) <= 1000
 
 
-@pytest.mark.parametrize("text", ["😀😀", "שלום עולם", "e\u0301\u0323", "\u202eabc"])
-def test_odd_text_is_text(tmp_path: Path, text: str) -> None:
-    """Emoji, right-to-left and combining characters are documents; labelers abstain where they must."""
-    (found,) = read(Input(files=jsonl(tmp_path / "a.jsonl", {"text": text})))
-    assert found.text == text
+def test_text_that_is_not_in_the_encoding_is_rejected_and_another_encoding_reads_it(tmp_path: Path) -> None:
+    """A bad line costs only itself."""
+    path = write(tmp_path, "a.txt", b"caf\xe9\nplain\n\x07\n")
+    assert texts(records(path)) == ["<undecodable>", "plain", "<empty>"]
+    assert texts(records(path, encoding="cp1252")) == ["café", "plain", "<empty>"]
 
 
-def test_undecodable_bytes_are_rejected_and_other_encodings_read(tmp_path: Path) -> None:
-    """A line that is no UTF-8 is a reject; told its encoding, it is text."""
-    path = write(tmp_path / "a.txt", "good\ncaf\xe9\n".encode("latin-1"))
-    good, bad = read(Input(files=path))
-    assert (good.text, bad.reason, bad.sample) == ("good", "undecodable", "caf\\xe9")
-    assert read(Input(files=path, encoding="latin-1"))[1].text == "café"
+@pytest.mark.parametrize("text", ["😀 🎉", "שלום עולם", "e\u0301tude", "a\u202eb", "\u200b"])
+def test_odd_text_is_a_document(tmp_path: Path, text: str) -> None:
+    """Emoji, right-to-left and combining text are for the labelers to judge."""
+    assert texts(records(write(tmp_path, "a.jsonl", [{"text": text}]))) == [text]
 
 
-def test_a_very_long_line_is_never_held_whole(tmp_path: Path) -> None:
-    """A line of many times the limit becomes one reject, in little memory, and the next line is read."""
-    import tracemalloc
-
-    path = tmp_path / "a.txt"
-    with path.open("wb") as file:
-        for _ in range(200):
-            file.write(b"word " * 200_000)  # 200 MB in one line
-        file.write(b"\nnext\n")
-    settings = Input(files=str(path))
-    tracemalloc.start()
-    bad, good = read(settings, 1 << 30)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert (bad.reason, good.text, good.place) == ("too_long", "next", 200_000_001)
-    assert peak < 16 << 20
-
-
-def test_ids_fields_and_groups(tmp_path: Path) -> None:
-    """A record's own id names and groups it; without one, blocks of 64 kB stay together; a field or the file may."""
-    path = jsonl(tmp_path / "a.jsonl", {"id": 7, "text": "x", "year": 1999}, {"text": "y" * 65_536}, {"text": "z"})
-    settings = Input(files=path, keep={"year": "int64"})
-    own, first, second = read(settings)
-    assert (own.id, own.group, own.fields) == ("7", "7", {"year": 1999})
-    assert (first.id, first.group, first.fields) == ("a.jsonl:37", "a.jsonl:0", {"year": None})
-    assert second.group == "a.jsonl:1"
-    assert [item.group for item in read(settings, group="file")] == ["a.jsonl"] * 3
-    assert read(settings, group="year")[0].group == "1999"
+def test_the_record_names_itself_and_brings_fields(tmp_path: Path) -> None:
+    """Own ids also group; a missing id is the place in the file; declared fields keep their types."""
+    rows = [
+        {"id": "x", "text": "a", "n": 1, "s": "u", "b": True, "f": 2},
+        {"id": 7, "text": "b", "n": None, "s": None, "b": None, "f": None},
+        {"text": "c", "n": 3, "s": "v", "b": False, "f": 0.5},
+    ]
+    keep = {"n": "int64", "s": "string", "b": "bool", "f": "float64"}
+    path = write(tmp_path, "a.jsonl", rows)
+    found = records(path, keep=keep)
+    place = len(json.dumps(rows[0])) + len(json.dumps(rows[1])) + 2
+    assert [(item.id, item.group) for item in found] == [("x", "x"), ("7", "7"), (f"a.jsonl:{place}", "a.jsonl:0")]
+    assert [dict(item.fields) for item in found] == [{name: row[name] for name in keep} for row in rows]
+    assert [item.group for item in records(path, group="file")] == ["a.jsonl"] * 3
+    assert [item.group for item in records(path, group="s", keep=keep)] == ["u", "7", "v"]
 
 
-def test_dialogues_and_ready_tokens(tmp_path: Path) -> None:
-    """Turns keep their roles, silent turns are left out; tokens and segments stand as they came."""
-    path = jsonl(
-        tmp_path / "a.jsonl",
-        {"turns": [{"role": "A", "text": "Hi."}, {"role": "B", "text": ""}, {"role": "A", "text": "Well?"}]},
-        {"tokens": ["I", "see", "."], "segments": [0]},
+@pytest.mark.parametrize(
+    ("kind", "value"), [("int64", True), ("int64", 2**63), ("int64", "1"), ("bool", 1), ("string", 1), ("float64", True)]
+)
+def test_a_field_of_another_type_rejects_the_record(tmp_path: Path, kind: str, value: Any) -> None:
+    """Nothing is converted silently, and a field that is not there is missing."""
+    path = write(tmp_path, "a.jsonl", [{"text": "a", "x": value}, {"text": "b"}])
+    assert texts(records(path, keep={"x": kind})) == ["<wrong_type>", "<missing_field>"]
+
+
+def test_tokens_and_turns_are_taken_over(tmp_path: Path) -> None:
+    """Tokens come before turns and text; turns without a word are left out."""
+    turns = [{"role": "Ann ", "text": "Hi."}, {"role": "Bob", "text": " "}, {"role": "Bob", "text": "Bye."}]
+    path = write(
+        tmp_path,
+        "a.jsonl",
+        [{"text": "no", "tokens": ["a", "b."], "segments": [0, 1]}, {"turns": turns, "text": "no"}],
     )
-    talk, ready = read(Input(files=path))
-    assert [(turn.role, turn.text) for turn in talk.turns] == [("A", "Hi."), ("A", "Well?")]
-    assert (ready.tokens, ready.segments) == (("I", "see", "."), (0,))
+    first, second = records(path)
+    assert (first.text, first.tokens, first.segments, first.turns) == ("", ("a", "b."), (0, 1), None)
+    assert second.turns == (Turn("Ann", "Hi."), Turn("Bob", "Bye."))
+    assert texts(records(path, max_record_bytes=70)) == ["", "<too_long>"]
 
 
-@pytest.mark.parametrize("ending", ["jsonl.gz", "parquet", "arrow", "file.arrow"])
-def test_row_formats_are_named_by_row_and_read_the_same_in_parts(tmp_path: Path, ending: str) -> None:
-    """Compressed JSON, parquet and both Arrow formats give the same records, whatever the unit."""
-    path = tmp_path / f"a.{ending}"
-    texts = [f"text number {i}" for i in range(2500)]
-    table = pa.table({"text": texts, "other": list(range(2500))})
-    if ending == "jsonl.gz":
-        path.write_bytes(gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in texts).encode()))
-    elif ending == "parquet":
-        pq.write_table(table, path, row_group_size=300)
-    else:
-        new = pa.ipc.new_stream if ending == "arrow" else pa.ipc.new_file
-        with new(str(path), table.schema) as writer:
-            writer.write_table(table, max_chunksize=300)
-    found = read(Input(files=str(path)), 1 << 30)
-    assert [item.text for item in found] == texts
-    assert found[1234].id == f"a.{ending}:1234"
-    assert read(Input(files=str(path)), 2000) == found
+def table(rows: int) -> pa.Table:
+    """Return a table of texts with an id in every second row."""
+    return pa.table({"id": [f"r{i}" if i % 2 else None for i in range(rows)], "text": [f"text {i}" for i in range(rows)]})
 
 
-def test_a_saved_dataset_keeps_its_splits(tmp_path: Path) -> None:
-    """A folder that `save_to_disk` wrote is read by its shards, each in its own split."""
-    import datasets
-
-    data = datasets.DatasetDict(
-        train=datasets.Dataset.from_dict({"text": ["a", "b"]}), test=datasets.Dataset.from_dict({"text": ["c"]})
-    )
-    data.save_to_disk(tmp_path / "saved")
-    files, _ = find_files(Input(files=str(tmp_path / "saved")))
-    assert [(file.split, file.format) for file in files] == [("test", "arrow"), ("train", "arrow")]
-    assert [item.text for item in read(Input(files=str(tmp_path / "saved")))] == ["c", "a", "b"]
+def write_arrow(path: Path, content: pa.Table, *, stream: bool, rows: int = 3) -> Path:
+    """Write an IPC file or stream with a few rows per batch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with make(str(path), content.schema) as writer:
+        writer.write_table(content, rows)
+    return path
 
 
-@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.parquet", "a.arrow"])
+def table_files(folder: Path) -> Iterator[Path]:
+    """Yield one table in every format of tables."""
+    pq.write_table(table(10), folder / "a.parquet", row_group_size=3)
+    yield folder / "a.parquet"
+    yield write_arrow(folder / "f" / "a.arrow", table(10), stream=False)
+    yield write_arrow(folder / "s" / "a.arrow", table(10), stream=True)
+
+
+def test_tables_are_read_in_parts_and_named_by_row(tmp_path: Path) -> None:
+    """Row groups and record batches are cut into units; ids count rows of the file."""
+    for path in table_files(tmp_path):
+        whole = records(path)
+        assert [item.id for item in whole] == [f"r{i}" if i % 2 else f"{path.name}:{i}" for i in range(10)]
+        assert texts(whole) == [f"text {i}" for i in range(10)]
+        assert records(path, 1) == whole
+        form = Input(files=(str(path),))
+        files, _ = find_files(form)
+        assert [unit.ranges for unit in make_units(files, 1)] == [(Range(0, i, i + 1),) for i in range(4)]
+        assert texts(records(path, text="body")) == ["<missing_field>"] * 10
+        assert texts(records(path, limit=5)) == [f"text {i}" for i in range(5)]
+
+
+def test_a_table_with_bytes_that_are_no_text_loses_only_those_rows(tmp_path: Path) -> None:
+    """Parquet written elsewhere may hold any bytes in a string column."""
+    raw = pa.array([b"good", b"\xff\xfe", b"fine"], pa.binary()).cast(pa.binary())
+    bad = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
+    pq.write_table(pa.table({"text": bad}), tmp_path / "a.parquet")
+    assert texts(records(tmp_path / "a.parquet")) == ["good", "<undecodable>", "fine"]
+
+
+def test_gzipped_lines_are_one_range_and_named_by_row(tmp_path: Path) -> None:
+    """Blank lines are no rows."""
+    path = write(tmp_path, "a.jsonl.gz", b'{"text": "a"}\n\n{"text": \n{"text": "b"}')
+    found = records(path, 1)
+    assert texts(found) == ["a", "<not_json>", "b"]
+    assert [item.place for item in found] == [0, 1, 2]
+    assert found[2].id == "a.jsonl.gz:2"
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.jsonl.gz"])
 def test_a_file_that_is_not_what_its_ending_says_is_one_reject(tmp_path: Path, name: str) -> None:
     """The other files are read."""
-    write(tmp_path / "in" / name, "plain text, whatever the name says")
-    write(tmp_path / "in" / "b.txt", "fine")
-    found = read(Input(files=str(tmp_path / "in")))
-    assert sorted(type(item).__name__ for item in found) == ["Document", "Reject"]
-    (bad,) = [item for item in found if isinstance(item, Reject)]
-    assert (bad.source, bad.reason) == (name, "file")
+    (tmp_path / name).write_bytes(b"just a line of text\n" * 50)
+    write(tmp_path, "b.txt", b"fine\n")
+    found = records(tmp_path, 10)
+    assert texts(found) == ["<file>", "fine"]
+    assert found[0].source == name
 
 
-def test_folders_are_read_in_order_without_hidden_and_unknown_files(tmp_path: Path) -> None:
-    """Names come from the common folder; what begins with . or _ is not seen; unknown endings are listed."""
-    for name in ("b/2.txt", "a.txt", ".git/x.txt", "_cache/y.txt", "b/notes.pdf"):
-        write(tmp_path / name, "text")
-    files, skipped = find_files(Input(files=str(tmp_path)))
-    assert [file.name for file in files] == ["a.txt", "b/2.txt"]
-    assert skipped == ["b/notes.pdf"]
-    again, _ = find_files(Input(files=(str(tmp_path / "b"), str(tmp_path / "*.txt"))))
-    assert again == files
+def test_a_packed_file_named_as_text_is_one_reject(tmp_path: Path) -> None:
+    """Whatever the number of units it was cut into."""
+    (tmp_path / "a.txt").write_bytes(gzip.compress(b"text\n" * 100, mtime=0))
+    pq.write_table(table(3), tmp_path / "b.jsonl")
+    assert texts(records(tmp_path, 7)) == ["<file>", "<file>"]
+
+
+def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
+    """A cut gzip file yields its readable lines and a reject; one that is gone, a reject."""
+    data = gzip.compress(b"".join(b'{"text": "line %d"}\n' % i for i in range(200_000)))
+    (tmp_path / "a.jsonl.gz").write_bytes(data[: len(data) // 2])
+    found = records(tmp_path / "a.jsonl.gz")
+    assert texts(found[:2]) == ["line 0", "line 1"]
+    assert texts(found[-1:]) == ["<file>"]
+    form = Input(files=(str(tmp_path),))
+    write(tmp_path, "b.txt", b"fine\nfine\n")
+    files, _ = find_files(form)
+    units = make_units(files, 5)
+    (tmp_path / "b.txt").unlink()
+    assert texts([item for unit in units for item in read_unit(unit, files, form)])[-1:] == ["<file>"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.jsonl.gz"])
+def test_a_limit_counts_the_records_of_each_file(tmp_path: Path, name: str) -> None:
+    """Also where the file would be cut into several units."""
+    write(tmp_path, name, [{"text": f"line {i}"} for i in range(100)])
+    write(tmp_path, "b.txt", b"one\ntwo\n")
+    found = records(tmp_path, 50, limit=3)
+    assert [item.source for item in found] == [name] * 3 + ["b.txt"] * 2
+
+
+def test_units_are_equal_and_small_files_share_one(tmp_path: Path) -> None:
+    """Units follow the files and cover each byte once; the default is between 1 and 64 MiB."""
+    for i in range(10):
+        write(tmp_path, f"{i}.txt", b"x" * (10 if i else 1000))
+    files, _ = find_files(Input(files=(str(tmp_path),)))
+    units = make_units(files, 500)
+    assert [unit.index for unit in units] == [0, 1, 2]
+    sizes = [sum(part.stop - part.start for part in unit.ranges) for unit in units]
+    assert max(sizes) <= 500
+    assert sum(sizes) == 1090
+    assert min(sizes) >= max(sizes) - 2
+    flat = [part for unit in units for part in unit.ranges]
+    assert flat == sorted(flat, key=lambda part: (part.file, part.start))
+    assert units[2].ranges[1:] == tuple(Range(i, 0, 10) for i in range(1, 10))
+    assert len(make_units(files, 0)) == 1
+    assert make_units(files, 10_000) == [Unit(0, (Range(0, 0, 1000), *(Range(i, 0, 10) for i in range(1, 10))))]
+
+
+def test_folders_are_read_recursively_in_the_order_of_names(tmp_path: Path) -> None:
+    """Hidden names do not count, unknown endings are listed."""
+    for name in ("b/2.txt", "b/1.JSONL", "a.txt", ".hidden/x.txt", "_tmp.txt", "b/readme.md"):
+        write(tmp_path, name, b"{}\n")
+    files, skipped = find_files(Input(files=(str(tmp_path),)))
+    assert [(file.name, file.format) for file in files] == [("a.txt", "txt"), ("b/1.JSONL", "jsonl"), ("b/2.txt", "txt")]
+    assert skipped == ["b/readme.md"]
+    assert all(file.size == 3 and file.modified for file in files)
+
+
+def test_names_are_paths_below_the_common_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the input lies and however it is given, its names are the same; a file given twice is read once."""
+    for name in ("x/a.txt", "x/y/b.txt", "x/y/c.txt"):
+        write(tmp_path, name, b"text\n")
+    for given_paths in (["x/a.txt", "x/y"], [str(tmp_path / "x")], ["x/**/*.txt", "x/a.txt"], [f"file://{tmp_path}/x"]):
+        monkeypatch.chdir(tmp_path)
+        files, _ = find_files(Input(files=tuple(given_paths)))
+        assert [file.name for file in files] == ["a.txt", "y/b.txt", "y/c.txt"]
+        assert [texts(list(read_unit(unit, files, Input()))) for unit in make_units(files, 0)] == [["text"] * 3]
+    assert [file.name for file in find_files(Input(files=("x/y/b.txt",)))[0]] == ["b.txt"]
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:
-    """Files under train, validation and test carry their split."""
-    train, test = write(tmp_path / "1.txt", "a"), write(tmp_path / "2.txt", "b")
-    files, _ = find_files(Input(train=train, test=test))
-    assert [file.split for file in files] == ["train", "test"]
+    """Each file has the split that it was given to, and cannot have two."""
+    for name in ("a.txt", "b.txt", "c.txt"):
+        write(tmp_path, name, b"text\n")
+    form = Input(train=(str(tmp_path / "c.txt"), str(tmp_path / "a.txt")), test=(str(tmp_path / "b.txt"),))
+    files, _ = find_files(form)
+    assert [(file.name, file.split) for file in files] == [("a.txt", "train"), ("b.txt", "test"), ("c.txt", "train")]
+    with pytest.raises(ValueError, match=r"a\.txt is in two splits"):
+        find_files(Input(train=(str(tmp_path),), test=(str(tmp_path / "a.txt"),)))
+
+
+def test_of_a_hugging_face_dataset_only_the_data_files_are_read(tmp_path: Path) -> None:
+    """With their splits; caches of `map` in the folder and splits of other names are not."""
+    for part in ("train", "validation", "extra"):
+        write_arrow(tmp_path / "d" / part / "data-00000-of-00001.arrow", table(2), stream=True)
+        write_arrow(tmp_path / "d" / part / "cache-1.arrow", table(2), stream=True)
+        write(tmp_path, f"d/{part}/state.json", b'{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
+        write(tmp_path, f"d/{part}/dataset_info.json", b"{}")
+    write(tmp_path, "d/dataset_dict.json", b'{"splits": ["train", "validation", "extra"]}')
+    write(tmp_path, "d/rejects/0.jsonl", b'{"text": "no"}\n')
+    files, skipped = find_files(Input(files=(str(tmp_path / "d"),)))
+    assert [(file.name, file.split) for file in files] == [
+        ("train/data-00000-of-00001.arrow", "train"),
+        ("validation/data-00000-of-00001.arrow", "validation"),
+    ]
+    assert skipped == ["extra/data-00000-of-00001.arrow (split 'extra'; give its folder by itself to use it)"]
+    files, _ = find_files(Input(files=(str(tmp_path / "d" / "extra"),)))
+    assert [(file.name, file.split) for file in files] == [("data-00000-of-00001.arrow", "")]
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("options", "message"),
     [
+        ({"files": ["nowhere.txt"]}, "no input at 'nowhere.txt'"),
+        ({"files": [""]}, "no input at ''"),
+        ({"files": ["*.none"]}, "no input at '\\*.none'"),
         ({}, "no input; give files"),
-        ({"files": "{}/none"}, "no such input"),
-        ({"files": "{}/*.md"}, "no file matches"),
-        ({"files": "{}/void"}, "holds no files"),
-        ({"files": "{}/x.pdf"}, "none of the endings .jsonl.gz"),
-        ({"files": "{}/empty.txt"}, "are empty"),
-        ({"files": "{}/x.txt", "train": "{}/x.txt"}, "give one of them"),
-        ({"files": "{}/x.txt", "encoding": "utf-16"}, "convert the files to utf-8"),
-        ({"files": "{}/x.txt", "encoding": "klingon"}, "unknown to Python"),
+        ({"files": ["a.txt"], "train": ["a.txt"]}, "either files, or train"),
+        ({"files": ["empty.txt"]}, "nothing to read in empty.txt: 1 empty files"),
+        ({"files": ["hollow"]}, "nothing to read in hollow: 0 files of other kinds; auxloom reads"),
+        ({"files": ["a.md"]}, "1 files of other kinds"),
+        ({"files": ["a.txt"], "encoding": "utf-17"}, "unknown encoding 'utf-17'"),
+        ({"files": ["a.txt"], "encoding": "utf-16"}, "convert them to utf-8"),
+        ({"files": ["a.txt", "file:///a.txt"]}, "no input at 'file:///a.txt'"),
     ],
 )
-def test_input_that_cannot_be_found_is_told(tmp_path: Path, settings: dict[str, str], message: str) -> None:
-    """The error says what was given and what to do."""
-    (tmp_path / "void").mkdir()
-    for name, text in (("x.pdf", "x"), ("empty.txt", ""), ("x.txt", "x")):
-        write(tmp_path / name, text)
-    given = {key: value.format(tmp_path) for key, value in settings.items()}
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
-        find_files(Input(**given))
-
-
-def test_a_limit_reads_the_first_records_of_each_file(tmp_path: Path) -> None:
-    """Exactly so many, however small the units are."""
-    for name in ("a.txt", "b.txt"):
-        write(tmp_path / name, "".join(f"line {i}\n" for i in range(50)))
-    found = read(Input(files=str(tmp_path), limit=3), 10)
-    assert [item.id for item in found] == ["a.txt:0", "a.txt:7", "a.txt:14", "b.txt:0", "b.txt:7", "b.txt:14"]
-
-
-def test_small_files_share_a_unit_and_large_ones_are_cut(tmp_path: Path) -> None:
-    """Units have about the size that was asked for, and cover every byte once."""
-    for i in range(10):
-        write(tmp_path / f"{i}.txt", "x" * 10)
-    write(tmp_path / "9large.txt", "y" * 1000)
-    files, _ = find_files(Input(files=str(tmp_path)))
-    units = make_units(files, 100)
-    sizes = [sum(part.stop - part.start for part in unit.ranges) for unit in units]
-    assert sum(sizes) == 1100
-    assert sizes == [100] * 11
-    assert [unit.index for unit in units] == list(range(11))
+def test_input_that_cannot_be_read_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
+) -> None:
+    """Nothing to read is no build."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "a.txt", b"text\n")
+    write(tmp_path, "a.md", b"text\n")
+    write(tmp_path, "empty.txt", b"")
+    (tmp_path / "hollow").mkdir()
+    with pytest.raises(ValueError, match=message):
+        find_files(Input(**options))

@@ -77,6 +77,7 @@ SCHEMA = pa.schema(
                 pa.field("long", pa.int64()),
                 pa.field("craft", pa.list_(pa.int8())),
                 pa.field("confidence", pa.float32()),
+                pa.field("none", _SPAN),
                 view=False,
             ),
         ),
@@ -176,6 +177,7 @@ def make_row(number: int, seed: int = 0) -> dict[str, Any]:
             "long": int(len(tokens) > 17),
             "craft": [ROLES.index(role) for role in roles],
             "confidence": 0.5 if number % 2 else 1.0,
+            "none": None,
         },
     }  # fmt: skip
 

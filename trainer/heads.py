@@ -1,6 +1,7 @@
 """One head class per kind of task: from the encoder's states to class scores."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from labelers.task import Task
 from trainer.batch import Items
 
-__all__ = ["HEADS", "Head", "untrained"]
+__all__ = ["HEADS", "Head", "pooled", "untrained"]
+
+_LOWEST = -1e4  # below any state, and a number of every float type
 
 
 class Mix(nn.Module):
@@ -28,40 +31,59 @@ class Mix(nn.Module):
         return mixed
 
 
-def pooled(states: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the maximum of the states [N, width] of each span, [I, width]; 0 for an empty one."""
+def _places(start: Tensor, end: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return for I spans of at most K of ``count`` positions: bool [I, K], which of K are inside; int64 [I, K], where."""
     length = end - start
-    places = torch.arange(int(length.max()) if len(length) else 0, device=states.device)
-    inside = (places < length[:, None])[..., None]  # [I, longest, 1]
-    gathered = states[(start[:, None] + places).clamp(max=len(states) - 1)]
-    mean = (gathered * inside).sum(1) / length.clamp(min=1)[:, None]
-    top = gathered.masked_fill(~inside, -1e4).amax(1) if len(places) else mean
-    return mean, top
+    steps = torch.arange(int(length.max()) if len(length) else 0, device=start.device)
+    return steps < length[:, None], (start[:, None] + steps).clamp(max=count - 1)
+
+
+def pooled(states: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the maximum of the states [N, width] of each span, [I, width]; the mean of none is 0."""
+    inside, places = _places(start, end, len(states))
+    gathered = states[places]  # [I, K, width]
+    mean = (gathered * inside[..., None]).sum(1) / (end - start).clamp(min=1)[:, None]
+    if not places.shape[1]:
+        return mean, mean
+    return mean, gathered.masked_fill(~inside[..., None], _LOWEST).amax(1)
 
 
 class Head(nn.Module):
     """Scores the classes of one task."""
 
+    vectors: ClassVar[int] = 1
+    """How many vectors of the encoder's width the features of a label are."""
+
     def __init__(self, task: Task, width: int, layers: int, dropout: float, vocabulary: nn.Embedding) -> None:
+        """Build the head of a task over so many layers of states; ``vocabulary`` is the encoder's embedding."""
         super().__init__()
         self.task = task
         self.mix = Mix(layers)
-        self.score = self._scorer(width, len(task.classes), dropout, vocabulary)
+        self._build(width, dropout, vocabulary)
 
-    parts = 1
-    """How many vectors of the encoder's width the features of a label are."""
-
-    def _scorer(self, width: int, classes: int, dropout: float, vocabulary: nn.Embedding) -> nn.Module:
+    def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
+        """Make what scores the features."""
         del vocabulary
-        hidden = nn.Linear(self.parts * width, width)
-        return nn.Sequential(nn.LayerNorm(self.parts * width), hidden, nn.GELU(), nn.Dropout(dropout), nn.Linear(width, classes))
+        self.score = nn.Sequential(
+            nn.LayerNorm(self.vectors * width),
+            nn.Linear(self.vectors * width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, len(self.task.classes)),
+        )
 
     def features(self, states: Tensor, items: Items) -> Tensor:
-        """Return [I, parts * width] from the mixed states [N, width]."""
+        """Return [I, vectors * width] from the mixed states [N, width]."""
         raise NotImplementedError
 
-    def forward(self, states: Sequence[Tensor], items: Items) -> Tensor:
-        """Return the class scores of each label, float [I, classes], from all layers' states [N, width]."""
+    def forward(self, states: Sequence[Tensor], items: Items, pieces: Tensor) -> Tensor:  # noqa: ARG002  (see WideHead)
+        """Return the class scores of each label, float32 [I, classes].
+
+        Args:
+            states: of all layers, [N, width] each.
+            items: the labels.
+            pieces: int64 [N], what was read.
+        """
         scores: Tensor = self.score(self.features(self.mix(states), items))
         return scores.float()
 
@@ -74,35 +96,66 @@ class TokenHead(Head):
         return states[items.spans[:, 0]]
 
 
-class PartHead(Head):
+class WideHead(Head):
+    """Classifies parts of a sequence from its states and, beside them, from the bag of its pieces.
+
+    Wide and deep (Cheng et al. 2016): a linear model over pieces learns in a few hundred rows what takes the encoder
+    many thousand. It reads the same pieces as the encoder, so it sees no hidden word either.
+    """
+
+    parts: ClassVar[int] = 1
+
+    def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
+        """Make both models; the linear one begins with nothing."""
+        super()._build(width, dropout, vocabulary)
+        self.wide = nn.ModuleList(
+            nn.Embedding(vocabulary.num_embeddings, len(self.task.classes)) for _ in range(self.parts)
+        )
+        for table in self.wide:
+            nn.init.zeros_(table.weight)  # type: ignore[arg-type]
+
+    def forward(self, states: Sequence[Tensor], items: Items, pieces: Tensor) -> Tensor:
+        """Return the sum of both models' scores."""
+        scores = super().forward(states, items, pieces)
+        for part, table in enumerate(self.wide):
+            start, end = items.spans[:, 2 * part], items.spans[:, 2 * part + 1]
+            inside, places = _places(start, end, len(pieces))
+            bag = (table(pieces[places]) * inside[..., None]).sum(1)
+            scores = scores + bag / (end - start).clamp(min=1)[:, None].sqrt()
+        return scores
+
+
+class PartHead(WideHead):
     """Classifies a passage, a segment or a turn."""
 
-    parts = 3
+    vectors = 3
 
     def features(self, states: Tensor, items: Items) -> Tensor:
         """Return the part's first state (a turn's role piece), and the mean and the maximum of all."""
         return torch.cat([states[items.spans[:, 0]], *pooled(states, items.spans[:, 0], items.spans[:, 1])], -1)
 
 
-class PairHead(Head):
+class PairHead(WideHead):
     """Classifies two parts of one sequence: two spans, or the two sides of a pair that are read together."""
 
-    parts = 7
+    parts = 2
+    vectors = 8
 
     def features(self, states: Tensor, items: Items) -> Tensor:
-        """Return [CLS], the means and maxima of both parts, and what parts them: difference and product of the means."""
+        """Return [CLS], where the second part begins, means and maxima of both, and what parts the means."""
         start, end, other, last = items.spans.unbind(1)
         mean, top = pooled(states, start, end)
         mean_2, top_2 = pooled(states, other, last)
-        return torch.cat([states[items.anchor], mean, top, mean_2, top_2, mean - mean_2, mean * mean_2], -1)
+        return torch.cat([states[items.anchor], states[other], mean, top, mean_2, top_2, mean - mean_2, mean * mean_2], -1)
 
 
 class WordHead(Head):
     """Predicts the pieces of masked words; its output embedding is the encoder's input embedding."""
 
-    def _scorer(self, width: int, classes: int, dropout: float, vocabulary: nn.Embedding) -> nn.Module:
-        del classes, dropout
-        return Tied(width, vocabulary)
+    def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
+        """Make the output layer."""
+        del dropout
+        self.score = Tied(width, vocabulary)
 
     def features(self, states: Tensor, items: Items) -> Tensor:
         """Return the state of the masked piece."""
@@ -120,7 +173,7 @@ class Tied(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [I, V]."""
-        return F.linear(self.norm(F.gelu(self.hidden(x))), self._vocabulary[0].weight, self.bias)
+        return F.linear(self.norm(F.relu(self.hidden(x))), self._vocabulary[0].weight, self.bias)
 
 
 HEADS: Mapping[str, type[Head]] = {

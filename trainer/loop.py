@@ -179,7 +179,7 @@ class Run:
 
     def _log(self, epoch: int) -> str:
         """Write the mean losses since the last line, and return a note of them."""
-        means = {name: total / max(count, 1) for name, (total, count) in self.state.running.items()}
+        means = {name: total / max(count, 1) for name, (total, count) in sorted(self.state.running.items())}
         self.state.running = {}
         rate = learning_rate(self.settings, self.state.step - 1, self.total)
         line = {"step": self.state.step, "epoch": epoch, "pieces": self.state.pieces, "learning_rate": rate}

@@ -201,8 +201,8 @@ class _Spans:
         """Find the spans of tags [I]; ``edge`` tells where a row begins."""
         prefixes, kinds = _tag_parts(classes)
         prefix, kind = prefixes[tags], kinds[tags]
-        before = np.where(edge, "O", np.roll(prefix, 1)) if len(tags) else prefix
-        other = edge | (np.roll(kind, 1) != kind) if len(tags) else edge
+        before = np.where(edge, "O", np.roll(prefix, 1))
+        other = np.roll(kind, 1) != kind
         inside = prefix != "O"
         opens = inside & (np.isin(prefix, ["B", "S"]) | np.isin(before, ["E", "S", "O"]) | other)
         # a span ends where the next label is outside, opens another one or belongs to another row

@@ -43,7 +43,9 @@ class Model(nn.Module):
         """Return the class scores of each task in the batch, float32 [I, classes], by its name."""
         encoded = [self.encoder(bucket) for bucket in batch.buckets]
         layers = [torch.cat([state.flatten(0, 1) for state in states]) for states in zip(*encoded, strict=True)]
-        return {task.name: self.head(task)(layers, batch.items[task.name]) for task in self.tasks if task.name in batch.items}
+        pieces = torch.cat([bucket.pieces.flatten() for bucket in batch.buckets])
+        present = [task for task in self.tasks if task.name in batch.items]
+        return {task.name: self.head(task)(layers, batch.items[task.name], pieces) for task in present}
 
     def losses(self, batch: Batch, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the summed loss of each task's labels, in nats, weighted."""

@@ -17,7 +17,7 @@ from trainer.metrics import Predictions, Score, metric_of, score
 from trainer.plan import generator
 from trainer.rows import TaskRows, folded
 
-__all__ = ["PROBES", "Probe", "ProbeScore", "prior", "run_probes"]
+__all__ = ["PROBES", "Probe", "ProbeScore", "prior", "repeated", "run_probes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -148,7 +148,8 @@ class WordForm:
         if not metric_of(train.task).outside:
             result: IntArray = rates.argmax(axis=1)[there]
             return result
-        half = train.documents[train.owners] % 2 == 0
+        documents = train.documents if np.ptp(train.documents) else train.rows  # of one document, the other half of it
+        half = documents[train.owners] % 2 == 0
         threshold = _threshold(
             _rates(_table(forms[half], train.labels[half], size, classes)),
             _table(forms[~half], train.labels[~half], size, classes),
@@ -192,11 +193,11 @@ def _repeats(rows: TaskRows) -> BoolArray:
     """Tell for each label whether its token is repeated."""
     part = rows.parts[0]
     first = part.offsets[rows.owners] + rows.positions
-    result: BoolArray = repeated(folded(rows.types)[part.values], part.owners, words(rows.types)[part.values])[first]
+    result: BoolArray = repeated(folded(rows.types)[part.values], part.owners, _words(rows.types)[part.values])[first]
     return result
 
 
-def words(types: Types) -> BoolArray:
+def _words(types: Types) -> BoolArray:
     """Tell of each type whether it holds a letter or a digit."""
     return np.array([any(map(str.isalnum, text)) for text in types.codes], bool)
 

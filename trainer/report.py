@@ -102,9 +102,9 @@ def _task(
     types = Types()
     sequences = {name: data.splits[name].sequences[data.readings[task.name]] for name in ("train", split)}
     rows = {name: known.rows[data.splits[name].labels[task.name].where] for name, known in sequences.items()}
-    spell = data.vocabulary.encode
-    fitted = read_rows(dataset.splits["train"], task, types, sample(rows["train"], _PROBE_ROWS, seed), spell)
-    held = read_rows(dataset.splits[split], task, types, rows[split], spell)
+    chosen = sample(rows["train"], _PROBE_ROWS, seed)
+    fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.vocabulary.encode)
+    held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
     return task_entry(task, counts["train"], lost, scores)
 

@@ -1,0 +1,201 @@
+"""From one record of the input (a line of text, a JSON object, a row) to a document, or the reason why not."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Never
+
+from pipelines.recipe import Input
+from pipelines.records import Document, InputFile, Reject, Turn
+from pipelines.tokenise import clean, is_empty
+
+__all__ = ["SAMPLE", "Parser", "sample"]
+
+SAMPLE = 1000
+"""Bytes of a rejected record that are shown."""
+
+
+class _RejectError(Exception):
+    """The record cannot be used; the argument is the reason."""
+
+
+@dataclass(frozen=True)
+class Parser:
+    """Makes the documents of one file."""
+
+    file: InputFile
+    settings: Input
+    group: str = ""
+    """`Split.group`."""
+
+    def text(self, place: int, text: str) -> Document | Reject:
+        """Return the document that a plain text is; its place is a byte offset."""
+        name = self.file.name
+        if is_empty(text):
+            return Reject(name, place, "empty", sample(text))
+        group = name if self.group == "file" else f"{name}:{place >> 16}"
+        return Document(f"{name}:{place}", text, None, None, None, {}, group, name, place)
+
+    def line(self, place: int, block: int, line: bytes) -> Document | Reject:
+        """Return the document of one line of JSON."""
+        try:
+            text = line.decode(self.settings.encoding)
+            record = _DECODER.decode(text)
+        except UnicodeDecodeError:
+            return self.reject(place, "undecodable", line)
+        except (ValueError, RecursionError):
+            return self.reject(place, "not_json", line)
+        return self.record(place, block, record, line)
+
+    def record(self, place: int, block: int, record: Any, line: bytes | None = None) -> Document | Reject:
+        """Return the document of a JSON object or a row; records of a block without ids stay in one split."""
+        try:
+            return self._document(place, block, record)
+        except _RejectError as error:
+            return self.reject(place, str(error), repr(record) if line is None else line)
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no text may hold
+            return self.reject(place, "undecodable", repr(record) if line is None else line)
+
+    def reject(self, place: int, reason: str, found: str | bytes) -> Reject:
+        """Return a reject with the start of what was found."""
+        return Reject(self.file.name, place, reason, sample(found))
+
+    def _document(self, place: int, block: int, record: Any) -> Document:
+        """Return the document of a record, or raise the reason why it is none."""
+        if not isinstance(record, Mapping):
+            raise _RejectError("not_an_object")
+        names = self.settings
+        own = _own_id(record.get(names.id))
+        fields = {name: _field(record, name, kind) for name, kind in names.keep.items()}
+        tokens, turns, segments, text = record.get(names.tokens), record.get(names.turns), None, ""
+        if tokens is not None:
+            tokens, turns = _tokens(tokens, names.max_record_bytes), None
+            segments = _segments(record.get("segments"), len(tokens))
+        elif turns is not None:
+            turns = _turns(turns, names.max_record_bytes)
+        else:
+            text = _text(record, names.text, names.max_record_bytes)
+        return Document(
+            id=own or f"{self.file.name}:{place}",
+            text=text,
+            tokens=tokens,
+            segments=segments,
+            turns=turns,
+            fields=fields,
+            group=self._group(own, block, fields),
+            source=self.file.name,
+            place=place,
+        )
+
+    def _group(self, own: str, block: int, fields: Mapping[str, Any]) -> str:
+        """Return what keeps the document on one side of the split."""
+        if self.group == "file":
+            return self.file.name
+        if self.group and fields.get(self.group) is not None:
+            return str(fields[self.group])
+        return own or f"{self.file.name}:{block}"
+
+
+def sample(found: str | bytes) -> str:
+    """Return the first kilobyte of what was found."""
+    data = found if isinstance(found, bytes) else found[:SAMPLE].encode(errors="replace")
+    return data[:SAMPLE].decode(errors="replace").encode()[:SAMPLE].decode(errors="ignore")
+
+
+def _no_constant(name: str) -> Never:
+    """Refuse NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _own_id(value: Any) -> str:
+    """Return the id that a record brings, or nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise _RejectError("wrong_type")
+    text = str(value)
+    text.encode()
+    return text
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {"string": str, "int64": int, "float64": (int, float), "bool": bool}
+
+
+def _field(record: Mapping[str, Any], name: str, kind: str) -> Any:
+    """Return the value of a kept field, of its declared type or None."""
+    if name not in record:
+        raise _RejectError("missing_field")
+    value = record[name]
+    if value is None:
+        return None
+    fits = isinstance(value, _KINDS[kind]) and (kind == "bool" or not isinstance(value, bool))
+    if not fits or (kind == "int64" and not -(2**63) <= value < 2**63):
+        raise _RejectError("wrong_type")
+    if kind == "string":
+        value.encode()
+    return float(value) if kind == "float64" else value
+
+
+def _text(record: Mapping[str, Any], name: str, most: int) -> str:
+    """Return the text of a record."""
+    if name not in record:
+        raise _RejectError("missing_field")
+    text = record[name]
+    if not isinstance(text, str):
+        raise _RejectError("wrong_type")
+    if len(text.encode()) > most:
+        raise _RejectError("too_long")
+    if is_empty(text):
+        raise _RejectError("empty")
+    return text
+
+
+def _tokens(value: Any, most: int) -> tuple[str, ...]:
+    """Return the tokens of a record: strings that are not empty and hold no white space."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        raise _RejectError("wrong_type")
+    if not value:
+        raise _RejectError("empty")
+    if len(" ".join(value).encode()) > most:
+        raise _RejectError("too_long")
+    if any(clean(token) != token or not token or " " in token for token in value):
+        raise _RejectError("bad_token")
+    return tuple(value)
+
+
+def _segments(value: Any, count: int) -> tuple[int, ...] | None:
+    """Return where segments start: 0 first, then rising."""
+    if value is None:
+        return None
+    if not isinstance(value, Sequence) or not all(type(item) is int for item in value):
+        raise _RejectError("wrong_type")
+    if list(value[:1]) != [0] or list(value) != sorted(set(value)) or value[-1] >= count:
+        raise _RejectError("bad_segments")
+    return tuple(value)
+
+
+def _turns(value: Any, most: int) -> tuple[Turn, ...]:
+    """Return the turns that hold a word."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise _RejectError("bad_turns")
+    turns = [_turn(item) for item in value]
+    if sum(len(turn.text.encode()) for turn in turns) > most:
+        raise _RejectError("too_long")
+    spoken = tuple(turn for turn in turns if not is_empty(turn.text))
+    if not spoken:
+        raise _RejectError("empty")
+    return spoken
+
+
+def _turn(value: Any) -> Turn:
+    """Return one turn: an object with a role and a text."""
+    if not isinstance(value, Mapping):
+        raise _RejectError("bad_turns")
+    role, text = value.get("role"), value.get("text")
+    if not isinstance(role, str) or not isinstance(text, str) or not (role := clean(role)):
+        raise _RejectError("bad_turns")
+    role.encode()
+    return Turn(role, text)

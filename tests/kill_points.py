@@ -1,0 +1,52 @@
+"""Build in child processes that are killed at given points, then once more to the end; run by test_resume.py.
+
+Usage: python kill_points.py SOURCE FOLDER POINT...   where POINT is the number of files that get their name first
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from small import built
+
+from pipelines.layout import Pending
+
+TABLES = {"unit": {"bytes": 20_000}}
+
+
+def die_after(count: int) -> None:
+    """Let this process be killed when the next file after so many is to get its name."""
+    whole, seen = Pending.commit, []
+
+    def commit(self: Pending) -> None:
+        if len(seen) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen.append(self.name)
+        whole(self)
+
+    Pending.commit = commit
+
+
+def child(source: Path, out: Path, count: int | None) -> int:
+    """Build in a forked process and return how it ended."""
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    if count is not None:
+        die_after(count)
+    os._exit(built(source, out, **TABLES).exit_code)
+
+
+def main(source: Path, folder: Path, points: list[str]) -> None:
+    """Print per point how the killed build and the one after it ended, and what the killed one had left."""
+    for point in points:
+        out = folder / point
+        killed = child(source, out, int(point))
+        names = [path.name for path in out.rglob("*") if path.is_file()] if out.exists() else []
+        unnamed = sum(name.startswith(".tmp-") for name in names)
+        print(point, killed, len(names) - unnamed, unnamed, child(source, out, None))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

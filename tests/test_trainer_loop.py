@@ -1,0 +1,206 @@
+"""Training end to end on the tiny dataset: it learns, it resumes byte for byte, and bad input gets a clear error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_dataset import TASKS, write_dataset
+
+from trainer import loop
+from trainer.checkpoint import load
+from trainer.loop import train
+from trainer.settings import Settings
+
+QUICK: dict[str, Any] = {
+    "vocabulary": 320, "rows": 16, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 4, "log_every": 3,
+    "words_first": 1, "threads": 1, "device": "cpu", "evaluate_rows": 8,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny dataset with 48 train rows."""
+    return write_dataset(tmp_path_factory.mktemp("loop") / "set", rows=48)
+
+
+def log(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's log."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
+    """The tiny dataset's tasks are easy: each is clear of its prior, words of the unigram model."""
+    dataset = write_dataset(tmp_path / "set", rows=240)
+    settings = Settings(vocabulary=400, rows=32, bucket=8, epochs=3, threads=1, learning_rate=2e-3, device="cpu")
+    report = train(dataset, tmp_path / "run", settings)
+    for entry in report["tasks"]:
+        better = entry["score"]["value"] - entry["prior"]["value"]
+        assert (better if entry["higher_is_better"] else -better) > 0.2, entry["name"]
+    assert report["not_trained"] == {"masking.segment": "there is no head for the kind generation yet"}
+    assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
+    first, *_, last = (line["value"] for line in log(tmp_path / "run") if "value" in line)
+    assert last > first + 0.3
+    assert report["run"]["steps"] == load(tmp_path / "run" / "last.safetensors")[1]["step"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"sampler": "uniform"},
+        {"sampler": "temperature"},
+        {"sampler": "annealed", "words_first": 0},
+        {"sampler": "dynamic"},
+        {"batch": "primary+one", "primary": "disfluency.tags"},
+        {"batch": "rows"},
+        {"weights": {"connective": 0.5}, "schedule": "linear"},
+    ],
+    ids=str,
+)
+def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(
+    dataset: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte: the last and the best checkpoint and the log."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {"finished": True})
+    chosen = Settings(**(QUICK | settings))
+    train(dataset, tmp_path / "whole", chosen)
+    assert train(dataset, tmp_path / "parts", chosen, stop_after=2) == {"finished": False, "step": 2}
+    assert train(dataset, tmp_path / "parts", chosen, stop_after=7, resume=True) == {"finished": False, "step": 7}
+    assert train(dataset, tmp_path / "parts", chosen, resume=True) == {"finished": True}
+    for name in ("last.safetensors", "best.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
+
+
+def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of the log behind the checkpoint are written anew."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {"finished": True})
+    settings = Settings(**(QUICK | {"save_every": 2}))
+    train(dataset, tmp_path / "whole", settings)
+
+    def die(done: float, total: float, note: str) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, tmp_path / "run", settings, progress=die)
+    assert load(tmp_path / "run" / "last.safetensors")[1]["step"] == 6
+    train(dataset, tmp_path / "run", settings, resume=True)
+    for name in ("last.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_a_run_that_ended_gives_its_report_again(dataset: Path, tmp_path: Path) -> None:
+    """Without training or evaluating."""
+    settings = Settings(**QUICK)
+    report = train(dataset, tmp_path / "run", settings)
+    before = (tmp_path / "run" / "last.safetensors").stat().st_mtime_ns
+    assert train(dataset, tmp_path / "run", settings, resume=True) == report
+    assert (tmp_path / "run" / "last.safetensors").stat().st_mtime_ns == before
+
+
+def test_progress_is_told_of_every_step(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps done, all steps, and a note of the last loss or validation."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    told: list[tuple[float, float, str]] = []
+    train(dataset, tmp_path / "run", Settings(**QUICK), progress=lambda *item: told.append(item))
+    assert [(done, total) for done, total, _ in told] == [(i, 12) for i in range(1, 13)]
+    assert told[2][2].startswith("loss ")
+    assert told[-1][2].startswith("validation ")
+
+
+def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first epoch trains masked words alone."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    train(dataset, tmp_path / "run", Settings(**QUICK))
+    lines = [line for line in log(tmp_path / "run") if "train_loss" in line]
+    assert list(lines[0]["train_loss"]) == ["masking.word"]
+    assert len(lines[-1]["train_loss"]) > 3
+
+
+def test_max_steps_ends_a_run(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is evaluated there, although no epoch ends."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    train(dataset, tmp_path / "run", Settings(**(QUICK | {"max_steps": 5})))
+    assert log(tmp_path / "run")[-1]["step"] == 5
+    assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_the_best_checkpoint_is_chosen_by_the_primary(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its metric, turned so that higher is better."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    for primary, sign in (("masking.word", -1), ("topic.long", 1)):
+        out = tmp_path / primary
+        train(dataset, out, Settings(**(QUICK | {"primary": primary})))
+        lines = [line for line in log(out) if "value" in line]
+        assert [line["value"] for line in lines] == [sign * line["validation"][primary] for line in lines]
+        best = max(lines, key=lambda line: (line["value"], -line["step"]))
+        assert load(out / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
+
+
+def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
+    """Without resume an error that names the option."""
+    train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
+    with pytest.raises(ValueError, match="holds a run already; add --resume"):
+        train(dataset, tmp_path / "run", Settings(**QUICK))
+
+
+def test_other_settings_do_not_resume_a_run(dataset: Path, tmp_path: Path) -> None:
+    """The error names what differs."""
+    train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
+    with pytest.raises(ValueError, match=r"other settings \(rows, seed\)"):
+        train(dataset, tmp_path / "run", Settings(**(QUICK | {"rows": 24, "seed": 5})), resume=True)
+
+
+def test_a_checkpoint_of_another_dataset_is_an_error(dataset: Path, tmp_path: Path) -> None:
+    """Rows would mean something else."""
+    train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
+    other = write_dataset(tmp_path / "other", rows=48, seed=1)
+    with pytest.raises(ValueError, match="is of another dataset than"):
+        train(other, tmp_path / "run", Settings(**QUICK), resume=True)
+
+
+def test_a_folder_that_holds_something_else_is_not_touched(dataset: Path, tmp_path: Path) -> None:
+    """Nor is a file."""
+    (tmp_path / "letter.txt").write_text("dear reader")
+    with pytest.raises(ValueError, match="holds something that is no run"):
+        train(dataset, tmp_path, Settings(**QUICK))
+    with pytest.raises(ValueError, match="is a file"):
+        train(dataset, tmp_path / "letter.txt", Settings(**QUICK))
+    assert [item.name for item in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_dataset_whose_tasks_cannot_be_trained_is_an_error(tmp_path: Path) -> None:
+    """The reasons stand in it."""
+    (generation,) = (task for task in TASKS if task.kind == "generation")
+    dataset = write_dataset(tmp_path / "set", rows=8, tasks=(generation,))
+    with pytest.raises(ValueError, match=r"no task of .* can be trained \(masking.segment: there is no head"):
+        train(dataset, tmp_path / "run", Settings(**QUICK))
+
+
+def test_a_task_without_train_labels_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are trained."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: self.untrained)
+    (long,) = (task for task in TASKS if task.name == "topic.long")
+    # no row has an empty span, so no row has this label
+    never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))
+    dataset = write_dataset(tmp_path / "set", rows=24, tasks=(long, never))
+    assert train(dataset, tmp_path / "run", Settings(**QUICK)) == {"topic.never": "no train row has a label"}
+
+
+def test_a_dataset_without_held_out_rows_is_trained(tmp_path: Path) -> None:
+    """There is no best checkpoint then, and no score."""
+    dataset = write_dataset(tmp_path / "set", rows=24)
+    for name in ("validation", "test"):
+        for shard in (dataset / name).iterdir():
+            shard.unlink()
+    report = train(dataset, tmp_path / "run", Settings(**(QUICK | {"epochs": 1})))
+    assert {entry["score"] for entry in report["tasks"]} == {None}
+    assert not (tmp_path / "run" / "best.safetensors").exists()
