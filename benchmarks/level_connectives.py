@@ -106,7 +106,9 @@ def match_kinds(inputs: Sequence[Input], rates: Floats, weights: Floats) -> Floa
         for kind, which in ((1, used[part.found.form[used] >= 0]), (0, np.flatnonzero(part.found.form < 0))):
             x.append(part.buckets[which])
             y.append(np.full(len(which), kind))
-    fitted: Floats = LogisticRegression(C=10.0, max_iter=1000).fit(np.concatenate(x)[:, :-2], np.concatenate(y)).coef_[0]
+    fitted: Floats = (
+        LogisticRegression(C=10.0, max_iter=1000).fit(np.concatenate(x)[:, :-2], np.concatenate(y)).coef_[0]
+    )
     out: Floats = np.concatenate([fitted, weights[-2:]])
     return out
 
@@ -126,8 +128,9 @@ def make(batches: Sequence[PassageBatch]) -> tuple[Floats, Floats]:
 def make_inside(batches: Sequence[PassageBatch]) -> Floats:
     """Return the rates [forms] of pairs of clauses."""
     inputs = [Input.of(batch, inside=True) for batch in batches]
-    rates, _ = level(inputs, np.ones((2, len(lexicon().forms))), np.zeros(sum(map(len, BUCKETS.values()))))
-    return rates[0]
+    rates: Floats = level(inputs, np.ones((2, len(lexicon().forms))), np.zeros(sum(map(len, BUCKETS.values()))))[0]
+    own: Floats = rates[0]
+    return own
 
 
 def write_forms(**columns: Floats) -> None:

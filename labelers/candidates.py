@@ -1,7 +1,7 @@
 """Pairs of arguments that passages offer: those that a connective links, and those that none does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +33,12 @@ DOUBT = 0.1
 """Probability from which another use of the form in the second argument counts as a connective that survives there."""
 
 FloatArray = npt.NDArray[np.float64]
+
+
+def places(start: IntArray, end: IntArray) -> IntArray:
+    """Return the positions in the spans ``[start, end)``, one span after the other."""
+    size = end - start
+    return np.arange(size.sum()) + np.repeat(start - np.cumsum(size) + size, size)
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,9 @@ class Candidates:
     def removal(self, batch: PassageBatch) -> tuple[Edits, BoolArray]:
         """Return the edits that remove connectives and their partners, and bool [N]: the tokens of both."""
         marked, paired = self.take(self.form >= 0), self.take(self.partner >= 0)
-        hidden = np.zeros(len(batch.codes) + 1, np.int64)
-        for starts, ends in ((marked.start, marked.end), (paired.partner, paired.partner_end)):
-            hidden += np.bincount(starts, minlength=len(hidden)) - np.bincount(ends, minlength=len(hidden))
+        hidden = np.zeros(len(batch.codes), bool)
+        for start, end in ((marked.start, marked.end), (paired.partner, paired.partner_end)):
+            hidden[places(start, end)] = True
         comma = shapes(batch)["comma"]
         before = comma[batch.codes[paired.partner - 1]] & (paired.partner > paired.first)
         behind = paired.partner_end + comma[batch.codes[paired.partner_end]]
@@ -94,7 +100,7 @@ class Candidates:
                 _deletions(batch, paired.rows, paired.partner - before, paired.partner, behind),
             ]
         )
-        return edits.take(edits.order()), np.cumsum(hidden)[:-1] > 0
+        return edits.take(edits.order()), hidden
 
 
 def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntArray, stop: IntArray) -> Edits:
@@ -128,6 +134,7 @@ class _Segments:
     commas: IntArray
     clauses: IntArray
     """Tokens that look like the verb or the subject of a clause."""
+    quotes: IntArray
     ended: BoolArray
     """A full stop, question or exclamation mark closes it, quotes aside."""
     joined: BoolArray
@@ -148,8 +155,8 @@ class _Segments:
         last = batch.codes[batch.segment_ends - 1]
         before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
         ended = types["stop"][last] | (types["quote"][last] & types["stop"][before])
-        words, commas, clauses = (counts >> shift & 0xFFFF for shift in (0, 16, 32))
-        return cls(words, commas, clauses, ended, joined)
+        words, commas, clauses, quotes = (counts >> shift & 0xFFFF for shift in (0, 16, 32, 48))
+        return cls(words, commas, clauses, quotes, ended, joined)
 
     def pairs(self) -> BoolArray:
         """Return which segments can be a second argument, after one that can be a first: both finished clauses."""
@@ -175,7 +182,9 @@ def opening_candidates(batch: PassageBatch, threshold: float, min_omission_rate:
     ok &= (second < batch.segment_ends[segment]) & ~(alone & (about.commas[segment] > 0))
     ok &= (opening[segment] != opening[segment - 1]) & ~(forms.marked[matches.form] & (second == matches.end))
     matches, segment, second = matches.take(ok), segment[ok], second[ok]
-    ok = shapes(batch)["word"][batch.codes[second]] & (score(batch, matches) >= log_odds(threshold))
+    # "Thus saying, he left" tells the manner
+    manner = shapes(batch)["ing"][batch.codes[second]] & (second == matches.end)
+    ok = ~manner & shapes(batch)["word"][batch.codes[second]] & (score(batch, matches) >= log_odds(threshold))
     ok &= ~np.isin(second, match(batch, second).start)
     marked = _opening(batch, matches.take(ok), segment[ok], second[ok])
     return Candidates.concat([marked, _unmarked(batch, about, opening)])
@@ -207,9 +216,16 @@ def _unmarked(batch: PassageBatch, about: _Segments, opening: IntArray) -> Candi
     """Return the pairs whose second segment opens with no form, kept as often as marked pairs of their kind are."""
     segment = np.flatnonzero((opening < 0) & about.pairs() & shapes(batch)["word"][batch.codes[batch.segments]])
     at = batch.segments[segment]
-    found = Candidates.make(
-        batch.segment_rows[segment],
-        rate=np.ones(len(segment)),
+    rows = batch.segment_rows[segment]
+    return Candidates.make(
+        rows,
+        rate=unmarked_rates(
+            first=about.words[segment - 1],
+            second=about.words[segment],
+            quoted_first=np.minimum(about.quotes[segment - 1], 1),
+            quoted_second=np.minimum(about.quotes[segment], 1),
+            dialogue=_dialogue(batch)[rows].astype(np.int64),
+        ),
         first=batch.segments[segment - 1],
         mark=at,
         start=at,
@@ -217,7 +233,6 @@ def _unmarked(batch: PassageBatch, about: _Segments, opening: IntArray) -> Candi
         second=at,
         stop=batch.segment_ends[segment],
     )
-    return replace(found, rate=unmarked_rates(**pair_counts(batch, found)))
 
 
 def _dialogue(batch: PassageBatch) -> BoolArray:
@@ -226,7 +241,7 @@ def _dialogue(batch: PassageBatch) -> BoolArray:
 
 
 def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:
-    """Return what pairs without a connective are matched in, int64 [C] each: words, quotes, and if it is a dialogue."""
+    """Return what `unmarked_rates` asks of pairs, int64 [C] each: words, quotes, and if it is a dialogue."""
     types = shapes(batch)
     words, quotes = (np.concatenate([[0], np.cumsum(types[name][batch.codes])]) for name in ("word", "quote"))
     return {
@@ -286,13 +301,9 @@ def _clause(batch: PassageBatch, start: IntArray, stop: IntArray) -> BoolArray:
 def surviving(batch: PassageBatch, found: Candidates) -> BoolArray:
     """Return which pairs show their connective once more: in the second argument, or at the end of the first."""
     marked = np.flatnonzero(found.form >= 0)
-    # the tokens of second arguments and the last three of first ones, each place once
     spans = [(found.second, found.stop), (np.maximum(found.mark - 3, found.first), found.mark)]
-    inside = np.zeros(len(batch.codes) + 1, np.int64)
-    for start, stop in spans:
-        np.add.at(inside, start[marked], 1)
-        np.add.at(inside, stop[marked], -1)
-    again = match(batch, np.flatnonzero(np.cumsum(inside)[:-1] > 0))
+    looked_at = np.concatenate([places(start[marked], stop[marked]) for start, stop in spans])
+    again = match(batch, np.unique(looked_at))
     again = again.take(score(batch, again) >= log_odds(DOUBT))
     shown = np.zeros(len(found), bool)
     size = len(batch.codes) + 1

@@ -156,7 +156,7 @@ def _case(text: str) -> int:
 
 
 _SHAPE = np.dtype(
-    [(name, bool) for name in ("word", "comma", "mark", "stop", "quote", "clause", "opener", "link")]
+    [(name, bool) for name in ("word", "comma", "mark", "stop", "quote", "clause", "opener", "link", "ing")]
     + [("lower", bool), ("case", np.int8), ("packed", np.int64)]
 )
 
@@ -169,7 +169,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
         word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
         mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
         clause = name in _VERBS or name in _SUBJECTS or text.endswith("ed")
-        packed = word + (comma << 16) + (clause << 32)
+        packed = word + (comma << 16) + (clause << 32) + (quote << 48)
         out[i] = (
             word,
             comma,
@@ -179,6 +179,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
             clause,
             name in _OPENERS,
             name in _LINKS,
+            name == "ing",
             text[0].islower(),
             _case(text),
             packed,
@@ -191,8 +192,8 @@ def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
 
     Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (a verb or
     a subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
-    to itself), ``lower`` (opens with a small letter), ``case`` (0 lower, 1 capital, 2 all capitals) and ``packed``
-    (word, comma and clause as 1 << 0, 16 and 32).
+    to itself), ``ing`` (a participle), ``lower`` (opens with a small letter), ``case`` (0 lower, 1 capital, 2 capitals
+    only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16, 32 and 48).
     """
     return batch.vocabulary.property(_shape)
 

@@ -120,19 +120,18 @@ class View:
         return np.arange(len(self.codes)) - self.offsets[self.rows]
 
     def locate(self, batch: PassageBatch, positions: IntArray, rows: IntArray) -> IntArray:
-        """Return where in its row of the view the first token with origin >= each global source position stands.
+        """Return where in its row of the view each global source position begins: behind all that stands before it.
 
-        A position at (or behind) the end of its row gives the row's length in the view, so spans [start, end) of the
-        source map to spans of the view by their two ends. Tokens inserted before a position belong to the left of it.
+        Spans [start, end) of the source map to spans of the view by their two ends. What was inserted between two
+        source tokens belongs to the later one, so that what a speaker repeats at the start of a sentence stands in
+        that sentence; the end of a row is the end of its view.
         """
-        first = np.full(len(batch.codes) + 1, -1, np.int64)
-        own = np.flatnonzero(self.origin >= 0)
-        first[self.origin[own[::-1]]] = own[::-1]
-        # a deleted position takes the place of the next kept one: fill from the right
-        filled = np.where(first >= 0, first, np.iinfo(np.int64).max)
-        filled = np.minimum.accumulate(filled[::-1])[::-1]
-        # at the end of a row that is a place of the next one
-        return np.minimum(filled[positions], self.offsets[rows + 1]) - self.offsets[rows]
+        kept = np.flatnonzero(self.origin >= 0)
+        behind = np.zeros(len(batch.codes) + 1, np.int64)  # place behind the last kept token up to each position
+        behind[self.origin[kept] + 1] = kept + 1
+        places = np.maximum(np.maximum.accumulate(behind)[positions], self.offsets[rows])
+        ends = positions >= batch.offsets[rows + 1]
+        return np.where(ends, self.offsets[rows + 1], places) - self.offsets[rows]
 
 
 def source_view(batch: PassageBatch) -> View:

@@ -235,6 +235,12 @@ def _walk(
 ) -> tuple[IntArray, IntArray]:
     """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
     (step, ends), words = trie, batch.vocabulary.property(_word)
+    # most places open nothing: the others are walked
+    first = step[0, words[batch.codes[at]]] > 0
+    if not first.all():
+        text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
+        text[first], length[first] = _walk(batch, at[first], trie)
+        return text, length
     limit = batch.segment_ends[np.searchsorted(batch.segments, at, side="right") - 1]
     node, alive = np.zeros(len(at), np.int64), np.ones(len(at), bool)
     text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)

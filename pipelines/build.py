@@ -24,7 +24,7 @@ __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
-_plans: dict[str, Plan] = {}  # the plan that this process works on
+_plans: dict[str, Plan] = {}  # the plan of the run that this process works for
 
 
 def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None = None) -> BuildReport:
@@ -87,7 +87,7 @@ def _run_units(plan: Plan, recipe: Recipe, folder: Folder, progress: Progress | 
     end = Finish(recipe.out, plan.digest, name)
     with _watched(plan, folder, progress):
         if missing:
-            work = MakeShard(recipe.out, plan.digest, recipe.run.batch, os.getcwd())
+            work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, os.getcwd())
             _graph()(missing, work, merge_reports, end, recipe.run)
         else:
             end([])
@@ -104,6 +104,8 @@ class MakeShard:
     out: str
     plan: str
     """Digest of the plan."""
+    run: str
+    """Tells this run from others: a process may outlive it."""
     batch: int
     folder: str
     """Where modules of the user's own may be found."""
@@ -111,7 +113,7 @@ class MakeShard:
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
         _find_own_modules(self.folder)
-        report = make_shard(unit, _planned(self.out, self.plan), self.out, batch=self.batch)
+        report = make_shard(unit, _planned(self.out, self.plan, self.run), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         return [report]
 
@@ -127,7 +129,7 @@ class Finish:
     def __call__(self, reports: list[dict[str, Any]]) -> None:
         """Write manifest and reports."""
         if not any("error" in report for report in reports):
-            finish(_planned(self.out, self.plan), self.out)
+            finish(_planned(self.out, self.plan, self.name), self.out)
         Folder.at(self.out).write(self.name, to_json(reports))
 
 
@@ -141,15 +143,15 @@ def _unit(report: Mapping[str, Any]) -> int:
     return int(report["unit"])
 
 
-def _planned(out: str, digest: str) -> Plan:
-    """Return the plan of a folder, read once in each process."""
-    if digest not in _plans:
+def _planned(out: str, digest: str, run: str) -> Plan:
+    """Return the plan of a folder, read once in each process of a run."""
+    if run not in _plans:
         _plans.clear()
         plan = Plan.read(Folder.at(out))
         if plan.digest != digest:
             raise OSError(f"another build replaced the plan in {out}")
-        _plans[digest] = plan
-    return _plans[digest]
+        _plans[run] = plan
+    return _plans[run]
 
 
 def _find_own_modules(folder: str) -> None:

@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
+_PROSE_SPLIT = {"validation": 0.1, "test": 0.1}  # a small corpus: of twentieths, rare labels would hold out a handful
 _out = Console()
 _err = Console(stderr=True)
 
@@ -121,7 +122,9 @@ def run(
 ) -> None:
     """Build a dataset and train a model on it, in one go."""
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
-    recipe = _recipe(inputs or [_prose(out, as_json=as_json)], flags, overrides or [])
+    if not inputs:
+        inputs, flags["split"] = [_prose(out, as_json=as_json)], _PROSE_SPLIT
+    recipe = _recipe(inputs, flags, overrides or [])
     folder = Path(recipe.out)
     recipe = recipe.model_copy(update={"out": str(folder / "dataset")})
     code = _build(recipe, overwrite=overwrite, as_json=False, quiet=as_json)
@@ -155,7 +158,8 @@ def show(
         flags = _flags(None, with_, views, None, seed, None, None, None)
         rows, found = preview(_recipe(inputs, flags, overrides or []), n)
     if with_:
-        found = [task for task in found if task.labeler in with_]
+        wanted = {name.rpartition(":")[2].lower() for name in with_}
+        found = [task for task in found if task.labeler in wanted]
     if as_json:
         for row in rows:
             _print_json(row)
@@ -283,15 +287,17 @@ def _train(
 ) -> None:
     """Train, and print the report."""
     from trainer.loop import train as run_train
-    from trainer.report import render
+    from trainer.report import show as show_report
     from trainer.settings import make_settings
 
     with Bar(_err, "train", "steps") as bar:
         report = run_train(dataset, out, make_settings(settings), resume=resume, stop_after=stop_after, progress=bar)
     if as_json:
         _print_json(report)
+    elif report.get("finished", True):
+        show_report(report, _out)
     else:
-        _out.print(render(report))
+        _say(f"stopped after step {report['step']:,}; go on with: auxloom train {dataset} --out {out} --resume")
 
 
 def _say(text: str) -> None:

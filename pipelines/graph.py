@@ -23,7 +23,7 @@ def run_graph(
     finish: Callable[[Any], None],
     run: Run,
 ) -> None:
-    """Apply ``work`` to every element in parallel, merge the results and hand the one that is left to ``finish``.
+    """Apply ``work`` to every element (one or more) in parallel, merge the results and hand the one that is left to ``finish``.
 
     Elements and results cross a shuffle, so they are descriptors and small reports. All callables are pickled:
     functions of a module or dataclasses with ``__call__``. ``merge`` takes an iterable of results and of its own
@@ -33,7 +33,9 @@ def run_graph(
     runner, options = _runner(run)
     pipeline = beam.Pipeline(runner=runner, options=options)
     results = pipeline | beam.Create(elements) | beam.Reshuffle() | "Work" >> beam.Map(work)
-    _ = results | "Merge" >> beam.CombineGlobally(merge) | "Finish" >> beam.Map(finish)
+    # a default would come in by a side input, and the Dask runner would compute all that stands before it in one process
+    merged = results | "Merge" >> beam.CombineGlobally(merge).without_defaults()
+    _ = merged | "Finish" >> beam.Map(finish)
     pipeline.run().wait_until_finish()
 
 
@@ -66,19 +68,32 @@ def _runner(run: Run) -> tuple[Any, Any]:
     """Return the runner and its options: Beam's local one with one process per worker, or the one that was named."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    flags = [flag for key, value in run.beam.items() for flag in _flags(key, value)]
     if run.runner != "local":
-        return run.runner, PipelineOptions(flags=[], **run.beam)
+        return run.runner, PipelineOptions(flags)
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.transforms import environments
 
     if run.workers == 1:
-        return FnApiRunner(), PipelineOptions(flags=[], **run.beam)
+        return FnApiRunner(), PipelineOptions(flags)
     # as running mode multi_processing, but with a worker that is quiet and that no file of the current folder shadows
     code = _WORKER.format(root=str(Path(__file__).parents[1]))
     command = f"exec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)}"
     environment = environments.SubprocessSDKEnvironment.from_command_string(command_string=command)
-    options = PipelineOptions(flags=[], **{"direct_num_workers": run.workers, **run.beam})
+    options = PipelineOptions([f"--direct_num_workers={run.workers}", *flags])
     return FnApiRunner(default_environment=environment), options
+
+
+def _flags(key: str, value: Any) -> list[str]:
+    """Return an option as Beam's command line has it.
+
+    Example:
+        >>> _flags("dask_npartitions", 4), _flags("streaming", True), _flags("experiment", ["a", "b"])
+        (['--dask_npartitions=4'], ['--streaming'], ['--experiment=a', '--experiment=b'])
+    """
+    if isinstance(value, bool):
+        return [f"--{key}"] if value else []
+    return [f"--{key}={item}" for item in (value if isinstance(value, (list, tuple)) else [value])]
 
 
 def worker_main() -> None:

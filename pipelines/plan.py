@@ -26,7 +26,7 @@ _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behav
 _NO_BYTES = ("out", "run", "train", "max_reject_rate")  # recipe keys that change no byte
 _PLACES = ("files", "train", "validation", "test")  # keys of [input] that say where, which the list of files replaces
 _RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
-_SMALL_INPUT = 32 * 2**20  # bytes that one process scans sooner than workers start
+_SMALL_INPUT = 32 * 2**20  # bytes that this process scans sooner than workers start
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
     folder, name = Folder.at(plan.recipe.out), f"{scratch}/found.json"
     fields = _class_fields(plan.recipe)
     work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
-    small = sum(file.size for file in plan.files) < _SMALL_INPUT and run.runner == "local"
+    small = sum(file.size for file in plan.files) < _SMALL_INPUT
     scan(plan.units, work, merge_scans, WriteJson(plan.recipe.out, name), Run() if small else run)
     found: Found = folder.read_json(name)
     if found["errors"]:

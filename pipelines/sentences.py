@@ -1,5 +1,7 @@
+# ruff: noqa: RUF001, SIM905  (quotes are what this is about; lists of words read best as text)
 """Where sentences start, decided for all tokens of a batch at once from what is known of each token type."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +11,8 @@ from labelers.passages import BoolArray, IntArray, Vocabulary
 
 __all__ = ["BREAK", "sentence_starts", "traits"]
 
-FINAL, DOT, DOTS, MARK, CLOSES, OPENS, LOWER, UPPER, NUMBER, TITLE, SHORT, INITIAL, WORD, BREAK = (
-    1 << i for i in range(14)
+FINAL, DOT, DOTS, CLOSES, OPENS, LOWER, UPPER, NUMBER, TITLE, SHORT, COUNTS, INITIAL, OPENER, BREAK, COLON = (
+    1 << bit for bit in range(15)
 )
 """What a token type may be; bits of `traits`."""
 
@@ -21,12 +23,14 @@ _TITLES = frozenset(
 """Before a name: a period behind one ends no sentence."""
 
 _SHORT = frozenset(
-    "abbr al approx apr art assoc aug av ave avg bldg blvd bros ca cf ch chap cie co corp ct dec dept dist ed eds eg "
-    "est etc exc exp ext feb fig figs fl ft ie inc incl jan jr jul jun ltd mag mar max min misc mon nat no nos nov oct "
-    "op opp orig p par pl pp pt pub rd ref refs rel ser sec sect seq sep sept sq subj tel trans tue univ v var vol "
-    "vols vs viz wed".split()
+    "abbr approx apr assoc attn aug ave avg bldg blvd bros ca cent cf cie co corp ct dec dept dist ed eds eg est etc exc "
+    "feb fl fri ft ie inc incl jan jr jul jun ltd misc mon nov oct op opp orig pl pub rd ref refs sep sept sq subj tel "
+    "thur thurs trans tue tues univ viz vs wed".split()
 )
 """A period behind one ends a sentence only where the next word looks like a first word."""
+
+_COUNTED = frozenset("art ch chap ex ext fig figs no nos p par ph pp pt sec sect ser v vol vols".split())
+"""Before a number: a period between the two ends no sentence."""
 
 _STARTERS = frozenset(
     "a after all although an and another as at because before both but by did do does even every few finally first "
@@ -37,8 +41,14 @@ _STARTERS = frozenset(
 )
 """Words that often open a sentence and stand in lower case inside one."""
 
-
-_OPENING = frozenset({"“", "‘", "(", "[", "{", "«", "``", "‹", "「", "¿", "¡"})
+_OPENING = frozenset("“‘([{«‹「¿¡") | {"``"}
+_CLOSING = frozenset("”’)]}»›」") | {"''", "’’"}
+_DASHES = frozenset("-—–*_•") | {"--", "---"}
+_STRAIGHT = frozenset("\"'")  # may open or close
+_STOPS = frozenset(".。।۔")
+_LOUD = frozenset("!?‽！？؟")
+_FACE = re.compile(r"[<>]?[:;=8xX]['’]?[-^o]?[()\[\]DdPpOo03|/\\*]+|[(\[]+[-^o]?['’]?[:;=]|<3+|\^_+\^")
+"""An emoticon, as far as spaCy keeps it in one token."""
 
 
 def traits(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001  (a Property)
@@ -50,43 +60,41 @@ def _trait(text: str) -> int:
     """Return the trait bits of one text."""
     if text.isalpha():
         return _word(text)
+    if _FACE.fullmatch(text) and not text.isdigit():
+        return FINAL | CLOSES
     if not any(map(str.isalnum, text)):
-        return _punctuation(text)
+        return _mark(text) | (0 if text in _OPENING else BREAK)
     if text[-1] == "." and text[0].isalpha():  # "Mr.", "a.m.", "J.": spaCy leaves them whole
-        bits = DOT | _word(text[:-1].replace(".", "")) & (UPPER | LOWER | WORD)
-        name = text[:-1].lower()
-        inner = len(name) == 1 and text[0].isupper()
-        return bits | (TITLE if name in _TITLES else INITIAL if inner else SHORT)
+        word = _word(text[:-1])
+        return DOT | word if word & (TITLE | COUNTS | INITIAL) else DOT | SHORT | word
     return NUMBER if text[0].isdigit() else _word(text)
 
 
 def _word(text: str) -> int:
     """Return the trait bits of a word without its period."""
     name = text.lower()
-    case = UPPER if text[:1].isupper() else LOWER if text[:1].islower() else 0
-    short = TITLE if name in _TITLES else SHORT if name in _SHORT else 0
-    letter = INITIAL if len(text) == 1 and text.isupper() else 0
-    return case | short | letter | (WORD if name in _STARTERS else 0)
-
-
-def _punctuation(text: str) -> int:
-    """Return the trait bits of a token without letters and digits."""
-    return _mark(text) | (0 if text in _OPENING else BREAK)
+    bits = UPPER if text[0].isupper() else LOWER if text[0].islower() else 0
+    for kind, names in ((TITLE, _TITLES), (SHORT, _SHORT), (COUNTS, _COUNTED), (OPENER, _STARTERS)):
+        if name in names:
+            bits |= kind
+    return bits | (INITIAL if len(text) == 1 and bits & UPPER else 0)
 
 
 def _mark(text: str) -> int:
-    """Return what a mark does at the end or start of a sentence."""
-    if text[-1] in "!?‽！？؟" or text in {'!"', '?"'}:
-        return FINAL | MARK
-    if text in {".", "。", "।", "۔"}:
+    """Return what a token of marks does at the end or the start of a sentence."""
+    if text[-1] in _LOUD:
+        return FINAL
+    if text in _STOPS:
         return FINAL | DOT
+    if text == ":":
+        return COLON
     if set(text) <= {".", "…"}:
         return FINAL | DOTS
-    if text in {"”", "’", ")", "]", "}", "»", "''", "’’", "›", "」"}:
+    if text in _CLOSING:
         return CLOSES
-    if text in _OPENING or text in {"-", "--", "—", "–", "*", "_", "•"}:
+    if text in _OPENING or text in _DASHES:
         return OPENS
-    return CLOSES | OPENS if text in {'"', "'"} else 0
+    return CLOSES | OPENS if text in _STRAIGHT else 0
 
 
 def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, pieces: IntArray) -> BoolArray:
@@ -106,8 +114,7 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
     last = np.append(kinds, np.int16(0))  # so that looking beyond the end finds nothing
     follow = _behind_closers(last, spaces, starts, marks + 1)
     first = _behind_openers(last, starts, follow)
-    ends = _ends(last, spaces, starts, marks, follow, first)
-    starts[follow[ends]] = True
+    starts[follow[_ends(last, spaces, starts, np.stack([marks, follow, first]))]] = True
     return starts[:count]
 
 
@@ -116,8 +123,7 @@ def _behind_closers(kinds: IntArray, spaces: BoolArray, starts: BoolArray, place
     places = places.copy()
     for _ in range(4):
         kind = kinds[places]
-        closing = (kind & CLOSES != 0) & ((kind & OPENS == 0) | ~spaces[places - 1])
-        places += closing & ~starts[places]
+        places += (kind & CLOSES != 0) & ((kind & OPENS == 0) | ~spaces[places - 1]) & ~starts[places]
     return places
 
 
@@ -125,26 +131,28 @@ def _behind_openers(kinds: IntArray, starts: BoolArray, places: IntArray) -> Int
     """Return the places moved on to the first word behind opening quotes, brackets and dashes."""
     places = places.copy()
     for _ in range(3):
-        opening = kinds[places] & OPENS != 0
-        places += opening & ~np.append(starts[1:], True)[places]
+        places += (kinds[places] & OPENS != 0) & ~starts[np.minimum(places + 1, len(starts) - 1)]
     return places
 
 
-def _ends(
-    kinds: IntArray, spaces: BoolArray, starts: BoolArray, marks: IntArray, follow: IntArray, first: IntArray
-) -> IntArray:
-    """Return which of the marks end a sentence.
+def _ends(kinds: IntArray, spaces: BoolArray, starts: BoolArray, places: IntArray) -> BoolArray:
+    """Return which marks end a sentence.
 
-    ``follow`` is the token behind each mark and its closers, ``first`` the first word from there on.
+    ``places`` [3, M] are the mark, the token behind it and its closers, and the first word from there on.
     """
+    marks, follow, first = places
     mark, word = kinds[marks], kinds[first]
-    before = np.where(starts[marks], np.int16(0), kinds[marks - 1])
-    own = np.where(mark & FINAL != 0, before, mark)  # what a period belongs to
-    lower, opener = word & LOWER != 0, word & WORD != 0
+    final = mark & FINAL != 0
+    before = np.where(starts[marks], 0, kinds[marks - 1])
+    own = np.where(final, before, mark)  # what a period belongs to
     dot = mark & DOT != 0
-    again = kinds[follow] & FINAL != 0  # "?!", ". . .": the last of them decides
-    end = ~lower & ~again
+    lower = word & LOWER != 0
+    plain = (own & LOWER != 0) & (own & (TITLE | SHORT | COUNTS | INITIAL) == 0)
+    end = ~lower | (dot & final & plain & (follow == marks + 1))  # "... home. then", but not "... home.” said"
+    end &= (kinds[follow] & FINAL == 0) & spaces[follow - 1]  # of "?!" and ". . ." the last decides
     end &= ~(dot & (own & TITLE != 0))
-    end &= ~(dot & (own & (SHORT | INITIAL) != 0) & ~opener)
-    end &= spaces[follow - 1]
-    return end
+    end &= ~(dot & (own & (SHORT | INITIAL) != 0) & (word & OPENER == 0))
+    end &= ~(dot & (own & COUNTS != 0) & (word & NUMBER != 0))
+    number = dot & final & (own & NUMBER != 0)  # "1." where a sentence starts is the number of an item
+    head = np.where(starts[np.maximum(marks - 1, 0)], COLON, kinds[marks - 2])
+    return end & ~(number & (head & (FINAL | OPENS | COLON) != 0))

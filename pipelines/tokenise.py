@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (quotes and dashes are what this is about)
 """Tokens as spaCy makes them, at a multiple of its speed.
 
 spaCy splits a text on spaces and then looks at each chunk by itself, so a chunk that was met before need not be asked

@@ -1,5 +1,6 @@
 """The build: the same bytes however it runs, the books, and what it does when something goes wrong."""
 
+import io
 import json
 import os
 import subprocess
@@ -49,7 +50,7 @@ def test_a_build_writes_a_sound_dataset(reference: Path) -> None:
     assert (reference / "rejects").exists()
 
 
-@pytest.mark.parametrize("batch", [1, 7, 100_000])
+@pytest.mark.parametrize("batch", [3, 100_000])
 def test_the_processing_batch_changes_no_byte(source: Path, reference: Path, tmp_path: Path, batch: int) -> None:
     """Rows are labelled in batches of any size, and written in batches of 1,024."""
     small = tmp_path / "out"
@@ -88,7 +89,7 @@ def test_dask_writes_the_same_bytes(source: Path, reference: Path, tmp_path: Pat
     """Another Beam runner, in two processes, makes the same dataset."""
     code = (
         "from small import built\nfrom pathlib import Path\n"
-        "import dask; dask.config.set({'distributed.worker.daemon': False})\n"
+        "import logging; logging.disable(logging.INFO)\n"
         "if __name__ == '__main__':\n"
         "    from distributed import Client, LocalCluster\n"
         "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
@@ -202,9 +203,9 @@ def test_a_raising_labeler_fails_its_unit_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "auxloom.json").exists()
     assert list((tmp_path / "out").rglob(".tmp-*")) == []
     assert len(verify(tmp_path / "out")) == 1
-    console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    console = Console(width=200, file=io.StringIO())
     report.print(console)
-    assert "the dataset is unfinished" in console.export_text()
+    assert "the dataset is unfinished" in console.file.getvalue()
 
 
 def test_a_column_of_another_type_than_declared_is_an_error(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_an_argument_never_opens_with_another_form() -> None:
         "But we went to the fair .",
         "We had no money . But no !",
         "We had no money left . But - we went to the fair .",
+        "We had no money left . Thus saying he went to the fair .",
         "We went to the fair . If he comes , we go again .",
         "We went to the fair . Because he came , we went there again .",
     ],

@@ -138,7 +138,7 @@ def test_touched_tokens_are_written_or_copied(case: tuple[list[int], list[Edit]]
 
 
 @given(EDITED)
-def test_locate_finds_the_first_token_from_a_place_on(case: tuple[list[int], list[Edit]]) -> None:
+def test_locate_finds_what_stands_behind_all_that_comes_before_a_place(case: tuple[list[int], list[Edit]]) -> None:
     """The ends of every source span map to the ends of what is left of it."""
     lengths, edits = case
     batch = make(lengths)
@@ -147,8 +147,8 @@ def test_locate_finds_the_first_token_from_a_place_on(case: tuple[list[int], lis
     number = np.array([row for row, _ in asked])
     places = view.locate(batch, batch.offsets[number] + [place for _, place in asked], number)
     for (row, place), found in zip(asked, places.tolist(), strict=True):
-        at = [i for i, (_, origin, _) in enumerate(rows[row]) if origin >= place]
-        assert found == (at[0] if at else len(rows[row]))
+        before = [i + 1 for i, (_, origin, _) in enumerate(rows[row]) if 0 <= origin < place]
+        assert found == (len(rows[row]) if place == lengths[row] else max(before, default=0))
 
 
 def test_no_edit_leaves_the_source() -> None:

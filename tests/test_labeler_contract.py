@@ -306,6 +306,18 @@ def test_the_order_of_the_vocabulary_does_not_matter_woven(*, dialogues: bool) -
         assert [other[number] == first[number] for other in others] == [True, True], labeler.name
 
 
+def test_a_woven_row_does_not_ask_what_words_others_hold() -> None:
+    """What is to be avoided is known of every form, whether this process has met the form or not."""
+    chosen = [load(name) for name in names()]
+    known = vocabularies()[-1]
+    for text in ("Sometimes we saw them there .", "They left at last .", "It rained immediately .", TEXTS[9]):
+        ids = [f"{number}/0" for number in range(200)]
+        batches = [passages([text] * len(ids), vocabulary, ids) for vocabulary in (Vocabulary(), known)]
+        fresh, met = ([rows(made) for made in joint(chosen, batch, Corpus())] for batch in batches)
+        for number, labeler in enumerate(chosen):
+            assert fresh[number] == met[number], labeler.name
+
+
 @each
 def test_the_seed_matters(name: str, options: dict[str, Any]) -> None:
     """Another seed gives another dataset, the same seed the same one."""

@@ -444,6 +444,7 @@ WORDNET = {
         + synset(2, "n", "auto", "self")
         + synset(3, "n", "men", "workforce", "work_force")
         + synset(4, "n", "man", "adult_male")
+        + synset(12, "n", "geese", "wildfowl", "game_bird")
         + synset(5, "n", "ar", "are", "hundred_square_metres")
         + synset(6, "n", "dozes", "naps", "short_sleep", "forty_winks")
     ).encode(),
@@ -453,7 +454,7 @@ WORDNET = {
         + synset(10, "r", "galore(ip)", "aplenty")
         + synset(11, "r", "and_so", "whereupon")
     ).encode(),
-    "dict/noun.exc": b"men man\n",
+    "dict/noun.exc": b"men man\ngeese goose\n",
     "dict/verb.exc": b"are be\n",
 }
 
@@ -462,7 +463,8 @@ def test_wordnet_gives_only_names_that_need_no_context() -> None:
     """One lemma, one sense over all parts of speech, no word of grammar, no inflected form."""
     names = {concept.names for concept in read_wordnet(WORDNET)}
     assert names == {("motorcar", "automobile"), ("workforce", "work force"), ("short sleep", "forty winks"),
-                     ("doze", "nap"), ("merely", "barely"), ("man", "adult male")}  # fmt: skip
+                     ("doze", "nap"), ("merely", "barely"),
+                     ("man", "adult male"), ("wildfowl", "game bird")}  # fmt: skip
     assert {concept.type for concept in read_wordnet(WORDNET)} == {"noun.04", "verb.04", "adv.04"}
 
 

@@ -38,7 +38,7 @@ def test_taken_lists_are_those_of_the_rows(lists: list[list[int]], data: st.Data
 @given(LISTS, st.data())
 def test_where_chooses_whole_lists(lists: list[list[int]], data: st.DataObject) -> None:
     """Each list comes from one or the other."""
-    other = [item[::-1] + [7] for item in lists]
+    other = [[*item[::-1], 7] for item in lists]
     mask = data.draw(st.lists(st.booleans(), min_size=len(lists), max_size=len(lists)))
     chosen = ragged(lists).where(np.array(mask), ragged(other))
     assert unpacked(chosen) == [a if first else b for first, a, b in zip(mask, lists, other, strict=True)]
@@ -110,7 +110,7 @@ def test_an_unknown_column_is_named_with_the_known_ones(folder: Path) -> None:
     split = Dataset.open(folder).splits["train"]
     with pytest.raises(ValueError, match="no column 'nothing'; it has id, document"):
         split.column("nothing")
-    with pytest.raises(ValueError, match="no column 'topic.short'; topic holds status, long"):
+    with pytest.raises(ValueError, match=r"no column 'topic\.short'; topic holds status, long"):
         split.column("topic.short")
 
 
@@ -129,7 +129,7 @@ def test_a_folder_that_is_no_dataset_is_an_error(tmp_path: Path) -> None:
 def test_an_unfinished_dataset_is_an_error_that_names_the_cure(tmp_path: Path) -> None:
     """Shards without a manifest: the build did not end."""
     write_dataset(tmp_path, rows=8, manifest=False)
-    with pytest.raises(FileNotFoundError, match="unfinished.*auxloom build"):
+    with pytest.raises(FileNotFoundError, match=r"unfinished.*auxloom build"):
         Dataset.open(tmp_path)
 
 

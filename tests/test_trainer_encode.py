@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_segments_are_spelled_by_their_spans(encoded: Encoded) -> None:
         made = make_row(row)
         bounds = [*made["segments"], len(made["tokens"])]
         assert label.tolist() == made["topic"]["craft"]
-        expected = [made["tokens"][a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        expected = [made["tokens"][a:b] for a, b in pairwise(bounds)]
         assert [spelled(encoded, pieces[a:b]).split() for a, b, *_ in spans] == expected
 
 

@@ -256,7 +256,7 @@ def test_a_task_sampler_and_row_batches_exclude_each_other(data: Encoded) -> Non
 
 def test_primary_batches_need_a_primary_that_exists(data: Encoded) -> None:
     """The errors list the tasks."""
-    with pytest.raises(ValueError, match="needs a primary task; name one of connective, disfluency.tags"):
+    with pytest.raises(ValueError, match=r"needs a primary task; name one of connective, disfluency\.tags"):
         Streams(data, SETTINGS.model_copy(update={"batch": "primary+one"}))
     with pytest.raises(ValueError, match="primary = 'nothing' is none of the trained tasks"):
         Streams(data, SETTINGS.model_copy(update={"primary": "nothing"}))

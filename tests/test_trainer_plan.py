@@ -1,6 +1,7 @@
 """The plan of an epoch: a pure function, rows without replacement, buckets of like length, the shares asked for."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_buckets_hold_rows_of_like_length() -> None:
     assert spread < np.abs(np.diff(lengths.reshape(-1))).mean()
     for window in np.split(lengths[:8], 2):
         ranges = sorted((bucket.min(), bucket.max()) for bucket in window.reshape(-1, 4))
-        assert all(a[1] <= b[0] for a, b in zip(ranges[:-1], ranges[1:], strict=True))
+        assert all(a[1] <= b[0] for a, b in pairwise(ranges))
 
 
 def test_steps_hold_the_expected_number_of_rows_of_each_stream() -> None:

@@ -105,8 +105,8 @@ TASKS = (
         spans=("disfluency.pair_source", "disfluency.pair_view"), metric="accuracy",
     ),
     _task(
-        "masking.word", "masked_lm", target="masking.draw", exclude="masking.never", rate=0.15, roles=True, level="token",
-        metric="nats_per_word",
+        "masking.word", "masked_lm", target="masking.draw", exclude="masking.never", rate=0.15, roles=True,
+        level="token", metric="nats_per_word",
     ),
     _task("masking.segment", "generation", spans=("masking.segment",), target="tokens"),
     _task(
@@ -149,7 +149,7 @@ def make_row(number: int, seed: int = 0) -> dict[str, Any]:
             "status": 2 if abstains else 0,
             "tokens": [] if abstains else removed,
             "origin": [] if abstains else [i for i in range(len(tokens)) if i != starts[1]],
-            "connective": None if abstains else int(roles[0] == roles[1]),
+            "connective": None if abstains else int(roles[1] == ROLES[0]),
             "arg1": None if abstains else {"start": 0, "end": starts[1]},
             "arg2": None if abstains else {"start": starts[1], "end": starts[2] - 1},
         },
@@ -166,7 +166,7 @@ def make_row(number: int, seed: int = 0) -> dict[str, Any]:
         "masking": {
             "status": 1,
             "draw": rng.integers(0, 256, len(tokens)).tolist(),
-            "never": [token == "." for token in tokens],
+            "never": [text == "." for text in tokens],
             "segment": {"start": 0, "end": starts[1]},
             "role": [ROLES.index(roles[target]) if turn == target else -1 for turn in range(3)],
             "role_hidden": hidden,
@@ -183,7 +183,7 @@ def make_row(number: int, seed: int = 0) -> dict[str, Any]:
 
 
 def write_dataset(
-    folder: Path, rows: int = 240, tasks: tuple[Task, ...] | None = TASKS, seed: int = 0, manifest: bool = True
+    folder: Path, rows: int = 240, tasks: tuple[Task, ...] | None = TASKS, *, seed: int = 0, manifest: bool = True
 ) -> Path:
     """Write a dataset of three splits, two train shards and record batches of 32 rows; returns the folder."""
     schema = SCHEMA if tasks is None else write_tasks(SCHEMA, tasks)

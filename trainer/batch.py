@@ -11,7 +11,7 @@ from torch import Tensor
 from labelers.task import Task
 from trainer.cache import EncodedSplit
 from trainer.data import IntArray, Ragged, spread
-from trainer.encode import Reading, Sequences
+from trainer.encode import Reading
 from trainer.plan import generator
 from trainer.vocabulary import MASK, PAD
 
@@ -87,7 +87,9 @@ class Noise:
         return cls(round(epoch * 256 * rate) % 256, generator(seed, "noise", step), pieces)
 
 
-def _hide(pieces: IntArray, word: IntArray, draw: npt.NDArray[np.uint8], rate: float, noise: Noise) -> IntArray:
+def _hide(
+    pieces: IntArray, word: npt.NDArray[np.int16], draw: npt.NDArray[np.uint8], rate: float, noise: Noise
+) -> IntArray:
     """Hide the target words among flat pieces, in place, and return their indices."""
     turned = (draw.astype(np.int64) + noise.shift) % 256
     targets = np.flatnonzero((word >= 0) & (turned < 256 * rate))
@@ -117,6 +119,7 @@ class _Filler:
         self.lengths = np.concatenate(lengths)
         self.width = int(self.lengths.max())
         self.targets: dict[Reading, tuple[IntArray, IntArray, IntArray, IntArray]] = {}
+        """Of each hidden piece: its row here, its position, the piece that stood there, and its word."""
 
     def bucket(self, noise: Noise) -> Bucket:
         """Return the padded pieces; remembers which were hidden."""
@@ -130,22 +133,16 @@ class _Filler:
             inside = np.arange(self.width) < lengths[:, None]
             values = known.pieces[flat].astype(np.int64)
             if reading.draw:
-                self._mask(reading, known, flat, values, np.repeat(np.arange(len(rows)), lengths), noise)
+                owner = np.repeat(np.arange(len(rows)), lengths)
+                gold = values.copy()
+                hidden = _hide(values, known.word[flat], known.draw[flat], reading.rate, noise)
+                position = hidden - (np.cumsum(lengths) - lengths)[owner[hidden]]
+                word = known.word[flat[hidden]].astype(np.int64)
+                self.targets[reading] = (owner[hidden], position, gold[hidden], word)
             pieces[here][inside] = values
             sides[here] = np.arange(self.width) >= known.second[rows][:, None]
             sides[here][~inside] = 0
         return Bucket(torch.from_numpy(pieces), torch.from_numpy(sides), torch.from_numpy(self.lengths))
-
-    def _mask(
-        self, reading: Reading, known: Sequences, flat: IntArray, values: IntArray, owner: IntArray, noise: Noise
-    ) -> None:
-        """Hide words in the flat pieces of the rows and remember them: row here, position, piece, word."""
-        word = known.word[flat]
-        gold = values.copy()
-        targets = _hide(values, word, known.draw[flat], reading.rate, noise)
-        starts = np.searchsorted(owner, np.arange(len(self.rows[reading])))
-        position = targets - starts[owner[targets]]
-        self.targets[reading] = (owner[targets], position, gold[targets], word[targets].astype(np.int64))
 
     def items(self, request: Request, base: int) -> Items:
         """Return the labels that a request asks for; ``base`` is the flat position of the bucket."""

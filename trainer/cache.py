@@ -19,7 +19,7 @@ from trainer.labels import Labels, label_rows
 from trainer.layout import PieceTable
 from trainer.vocabulary import Pieces
 
-__all__ = ["EncodedSplit", "Encoded", "encode"]
+__all__ = ["Encoded", "EncodedSplit", "encode"]
 
 _FORMAT = 1  # raised whenever other arrays are written
 _MAP_FROM = 1 << 20  # bytes from which a file is mapped; an empty array cannot be

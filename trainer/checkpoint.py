@@ -1,7 +1,6 @@
 """Checkpoints: one safetensors file each, all that the next step depends on inside."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) ->
     temporary = path.with_name(f".tmp-{path.name}")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(plain, temporary, metadata={_STATE: json.dumps(state, sort_keys=True)})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -78,9 +78,7 @@ class Ragged:
 
     def where(self, mask: BoolArray, other: "Ragged") -> "Ragged":
         """Return each list of this where ``mask`` [P] holds, else the other's."""
-        both = Ragged.of(
-            np.concatenate([self.lengths, other.lengths]), np.concatenate([self.values, other.values])
-        )
+        both = Ragged.of(np.concatenate([self.lengths, other.lengths]), np.concatenate([self.values, other.values]))
         return both.take(np.arange(len(self)) + np.where(mask, 0, len(self)))
 
 
@@ -98,7 +96,8 @@ class Types:
         coded = values.dictionary_encode()
         known = self.codes
         table = np.array([known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()], np.int32)
-        return table[coded.indices.to_numpy()]
+        result: npt.NDArray[np.int32] = table[coded.indices.to_numpy()]
+        return result
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ class Split:
         if sequence == SOURCE or sequence not in self.table.column_names:
             return False
         kind = self.table.schema.field(sequence).type
-        return pa.types.is_struct(kind) and kind.get_field_index(name) >= 0
+        return bool(pa.types.is_struct(kind) and kind.get_field_index(name) >= 0)
 
 
 @dataclass(frozen=True)
@@ -205,10 +204,14 @@ class Dataset:
             raise FileNotFoundError(_missing(root))
         splits = {name: Split(name, table) for name, table in _tables(root)}
         if "train" not in splits:
-            raise ValueError(f"the dataset {root} has no train rows; give one that `auxloom build` wrote from more text")
+            raise ValueError(
+                f"the dataset {root} has no train rows; give one that `auxloom build` wrote from more text"
+            )
         tasks = read_tasks(splits["train"].table.schema)
         if not tasks:
-            raise ValueError(f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`")
+            raise ValueError(
+                f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
+            )
         digest = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
         return cls(root, digest, tuple(tasks), splits)
 
@@ -218,15 +221,16 @@ def _missing(root: Path) -> str:
     if not root.exists():
         return f"no such folder: {root}; give a dataset that `auxloom build` wrote"
     if (root / "plan.json").exists() or any(root.glob("*/*.arrow")):
-        return f"the dataset {root} is unfinished (it has no {MANIFEST}); run the same `auxloom build` again to finish it"
+        return (
+            f"the dataset {root} is unfinished (it has no {MANIFEST}); run the same `auxloom build` again to finish it"
+        )
     return f"{root} is not a dataset (it has no {MANIFEST}); give a folder that `auxloom build` wrote"
 
 
 def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
     """Yield the name and the memory-mapped rows of each split that has any."""
     for name in SPLITS:
-        parts = []
-        for file in sorted((root / name).glob("data-*.arrow")):
-            parts.append(pa.ipc.open_stream(pa.memory_map(str(file))).read_all())
+        files = sorted((root / name).glob("data-*.arrow"))
+        parts = [pa.ipc.open_stream(pa.memory_map(str(file))).read_all() for file in files]
         if parts and sum(part.num_rows for part in parts):
             yield name, pa.concat_tables(parts)

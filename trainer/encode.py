@@ -116,7 +116,7 @@ class SplitEncoder:
             return lay_out(sides, self.table, self.max_pieces, hidden=hidden)
         turns = self.starts("turns", reading.sequences[0], rows)
         openers = self._openers(reading, rows, turns)
-        return lay_out(sides, self.table, self.max_pieces, turns, openers, hidden)
+        return lay_out(sides, self.table, self.max_pieces, turns=turns, openers=openers, hidden=hidden)
 
     def _sides(self, reading: Reading, rows: IntArray) -> list[Ragged]:
         """Return the tokens of each side, in the order in which they are read."""
@@ -202,5 +202,10 @@ class SplitEncoder:
             word = np.where(inside, layout.tokens, -1).astype(np.int16)
             draw = np.where(inside, draws.values[token], 0).astype(np.uint8)
         return Sequences(
-            rows, layout.pieces.offsets, layout.pieces.values.astype(np.int32), layout.second.astype(np.int32), word, draw
+            rows,
+            layout.pieces.offsets,
+            layout.pieces.values.astype(np.int32),
+            layout.second.astype(np.int32),
+            word,
+            draw,
         )

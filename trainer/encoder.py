@@ -47,7 +47,9 @@ class Repeats(nn.Module):
         padded = F.pad(known, (_REACH, _REACH), value=-2)
         near = padded.unfold(1, 2 * _REACH + 1, 1)  # [B, L, 2 reach + 1]
         equal = (near == known[..., None]) & (known[..., None] >= 0)
-        return self.project(torch.cat([equal[..., :_REACH], equal[..., _REACH + 1 :]], -1).to(self.project.weight.dtype))
+        others = torch.cat([equal[..., :_REACH], equal[..., _REACH + 1 :]], -1)
+        added: Tensor = self.project(others.to(self.project.weight.dtype))
+        return added
 
 
 class Attention(nn.Module):
@@ -66,7 +68,8 @@ class Attention(nn.Module):
         query, key = _rotated(query, angles), _rotated(key, angles)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return self.outer(mixed.transpose(1, 2).reshape(batch, length, width))
+        result: Tensor = self.outer(mixed.transpose(1, 2).reshape(batch, length, width))
+        return result
 
 
 def _rotated(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
@@ -89,7 +92,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
         """Return [B, L, width]."""
         x = x + self.dropout(self.attention(self.norm(x), angles, mask))
-        return x + self.dropout(self.narrow(F.relu(self.wide(self.forward_norm(x)))))
+        result: Tensor = x + self.dropout(self.narrow(F.relu(self.wide(self.forward_norm(x)))))
+        return result
 
 
 class Encoder(nn.Module):
@@ -119,7 +123,7 @@ class Encoder(nn.Module):
         self._start(size)
 
     def _start(self, size: Size) -> None:
-        """Draw the first weights: small ones, those before a skip connection smaller with depth (Radford et al. 2019)."""
+        """Draw the first weights, those before a skip connection smaller with depth (Radford et al. 2019)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
@@ -127,9 +131,9 @@ class Encoder(nn.Module):
                     nn.init.zeros_(module.bias)
         nn.init.normal_(self.pieces.weight, std=1 / math.sqrt(size.width))
         nn.init.normal_(self.sides.weight, std=1 / math.sqrt(size.width))
-        for layer in self.layers:
-            for linear in (layer.attention.outer, layer.narrow):  # type: ignore[union-attr]
-                nn.init.normal_(linear.weight, std=1 / math.sqrt(2 * size.layers * linear.in_features))  # type: ignore
+        for name, parameter in self.layers.named_parameters():
+            if name.endswith(("outer.weight", "narrow.weight")):
+                nn.init.normal_(parameter, std=1 / math.sqrt(2 * size.layers * parameter.shape[1]))
 
     def forward(self, bucket: Bucket) -> list[Tensor]:
         """Return the states before the first layer and behind each one, [B, L, width] each."""

@@ -1,5 +1,6 @@
 """What a model says about the labels of a split, and what the class prior says."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,10 +26,16 @@ def moved(batch: Batch, device: torch.device) -> Batch:
     """Return the batch with its tensors on a device."""
     if device.type == "cpu":
         return batch
-    buckets = [Bucket(*(item.to(device) for item in (b.pieces, b.sides, b.lengths))) for b in batch.buckets]
+    buckets = [Bucket(b.pieces.to(device), b.sides.to(device), b.lengths.to(device)) for b in batch.buckets]
     items = {
-        name: Items(*(part.to(device) for part in (i.label, i.spans, i.anchor, i.weight)), i.row, i.word)
-        for name, i in batch.items.items()
+        name: dataclasses.replace(
+            item,
+            label=item.label.to(device),
+            spans=item.spans.to(device),
+            anchor=item.anchor.to(device),
+            weight=item.weight.to(device),
+        )
+        for name, item in batch.items.items()
     }
     return Batch(buckets, items, batch.pieces)
 
@@ -139,4 +146,3 @@ def _unigram_loss(data: Encoded, task: Task, split: str) -> float:
     owner = np.searchsorted(held.offsets, hidden, side="right") - 1
     words = len(np.unique(owner << 16 | held.word[hidden]))
     return float(-prior[held.pieces[hidden]].sum() / words)
-

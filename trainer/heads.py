@@ -32,7 +32,7 @@ class Mix(nn.Module):
 
 
 def _places(start: Tensor, end: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return for I spans of at most K of ``count`` positions: bool [I, K], which of K are inside; int64 [I, K], where."""
+    """Return for I spans of at most K positions out of ``count`` which are inside and where, bool and int64 [I, K]."""
     length = end - start
     steps = torch.arange(int(length.max()) if len(length) else 0, device=start.device)
     return steps < length[:, None], (start[:, None] + steps).clamp(max=count - 1)
@@ -64,7 +64,7 @@ class Head(nn.Module):
     def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
         """Make what scores the features."""
         del vocabulary
-        self.score = nn.Sequential(
+        self.score: nn.Module = nn.Sequential(
             nn.LayerNorm(self.vectors * width),
             nn.Linear(self.vectors * width, width),
             nn.ReLU(),
@@ -146,7 +146,9 @@ class PairHead(WideHead):
         start, end, other, last = items.spans.unbind(1)
         mean, top = pooled(states, start, end)
         mean_2, top_2 = pooled(states, other, last)
-        return torch.cat([states[items.anchor], states[other], mean, top, mean_2, top_2, mean - mean_2, mean * mean_2], -1)
+        return torch.cat(
+            [states[items.anchor], states[other], mean, top, mean_2, top_2, mean - mean_2, mean * mean_2], -1
+        )
 
 
 class WordHead(Head):

@@ -1,4 +1,4 @@
-"""How tokens become one sequence of pieces: ``[CLS] a [SEP]``, ``[CLS] a [SEP] b [SEP]``, a role piece before a turn."""
+"""How tokens become one sequence of pieces: ``[CLS] a [SEP]`` or ``[CLS] a [SEP] b [SEP]``, with role pieces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +76,7 @@ def lay_out(
     sides: Sequence[Ragged],
     table: PieceTable,
     max_pieces: int,
+    *,
     turns: Ragged | None = None,
     openers: IntArray | None = None,
     hidden: BoolArray | None = None,

@@ -66,7 +66,9 @@ class Plan:
     def __post_init__(self) -> None:
         """Check that buckets fill a step."""
         if self.rows % self.bucket:
-            raise ValueError(f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; choose one that divides it")
+            raise ValueError(
+                f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; choose one that divides it"
+            )
 
     @property
     def sizes(self) -> IntArray:
@@ -88,7 +90,8 @@ class Plan:
         if epoch < self._alone:
             served = np.zeros(len(n))
             served[list(self.first)] = n[list(self.first)]
-            return served / served.sum()
+            served /= served.sum()
+            return served
         shares = self.sampler.shares(n, epoch - self._alone + 1, self.epochs)
         if self.primary is not None and len(n) > 1:
             shares[self.primary] = 0

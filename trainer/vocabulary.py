@@ -72,7 +72,7 @@ class Pieces:
 
     def folded(self) -> npt.NDArray[np.int64]:
         """Return a number per piece, int64 [V], that pieces share if they differ in case alone; -1 for special ones."""
-        texts = [self._tokenizer.id_to_token(i).lower() for i in range(self._tokenizer.get_vocab_size())]
+        texts = [str(self._tokenizer.id_to_token(i)).lower() for i in range(self._tokenizer.get_vocab_size())]
         numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         return np.array([-1] * len(self.special) + [numbers[text] for text in texts], np.int64)
 
