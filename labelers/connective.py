@@ -19,7 +19,7 @@ from labelers.discourse import find_connectives, is_open
 from labelers.draws import Draws
 from labelers.edits import View
 from labelers.forms import lexicon
-from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, PassageBatch, Vocabulary
 from labelers.task import Task
 
@@ -102,7 +102,7 @@ class Connective(Labeler):
         corpus: Corpus,  # noqa: ARG002
         draws: Draws,
         *,
-        avoid: BoolArray | None = None,  # noqa: ARG002
+        avoid: Avoid | None = None,  # noqa: ARG002
     ) -> Proposal:
         """Choose one pair of arguments per row, and remove the connective between them if there is one."""
         inside = np.zeros(len(batch), bool)

@@ -190,8 +190,8 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
 def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
     """Return per type of the batch's vocabulary what it is by its form.
 
-    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (a verb or
-    a subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
+    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or
+    subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
     to itself), ``ing`` (a participle), ``lower`` (opens with a small letter), ``case`` (0 lower, 1 capital, 2 capitals
     only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16, 32 and 48).
     """

@@ -14,7 +14,7 @@ import pyarrow as pa
 from labelers.donors import Donors, Text
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.ngrams import Case
 from labelers.passages import BoolArray, IntArray, PassageBatch
 from labelers.repairs import Corruptor, Profile
@@ -111,7 +111,7 @@ class Disfluency(Labeler):
         )
         return (tags,) if joint else (tags, pair)
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         """Choose the segments to corrupt, and how; a woven view gets additions alone."""
         corruptor = self._corruptor(batch, corpus, draws, avoid)
         able, disfluent, words, status = self._survey(corruptor.text)
@@ -130,7 +130,7 @@ class Disfluency(Labeler):
         untagged = disfluent | deleting[rows]
         return Proposal(status, edits, state={"tags": tags, "untagged": untagged, "deleting": deleting})
 
-    def _corruptor(self, batch: PassageBatch, corpus: Corpus, draws: Draws, avoid: BoolArray | None) -> Corruptor:
+    def _corruptor(self, batch: PassageBatch, corpus: Corpus, draws: Draws, avoid: Avoid | None) -> Corruptor:
         """Return what makes the edits of a batch."""
         case = corpus.derive("disfluency.case", lambda: Case.of(corpus.pool))
         text, donors, source = Text.of(batch, case, self.max_ngram), None, corpus.pool

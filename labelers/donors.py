@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from labelers.draws import Draws
 from labelers.fluency import disfluent_segments, is_hesitation
+from labelers.labeler import Avoid
 from labelers.ngrams import Case, Form, Ngrams, casefold
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
@@ -144,7 +145,7 @@ class Donors:
     draws: Draws
     longest: int
     """Tokens of the longest n-gram."""
-    avoid: BoolArray | None
+    avoid: Avoid | None
     """bool per type: forms that may not be inserted."""
 
     def draw(
@@ -185,7 +186,7 @@ class Donors:
         own, theirs = self._documents
         foreign: BoolArray = own[self.text.batch.segment_rows[segments]] != theirs[self.pool.batch.rows[first]]
         if self.avoid is not None:
-            avoided = np.concatenate([[0], np.cumsum(self.avoid[self.pool.batch.codes])])
+            avoided = np.concatenate([[0], np.cumsum(self.avoid(self.pool.batch.codes))])
             foreign = foreign & (avoided[first] == avoided[behind])
         return foreign
 

@@ -18,10 +18,10 @@ import pyarrow as pa
 import labelers
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.passages import BoolArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 from labelers.task import SOURCE, WOVEN, Task
 
-__all__ = ["Corpus", "Labeler", "Proposal", "Resource", "load", "names"]
+__all__ = ["Avoid", "Corpus", "Labeler", "Proposal", "Resource", "load", "names"]
 
 _T = TypeVar("_T")
 
@@ -88,6 +88,33 @@ class Proposal:
     """Arrays that `Labeler.label` needs again."""
 
 
+@dataclass(frozen=True)
+class Avoid:
+    """Forms that no labeler may insert into a woven view, because they are labels of another one.
+
+    Called with codes, it tells which of them are such forms; types that were met after it was made are known too, so
+    that no row depends on what its process has met.
+
+    Example:
+        >>> words = Vocabulary()
+        >>> avoid = Avoid(words, (lambda vocabulary: np.array([text == "but" for text in vocabulary.texts]),))
+        >>> avoid(words.encode(["all", "but", "one"])).tolist()
+        [False, True, False]
+    """
+
+    vocabulary: Vocabulary
+    forms: tuple[Callable[[Vocabulary], BoolArray | None], ...] = ()
+    """`Labeler.forms` of the others."""
+
+    def __call__(self, codes: IntArray) -> BoolArray:
+        """Return bool of the codes' shape."""
+        found = np.zeros(np.shape(codes), bool)
+        for forms in self.forms:
+            mask = forms(self.vocabulary)
+            found |= False if mask is None else mask[codes]
+        return found
+
+
 class Labeler(ABC):
     """Makes labels from passages: pure, vectorised over a batch, free of files, clocks and shared state.
 
@@ -136,15 +163,14 @@ class Labeler(ABC):
         """Return its tasks, built with `task`; with ``joint`` those that can be woven."""
 
     @abstractmethod
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         """Decide what to do with each row: its status and its edits.
 
         Args:
             batch: P passages.
             corpus: the findings of the plan, over the batch's vocabulary.
             draws: its own draws.
-            avoid: None when views are separate; for a woven view bool per type of the vocabulary, true for forms that
-                are labels of another labeler and must not be written by an insertion.
+            avoid: None when views are separate; for a woven view the forms that an insertion must not write.
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 from labelers.task import Task
 from labelers.words import is_word, transcript_marks
@@ -101,7 +101,7 @@ class Masking(Labeler):
         corpus: Corpus,  # noqa: ARG002
         draws: Draws,  # noqa: ARG002
         *,
-        avoid: BoolArray | None = None,  # noqa: ARG002
+        avoid: Avoid | None = None,  # noqa: ARG002
     ) -> Proposal:
         """Abstain from rows without a word; there are no edits."""
         words = batch.vocabulary.property(is_word)[batch.codes] & ~transcript_marks(batch)

@@ -20,7 +20,7 @@ from labelers.dictionary import Concept, general, read_tsv, read_wordnet
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
-from labelers.labeler import Corpus, Labeler, Proposal, Resource
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Resource
 from labelers.mentions import Names
 from labelers.passages import BoolArray, IntArray, PassageBatch
 from labelers.task import SOURCE, Task
@@ -93,7 +93,7 @@ class Paraphrase(Labeler):
         source = self.task("source", "generation", joint=False, weight="weight", metric="nats_per_word")
         return tags, equivalent, _reading_tokens(source)
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         """Find the names of each passage, draw which to exchange, and for half of the rows a wrong concept."""
         mentions = self.names.find(batch)
         mentions = mentions.take(self.names.rivals[mentions.name] > 0)
@@ -143,7 +143,7 @@ class Paraphrase(Labeler):
         return Frequencies(self.names, counts)
 
     def _pairs(
-        self, draws: Draws, bundles: Bundles, frequencies: Frequencies, avoid: BoolArray | None
+        self, draws: Draws, bundles: Bundles, frequencies: Frequencies, avoid: Avoid | None
     ) -> tuple[IntArray, BoolArray]:
         """Draw the rival of each bundle (int64 [B]) and whether the pair is taken up (bool [B])."""
         batch = bundles.batch
@@ -158,11 +158,11 @@ class Paraphrase(Labeler):
             taken &= ~unwanted[bundles.name] & ~unwanted[rival]
         return rival, taken
 
-    def _avoided(self, batch: PassageBatch, avoid: BoolArray) -> BoolArray:
+    def _avoided(self, batch: PassageBatch, avoid: Avoid) -> BoolArray:
         """Return bool [n]: names with a word that is a label of another labeler."""
-        codes = [[batch.vocabulary.find(word) for word in words] for words in self.names.words]
-        known = len(avoid)
-        return np.array([any(0 <= code < known and avoid[code] for code in row) for row in codes], bool)
+        codes = batch.vocabulary.encode(word for words in self.names.words for word in words)
+        owners = np.repeat(np.arange(len(self.names.words)), [len(words) for words in self.names.words])
+        return np.bincount(owners[avoid(codes)], minlength=len(self.names.words)) > 0
 
     def _wrong(
         self, draws: Draws, bundles: Bundles, frequencies: Frequencies, rival: IntArray, replaced: BoolArray

@@ -62,7 +62,8 @@ class Vocabulary:
         if isinstance(texts, pa.ChunkedArray):
             texts = texts.combine_chunks()
         coded = texts.dictionary_encode()
-        return self.encode(coded.dictionary.to_pylist())[coded.indices.to_numpy(zero_copy_only=False)]
+        indices: IntArray = coded.indices.to_numpy(zero_copy_only=False)
+        return self.encode(coded.dictionary.to_pylist())[indices]
 
     def strings(self, codes: IntArray) -> pa.StringArray:
         """Return the texts of the codes as a canonical Arrow string array."""

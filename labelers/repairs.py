@@ -9,6 +9,7 @@ from labelers.donors import REMAIN, Donors, Places, Text, is_capitalised
 from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.fluency import entries, may_stand_twice
+from labelers.labeler import Avoid
 from labelers.ngrams import ranges, upper_first
 from labelers.passages import BoolArray, IntArray
 
@@ -47,7 +48,7 @@ class Corruptor:
     max_ngram: int
     interregnum: float
     """Share of additions behind which an editing phrase stands."""
-    avoid: BoolArray | None
+    avoid: Avoid | None
     """bool per type: forms that may not be inserted."""
 
     def add(self, segments: IntArray) -> tuple[Edits, npt.NDArray[np.int8]]:
@@ -206,8 +207,7 @@ class Corruptor:
         phrase = 1 + _weighted(self.draws.uniform("phrase", keys, index), tuple(map(float, weights.values())))
         phrase[self.draws.uniform("interregnum", keys, index) >= self.interregnum] = 0
         if self.avoid is not None:
-            known = np.where(codes < len(self.avoid), codes, 0)
-            avoided = np.concatenate([[0], np.cumsum(self.avoid[known] & (codes < len(self.avoid)))])
+            avoided = np.concatenate([[0], np.cumsum(self.avoid(codes))])
             phrase[(avoided[offsets[1:]] > avoided[offsets[:-1]])[phrase]] = 0
         return (codes, offsets), phrase
 

@@ -115,7 +115,7 @@ class Task:
                 f"know (it knows {', '.join(KINDS)}); it needs auxloom {data.get('needs', 'of a later version')}"
             )
         names = {f.name for f in dataclasses.fields(cls)} - {"extra"}
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
         return cls(**known, extra={k: v for k, v in data.items() if k not in names})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.recipe import Run
 
-__all__ = ["run_graph", "worker_main"]
+__all__ = ["import_beam", "run_graph", "worker_main"]
 
 _WORKER = "import sys; sys.path.append({root!r}); from pipelines.graph import worker_main; worker_main()"
 
@@ -29,7 +29,7 @@ def run_graph(
     functions of a module or dataclasses with ``__call__``. ``merge`` takes an iterable of results and of its own
     results, in any order. ``finish`` runs wherever the runner likes; what it finds out it must write to a file.
     """
-    beam = _import_beam()
+    beam = import_beam()
     runner, options = _runner(run)
     pipeline = beam.Pipeline(runner=runner, options=options)
     results = pipeline | beam.Create(elements) | beam.Reshuffle() | "Work" >> beam.Map(work)
@@ -39,7 +39,7 @@ def run_graph(
     pipeline.run().wait_until_finish()
 
 
-def _import_beam() -> Any:
+def import_beam() -> Any:
     """Import Beam without the warnings that it logs about libraries which it looks for in vain."""
     logger = logging.getLogger("apache_beam")
     if logger.level == logging.NOTSET:
@@ -100,7 +100,7 @@ def worker_main() -> None:
     """Run a Beam worker in this process, without a word on standard error."""
     logging.getLogger().addHandler(logging.NullHandler())
     os.environ["PYTHONSAFEPATH"] = "1"
-    _import_beam()
+    import_beam()
     with _quiet():
         from apache_beam.runners.worker import sdk_worker_main
     sdk_worker_main.main(sys.argv)

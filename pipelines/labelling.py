@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
-from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 from labelers.task import WOVEN
 
@@ -101,7 +101,7 @@ def _woven(
     proposals = []
     for labeler, avoid in zip(labelers, _avoided(labelers, batch.vocabulary), strict=True):
 
-        def propose(part: PassageBatch, labeler: Labeler = labeler, avoid: BoolArray = avoid) -> Proposal:
+        def propose(part: PassageBatch, labeler: Labeler = labeler, avoid: Avoid = avoid) -> Proposal:
             proposal = labeler.propose(part, corpus, labeler.draws(seed), avoid=avoid)
             _check_proposal(labeler, part, proposal)
             return proposal
@@ -131,14 +131,9 @@ def _woven(
     return columns
 
 
-def _avoided(labelers: Sequence[Labeler], vocabulary: Vocabulary) -> list[BoolArray]:
-    """Return for each labeler bool per type: the forms that are labels of another one."""
-    found = [labeler.forms(vocabulary) for labeler in labelers]
-    masks = np.zeros((len(labelers), len(vocabulary)), bool)
-    for mask, forms in zip(masks, found, strict=True):
-        if forms is not None:
-            mask[: len(forms)] = forms
-    return [np.delete(masks, i, axis=0).any(axis=0) for i in range(len(labelers))]
+def _avoided(labelers: Sequence[Labeler], vocabulary: Vocabulary) -> list[Avoid]:
+    """Return for each labeler the forms that are labels of another one."""
+    return [Avoid(vocabulary, tuple(other.forms for other in labelers if other is not own)) for own in labelers]
 
 
 def _joined(parts: Sequence[Edits], made: Sequence[BoolArray]) -> tuple[Edits, list[IntArray]]:

@@ -2,7 +2,7 @@
 """Where sentences start, decided for all tokens of a batch at once from what is known of each token type."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,8 @@ from labelers.passages import BoolArray, IntArray, Vocabulary
 
 __all__ = ["BREAK", "sentence_starts", "traits"]
 
-FINAL, DOT, DOTS, CLOSES, OPENS, LOWER, UPPER, NUMBER, TITLE, SHORT, COUNTS, INITIAL, OPENER, BREAK, COLON = (
-    1 << bit for bit in range(15)
-)
+FINAL, DOT, DOTS, CLOSES, OPENS, COLON, BREAK = (1 << bit for bit in range(7))
+LOWER, UPPER, NUMBER, ITEM, TITLE, SHORT, COUNTS, INITIAL, OPENER, CASUAL = (1 << bit for bit in range(7, 17))
 """What a token type may be; bits of `traits`."""
 
 _TITLES = frozenset(
@@ -41,26 +40,34 @@ _STARTERS = frozenset(
 )
 """Words that often open a sentence and stand in lower case inside one."""
 
+_CASUAL = frozenset("i im ive dont cant didnt doesnt u ur thx pls lol".split())
+"""Spellings of people who open sentences in lower case."""
+
 _OPENING = frozenset("“‘([{«‹「¿¡") | {"``"}
-_CLOSING = frozenset("”’)]}»›」") | {"''", "’’"}
-_DASHES = frozenset("-—–*_•") | {"--", "---"}
-_STRAIGHT = frozenset("\"'")  # may open or close
-_STOPS = frozenset(".。।۔")
 _LOUD = frozenset("!?‽！？؟")
+_MARKS: Mapping[str, int] = {
+    **dict.fromkeys(".。।۔", FINAL | DOT),
+    ":": COLON,
+    **dict.fromkeys(["''", "’’", *"”’)]}»›」"], CLOSES),
+    **dict.fromkeys(["--", "---", *"-—–*_•", *_OPENING], OPENS),
+    **dict.fromkeys("\"'", CLOSES | OPENS),
+}
 _FACE = re.compile(r"[<>]?[:;=8xX]['’]?[-^o]?[()\[\]DdPpOo03|/\\*]+|[(\[]+[-^o]?['’]?[:;=]|<3+|\^_+\^")
 """An emoticon, as far as spaCy keeps it in one token."""
 
 
-def traits(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001  (a Property)
+def traits(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int32]:  # noqa: ARG001  (a Property)
     """Return the trait bits of each text."""
-    return np.fromiter(map(_trait, texts), np.int16, len(texts))
+    return np.fromiter(map(_trait, texts), np.int32, len(texts))
 
 
 def _trait(text: str) -> int:
     """Return the trait bits of one text."""
     if text.isalpha():
         return _word(text)
-    if _FACE.fullmatch(text) and not text.isdigit():
+    if text.isdigit():
+        return NUMBER | (ITEM if len(text) < 3 else 0)  # noqa: PLR2004
+    if _FACE.fullmatch(text):
         return FINAL | CLOSES
     if not any(map(str.isalnum, text)):
         return _mark(text) | (0 if text in _OPENING else BREAK)
@@ -70,31 +77,31 @@ def _trait(text: str) -> int:
     return NUMBER if text[0].isdigit() else _word(text)
 
 
+_LISTS = (
+    (TITLE, _TITLES),
+    (SHORT, _SHORT),
+    (COUNTS, _COUNTED),
+    (OPENER, _STARTERS),
+)
+
+
 def _word(text: str) -> int:
     """Return the trait bits of a word without its period."""
     name = text.lower()
     bits = UPPER if text[0].isupper() else LOWER if text[0].islower() else 0
-    for kind, names in ((TITLE, _TITLES), (SHORT, _SHORT), (COUNTS, _COUNTED), (OPENER, _STARTERS)):
+    for kind, names in _LISTS:
         if name in names:
             bits |= kind
-    return bits | (INITIAL if len(text) == 1 and bits & UPPER else 0)
+    return bits | (INITIAL if len(text) == 1 and bits & UPPER else 0) | (CASUAL if text in _CASUAL else 0)
 
 
 def _mark(text: str) -> int:
     """Return what a token of marks does at the end or the start of a sentence."""
+    if text in _MARKS:
+        return _MARKS[text]
     if text[-1] in _LOUD:
         return FINAL
-    if text in _STOPS:
-        return FINAL | DOT
-    if text == ":":
-        return COLON
-    if set(text) <= {".", "…"}:
-        return FINAL | DOTS
-    if text in _CLOSING:
-        return CLOSES
-    if text in _OPENING or text in _DASHES:
-        return OPENS
-    return CLOSES | OPENS if text in _STRAIGHT else 0
+    return FINAL | DOTS if set(text) <= {".", "…"} else 0
 
 
 def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, pieces: IntArray) -> BoolArray:
@@ -111,10 +118,11 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
     starts[pieces] = True
     kinds = vocabulary.property(traits)[codes]
     marks = np.flatnonzero((kinds & (FINAL | DOT)) != 0)
-    last = np.append(kinds, np.int16(0))  # so that looking beyond the end finds nothing
+    last = np.append(kinds, np.int32(0))  # so that looking beyond the end finds nothing
     follow = _behind_closers(last, spaces, starts, marks + 1)
     first = _behind_openers(last, starts, follow)
-    starts[follow[_ends(last, spaces, starts, np.stack([marks, follow, first]))]] = True
+    casual = np.add.reduceat(kinds & CASUAL, pieces[:-1])[np.searchsorted(pieces, marks, side="right") - 1] > 0
+    starts[follow[_ends(last, spaces, starts, np.stack([marks, follow, first]), casual)]] = True
     return starts[:count]
 
 
@@ -135,24 +143,22 @@ def _behind_openers(kinds: IntArray, starts: BoolArray, places: IntArray) -> Int
     return places
 
 
-def _ends(kinds: IntArray, spaces: BoolArray, starts: BoolArray, places: IntArray) -> BoolArray:
+def _ends(kinds: IntArray, spaces: BoolArray, starts: BoolArray, places: IntArray, casual: BoolArray) -> BoolArray:
     """Return which marks end a sentence.
 
-    ``places`` [3, M] are the mark, the token behind it and its closers, and the first word from there on.
+    ``places`` [3, M] are the mark, the token behind it and its closers, and the first word from there on; ``casual``
+    tells whether it is in a text that opens sentences in lower case.
     """
     marks, follow, first = places
-    mark, word = kinds[marks], kinds[first]
-    final = mark & FINAL != 0
+    mark, word, beyond = kinds[marks], kinds[first], kinds[follow]
+    dot, final, bare = mark & DOT != 0, mark & FINAL != 0, follow == marks + 1
     before = np.where(starts[marks], 0, kinds[marks - 1])
     own = np.where(final, before, mark)  # what a period belongs to
-    dot = mark & DOT != 0
-    lower = word & LOWER != 0
-    plain = (own & LOWER != 0) & (own & (TITLE | SHORT | COUNTS | INITIAL) == 0)
-    end = ~lower | (dot & final & plain & (follow == marks + 1))  # "... home. then", but not "... home.” said"
-    end &= (kinds[follow] & FINAL == 0) & spaces[follow - 1]  # of "?!" and ". . ." the last decides
+    plain = (own & LOWER != 0) & (own & (TITLE | SHORT | COUNTS) == 0)
+    end = (word & LOWER == 0) | (final & bare & np.where(dot, plain, casual))  # but not: "... home.” said he"
+    end &= spaces[follow - 1] & ((beyond & FINAL == 0) | (beyond & DOTS != 0))  # of "?!" and ". . ." the last decides
     end &= ~(dot & (own & TITLE != 0))
     end &= ~(dot & (own & (SHORT | INITIAL) != 0) & (word & OPENER == 0))
     end &= ~(dot & (own & COUNTS != 0) & (word & NUMBER != 0))
-    number = dot & final & (own & NUMBER != 0)  # "1." where a sentence starts is the number of an item
-    head = np.where(starts[np.maximum(marks - 1, 0)], COLON, kinds[marks - 2])
-    return end & ~(number & (head & (FINAL | OPENS | COLON) != 0))
+    head = np.where(starts[np.maximum(marks - 1, 0)], COLON, kinds[marks - 2] * spaces[marks - 2])
+    return end & ~(dot & final & (own & ITEM != 0) & (head & (FINAL | OPENS | COLON) != 0))  # "2." before an item

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.edits import Edits, View, collisions, weave
-from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, PassageBatch
 
 __all__ = ["Outcome", "joint", "own", "rows"]
@@ -73,14 +73,9 @@ def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed
     return outcomes
 
 
-def _avoid(labelers: Sequence[Labeler], but: Labeler, batch: PassageBatch) -> BoolArray:
-    """Return bool per type: forms that are labels of the other labelers."""
-    others = [labeler.forms(batch.vocabulary) for labeler in labelers if labeler is not but]
-    avoid = np.zeros(len(batch.vocabulary), bool)
-    for forms in others:
-        if forms is not None:
-            avoid[: len(forms)] |= forms[: len(avoid)]
-    return avoid
+def _avoid(labelers: Sequence[Labeler], but: Labeler, batch: PassageBatch) -> Avoid:
+    """Return the forms that are labels of the other labelers."""
+    return Avoid(batch.vocabulary, tuple(labeler.forms for labeler in labelers if labeler is not but))
 
 
 def _after_conflicts(labeler: Labeler, proposal: Proposal, wins: BoolArray) -> Proposal:

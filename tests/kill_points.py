@@ -10,7 +10,9 @@ from pathlib import Path
 
 from small import built
 
+from pipelines.graph import import_beam
 from pipelines.layout import Pending
+from pipelines.segment import read_texts
 
 TABLES = {"unit": {"bytes": 20_000}}
 
@@ -40,6 +42,8 @@ def child(source: Path, out: Path, count: int | None) -> int:
 
 def main(source: Path, folder: Path, points: list[str]) -> None:
     """Print per point how the killed build and the one after it ended, and what the killed one had left."""
+    import_beam()  # once, not in every child
+    read_texts(["Likewise."])
     for point in points:
         out = folder / point
         killed = child(source, out, int(point))

@@ -13,7 +13,7 @@ from labelers.dictionary import general, plural, read_tsv, read_wordnet, takes_a
 from labelers.draws import Draws
 from labelers.edits import leaks, weave
 from labelers.exchange import Frequencies
-from labelers.labeler import Corpus, Labeler, Resource, load
+from labelers.labeler import Avoid, Corpus, Labeler, Resource, load
 from labelers.mentions import Names, tokenise
 from labelers.passages import PassageBatch
 from labelers.task import WOVEN
@@ -339,7 +339,7 @@ def test_woven_views_have_tags_alone_and_no_wrong_concepts() -> None:
     """A wrong concept would spoil the text for the other labelers."""
     batch = passages(["A huge film and vinegar ."] * 200)
     maker = labeler()
-    rows = run(maker, batch, avoid=np.zeros(len(batch.vocabulary), bool))
+    rows = run(maker, batch, avoid=Avoid(batch.vocabulary))
     assert {key for row in rows for key in row} == {"status", "tokens", "origin", "tags"}
     assert not {"tiny", "infinitesimal"} & {word for row in rows for word in row["tokens"]}
     assert [task.sequences for task in maker.tasks(Corpus(), joint=True)] == [(WOVEN,)]
@@ -350,7 +350,7 @@ def test_an_edit_that_was_lost_leaves_no_tag() -> None:
     """The coin had fallen for R, the token stands: neither O nor R is its label."""
     batch, maker = passages(["Some vinegar ."] * 50), labeler()
     draws = maker.draws(0)
-    proposal = maker.propose(batch, Corpus(), draws, avoid=np.zeros(0, bool))
+    proposal = maker.propose(batch, Corpus(), draws, avoid=Avoid(batch.vocabulary))
     view = weave(batch, proposal.edits.take(np.zeros(len(proposal.edits), bool)))
     tags = maker.label(batch, Corpus(), draws, proposal, view, joint=True)["tags"].to_pylist()
     assert {tuple(tags[row]) for row in proposal.edits.rows.tolist()} == {(0, -1, 0)}
@@ -359,8 +359,7 @@ def test_an_edit_that_was_lost_leaves_no_tag() -> None:
 def test_words_that_are_labels_of_others_are_not_exchanged() -> None:
     """In a woven view a label form is neither written nor taken away."""
     batch, maker = passages(["Some vinegar ."] * 50), labeler()
-    avoid = np.zeros(len(batch.vocabulary), bool)
-    avoid[batch.vocabulary.find("vinegar")] = True
+    avoid = Avoid(batch.vocabulary, (lambda known: np.array(known.texts) == "vinegar",))
     assert {row["status"] for row in run(maker, batch, avoid=avoid)} == {1}
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, PassageBatch, Vocabulary
 from labelers.task import Task
 
@@ -39,7 +39,7 @@ class Stutter(Labeler):
         return (self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1"),)
 
     def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
     ) -> Proposal:
         lengths = np.diff(batch.offsets)
         status = np.where(lengths < 4, 2, draws.integers("half", batch.keys, 2)).astype(np.int8)
@@ -79,7 +79,7 @@ class Beheading(Labeler):
         return (self.task("upper", "passage", joint=joint, classes=("lower", "upper"), metric="accuracy"),)
 
     def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
     ) -> Proposal:
         lengths = np.diff(batch.offsets)
         status = np.where(lengths < 2, 2, 0).astype(np.int8)
@@ -125,7 +125,7 @@ class Counting(Labeler):
         return (self.task("turns", "passage", joint=joint, classes=classes, metric="accuracy"),)
 
     def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
     ) -> Proposal:
         return Proposal(np.ones(len(batch), np.int8), Edits.none())
 
@@ -140,7 +140,7 @@ class Fragile(Counting):
     """Raises where a row holds the word BOOM, and makes a column of another type where one holds WRONG."""
 
     def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
     ) -> Proposal:
         if batch.vocabulary.find("BOOM") in batch.codes:
             raise KeyError("no such thing")
@@ -162,7 +162,7 @@ class Suicidal(Counting):
     marker: str = ""
 
     def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: BoolArray | None = None
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
     ) -> Proposal:
         if batch.vocabulary.find("BOOM") in batch.codes and not Path(self.marker).exists():
             Path(self.marker).touch()

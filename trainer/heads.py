@@ -12,6 +12,9 @@ from trainer.batch import Items
 
 __all__ = ["HEADS", "Head", "pooled", "untrained"]
 
+_WIDE = 10.0
+"""Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
+
 _LOWEST = -1e4  # below any state, and a number of every float type
 
 
@@ -121,7 +124,7 @@ class WideHead(Head):
             start, end = items.spans[:, 2 * part], items.spans[:, 2 * part + 1]
             inside, places = _places(start, end, len(pieces))
             bag = (table(pieces[places]) * inside[..., None]).sum(1)
-            scores = scores + bag / (end - start).clamp(min=1)[:, None].sqrt()
+            scores = scores + _WIDE * bag / (end - start).clamp(min=1)[:, None].sqrt()
         return scores
 
 
