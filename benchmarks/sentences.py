@@ -36,7 +36,7 @@ def auxloom(text: str) -> set[int]:
     """Return the boundaries that auxloom finds."""
     batch = read_texts([text], max_tokens=1_000_000)
     tokens = batch.vocabulary.strings(batch.codes).to_pylist()
-    places = np.cumsum([len(token) + space for token, space in zip(tokens, batch.spaces, strict=True)])
+    places = np.cumsum([len(token) + space for token, space in zip(tokens, batch.spaces.tolist(), strict=True)])
     return {int(places[start - 1] - batch.spaces[start - 1]) for start in batch.segments[1:]}
 
 

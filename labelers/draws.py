@@ -67,13 +67,14 @@ class Draws:
 
     def uniform(self, purpose: str, keys: npt.NDArray[np.uint64], index: IntArray | int = 0) -> npt.NDArray[np.float64]:
         """Return a float64 in [0, 1) for each (key, index): the upper 53 bits."""
-        return (self.bits(purpose, keys, index) >> np.uint64(11)) * 2.0**-53
+        return (self.bits(purpose, keys, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integers(
         self, purpose: str, keys: npt.NDArray[np.uint64], high: IntArray | int, index: IntArray | int = 0
     ) -> npt.NDArray[np.int64]:
         """Return an int64 in [0, high) for each (key, index); 0 where high is 0."""
-        return (self.uniform(purpose, keys, index) * np.asarray(high)).astype(np.int64)
+        drawn: npt.NDArray[np.int64] = (self.uniform(purpose, keys, index) * np.asarray(high)).astype(np.int64)
+        return drawn
 
     def bytes(self, purpose: str, keys: npt.NDArray[np.uint64], index: IntArray | int = 0) -> npt.NDArray[np.uint8]:
         """Return one byte, 0 to 255, for each (key, index)."""

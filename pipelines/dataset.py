@@ -32,7 +32,17 @@ from pipelines.layout import (
 from pipelines.plan import Plan, identity
 from pipelines.shard import done_stats
 
-__all__ = ["books_of", "clear", "differences", "equal_passages", "finish", "manifest_of", "occupant", "shared_files", "stored_plan"]
+__all__ = [
+    "books_of",
+    "clear",
+    "differences",
+    "equal_passages",
+    "finish",
+    "manifest_of",
+    "occupant",
+    "shared_files",
+    "stored_plan",
+]
 
 _OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
 _BEFORE_PLAN = {POOL, DROPPED}

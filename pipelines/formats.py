@@ -153,7 +153,7 @@ class _GzipJsonLines(Format):
         self,
         stream: pa.NativeFile,
         parser: Parser,
-        start: int,
+        start: int,  # noqa: ARG002  (there is one range)
         stop: int,  # noqa: ARG002
     ) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record); blank lines are no rows."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
-from pipelines.context import load_labelers
+from pipelines.context import corpus_schema, load_labelers
 from pipelines.layout import DROPPED, PLAN, POOL, TEMPORARY, Folder, digest_json, to_json
 from pipelines.recipe import Recipe, RecipeError, Run, make_recipe
 from pipelines.records import InputFile, Range, Unit
@@ -136,6 +136,7 @@ def draft(recipe: Recipe) -> Plan:
     files, skipped = find_files(recipe.input)
     _check_out(recipe, files)
     labelers, resources = load_labelers(recipe)
+    corpus_schema(recipe, labelers, {})  # two columns of one name are an error now, not in every unit
     units = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)
     earlier = _earlier(recipe).digest if recipe.plan.from_ else ""
     described = {item.name: {"version": item.version, "resources": resources[item.name]} for item in labelers}

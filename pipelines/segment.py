@@ -195,19 +195,27 @@ def _merge(pieces: _Pieces, others: _Pieces | None) -> _Pieces:
 
 
 def _cut(vocabulary: Vocabulary, pieces: _Pieces, limit: int) -> IntArray:
-    """Return the first token of every segment, longer ones cut behind their last punctuation before the limit."""
+    """Return the first token of every segment, longer ones cut behind their last punctuation before the limit.
+
+    Where there is none it is the last space, and where there is no space, the limit.
+    """
     starts = np.flatnonzero(pieces.starts)
     ends = np.append(starts[1:], len(pieces.codes))[: len(starts)]
     cuts: list[int] = []
     for segment in np.flatnonzero(ends - starts > limit):
         start, end = int(starts[segment]), int(ends[segment])
-        breaks = vocabulary.property(traits)[pieces.codes[start:end]] & BREAK != 0
-        places = start + 1 + np.flatnonzero(breaks)
+        gaps = start + 1 + np.flatnonzero(pieces.spaces[start:end])
+        marks = gaps[vocabulary.property(traits)[pieces.codes[gaps - 1]] & BREAK != 0]
         while end - start > limit:
-            near = places[(places > start) & (places <= start + limit)]
-            start = int(near[-1]) if len(near) else start + limit
+            start = _last(marks, start, limit) or _last(gaps, start, limit) or start + limit
             cuts.append(start)
     return np.union1d(starts, np.array(cuts, np.int64)) if cuts else starts
+
+
+def _last(places: IntArray, start: int, limit: int) -> int:
+    """Return the last of some rising places in (start, start + limit], 0 where there is none."""
+    place = int(places[np.searchsorted(places, start + limit, side="right") - 1]) if len(places) else 0
+    return place if start < place <= start + limit else 0
 
 
 def _pack(pieces: _Pieces, starts: IntArray, limit: int) -> IntArray:

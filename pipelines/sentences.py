@@ -22,11 +22,14 @@ _TITLES = frozenset(
 """Before a name: a period behind one ends no sentence."""
 
 _SHORT = frozenset(
-    "abbr approx apr assoc attn aug ave avg bldg blvd bros ca cent cf cie co corp ct dec dept dist ed eds eg est etc exc "
+    "abbr approx apr assoc attn aug avg bldg blvd bros ca cent cf cie co corp ct dec dept dist ed eds eg est etc exc "
     "feb fl fri ft ie inc incl jan jr jul jun ltd misc mon nov oct op opp orig pl pub rd ref refs sep sept sq subj tel "
     "thur thurs trans tue tues univ viz vs wed".split()
 )
 """A period behind one ends a sentence only where the next word looks like a first word."""
+
+_LONGEST_SHORT = 5
+"""Characters of the longest token that is taken for an abbreviation for its period alone."""
 
 _COUNTED = frozenset("art ch chap ex ext fig figs no nos p par ph pp pt sec sect ser v vol vols".split())
 """Before a number: a period between the two ends no sentence."""
@@ -73,8 +76,9 @@ def _trait(text: str) -> int:
         return _mark(text) | (0 if text in _OPENING else BREAK)
     if text[-1] == "." and text[0].isalpha():  # "Mr.", "a.m.", "J.": spaCy leaves them whole
         word = _word(text[:-1])
-        return DOT | word if word & (TITLE | COUNTS | INITIAL) else DOT | SHORT | word
-    return NUMBER if text[0].isdigit() else _word(text)
+        known = word & (TITLE | COUNTS | INITIAL) or (text[:-1].isalpha() and len(text) > _LONGEST_SHORT)
+        return DOT | word if known else DOT | SHORT | word
+    return (NUMBER if text[0].isdigit() else _word(text)) | (FINAL if text[-1] in _LOUD else 0)
 
 
 _LISTS = (
@@ -114,6 +118,8 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
         pieces: int [pieces + 1], offsets of the texts and turns, none empty; each opens a sentence.
     """
     count = len(codes)
+    if count == 0:
+        return np.zeros(0, bool)
     starts = np.zeros(count + 1, bool)
     starts[pieces] = True
     kinds = vocabulary.property(traits)[codes]
@@ -122,7 +128,10 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
     follow = _behind_closers(last, spaces, starts, marks + 1)
     first = _behind_openers(last, starts, follow)
     casual = np.add.reduceat(kinds & CASUAL, pieces[:-1])[np.searchsorted(pieces, marks, side="right") - 1] > 0
-    starts[follow[_ends(last, spaces, starts, np.stack([marks, follow, first]), casual)]] = True
+    ends = _ends(last, spaces, starts, np.stack([marks, follow, first]), casual)
+    starts[follow[ends]] = True
+    starts[follow[ends & _items(last, spaces, starts, marks)]] = False
+    starts[pieces] = True
     return starts[:count]
 
 
@@ -155,10 +164,17 @@ def _ends(kinds: IntArray, spaces: BoolArray, starts: BoolArray, places: IntArra
     before = np.where(starts[marks], 0, kinds[marks - 1])
     own = np.where(final, before, mark)  # what a period belongs to
     plain = (own & LOWER != 0) & (own & (TITLE | SHORT | COUNTS) == 0)
-    end = (word & LOWER == 0) | (final & bare & np.where(dot, plain, casual))  # but not: "... home.” said he"
+    end: BoolArray = (word & LOWER == 0) | (final & bare & np.where(dot, plain, casual))  # but not: "... home.” said he"
     end &= spaces[follow - 1] & ((beyond & FINAL == 0) | (beyond & DOTS != 0))  # of "?!" and ". . ." the last decides
     end &= ~(dot & (own & TITLE != 0))
     end &= ~(dot & (own & (SHORT | INITIAL) != 0) & (word & OPENER == 0))
     end &= ~(dot & (own & COUNTS != 0) & (word & NUMBER != 0))
-    head = np.where(starts[np.maximum(marks - 1, 0)], COLON, kinds[marks - 2] * spaces[marks - 2])
-    return end & ~(dot & final & (own & ITEM != 0) & (head & (FINAL | OPENS | COLON) != 0))  # "2." before an item
+    return end
+
+
+def _items(kinds: IntArray, spaces: BoolArray, starts: BoolArray, marks: IntArray) -> BoolArray:
+    """Return which marks stand behind the number of an item: where a sentence starts, or behind a colon or dash."""
+    earlier = np.maximum(marks - 2, 0)
+    head = starts[marks - 1] | ((kinds[earlier] & (OPENS | COLON) != 0) & spaces[earlier])
+    items: BoolArray = (kinds[marks] & DOT != 0) & (kinds[marks - 1] & ITEM != 0) & ~starts[marks] & head
+    return items

@@ -146,9 +146,7 @@ def test_a_lost_edit_is_counted_and_its_row_abstains(source: Path, tmp_path: Pat
     """Where two labelers want the same place, the first in `with` has it; the other's row says conflict."""
     report = built(source, tmp_path / "out", views="woven", unit=UNIT)
     lost = report.books["conflicts"]["beheading"]
-    conflicts = sum(
-        row["beheading"]["status"] == 3 for split in report.splits for row in rows(tmp_path / "out", split)
-    )
+    conflicts = sum(row["beheading"]["status"] == 3 for split in report.splits for row in rows(tmp_path / "out", split))
     assert lost == conflicts > 0
     assert report.books["conflicts"]["stutter"] == 0
 
@@ -161,7 +159,9 @@ def test_the_books_add_up(reference: Path, source: Path) -> None:
     train = rows(reference, "train")
     book = books["splits"]["train"]
     assert book["rows"] == len(train)
-    assert book["labelers"]["stutter"]["abstained"].get("short", 0) == sum(row["stutter"]["status"] == 2 for row in train)
+    assert book["labelers"]["stutter"]["abstained"].get("short", 0) == sum(
+        row["stutter"]["status"] == 2 for row in train
+    )
     tags = Counter(tag for row in train for tag in row["stutter"]["tags"])
     assert book["tasks"]["stutter.tags"] == {"O": tags[0], "R": tags[1]}
     upper = Counter(row["beheading"]["upper"] for row in train)
@@ -218,7 +218,9 @@ def test_a_column_of_another_type_than_declared_is_an_error(tmp_path: Path) -> N
 def test_a_view_that_tells_the_answer_stops_its_unit(tmp_path: Path) -> None:
     """The leak check names row and labeler."""
     source = write(tmp_path, text(10))
-    report = built(source, tmp_path / "out", labelers={"beheading": {"shown": True}}, **{"with": ["toy_labelers:Beheading"]})
+    report = built(
+        source, tmp_path / "out", labelers={"beheading": {"shown": True}}, **{"with": ["toy_labelers:Beheading"]}
+    )
     assert "shows, or copies, what a task must predict" in report.failures[0]
     assert "text.txt:0/0" in report.failures[0]
 
@@ -345,9 +347,7 @@ def test_an_input_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None
         built(source, out)
 
 
-def test_an_input_that_changes_while_it_is_read_fails_its_unit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_input_that_changes_while_it_is_read_fails_its_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker looks before and after it reads."""
     source, out = write(tmp_path, text(50)), tmp_path / "out"
     take = Edits.take

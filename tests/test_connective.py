@@ -317,7 +317,7 @@ def test_every_text_is_restored_and_shows_no_answer(texts: list[str], inside: bo
 @given(TEXTS, st.randoms(use_true_random=False))
 def test_a_row_depends_on_itself_alone(texts: list[str], random: Any) -> None:
     """Alone, shuffled or in company, a row gets the same label."""
-    texts = [*texts, *["But it was late . We went home . Yet they came , although it was late ."] * 8]
+    texts = [*texts, *["It was very late . However , they came to us , although it was late ."] * 8]
     ids = [f"d{i}/0" for i in range(len(texts))]
     together = label(passages(texts, ids=ids), inside=True, threshold=0.1)
     order = list(range(len(texts)))

@@ -26,12 +26,16 @@ def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         {
             "id": f"talk {i}",
             "topic": "rivers" if i % 2 else None,
-            "turns": [{"role": role, "text": line} for role, line in zip("ABAB", text(4, 4 * i).splitlines(), strict=True)],
+            "turns": [
+                {"role": role, "text": line} for role, line in zip("ABAB", text(4, 4 * i).splitlines(), strict=True)
+            ],
         }
         for i in range(300)
     ]
     write(folder, "".join(json.dumps(talk) + "\n" for talk in talks), "talks.jsonl")
-    texts = [{"id": f"text {i}", "text": line, "topic": "mills"} for i, line in enumerate(text(2000, 5000).splitlines())]
+    texts = [
+        {"id": f"text {i}", "text": line, "topic": "mills"} for i, line in enumerate(text(2000, 5000).splitlines())
+    ]
     source = write(folder, "".join(json.dumps(line) + "\n" for line in texts), "texts.jsonl").parent
     names = ["toy_labelers:Stutter", "toy_labelers:Beheading", "toy_labelers:Counting", "masking"]
     tables: dict[str, Any] = {"with": names, "unit": {"bytes": 100_000}, "views": request.param}
@@ -59,7 +63,9 @@ def test_datasets_reads_the_rows_that_pyarrow_reads(out: Path, tmp_path: Path) -
 def test_a_dataset_maps_and_saves_in_datasets(out: Path, tmp_path: Path) -> None:
     """Rows go through map and to_parquet; the cache that map leaves in the folder doubles no row."""
     train = datasets.load_from_disk(str(out))["train"]
-    counted = train.map(lambda row: {"length": len(row["tokens"])}, cache_file_name=str(out / "train" / "cache-x.arrow"))
+    counted = train.map(
+        lambda row: {"length": len(row["tokens"])}, cache_file_name=str(out / "train" / "cache-x.arrow")
+    )
     assert counted["length"][:3] == [len(row["tokens"]) for row in rows(out, "train")[:3]]
     read = datasets.load_dataset(str(out), cache_dir=str(tmp_path))
     assert len(read["train"]) == len(train)

@@ -33,7 +33,7 @@ def reference(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_killed_build_is_ended_with_the_same_bytes(source: Path, reference: Path, tmp_path: Path) -> None:
-    """kill -9 before the plan, between the shards of a unit, before a commit mark, and before the manifest.
+    """Kill -9 before the plan, between the shards of a unit, before a commit mark, and before the manifest.
 
     Each build names its files one after the other: the scan's result, the pool, the plan, then per unit three shards,
     keys, rejects and the mark, then what stands above them.

@@ -166,7 +166,8 @@ def test_the_record_names_itself_and_brings_fields(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"), [("int64", True), ("int64", 2**63), ("int64", "1"), ("bool", 1), ("string", 1), ("float64", True)]
+    ("kind", "value"),
+    [("int64", True), ("int64", 2**63), ("int64", "1"), ("bool", 1), ("string", 1), ("float64", True)],
 )
 def test_a_field_of_another_type_rejects_the_record(tmp_path: Path, kind: str, value: Any) -> None:
     """Nothing is converted silently, and a field that is not there is missing."""
@@ -190,7 +191,9 @@ def test_tokens_and_turns_are_taken_over(tmp_path: Path) -> None:
 
 def table(rows: int) -> pa.Table:
     """Return a table of texts with an id in every second row."""
-    return pa.table({"id": [f"r{i}" if i % 2 else None for i in range(rows)], "text": [f"text {i}" for i in range(rows)]})
+    return pa.table(
+        {"id": [f"r{i}" if i % 2 else None for i in range(rows)], "text": [f"text {i}" for i in range(rows)]}
+    )
 
 
 def write_arrow(path: Path, content: pa.Table, *, stream: bool, rows: int = 3) -> Path:
@@ -305,7 +308,11 @@ def test_folders_are_read_recursively_in_the_order_of_names(tmp_path: Path) -> N
     for name in ("b/2.txt", "b/1.JSONL", "a.txt", ".hidden/x.txt", "_tmp.txt", "b/readme.md"):
         write(tmp_path, name, b"{}\n")
     files, skipped = find_files(Input(files=(str(tmp_path),)))
-    assert [(file.name, file.format) for file in files] == [("a.txt", "txt"), ("b/1.JSONL", "jsonl"), ("b/2.txt", "txt")]
+    assert [(file.name, file.format) for file in files] == [
+        ("a.txt", "txt"),
+        ("b/1.JSONL", "jsonl"),
+        ("b/2.txt", "txt"),
+    ]
     assert skipped == ["b/readme.md"]
     assert all(file.size == 3 and file.modified for file in files)
 

@@ -33,13 +33,14 @@ def log(run: Path) -> list[dict[str, Any]]:
 
 
 def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
-    """The tiny dataset's tasks are easy: each is clear of its prior, words of the unigram model."""
+    """The tiny dataset's tasks are easy: all are solved, but for masked words, which are clear of their prior."""
     dataset = write_dataset(tmp_path / "set", rows=240)
     settings = Settings(vocabulary=400, rows=32, bucket=8, epochs=3, threads=1, learning_rate=2e-3, device="cpu")
     report = train(dataset, tmp_path / "run", settings)
-    for entry in report["tasks"]:
-        better = entry["score"]["value"] - entry["prior"]["value"]
-        assert (better if entry["higher_is_better"] else -better) > 0.2, entry["name"]
+    scores = {entry["name"]: entry["score"]["value"] for entry in report["tasks"]}
+    words = scores.pop("masking.word")
+    assert words < next(entry["prior"]["value"] for entry in report["tasks"] if entry["name"] == "masking.word") - 0.5
+    assert min(scores.values()) > 0.9, scores
     assert report["not_trained"] == {"masking.segment": "there is no head for the kind generation yet"}
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
     first, *_, last = (line["value"] for line in log(tmp_path / "run") if "value" in line)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
 from labelers.task import Task
 
 
@@ -38,9 +38,7 @@ class Stutter(Labeler):
     def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         return (self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1"),)
 
-    def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
-    ) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         lengths = np.diff(batch.offsets)
         status = np.where(lengths < 4, 2, draws.integers("half", batch.keys, 2)).astype(np.int8)
         rows = np.flatnonzero(status == 0)
@@ -78,9 +76,7 @@ class Beheading(Labeler):
     def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         return (self.task("upper", "passage", joint=joint, classes=("lower", "upper"), metric="accuracy"),)
 
-    def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
-    ) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         lengths = np.diff(batch.offsets)
         status = np.where(lengths < 2, 2, 0).astype(np.int8)
         rows = np.flatnonzero(status == 0)
@@ -124,9 +120,7 @@ class Counting(Labeler):
         classes = ("none", *corpus.classes.get("roles", ()))
         return (self.task("turns", "passage", joint=joint, classes=classes, metric="accuracy"),)
 
-    def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
-    ) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         return Proposal(np.ones(len(batch), np.int8), Edits.none())
 
     def label(
@@ -139,9 +133,7 @@ class Counting(Labeler):
 class Fragile(Counting):
     """Raises where a row holds the word BOOM, and makes a column of another type where one holds WRONG."""
 
-    def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
-    ) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         if batch.vocabulary.find("BOOM") in batch.codes:
             raise KeyError("no such thing")
         return super().propose(batch, corpus, draws, avoid=avoid)
@@ -161,9 +153,7 @@ class Suicidal(Counting):
 
     marker: str = ""
 
-    def propose(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None
-    ) -> Proposal:
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
         if batch.vocabulary.find("BOOM") in batch.codes and not Path(self.marker).exists():
             Path(self.marker).touch()
             os.kill(os.getpid(), signal.SIGKILL)

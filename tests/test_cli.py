@@ -1,0 +1,151 @@
+"""The command: three jobs end to end on a small text, and what a mistake is told."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import cli
+
+ROOT = Path(__file__).parents[1]
+OPENERS = ("However,", "But", "So", "Then", "And", "Quietly", "Perhaps", "Therefore,")
+SENTENCES = (
+    "The ferry left the harbour an hour before anybody had expected it.",
+    "{} the cook stayed on the pier with a basket of lemons in her arms.",
+    "She counted the gulls on the roof of the customs house and began to laugh.",
+    "{} nobody on the wet stones could say where the captain had gone.",
+)
+
+
+def text(path: Path, lines: int = 240) -> Path:
+    """Write a text of several sentences a line."""
+    rows = [" ".join(SENTENCES).format(OPENERS[i % 8], OPENERS[(i + 3) % 8]) for i in range(lines)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Run the command in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["auxloom", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return int(left.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built dataset."""
+    folder = tmp_path_factory.mktemp("cli")
+    out = folder / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        assert run(patch, "build", text(folder / "a.txt"), "--out", out) == 0
+    return out
+
+
+def test_build_prints_its_books_and_verify_agrees(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Built again, it says that all is there; every digest adds up; a byte changed is found."""
+    assert run(monkeypatch, "build", dataset.parent / "a.txt", "--out", dataset, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["splits"]["train"] > 100
+    assert run(monkeypatch, "verify", dataset) == 0
+    assert "add up" in capsys.readouterr().out
+    shard = next((dataset / "train").glob("*.arrow"))
+    data = bytearray(shard.read_bytes())
+    data[-100] ^= 1
+    before = shard.read_bytes()
+    shard.write_bytes(bytes(data))
+    assert run(monkeypatch, "verify", dataset, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["problems"]
+    shard.write_bytes(before)
+
+
+def test_show_reads_a_dataset_and_previews_a_text(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows of a dataset and of plain text look alike; --with picks labelers."""
+    assert run(monkeypatch, "show", dataset, "-n", 2, "--with", "masking") == 0
+    shown = capsys.readouterr().out
+    assert "masking" in shown
+    assert "disfluency" not in shown
+    assert run(monkeypatch, "show", dataset.parent / "a.txt", "-n", 1, "--json") == 0
+    row: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert row["tokens"][:3] == ["The", "ferry", "left"]
+
+
+def test_labelers_lists_tasks_and_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything a user can choose stands there."""
+    assert run(monkeypatch, "labelers", "--json") == 0
+    listed = {item["name"]: item for item in json.loads(capsys.readouterr().out)["labelers"]}
+    assert {"connective", "disfluency", "masking", "paraphrase"} <= set(listed)
+    assert "disfluency.pair" in listed["disfluency"]["tasks"]
+    assert "disfluency.pair" not in listed["disfluency"]["woven"]
+    assert listed["disfluency"]["options"]["profile"] == "uniform"
+    assert run(monkeypatch, "labelers") == 0
+
+
+def test_run_builds_trains_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One command gives dataset, model and report; given again it trains nothing twice."""
+    out = tmp_path / "out"
+    words = ("run", text(tmp_path / "a.txt", 120), "--out", out, "--with", "disfluency", "--with", "masking")
+    words += ("--set", "train.max_steps=3", "--set", "train.rows=8", "--set", "train.bucket=8", "--json")
+    assert run(monkeypatch, *words) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert {item["name"] for item in report["tasks"]} >= {"disfluency.tags", "masking.word"}
+    weights = (out / "model" / "last.safetensors").read_bytes()
+    assert run(monkeypatch, *words) == 0
+    assert (out / "model" / "last.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("build", "{0}/none.txt", "--out", "{0}/x"), "no such input"),
+        (("build", "{0}/a.txt", "--out", "{0}/x", "--with", "maskin"), "did you mean 'masking'?"),
+        (("build", "{0}/a.txt", "--out", "{0}/x", "--set", "seeds=1"), "did you mean 'seed'?"),
+        (("build", "{0}/a.txt", "--out", "{0}/x", "--set", "labelers.masking.rat=1"), "has no option 'rat'"),
+        (
+            (
+                "build",
+                "{0}/r.toml",
+            ),
+            "no recipe at",
+        ),
+        (("build", "--out", "{0}/x"), "no input"),
+        (("train", "{0}", "--out", "{0}/m"), "is not a dataset"),
+        (("train", "{0}", "--out", "{0}/m", "--set", "epoch=1"), "did you mean 'epochs'?"),
+    ],
+)
+def test_a_mistake_is_two_lines_and_exit_code_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Any, message: str
+) -> None:
+    """No traceback: what was given, what is allowed, what to do."""
+    text(tmp_path / "a.txt", 2)
+    assert run(monkeypatch, *(word.format(tmp_path) for word in words)) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert len(told.strip().splitlines()) <= 2
+
+
+def test_an_unknown_option_is_an_error_with_the_nearest_name() -> None:
+    """It is never taken for an input file."""
+    command = [sys.executable, "-m", "pipelines.cli", "build", "--worker", "2"]
+    found = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 2
+    assert "--workers" in found.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "train", "run", "show", "verify", "labelers"])
+def test_every_command_has_help_with_an_example(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example begins with the command."""
+    assert run(monkeypatch, command, "--help") == 0
+    assert f"auxloom {command}" in capsys.readouterr().out

@@ -1,0 +1,291 @@
+# ruff: noqa: RUF001, SIM905  (quotes are what this is about; lists of words read best as text)
+"""From documents to passages: spaCy's tokens, rows of at most so many, nothing lost."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pipelines.tokenise as tokenise_module
+from labelers.passages import PassageBatch, Vocabulary
+from pipelines.records import Document, Turn
+from pipelines.segment import Segmenter, read_texts
+from pipelines.tokenise import Tokeniser, clean, is_empty
+
+
+@cache
+def reference() -> Any:
+    """Return spaCy's own tokeniser."""
+    import spacy
+
+    return spacy.blank("en").tokenizer
+
+
+def tokens(batch: PassageBatch, row: int) -> list[str]:
+    """Return the tokens of a row."""
+    texts: list[str] = batch.vocabulary.strings(batch.codes).to_pylist()
+    return texts[batch.offsets[row] : batch.offsets[row + 1]]
+
+
+def rows(batch: PassageBatch) -> list[tuple[Any, ...]]:
+    """Return all that a row is, as plain values."""
+    out = []
+    for row in range(len(batch)):
+        first, last = batch.offsets[row], batch.offsets[row + 1]
+        segments = slice(batch.segment_offsets[row], batch.segment_offsets[row + 1])
+        turns = slice(batch.turn_offsets[row], batch.turn_offsets[row + 1])
+        out.append(
+            (
+                batch.ids[row],
+                batch.documents[row],
+                tokens(batch, row),
+                batch.spaces[first:last].tolist(),
+                (batch.segments[segments] - first).tolist(),
+                (batch.turns[turns] - batch.segment_offsets[row]).tolist(),
+                batch.vocabulary.strings(batch.roles[turns]).to_pylist(),
+                {name: values[row].as_py() for name, values in batch.fields.items()},
+            )
+        )
+    return out
+
+
+def rebuild(batch: PassageBatch) -> dict[str, str]:
+    """Return the text of each document, from tokens and spaces; rows are joined by a space."""
+    texts: dict[str, list[str]] = {}
+    for _, document, words, spaces, *_ in rows(batch):
+        text = "".join(word + " " * space for word, space in zip(words, spaces, strict=True))
+        texts.setdefault(document, []).append(text)
+    return {document: " ".join(parts) for document, parts in texts.items()}
+
+
+ODD_CHUNKS = st.sampled_from(
+    """don't Don’t cannot gonna U.S. Mr. 'em ’em 'Tis :) :( :-D (: x:) :(( 8) <3 o.O a.m. e.g., 10a.m. 20°C. C++ .NET
+    l'été déjà-vu naïve well-known twenty—five word--word and/or a,b c:d "Yes," “No.” ‘tis’ dog's dogs’ X's, I'm. (we'll)
+    http://a.bc/d?e=f www.a.de, a@b.cd 3.5% $5 5km 1,000 1st '90s #tag @me ... …. ?! !!! -- — – - _x_ *y* [z] {q} A. AB.
+    Ab.C ab.Cd étude שלום! ١٢٣ 日本語。 ☃ 👩‍👩‍👧 ﬁ ß İ ²m ´ ` '' '' ( ) ' " : ; 3 D p \ufeffx a\u200bb \u00adx nothin' 'S ’s s'""".split()  # noqa: E501
+)
+PIECES = st.one_of(
+    ODD_CHUNKS,
+    st.text(st.sampled_from("abXY09.,'’\"“”()-—:;!?…/&_*[]=<>3D"), min_size=1, max_size=8),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6),
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=8).map(" ".join), max_size=5))
+@settings(max_examples=400, deadline=None)
+def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
+    """On any text, whatever stands beside it, and tokens with their spaces give the clean text back."""
+    kept = [text for text in map(clean, texts) if text]
+    codes, spaces, offsets = (splitter := Tokeniser("en", Vocabulary())).split(kept)
+    words = splitter._vocabulary.strings(codes).to_pylist()
+    for row, text in enumerate(kept):
+        expected = reference()(text)
+        part = slice(offsets[row], offsets[row + 1])
+        assert words[part] == [token.text for token in expected]
+        assert spaces[part].tolist() == [bool(token.whitespace_) for token in expected]
+        assert "".join(w + " " * s for w, s in zip(words[part], spaces[part].tolist(), strict=True)) == text
+
+
+def test_a_special_case_is_hidden_by_tokens_beyond_a_space_as_in_spacy() -> None:
+    """The one case where spaCy's tokens of a chunk depend on the chunk beside it."""
+    for text in ("word:( (", "goin' ' 'em, he said", "x:) ) y", "He said: (a) :-) )"):
+        batch = read_texts(["Other words.", text, "More:) words"])
+        assert tokens(batch, 1) == [token.text for token in reference()(text)]
+
+
+def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain words, alone or between plain marks, come from a model of their kind."""
+    asked: list[str] = []
+    rule = tokenise_module._rule("en")
+    tokenizer = rule._tokenizer
+
+    def ask(text: str) -> Any:
+        asked.append(text)
+        return tokenizer(text)
+
+    monkeypatch.setattr(rule, "_tokenizer", ask)
+    monkeypatch.setattr(rule, "_affixes", {})
+    texts = ["“Harbours,” (lanterns) whispered—slowly; rope-makers’ 1905. WALRUS!", "“Gardens,” (windows) 1784."]
+    words = [tokens(read_texts(texts), row) for row in range(2)]
+    assert sorted(asked) == ["(abide)", "10.", "ABIDE!", "abide;", "abide’", "“abide,”"]
+    assert words == [[token.text for token in tokenizer(text)] for text in texts]
+
+
+def test_forgetting_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of chunks is bounded."""
+    documents = [Document(str(i), f"Line {i} isn't so-called x:) (y). Nor {i * 7}!") for i in range(40)]
+    expected = rows(Segmenter().segment(documents)[0])
+    monkeypatch.setattr(tokenise_module, "_MAX_CHUNKS", 5)
+    segmenter = Segmenter()
+    assert [row for document in documents for row in rows(segmenter.segment([document])[0])] == expected
+    assert len(segmenter._tokeniser._chunks) < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\u00a0b\u3000c\u2028d\x85e\x1cf", "a b c d e f"),
+        (" \t\r\n a  b ", "a b"),
+        ("a\x00b\x1b[c\x7f\x9f", "ab[c"),
+        ("\ufeffa", "a"),
+        ("\x07 \u200a\n", ""),
+        ("\u200b", "\u200b"),
+    ],
+)
+def test_clean_text_has_single_spaces_and_no_control_characters(text: str, expected: str) -> None:
+    """And cleaning it again changes nothing."""
+    assert clean(text) == expected
+    assert clean(expected) == expected
+    assert is_empty(text) == (not expected)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_clean_is_the_same_twice(text: str) -> None:
+    """No white space but single inner spaces is left."""
+    once = clean(text)
+    assert clean(once) == once
+    assert once == " ".join(once.split())
+    assert is_empty(text) == (not once)
+
+
+SENTENCE = st.lists(st.sampled_from("the cat, sat - on a mat ; it Was".split()), min_size=1, max_size=9).map(" ".join)
+TEXT = st.lists(SENTENCE.map("{}.".format), min_size=1, max_size=6).map(" ".join)
+TURNS = st.lists(st.builds(Turn, st.sampled_from(["Ann", "Bob"]), TEXT | st.just(" ")), max_size=5)
+RECORD = st.one_of(
+    TEXT.map(lambda text: {"text": text}),
+    TURNS.map(lambda turns: {"turns": tuple(turns)}),
+    TEXT.map(lambda text: {"tokens": tuple(text.replace(".", " .").split())}),
+    st.just({"text": " "}),
+)
+
+
+@st.composite
+def documents_of(draw: st.DrawFn) -> list[Document]:
+    """Return some documents of all kinds."""
+    found = draw(st.lists(RECORD, max_size=8))
+    return [Document(f"d{i}", fields={"n": i if i % 3 else None}, **record) for i, record in enumerate(found)]
+
+
+def source(document: Document) -> str:
+    """Return the text that a document's passages must give back."""
+    if document.tokens is not None:
+        return " ".join(document.tokens)
+    parts = [document.text] if document.turns is None else [turn.text for turn in document.turns]
+    return " ".join(filter(None, map(clean, parts)))
+
+
+@given(documents=documents_of(), limit=st.integers(8, 20), size=st.integers(1, 4))
+@settings(max_examples=200, deadline=None)
+def test_passages_hold_all_of_a_document_and_depend_on_it_alone(
+    documents: list[Document], limit: int, size: int
+) -> None:
+    """Rows are within the limit, start with a segment, rebuild the text, and are the same in batches of any size."""
+    segmenter = Segmenter(max_tokens=limit, keep={"n": "int64"})
+    batch, rejects = segmenter.segment(documents)
+    named = {reject.source: reject.reason for reject in rejects}
+    for document in documents:
+        if document.tokens is not None and len(document.tokens) > limit:
+            assert named.pop(document.id) == "too_long"
+        elif not source(document):
+            assert named.pop(document.id) == "empty"
+        else:
+            assert rebuild(batch)[document.id].replace(" ", "") == source(document).replace(" ", "")
+    assert named == {}
+    lengths = np.diff(batch.offsets)
+    assert ((lengths > 0) & (lengths <= limit)).all()
+    assert (batch.segments[batch.segment_offsets[:-1]] == batch.offsets[:-1]).all()
+    other = Segmenter(max_tokens=limit, keep={"n": "int64"})
+    parts = [rows(other.segment(documents[i : i + size])[0]) for i in range(0, len(documents), size)]
+    assert [row for part in parts for row in part] == rows(batch)
+    assert [row[0] for row in rows(batch)] == [
+        f"{name}/{n}" for name in dict.fromkeys(batch.documents) for n in range(list(batch.documents).count(name))
+    ]
+    assert all(row[-1]["n"] == documents[int(row[1][1:])].fields["n"] for row in rows(batch))
+
+
+def lengths(texts: Sequence[str], limit: int) -> list[int]:
+    """Return the number of tokens of each passage."""
+    return np.diff(read_texts(texts, max_tokens=limit).offsets).tolist()
+
+
+def test_passages_take_as_many_sentences_as_fit() -> None:
+    """Greedily, and never across documents."""
+    assert lengths(["One two three. Four five six. Seven. Eight nine ten eleven twelve."], 10) == [10, 6]
+    assert lengths(["One two three.", "Four five."], 10) == [4, 3]
+
+
+def test_a_longer_sentence_is_cut_behind_its_last_mark_before_the_limit() -> None:
+    """Where there is none, at the limit; what is left shares a row with what follows."""
+    assert lengths(["he saw, and (they say, but nobody of us ever asked them why it was."], 8) == [8, 8, 3]
+    assert lengths(["he saw us and they saw us and went back to bed. We ate."], 8) == [8, 8]
+    assert lengths(["he saw us and they saw the well-known man."], 8) == [7, 5]
+    assert lengths(["-" * 20 + "#" * 20], 8) == [8, 8, 5]
+    batch = read_texts(["he saw us and they saw us and went home. We ate."], max_tokens=8)
+    assert (batch.segments - batch.offsets[batch.segment_rows]).tolist() == [0, 0, 3]
+
+
+def test_a_dialogue_is_cut_between_turns_where_they_fit() -> None:
+    """A turn that is longer than a row is cut between its sentences, and each row names who speaks."""
+    turns = (
+        Turn("Ann", "One two three. Four."),
+        Turn("Bob", "Five six seven. Eight nine."),
+        Turn("Ann", "  "),
+        Turn("Cid", "We saw all of it. They did not see it. We left."),
+    )
+    batch, rejects = Segmenter(max_tokens=10).segment([Document("x", turns=turns), Document("y", "No turns. At all.")])
+    assert rejects == []
+    found = [(words, segments, turns, roles) for _, _, words, _, segments, turns, roles, _ in rows(batch)]
+    assert found == [
+        ("One two three . Four .".split(), [0, 4], [0], ["Ann"]),
+        ("Five six seven . Eight nine .".split(), [0, 4], [0], ["Bob"]),
+        ("We saw all of it .".split(), [0], [0], ["Cid"]),
+        ("They did not see it . We left .".split(), [0, 6], [0], ["Cid"]),
+        ("No turns . At all .".split(), [0, 3], [], []),
+    ]
+    short, _ = Segmenter(max_tokens=20).segment([Document("x", turns=turns)])
+    assert rows(short)[0][4:7] == ([0, 4, 6, 10], [0, 2], ["Ann", "Bob"])
+    assert rebuild(short)["x"].startswith("One two three. Four. Five six")
+
+
+def test_given_tokens_and_segments_are_kept() -> None:
+    """They are one row or none, never tokenised again, and segmented unless they bring segments."""
+    given_tokens = ("Mr.", "X", "isn't", "there.", ".", "Go", ".")
+    documents = [
+        Document("a", tokens=given_tokens, source="f", place=3),
+        Document("b", tokens=given_tokens, segments=(0, 2)),
+        Document("c", tokens=("x",) * 9, source="f", place=7),
+        Document("d", "Plain text."),
+    ]
+    batch, rejects = Segmenter(max_tokens=8).segment(documents)
+    assert [(row[0], row[2], row[4]) for row in rows(batch)] == [
+        ("a/0", list(given_tokens), [0, 5]),
+        ("b/0", list(given_tokens), [0, 2]),
+        ("d/0", ["Plain", "text", "."], [0]),
+    ]
+    assert rows(batch)[0][3] == [True] * 6 + [False]
+    assert [(item.source, item.place, item.reason, item.sample) for item in rejects] == [
+        ("f", 7, "too_long", " ".join("x" * 9))
+    ]
+
+
+def test_nothing_gives_an_empty_batch() -> None:
+    """Also when every document is empty."""
+    for documents in ([], [Document("a", " \x07")]):
+        batch, rejects = Segmenter(keep={"n": "string"}).segment(documents)
+        assert (len(batch), len(batch.codes), len(batch.turns), len(rejects)) == (0, 0, 0, len(documents))
+        assert batch.fields["n"].type == pa.string()
+        assert batch.take(np.zeros(0, np.int64)).ids == []
+
+
+def test_a_large_vocabulary_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller then starts a new segmenter, which gives the same rows."""
+    monkeypatch.setattr("pipelines.segment._MAX_TYPES", 3)
+    segmenter = Segmenter()
+    assert not segmenter.full
+    segmenter.segment([Document("a", "One two three four.")])
+    assert segmenter.full

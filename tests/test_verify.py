@@ -1,0 +1,121 @@
+"""verify: whatever is changed in a dataset is found and named."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from small import built, text, write
+
+from pipelines.layout import digest_json
+from pipelines.verify import verify
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset of two units with a reject and a repeated record."""
+    folder = tmp_path_factory.mktemp("verify")
+    lines = [json.dumps({"id": f"n{i}", "text": line}) for i, line in enumerate(text(2800).splitlines())]
+    source = write(folder, "\n".join([*lines, lines[0], "{"]) + "\n", "text.jsonl")
+    report = built(source, folder / "out", unit={"bytes": 300_000})
+    assert report.books["records"]["rejected"] == {"not_json": 1, "repeated_id": 1}
+    return folder / "out"
+
+
+def _flip(path: Path) -> None:
+    """Change one byte in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def _edit(name: str, *keys: str, value: object) -> Callable[[Path], None]:
+    """Return a change of one value in a JSON file."""
+
+    def change(out: Path) -> None:
+        data = inner = json.loads((out / name).read_bytes())
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        (out / name).write_text(json.dumps(data))
+
+    return change
+
+
+def _rewrite(out: Path) -> None:
+    """Write a shard again with its batches cut otherwise, and with a mark that says so."""
+    path = next(out.glob("train/data-00000-*"))
+    table = pa.ipc.open_stream(path.read_bytes()).read_all()
+    with pa.ipc.new_stream(path, table.schema) as stream:
+        stream.write_table(table, max_chunksize=1000)
+
+
+CHANGES: list[tuple[str, Callable[[Path], None]]] = [
+    (
+        "train/data-00000-of-00002.arrow is not what was written",
+        lambda out: _flip(next(out.glob("train/data-00000-*"))),
+    ),
+    ("record batches of", _rewrite),
+    ("train/data-00001-of-00002.arrow is missing", lambda out: next(out.glob("train/data-00001-*")).unlink()),
+    (
+        "train/data-00009-of-00010.arrow belongs to no unit",
+        lambda out: (out / "train/data-00009-of-00010.arrow").touch(),
+    ),
+    ("pool.jsonl is not what the plan says", lambda out: _flip(out / "pool.jsonl")),
+    ("dropped/00001.json is not what the plan says", lambda out: (out / "dropped/00001.json").write_text("[]")),
+    ("plan.json is not what its digest says", _edit("plan.json", "recipe", "seed", value=3)),
+    ("stats/00001.json is missing", lambda out: (out / "stats/00001.json").unlink()),
+    ("stats/00001.json is of another plan", _edit("stats/00001.json", "plan", value="0")),
+    ("records: 7 read", _edit("stats/00001.json", "records", "read", value=7)),
+    ("stats/00000.keys is not what was written", lambda out: _flip(out / "stats/00000.keys")),
+    ("rejects/00001.jsonl is missing", lambda out: (out / "rejects/00001.jsonl").unlink()),
+    ("stats/00007.json belongs to no unit", lambda out: (out / "stats/00007.json").touch()),
+    ("auxloom.json is missing", lambda out: (out / "auxloom.json").unlink()),
+    ("auxloom.json: rows_blake2b is not", _edit("auxloom.json", "rows_blake2b", value="0")),
+    ("auxloom.json: equal_passages is not", _edit("auxloom.json", "equal_passages", "repeats", value=9)),
+    ("auxloom.json: passages", _edit("auxloom.json", "passages", "cut", value=1)),
+    ("train/state.json is not what the build wrote", lambda out: _flip(out / "train/state.json")),
+    ("README.md is not what the build wrote", lambda out: _flip(out / "README.md")),
+]
+
+
+def test_a_sound_dataset_has_no_problems(dataset: Path) -> None:
+    """All digests, rows and books add up."""
+    assert verify(dataset) == []
+
+
+@pytest.mark.parametrize(("expected", "change"), CHANGES, ids=[expected for expected, _ in CHANGES])
+def test_a_change_is_named(dataset: Path, tmp_path: Path, expected: str, change: Callable[[Path], None]) -> None:
+    """Each kind of damage has a sentence that names the file."""
+    out = tmp_path / "out"
+    shutil.copytree(dataset, out)
+    change(out)
+    problems = verify(out)
+    assert any(expected in problem for problem in problems), problems
+
+
+def test_rows_that_were_changed_with_their_digest_are_found(dataset: Path, tmp_path: Path) -> None:
+    """Counts and column checksums are recomputed from the rows, and do not follow from the sha256 alone."""
+    out = tmp_path / "out"
+    shutil.copytree(dataset, out)
+    path = next(out.glob("train/data-00000-*"))
+    table = pa.ipc.open_stream(path.read_bytes()).read_all()
+    with pa.ipc.new_stream(path, table.schema) as stream:
+        stream.write_table(table.slice(0, table.num_rows - 1), max_chunksize=1024)
+    problems = verify(out)
+    assert any("rows, tokens, labelers, tasks, columns are not what the unit's book says" in item for item in problems)
+
+
+def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path) -> None:
+    """The message says what to give."""
+    with pytest.raises(FileNotFoundError, match="give a folder that `auxloom build` wrote"):
+        verify(tmp_path)
+
+
+def test_a_digest_depends_on_nothing_but_the_value() -> None:
+    """Canonical JSON: the order of keys does not count."""
+    assert (
+        digest_json({"a": 1, "b": [1, 2]}) == digest_json({"b": [1, 2], "a": 1}) != digest_json({"a": 1, "b": [2, 1]})
+    )
