@@ -1,4 +1,4 @@
-"""Three books that must add up, and what a dataset's rows hold: counted where rows are written and where they are read."""
+"""Three books that must add up, and what rows hold: counted alike where they are written and where they are read."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

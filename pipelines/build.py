@@ -42,7 +42,7 @@ def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None 
         ValueError: a recipe that cannot be built, or an output folder that holds something else or another plan.
     """
     started = time.time()
-    _find_own_modules(os.getcwd())
+    _find_own_modules(str(Path.cwd()))
     folder = Folder.at(recipe.out)
     plan = _plan(recipe, folder, overwrite=overwrite)
     if folder.is_file(MANIFEST) and folder.read_json(MANIFEST)["plan"] == plan.digest:
@@ -85,12 +85,16 @@ def _run_units(plan: Plan, recipe: Recipe, folder: Folder, progress: Progress | 
     missing = sorted(set(range(len(plan.units))) - set(done))
     name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
     end = Finish(recipe.out, plan.digest, name)
+    work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()))
     with _watched(plan, folder, progress):
-        if missing:
-            work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, os.getcwd())
-            _graph()(missing, work, merge_reports, end, recipe.run)
-        else:
-            end([])
+        try:
+            if missing:
+                _graph()(missing, work, merge_reports, end, recipe.run)
+            else:
+                end([])
+        except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
+            text = f"{type(error).__name__}: {error}; a worker may have been killed, or out of memory"
+            return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
     # where another run of the same plan ended meanwhile, it has cleaned up: all is done
     reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
     folder.remove(name)

@@ -35,7 +35,7 @@ _BLOCKS = """\
 a document's group decides by its digest. The group is {group}, so that neighbours stay on one side"""
 
 _GROUPS = {
-    "": "the record's own id, or for records without one the block of 64 kB of text that it begins in",
+    "": "the record's own id, or for records without one the block of text (64 kB; of a small input a 64th) that it begins in",
     "file": "the file that it stands in",
 }
 
@@ -57,10 +57,10 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
         sources=f"{len(plan.files):,} file{'s' if len(plan.files) > 1 else ''}",
         count=len(tasks),
     )
-    return text + _splitting(plan, splits) + _rows(splits) + _tasks(splits, tasks) + _records(books)
+    return text + _splitting(plan) + _rows(splits) + _tasks(splits, tasks) + _records(books)
 
 
-def _splitting(plan: Plan, splits: Mapping[str, Any]) -> str:
+def _splitting(plan: Plan) -> str:
     """Say how the splits came about."""
     if any(file.split for file in plan.files):
         how = "as the input came"

@@ -82,9 +82,11 @@ def differences(old: Plan, new: Plan) -> list[str]:
         if before.get(key) != after.get(key) and not key.startswith("units")
     ]
     changed = {file.name: file.modified for file in old.files}
-    for file in new.files:
-        if changed.get(file.name, file.modified) != file.modified:
-            found.append(f"the input file {file.name} changed since the plan was made")
+    found += [
+        f"the input file {file.name} changed since the plan was made"
+        for file in new.files
+        if changed.get(file.name, file.modified) != file.modified
+    ]
     if not found and old.units != new.units:
         found.append("the input is cut into other units")
     return found

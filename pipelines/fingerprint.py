@@ -1,4 +1,4 @@
-"""Checksums of columns that do not depend on how rows are divided into files: those of parts combine into the whole's."""
+"""Checksums of columns, whatever files the rows are divided into: those of parts combine into that of the whole."""
 
 import zlib
 from collections.abc import Iterator, Mapping

@@ -21,8 +21,8 @@ _BLOCK = 1 << 20
 _ROWS = 1024
 """Rows that are read at a time."""
 
-_GROUP_ROWS = 256
-"""Rows of parquet and arrow that stay in one split where nothing else groups them: some 64 kB of paragraphs."""
+_ROW_BYTES = 256
+"""What a row of parquet or arrow counts for in the blocks of text that stay in one split: a short paragraph."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -143,7 +143,7 @@ class _JsonLines(_Lines):
 
     def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
         """Return the document of the object in a line."""
-        return parser.line(place, place >> 16, line)
+        return parser.line(place, place, line)
 
 
 class _GzipJsonLines(Format):
@@ -163,7 +163,7 @@ class _GzipJsonLines(Format):
                 if length > parser.settings.max_record_bytes:
                     yield row, parser.reject(row, "too_long", line)
                 elif not line.isspace() and line:
-                    yield row, parser.line(row, place >> 16, line)
+                    yield row, parser.line(row, place, line)
                 else:
                     continue
                 row += 1
@@ -188,7 +188,7 @@ class _Table(Format):
                     if record is None:
                         yield row, parser.reject(row, "undecodable", "")
                     else:
-                        yield row, parser.record(row, row // _GROUP_ROWS, record)
+                        yield row, parser.record(row, row * _ROW_BYTES, record)
 
 
 def _rows(batch: Any) -> list[dict[str, Any] | None]:

@@ -23,17 +23,18 @@ def run_graph(
     finish: Callable[[Any], None],
     run: Run,
 ) -> None:
-    """Apply ``work`` to every element (one or more) in parallel, merge the results and hand the one that is left to ``finish``.
+    """Apply ``work`` to all elements in parallel, merge the results and hand the one that is left to ``finish``.
 
-    Elements and results cross a shuffle, so they are descriptors and small reports. All callables are pickled:
-    functions of a module or dataclasses with ``__call__``. ``merge`` takes an iterable of results and of its own
-    results, in any order. ``finish`` runs wherever the runner likes; what it finds out it must write to a file.
+    There is at least one element. Elements and results cross a shuffle, so they are descriptors and small reports. All
+    callables are pickled: functions of a module or dataclasses with ``__call__``. ``merge`` takes an iterable of
+    results and of its own results, in any order. ``finish`` runs wherever the runner likes; what it finds out it must
+    write to a file.
     """
     beam = import_beam()
     runner, options = _runner(run)
     pipeline = beam.Pipeline(runner=runner, options=options)
     results = pipeline | beam.Create(elements) | beam.Reshuffle() | "Work" >> beam.Map(work)
-    # a default would come in by a side input, and the Dask runner would compute all that stands before it in one process
+    # a default would come in by a side input, before which the Dask runner computes all in one process
     merged = results | "Merge" >> beam.CombineGlobally(merge).without_defaults()
     _ = merged | "Finish" >> beam.Map(finish)
     pipeline.run().wait_until_finish()

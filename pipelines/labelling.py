@@ -65,7 +65,7 @@ def label_rows(
     """
     columns = _source_columns(batch)
     if joint:
-        columns |= _woven(batch, labelers, corpus, schema, seed, conflicts)
+        columns |= _woven(batch, labelers, corpus, schema, seed=seed, conflicts=conflicts)
     else:
         for labeler in labelers:
             columns[labeler.name] = _separate(batch, labeler, corpus, schema.field(labeler.name), seed)
@@ -94,6 +94,7 @@ def _woven(
     labelers: Sequence[Labeler],
     corpus: Corpus,
     schema: pa.Schema,
+    *,
     seed: int,
     conflicts: Counter[str],
 ) -> dict[str, pa.Array]:

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
@@ -71,11 +71,11 @@ def rejects_name(unit: int) -> str:
 
 
 def to_json(value: Any, *, indent: int | None = None) -> bytes:
-    """Return a value as canonical JSON: keys sorted, UTF-8, one newline at the end.
+    r"""Return a value as canonical JSON: keys sorted, UTF-8, one newline at the end.
 
     Example:
         >>> to_json({"b": 1, "a": "é"})
-        b'{"a":"\\xc3\\xa9","b":1}\\n'
+        b'{"a":"\xc3\xa9","b":1}\n'
     """
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators)
@@ -99,7 +99,7 @@ class Folder:
         """Return the folder at a path or URI; it need not exist."""
         if "://" in place:
             return cls(*pafs.FileSystem.from_uri(place))
-        return cls(pafs.LocalFileSystem(), os.path.abspath(place))
+        return cls(pafs.LocalFileSystem(), str(Path(place).resolve()))
 
     def full(self, name: str) -> str:
         """Return the path of a name as the file system knows it."""

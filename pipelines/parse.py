@@ -27,16 +27,18 @@ class Parser:
     settings: Input
     group: str = ""
     """`Split.group`."""
+    block: int = 65_536
+    """Bytes of consecutive text that stay in one split where records bring no id."""
 
     def text(self, place: int, text: str) -> Document | Reject:
         """Return the document that a plain text is; its place is a byte offset."""
         name = self.file.name
         if is_empty(text):
             return Reject(name, place, "empty", sample(text))
-        group = name if self.group == "file" else f"{name}:{place >> 16}"
+        group = name if self.group == "file" else f"{name}:{place // self.block}"
         return Document(f"{name}:{place}", text, None, None, None, {}, group, name, place)
 
-    def line(self, place: int, block: int, line: bytes) -> Document | Reject:
+    def line(self, place: int, offset: int, line: bytes) -> Document | Reject:
         """Return the document of one line of JSON."""
         try:
             text = line.decode(self.settings.encoding)
@@ -45,12 +47,12 @@ class Parser:
             return self.reject(place, "undecodable", line)
         except (ValueError, RecursionError):
             return self.reject(place, "not_json", line)
-        return self.record(place, block, record, line)
+        return self.record(place, offset, record, line)
 
-    def record(self, place: int, block: int, record: Any, line: bytes | None = None) -> Document | Reject:
-        """Return the document of a JSON object or a row; records of a block without ids stay in one split."""
+    def record(self, place: int, offset: int, record: Any, line: bytes | None = None) -> Document | Reject:
+        """Return the document of a JSON object or a row that begins at (about) so many bytes of text."""
         try:
-            return self._document(place, block, record)
+            return self._document(place, offset, record)
         except _RejectError as error:
             return self.reject(place, str(error), repr(record) if line is None else line)
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no text may hold
@@ -60,7 +62,7 @@ class Parser:
         """Return a reject with the start of what was found."""
         return Reject(self.file.name, place, reason, sample(found))
 
-    def _document(self, place: int, block: int, record: Any) -> Document:
+    def _document(self, place: int, offset: int, record: Any) -> Document:
         """Return the document of a record, or raise the reason why it is none."""
         if not isinstance(record, Mapping):
             raise _RejectError("not_an_object")
@@ -82,18 +84,18 @@ class Parser:
             segments=segments,
             turns=turns,
             fields=fields,
-            group=self._group(own, block, fields),
+            group=self._group(own, offset, fields),
             source=self.file.name,
             place=place,
         )
 
-    def _group(self, own: str, block: int, fields: Mapping[str, Any]) -> str:
+    def _group(self, own: str, offset: int, fields: Mapping[str, Any]) -> str:
         """Return what keeps the document on one side of the split."""
         if self.group == "file":
             return self.file.name
         if self.group and fields.get(self.group) is not None:
             return str(fields[self.group])
-        return own or f"{self.file.name}:{block}"
+        return own or f"{self.file.name}:{offset // self.block}"
 
 
 def sample(found: str | bytes) -> str:

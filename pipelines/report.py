@@ -125,7 +125,8 @@ def _failure(report: Mapping[str, Any]) -> str:
     error = report["error"]
     labeler = f", labeler {error['labeler']!r}" if error["labeler"] else ""
     document = f", document {error['document']!r}" if error["document"] else ""
-    return f"unit {report['unit']}{labeler}{document}: {error['text']}"
+    unit = "the runner" if report["unit"] < 0 else f"unit {report['unit']}"
+    return f"{unit}{labeler}{document}: {error['text']}"
 
 
 def _faults(plan: Plan, books: Mapping[str, Any]) -> Iterator[str]:
@@ -167,9 +168,10 @@ def _records(books: Mapping[str, Any]) -> str:
     """Return what became of the input, and of the labelers' rows."""
     records, passages = books["records"], books["passages"]
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in records["rejected"].items())
+    rejected = f"{sum(records['rejected'].values()):,} rejected{f' ({reasons})' if reasons else ''}"
+    sums = f"{records['used']:,} used + {rejected} + {records['duplicate']:,} duplicate"
     lines = [
-        f"records: {records['read']:,} read = {records['used']:,} used + {sum(records['rejected'].values()):,} rejected"
-        f"{f' ({reasons})' if reasons else ''} + {records['duplicate']:,} duplicate",
+        f"records: {records['read']:,} read = {sums}",
         f"passages: {passages['cut']:,} cut, {passages['written']:,} rows written",
     ]
     for name, book in _labelers(books).items():

@@ -1,4 +1,4 @@
-"""One look at every raw record before the build: the pool, the classes, which records repeat, which shares are empty."""
+"""One look at all raw records before the build: the pool, the classes, which repeat, which shares are empty."""
 
 import hashlib
 import heapq

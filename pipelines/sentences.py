@@ -164,7 +164,8 @@ def _ends(kinds: IntArray, spaces: BoolArray, starts: BoolArray, places: IntArra
     before = np.where(starts[marks], 0, kinds[marks - 1])
     own = np.where(final, before, mark)  # what a period belongs to
     plain = (own & LOWER != 0) & (own & (TITLE | SHORT | COUNTS) == 0)
-    end: BoolArray = (word & LOWER == 0) | (final & bare & np.where(dot, plain, casual))  # but not: "... home.” said he"
+    end: BoolArray = word & LOWER == 0
+    end |= final & bare & np.where(dot, plain, casual)  # not so in: “I must go.” said he
     end &= spaces[follow - 1] & ((beyond & FINAL == 0) | (beyond & DOTS != 0))  # of "?!" and ". . ." the last decides
     end &= ~(dot & (own & TITLE != 0))
     end &= ~(dot & (own & (SHORT | INITIAL) != 0) & (word & OPENER == 0))

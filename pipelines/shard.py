@@ -310,7 +310,8 @@ def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
     order = np.lexsort((keys, document))
     document, keys = document[order], keys[order]
     again = np.concatenate([[False], (document[1:] == document[:-1]) & (keys[1:] == keys[:-1])])
-    return keys[~again]
+    distinct: npt.NDArray[np.uint64] = keys[~again]
+    return distinct
 
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits

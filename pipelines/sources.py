@@ -64,6 +64,10 @@ class _Found:
     """Name of a dataset's split that is none of ours: the file is skipped."""
 
 
+_BLOCK, _MIN_BLOCK, _BLOCKS = 65_536, 1_024, 64
+"""Bytes of text that stay in one split where records bring no id: 64 kB, or a 64th of a small input, at least 1 kB."""
+
+
 def find_files(settings: Input) -> tuple[list[InputFile], list[str]]:
     """Return the files to read, sorted by name, and the names of those that are skipped for their ending.
 
@@ -250,7 +254,9 @@ def read_unit(unit: Unit, files: Sequence[InputFile], settings: Input, group: st
         settings: names of fields, encoding, limits.
         group: `Split.group`: "", "file", or a kept field.
     """
+    # a small input has smaller blocks, so that each split gets some of them
+    block = min(max(sum(file.size for file in files) // _BLOCKS, _MIN_BLOCK), _BLOCK)
     for part in unit.ranges:
         file = files[part.file]
-        records = FORMATS[file.format].read(Parser(file, settings, group), part.start, part.stop)
+        records = FORMATS[file.format].read(Parser(file, settings, group, block), part.start, part.stop)
         yield from islice(records, settings.limit) if settings.limit else records

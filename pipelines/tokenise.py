@@ -9,6 +9,7 @@ model chunk: the proof stands at `_Rule`.
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -84,16 +85,19 @@ class Tokeniser:
     def _find(self, chunks: list[str]) -> IntArray:
         """Return the number of each of some distinct chunks, after learning those that are new."""
         known = self._chunks
-        new = [chunk for chunk in chunks if chunk not in known]
-        if new:
+        numbers = np.fromiter(map(known.get, chunks, repeat(-1)), np.int64, len(chunks))
+        places = np.flatnonzero(numbers < 0)
+        if len(places):
+            new = [chunks[place] for place in places.tolist()]
+            numbers[places] = np.arange(len(known), len(known) + len(new))
+            known.update(zip(new, numbers[places].tolist(), strict=True))
             tokens, opened = self._rule.split(new)
-            known.update(zip(new, range(len(known), len(known) + len(new)), strict=True))
-            codes = self._vocabulary.encode(token for item in tokens for token in item)
+            codes = self._vocabulary.encode(chain.from_iterable(tokens))
             lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
             self._codes = np.concatenate([self._codes, codes])
             self._offsets = np.concatenate([self._offsets, self._offsets[-1] + np.cumsum(lengths)])
             self._open = np.concatenate([self._open, opened])
-        return np.fromiter(map(known.__getitem__, chunks), np.int64, len(chunks))
+        return numbers
 
     def _replace(
         self, texts: Sequence[str], rows: list[int], batch: tuple[IntArray, BoolArray, IntArray]
@@ -101,10 +105,10 @@ class Tokeniser:
         """Return the batch with some of its texts tokenised whole."""
         codes, spaces, offsets = batch
         lengths = np.diff(offsets)
-        asked = [self._rule.ask_whole(texts[row]) for row in rows]
-        own = np.concatenate([codes, self._vocabulary.encode(token for tokens, _ in asked for token in tokens)])
-        own_spaces = np.concatenate([spaces, *(np.array(flags, bool) for _, flags in asked)])
-        added = np.array([len(tokens) for tokens, _ in asked])
+        asked = self._rule.ask_whole([texts[row] for row in rows])
+        own = np.concatenate([codes, self._vocabulary.encode(token for tokens in asked for token, _ in tokens)])
+        own_spaces = np.concatenate([spaces, np.array([space for tokens in asked for _, space in tokens], bool)])
+        added = np.array([len(tokens) for tokens in asked])
         places = np.concatenate([offsets, len(codes) + np.cumsum(added)])
         order = np.arange(len(lengths))
         order[rows] = len(lengths) + np.arange(len(rows))
@@ -112,35 +116,48 @@ class Tokeniser:
         return own[taken], own_spaces[taken], starts
 
 
-_BEFORE = "[\"'“‘([*_]*"
-_WORDS = r"[A-Za-z]+(?:(?:-|--|—|–)[A-Za-z]+)*|[0-9]+"
-_AFTER = "(?:['’]s)?[\"'”’)\\]*_.,;:!?…—–-]*"
-_SHAPE = re.compile(f"({_BEFORE})({_WORDS})({_AFTER})")
+_BEFORE = "\"'“‘([*_"
+_AFTER = "\"'”’)]*_.,;:!?…—–-"
+_DASHED = re.compile(r"[A-Za-z]+(?:(?:--?|—|–)[A-Za-z]+)+")
 _DASH = re.compile("(--?|—|–)")
 _RUN = re.compile("[A-Za-z0-9]+")
+_SEPARATOR = "\u2063"  # an invisible sign that no special case holds
 _MEETING = re.compile(r"(?:[^\w\s,]|\b\w) (?:[^\w\s,]|\w\b)")
 
 
 class _Rule:
     """How one language's tokeniser splits a chunk, answered from a model chunk where that is proven to be the same.
 
-    A chunk is ``before + words + after`` (`_SHAPE`). spaCy takes prefixes and suffixes off its ends and compares what
+    A chunk is ``before + words + after``: words are letters (joined by dashes) or digits, the rest is plain marks and a
+    possessive. spaCy takes prefixes and suffixes off its ends and compares what
     is left with its special cases each time. Its patterns for these affixes look at no letter of the words but the
-    last two, and of them only whether they are upper case; a special case holds the words as a whole run of letters,
-    and words that are such a run are left to spaCy. So ``before`` and ``after`` split as they do around any other
-    words of the same ending, unless they stick to that, and then the rule does not apply. What remains are the words,
-    which spaCy divides at dashes between letters.
+    last two, and of them only whether they are upper case; a special case with an affix holds the word beside it as a
+    whole run of letters, and a word that is such a run is left to spaCy. So ``before`` and ``after`` split as they do
+    around any other words of the same ending, unless they stick to that, and then the rule does not apply. What remains
+    are the words, which spaCy divides at dashes between letters.
     """
 
     def __init__(self, lang: str) -> None:
         """Load the language's tokeniser."""
         import spacy
+        from spacy.tokenizer import Tokenizer
+        from spacy.vocab import Vocab
 
-        self._nlp = spacy.blank(lang)
-        self._tokenizer: Any = self._nlp.tokenizer
-        self._special = {text for text in self._tokenizer.rules if len(text) > 1 and not text.isalnum()}
+        own = spacy.blank(lang).tokenizer
+        self._vocab = Vocab()  # a bare one: no lexical attributes are worked out for words that are only split
+        self._tokenizer: Any = Tokenizer(
+            self._vocab,
+            rules=own.rules,
+            prefix_search=own.prefix_search,
+            suffix_search=own.suffix_search,
+            infix_finditer=own.infix_finditer,
+            token_match=own.token_match,
+            url_match=own.url_match,
+        )
+        self._all = frozenset(own.rules)
+        self._special = {text for text in self._all if len(text) > 1 and not text.isalnum()}
         self._marks = {text for text in self._special if not _RUN.search(text)}
-        self._runs = {run for text in self._tokenizer.rules for run in _RUN.findall(text)}
+        self._runs = {run for text in self._all for run in _RUN.findall(text)}
         self._affixes: dict[tuple[str, str, str], tuple[list[str], list[str]] | None] = {}
 
     def split(self, chunks: list[str]) -> tuple[list[list[str]], BoolArray]:
@@ -149,16 +166,27 @@ class _Rule:
         In an open chunk spaCy finds a special case among tokens (``x:(``); the same tokens beyond a space may hide it
         (``x:( (``), so its text is asked for whole where marks or single letters meet at a space.
         """
+        tokens = list(map(self._from_model, chunks))
         opened = np.zeros(len(chunks), bool)
-        tokens: list[list[str]] = []
-        with self._nlp.memory_zone():
-            for number, chunk in enumerate(chunks):
-                found = self._from_model(chunk)
-                if found is None:
-                    found = [token.text for token in self._tokenizer(chunk)]
-                    opened[number] = len(found) > 1 and self._opens(found)
-                tokens.append(found)
-        return tokens, opened
+        places = [place for place, found in enumerate(tokens) if found is None]
+        for place, found in zip(places, self._ask([chunks[place] for place in places]), strict=True):
+            tokens[place] = found
+            opened[place] = len(found) > 1 and self._opens(found)
+        return tokens, opened  # type: ignore[return-value]  # none is None any more
+
+    def _ask(self, chunks: list[str]) -> list[list[str]]:
+        """Return spaCy's tokens of each chunk, all in one call."""
+        if len(chunks) != 1 and any(_SEPARATOR in chunk for chunk in chunks):
+            return [found for chunk in chunks for found in self._ask([chunk])]
+        found: list[list[str]] = [[] for _ in chunks]
+        place = 0
+        with self._vocab.memory_zone():
+            for token in self._tokenizer(f" {_SEPARATOR} ".join(chunks)) if chunks else ():
+                if token.text == _SEPARATOR and len(chunks) > 1:
+                    place += 1
+                else:
+                    found[place].append(token.text)
+        return found
 
     def _opens(self, tokens: list[str]) -> bool:
         """Return whether a special case stands among marks that a neighbouring chunk could prolong."""
@@ -169,20 +197,27 @@ class _Rule:
             or (last in self._special and not last[-1].isalnum() and last[-1] != ".")
         )
 
-    def ask_whole(self, text: str) -> tuple[list[str], list[bool]]:
-        """Return spaCy's tokens of a text and where a space follows."""
-        with self._nlp.memory_zone():
-            document = self._tokenizer(text)
-            return [token.text for token in document], [bool(token.whitespace_) for token in document]
+    def ask_whole(self, texts: Sequence[str]) -> list[list[tuple[str, bool]]]:
+        """Return spaCy's tokens of each text, and whether a space follows each."""
+        with self._vocab.memory_zone():
+            return [[(token.text, bool(token.whitespace_)) for token in self._tokenizer(text)] for text in texts]
 
     def _from_model(self, chunk: str) -> list[str] | None:
         """Return the tokens of a chunk that needs no question, None for others."""
-        match = _SHAPE.fullmatch(chunk)
-        if match is None:
+        if chunk.isalpha() and chunk.isascii():
+            return None if chunk in self._all else [chunk]
+        tail = chunk.lstrip(_BEFORE)
+        words = tail.rstrip(_AFTER)
+        if words.endswith(("'s", "’s")):
+            words = words[:-2]
+        if words.isascii() and (words.isalpha() or words.isdigit()):
+            parts = [words]
+        elif _DASHED.fullmatch(words):
+            parts = _DASH.split(words)
+        else:
             return None
-        before, words, after = match.groups()
-        parts = [words] if words.isalnum() else _DASH.split(words)
-        if not self._runs.isdisjoint(parts):
+        before, after = chunk[: len(chunk) - len(tail)], tail[len(words) :]
+        if words in self._all or (before and parts[0] in self._runs) or (after and parts[-1] in self._runs):
             return None
         if not before and not after:
             return parts

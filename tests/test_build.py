@@ -46,7 +46,7 @@ def test_a_build_writes_a_sound_dataset(reference: Path) -> None:
         "validation": True,
         "test": True,
     }
-    assert [path for path in reference.rglob(".tmp-*")] == []
+    assert list(reference.rglob(".tmp-*")) == []
     assert (reference / "rejects").exists()
 
 
@@ -208,6 +208,23 @@ def test_a_raising_labeler_fails_its_unit_alone(tmp_path: Path) -> None:
     assert "the dataset is unfinished" in console.file.getvalue()
 
 
+def test_a_runner_that_fails_leaves_what_is_done(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed takes the runner with it; the report says so, and the next build goes on."""
+
+    def fail(*given: object) -> None:
+        raise RuntimeError("Channel closed prematurely.")
+
+    built(source, tmp_path / "out", unit=UNIT)
+    (tmp_path / "out" / "auxloom.json").unlink()
+    (tmp_path / "out" / "stats" / "00001.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.graph.run_graph", fail)
+        report = built(source, tmp_path / "out", unit=UNIT)
+    assert report.exit_code == 1
+    assert "the runner: RuntimeError: Channel closed prematurely." in report.failures[0]
+    assert built(source, tmp_path / "out", unit=UNIT).exit_code == 0
+
+
 def test_a_column_of_another_type_than_declared_is_an_error(tmp_path: Path) -> None:
     """The error names labeler, column, what was made and what was declared."""
     source = write(tmp_path, "It was WRONG, they say.\n")
@@ -301,7 +318,7 @@ def test_an_output_folder_that_holds_something_else_is_refused(tmp_path: Path) -
     out.mkdir()
     (out / "thesis.doc").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(RecipeError, match="holds something else .thesis.doc"):
+        with pytest.raises(RecipeError, match=r"holds something else .thesis\.doc"):
             build(recipe(source, out), overwrite=overwrite)
     assert [path.name for path in out.iterdir()] == ["thesis.doc"]
 
@@ -318,7 +335,7 @@ def test_another_plan_needs_overwrite(tmp_path: Path) -> None:
     """The error names what differs; --overwrite replaces the dataset and all that was in it."""
     source, out = write(tmp_path, text(50)), tmp_path / "out"
     built(source, out, unit={"bytes": 1000})
-    with pytest.raises(RecipeError, match="seed was 0, now 7.*--overwrite"):
+    with pytest.raises(RecipeError, match=r"seed was 0, now 7.*--overwrite"):
         built(source, out, seed=7, unit={"bytes": 1000})
     report = build(recipe(source, out, seed=7), overwrite=True)
     assert report.exit_code == 0
@@ -343,7 +360,7 @@ def test_an_input_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None
     with pytest.raises(RecipeError, match=r"text\.txt changed since the plan was made"):
         built(source, out)
     source.write_text(text(60))
-    with pytest.raises(RecipeError, match="another plan: files.text.txt.size was"):
+    with pytest.raises(RecipeError, match=r"another plan: files\.text\.txt\.size was"):
         built(source, out)
 
 

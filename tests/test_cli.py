@@ -107,7 +107,7 @@ def test_run_builds_trains_and_reports(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("build", "{0}/none.txt", "--out", "{0}/x"), "no such input"),
+        (("build", "{0}/none.txt", "--out", "{0}/x"), "no input at"),
         (("build", "{0}/a.txt", "--out", "{0}/x", "--with", "maskin"), "did you mean 'masking'?"),
         (("build", "{0}/a.txt", "--out", "{0}/x", "--set", "seeds=1"), "did you mean 'seed'?"),
         (("build", "{0}/a.txt", "--out", "{0}/x", "--set", "labelers.masking.rat=1"), "has no option 'rat'"),

@@ -105,7 +105,7 @@ def test_a_repeated_id_is_rejected_with_the_place_of_the_first(tmp_path: Path) -
 
 
 def test_dedup_uses_the_first_of_equal_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Duplicates have a book of their own; without the option they are used. Keys are compared in any number of passes."""
+    """Duplicates have a book of their own; without the option they are used. Passes over the keys change nothing."""
     lines = text(60).splitlines()
     source = write(tmp_path, "\n".join([*lines, lines[3], lines[5], lines[3]]) + "\n")
     plain = built(source, tmp_path / "plain")

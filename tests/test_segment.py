@@ -67,7 +67,7 @@ ODD_CHUNKS = st.sampled_from(
     """don't Don’t cannot gonna U.S. Mr. 'em ’em 'Tis :) :( :-D (: x:) :(( 8) <3 o.O a.m. e.g., 10a.m. 20°C. C++ .NET
     l'été déjà-vu naïve well-known twenty—five word--word and/or a,b c:d "Yes," “No.” ‘tis’ dog's dogs’ X's, I'm. (we'll)
     http://a.bc/d?e=f www.a.de, a@b.cd 3.5% $5 5km 1,000 1st '90s #tag @me ... …. ?! !!! -- — – - _x_ *y* [z] {q} A. AB.
-    Ab.C ab.Cd étude שלום! ١٢٣ 日本語。 ☃ 👩‍👩‍👧 ﬁ ß İ ²m ´ ` '' '' ( ) ' " : ; 3 D p \ufeffx a\u200bb \u00adx nothin' 'S ’s s'""".split()  # noqa: E501
+    Ab.C ab.Cd étude שלום! ١٢٣ 日本語。 ☃ 👩‍👩‍👧 ﬁ ß İ ²m ´ ` '' '' ( ) ' " : ; 3 D p \ufeffx a\u200bb \u00adx nothin' \u2063 (\u2063) 'S ’s s'""".split()  # noqa: E501
 )
 PIECES = st.one_of(
     ODD_CHUNKS,
@@ -89,6 +89,12 @@ def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
         assert words[part] == [token.text for token in expected]
         assert spaces[part].tolist() == [bool(token.whitespace_) for token in expected]
         assert "".join(w + " " * s for w, s in zip(words[part], spaces[part].tolist(), strict=True)) == text
+
+
+def test_the_sign_that_separates_questions_may_stand_in_a_text() -> None:
+    """Chunks are asked for together, with a sign between them that no special case holds."""
+    text = "One \u2063 two( \u2063) \u2063\u2063 isn't"
+    assert tokens(read_texts([text]), 0) == [token.text for token in reference()(text)]
 
 
 def test_a_special_case_is_hidden_by_tokens_beyond_a_space_as_in_spacy() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_bytes_of_a_shard_depend_on_its_rows_alone(
     contents = []
     for name, places in (("whole", [0, 2500]), ("cut", sorted({0, 2500, *(min(cut, 2500) for cut in cuts)}))):
         writer = ShardWriter(folder, name, schema, [])
-        for start, stop in zip(places, places[1:], strict=False):
+        for start, stop in pairwise(places):
             writer.write(table.slice(start, stop - start))
         writer.close()
         writer.file.commit()

@@ -1,3 +1,4 @@
+# ruff: noqa: D102  (Labeler says what its methods do)
 """Small labelers that do on purpose what the builder must withstand."""
 
 import os
@@ -60,7 +61,7 @@ def _is_upper(vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Beheading(Labeler):
-    """Removes the first token of each row; to be told is whether it began with a capital and whether the pool has it."""
+    """Removes the first token of each row; to be told is whether it began with a capital, and its share of the pool."""
 
     shown: bool = False
     """Leave the token where it is, and so tell the answer."""

@@ -12,7 +12,7 @@ from trainer.batch import Items
 
 __all__ = ["HEADS", "Head", "pooled", "untrained"]
 
-_WIDE = 10.0
+_WIDE = 3.0
 """Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
 
 _LOWEST = -1e4  # below any state, and a number of every float type

@@ -28,7 +28,7 @@ class Model(nn.Module):
         layers = size.layers + 1
         self.heads = nn.ModuleDict(
             {
-                _key(task): HEADS[task.kind](task, size.width, layers, settings.dropout, self.encoder.pieces)
+                _key(task): HEADS[task.kind](task, size.width, layers, settings.head_dropout, self.encoder.pieces)
                 for task in tasks
             }
         )

@@ -27,6 +27,8 @@ class Settings(BaseModel):
     """Longest sequence an encoder reads; a label whose span or second side lies beyond is lost, and counted."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """0: a run of a few epochs of a small encoder underfits, and dropout costs a tenth of the time on a CPU."""
+    head_dropout: float = Field(0.2, ge=0, lt=1)
+    """In the heads alone, where it costs nothing; small tasks are learnt by heart otherwise."""
 
     epochs: int = Field(3, ge=1)
     """Epochs over all tasks, after those of `words_first`."""
@@ -36,7 +38,7 @@ class Settings(BaseModel):
     """0: the train rows of all tasks divided by `rows`, rounded up."""
     max_steps: int = Field(0, ge=0)
     """End the run after this many steps; 0: no limit."""
-    rows: int = Field(32, ge=1)
+    rows: int = Field(64, ge=1)
     """Rows of a step."""
     bucket: int = Field(16, ge=1)
     """Rows of like length that go through the encoder in one call; must divide `rows`."""
@@ -47,7 +49,7 @@ class Settings(BaseModel):
     where all tasks read one woven view, else tasks."""
     sampler: Literal["auto", "proportional", "uniform", "temperature", "annealed", "dynamic"] = "auto"
     """How tasks are drawn; auto: temperature. Not for `batch` rows."""
-    temperature: float = Field(2.0, ge=1)
+    temperature: float = Field(1.5, ge=1)
     """Of the sampler of that name: 1 is proportional, infinity uniform."""
     temperatures: tuple[float, float, int] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
