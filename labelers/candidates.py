@@ -38,7 +38,8 @@ FloatArray = npt.NDArray[np.float64]
 def places(start: IntArray, end: IntArray) -> IntArray:
     """Return the positions in the spans ``[start, end)``, one span after the other."""
     size = end - start
-    return np.arange(size.sum()) + np.repeat(start - np.cumsum(size) + size, size)
+    found: IntArray = np.arange(size.sum()) + np.repeat(start - np.cumsum(size) + size, size)
+    return found
 
 
 @dataclass(frozen=True)
@@ -295,7 +296,8 @@ def _clause(batch: PassageBatch, start: IntArray, stop: IntArray) -> BoolArray:
     words = np.concatenate([[0], np.cumsum(types["word"][batch.codes])])
     clauses = np.concatenate([[0], np.cumsum(types["clause"][batch.codes])])
     count = words[stop] - words[start]
-    return (count >= LEAST_INSIDE) & (count <= MOST) & (clauses[stop] > clauses[start])
+    fits: BoolArray = (count >= LEAST_INSIDE) & (count <= MOST) & (clauses[stop] > clauses[start])
+    return fits
 
 
 def surviving(batch: PassageBatch, found: Candidates) -> BoolArray:

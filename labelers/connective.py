@@ -77,7 +77,7 @@ class Connective(Labeler):
             *inside,
         )
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
         """Return the task of the form, of its sense, and with ``inside`` that of forms within a sentence."""
         spans = ("arg1", "arg2")
         own, within = class_names(inside=False), class_names(inside=True)

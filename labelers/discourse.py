@@ -316,16 +316,17 @@ class Model:
 def model() -> Model:
     """Return the model of the package, read from ``lexicons/connective_weights.tsv``."""
     (_, bias), *rows = rows_of("connective_weights.tsv")
-    read = [(TEMPLATES[int(number)], *values) for number, *values in rows]
+    read = [(TEMPLATES[int(number)], values) for number, *values in rows]
     named: dict[str, set[str]] = {"word": set(), "ending": set()}
-    for template, *values in read:
+    for template, values in read:
         for value, text in zip(template, values[:-1], strict=True):
             named.setdefault(value.rstrip("+-1234"), set()).add(text)
-    blank = Model(*(tuple(sorted(named[kind] - {"*"})) for kind in ("word", "ending")))
+    words, endings = (tuple(sorted(named[kind] - {"*"})) for kind in ("word", "ending"))
+    blank = Model(words, endings)
     numbers = {kind: {text: i for i, text in enumerate(texts)} for kind, texts in blank.names().items()}
     sizes = blank.sizes()
     tables = {template: np.zeros(math.prod(sizes[value] for value in template)) for template in TEMPLATES}
-    for template, *values in read:
+    for template, values in read:
         key = 0
         for value, text in zip(template, values[:-1], strict=True):
             key = key * sizes[value] + numbers[value.rstrip("+-1234")][text]

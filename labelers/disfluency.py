@@ -95,7 +95,7 @@ class Disfluency(Labeler):
         )
         return (pa.field("tags", pa.list_(pa.int8())), *(() if joint else pair))
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
         """Return the tags and, unless woven, the pair task."""
         tags = self.task("tags", "token", joint=joint, classes=self.classes, level="token", metric="tag_f1")
         pair = self.task(

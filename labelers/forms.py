@@ -242,7 +242,8 @@ def _walk(
         text[first], length[first] = _walk(batch, at[first], trie)
         return text, length
     limit = batch.segment_ends[np.searchsorted(batch.segments, at, side="right") - 1]
-    node, alive = np.zeros(len(at), np.int64), np.ones(len(at), bool)
+    node: IntArray = np.zeros(len(at), np.int64)
+    alive = np.ones(len(at), bool)
     text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
     size = 0
     while alive.any():

@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -159,7 +159,7 @@ class Labeler(ABC):
         """
 
     @abstractmethod
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         """Return its tasks, built with `task`; with ``joint`` those that can be woven."""
 
     @abstractmethod
@@ -205,10 +205,6 @@ class Labeler(ABC):
             paper=self.paper,
             **{key: _path(self.name, key, value) for key, value in values.items()},
         )
-
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        """Return its tasks as they stand in a dataset."""
-        return tuple(replace(task) for task in self.own_tasks(corpus, joint=joint))
 
 
 def _path(name: str, key: str, value: Any) -> Any:

@@ -66,7 +66,7 @@ class Masking(Labeler):
             pa.field("role_words", pa.list_(pa.bool_())),
         )
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         """Return word prediction, the segment (a generation target is not woven) and, with two classes, roles."""
         word = self.task(
             "draw",

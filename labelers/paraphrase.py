@@ -76,7 +76,7 @@ class Paraphrase(Labeler):
         pair = (pa.field("equivalent", pa.int64()), pa.field("swap", pa.bool_()), pa.field("weight", pa.float32()))
         return (tags,) if joint else (tags, *pair)
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
         """Return which tokens were replaced; is the meaning the same; what did the source say."""
         tags = self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1")
         if joint:

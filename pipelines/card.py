@@ -35,7 +35,7 @@ _BLOCKS = """\
 a document's group decides by its digest. The group is {group}, so that neighbours stay on one side"""
 
 _GROUPS = {
-    "": "the record's own id, or for records without one the block of text (64 kB; of a small input a 64th) that it begins in",
+    "": "the record's own id, or without one the block of text (64 kB; of a small input a 64th) that it begins in",
     "file": "the file that it stands in",
 }
 

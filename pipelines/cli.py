@@ -156,7 +156,8 @@ def show(
         from pipelines.shard import preview
 
         flags = _flags(None, with_, views, None, seed, None, None, None)
-        rows, found = preview(_recipe(inputs, flags, overrides or []), n)
+        rows, previewed = preview(_recipe(inputs, flags, overrides or []), n)
+        found = list(previewed)
     if with_:
         wanted = {name.rpartition(":")[2].lower() for name in with_}
         found = [task for task in found if task.labeler in wanted]
@@ -210,8 +211,8 @@ def _describe(labeler: Any) -> dict[str, Any]:
     return {
         "name": labeler.name,
         "version": labeler.version,
-        "tasks": [task.name for task in labeler.own_tasks(corpus)],
-        "woven": [task.name for task in labeler.own_tasks(corpus, joint=True)],
+        "tasks": [task.name for task in labeler.tasks(corpus)],
+        "woven": [task.name for task in labeler.tasks(corpus, joint=True)],
         "options": {item.name: getattr(labeler, item.name) for item in dataclasses.fields(labeler)},
         "paper": labeler.paper,
     }

@@ -46,7 +46,7 @@ class Example(Labeler):
     def fields(self, corpus: Corpus, *, joint: bool = False) -> Any:
         """Not needed."""
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> Any:
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> Any:
         """Not needed."""
 
     def propose(self, *_: Any, **__: Any) -> Any:

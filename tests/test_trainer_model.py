@@ -24,7 +24,7 @@ from trainer.vocabulary import MASK, PAD
 
 TRAINED = tuple(task for task in TASKS if task.kind != "generation")
 BY_NAME = {task.name: task for task in TRAINED}
-SETTINGS = Settings(vocabulary=320, dropout=0.0)
+SETTINGS = Settings(vocabulary=320, outside_weight=1.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,7 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
 def model(data: Encoded) -> Model:
     """A model with its first weights."""
     torch.manual_seed(0)
-    return Model(data.tasks, data.vocabulary, SETTINGS).eval()
+    return Model(data.tasks, data.vocabulary, data.bigrams, SETTINGS).eval()
 
 
 def batch_of(data: Encoded, *buckets: list[tuple[str, list[int]]], noise: Noise | None = None) -> Batch:
@@ -162,7 +162,7 @@ def test_the_loss_of_a_task_is_the_weighted_sum_over_its_labels(data: Encoded, m
     with torch.no_grad():
         scores = model(batch)
         losses = model.losses(batch, scores)
-        light = Model(data.tasks, data.vocabulary, SETTINGS.model_copy(update={"outside_weight": 0.25}))
+        light = Model(data.tasks, data.vocabulary, data.bigrams, SETTINGS.model_copy(update={"outside_weight": 0.25}))
         lighter = light.losses(batch, scores)
     nats = torch.nn.functional.cross_entropy(scores["topic.long"], batch.items["topic.long"].label, reduction="none")
     assert losses["topic.long"] == pytest.approx(float(nats[0] + 0.5 * nats[1]))

@@ -36,7 +36,7 @@ class Stutter(Labeler):
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
         return (pa.field("tags", pa.list_(pa.int8())),)
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         return (self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1"),)
 
     def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
@@ -74,7 +74,7 @@ class Beheading(Labeler):
         span = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
         return (pa.field("upper", pa.int64()), pa.field("share", pa.float32()), pa.field("rest", span))
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         return (self.task("upper", "passage", joint=joint, classes=("lower", "upper"), metric="accuracy"),)
 
     def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
@@ -117,7 +117,7 @@ class Counting(Labeler):
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
         return (pa.field("turns", pa.int64()),)
 
-    def own_tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
         classes = ("none", *corpus.classes.get("roles", ()))
         return (self.task("turns", "passage", joint=joint, classes=classes, metric="accuracy"),)
 

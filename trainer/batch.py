@@ -28,6 +28,8 @@ class Bucket:
     """int64 [B, L]: 0 in the first side, 1 in the second."""
     lengths: Tensor
     """int64 [B]."""
+    folds: Tensor
+    """int64 [B]: see `trainer.bigrams`."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ class _Filler:
             pieces[here][inside] = values
             sides[here] = np.arange(self.width) >= known.second[rows][:, None]
             sides[here][~inside] = 0
-        return Bucket(torch.from_numpy(pieces), torch.from_numpy(sides), torch.from_numpy(self.lengths))
+        folds = [self.split.folds[self.split.sequences[reading].rows[rows]] for reading, rows in self.rows.items()]
+        tensors = pieces, sides, self.lengths, np.concatenate(folds).astype(np.int64)
+        return Bucket(*map(torch.from_numpy, tensors))
 
     def items(self, request: Request, base: int) -> Items:
         """Return the labels that a request asks for; ``base`` is the flat position of the bucket."""

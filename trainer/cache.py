@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from labelers.task import Task
-from trainer.data import Dataset, IntArray, Types
+from labelers.task import SOURCE, Task
+from trainer.bigrams import Bigrams, folds
+from trainer.data import Dataset, IntArray, Ragged, Types
 from trainer.encode import Reading, Sequences, SplitEncoder, readings
 from trainer.labels import Labels, label_rows
 from trainer.layout import PieceTable
@@ -21,7 +23,8 @@ from trainer.vocabulary import Pieces
 
 __all__ = ["Encoded", "EncodedSplit", "encode"]
 
-_FORMAT = 1  # raised whenever other arrays are written
+_FORMAT = 2  # raised whenever other arrays are written
+_BIGRAMS = "bigrams.npz"
 _MAP_FROM = 1 << 20  # bytes from which a file is mapped; an empty array cannot be
 
 
@@ -34,6 +37,8 @@ class EncodedSplit:
     """By the name of the task."""
     documents: IntArray
     """int64 [P]: number of each row's document."""
+    folds: npt.NDArray[np.uint8]
+    """uint8 [P]: see `trainer.bigrams`."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,13 @@ class Encoded:
     readings: Mapping[str, Reading]
     """By the name of the task."""
     splits: Mapping[str, EncodedSplit]
+    bigrams: Bigrams
 
 
 def encode(dataset: Dataset, tasks: Sequence[Task], folder: Path, *, vocabulary: int, max_pieces: int) -> Encoded:
     """Encode a dataset, or read what an earlier call with the same arguments left in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    pieces = _vocabulary(dataset, folder, vocabulary)
+    pieces = _learnt(dataset, folder, vocabulary)
     kinds = [task.to_json() for task in tasks]
     address = json.dumps([_FORMAT, dataset.digest, pieces.fingerprint, max_pieces, kinds], sort_keys=True)
     key = hashlib.blake2b(address.encode(), digest_size=12).hexdigest()
@@ -65,17 +71,25 @@ def encode(dataset: Dataset, tasks: Sequence[Task], folder: Path, *, vocabulary:
             _encode_split(encoder, tasks, reading, place / name)
         (place / "done").write_text("")
     splits = {name: _read(place / name, reading) for name in dataset.splits}
-    return Encoded(pieces, tuple(tasks), reading, splits)
+    return Encoded(pieces, tuple(tasks), reading, splits, Bigrams.load(folder / _BIGRAMS))
 
 
-def _vocabulary(dataset: Dataset, folder: Path, size: int) -> Pieces:
-    """Return the vocabulary of the folder, learnt now if there is none for this dataset and size."""
+def _learnt(dataset: Dataset, folder: Path, size: int) -> Pieces:
+    """Return the vocabulary of the folder; it and the bigrams are made now if it has none for this dataset and size."""
     path, made = folder / "vocabulary.json", folder / "vocabulary.of"
-    wanted = f"{dataset.digest} {size}"
-    if not (path.exists() and made.exists() and made.read_text() == wanted):
-        Pieces.learn(dataset.splits["train"], size, _roles(dataset)).save(path)
-        made.write_text(wanted)
-    return Pieces.load(path)
+    wanted = f"{_FORMAT} {dataset.digest} {size}"
+    if made.exists() and made.read_text() == wanted:
+        return Pieces.load(path)
+    train = dataset.splits["train"]
+    pieces = Pieces.learn(train, size, _roles(dataset))
+    pieces.save(path)
+    types = Types()
+    tokens = train.tokens(SOURCE, types)
+    spelled = PieceTable(types, pieces).of(tokens.values.astype(np.int64))
+    rows = Ragged(spelled.offsets[tokens.offsets], spelled.values)
+    Bigrams.count(rows, folds(train), pieces.folded()).save(folder / _BIGRAMS)
+    made.write_text(wanted)
+    return pieces
 
 
 def _roles(dataset: Dataset) -> list[str]:
@@ -94,6 +108,7 @@ def _encode_split(encoder: SplitEncoder, tasks: Sequence[Task], reading: Mapping
     """Encode every reading of a split and the labels of its tasks."""
     place.mkdir(parents=True, exist_ok=True)
     np.save(place / "documents.npy", encoder.split.documents())
+    np.save(place / "folds.npy", folds(encoder.split))
     for number, item in enumerate(dict.fromkeys(reading.values())):
         readers = [task for task in tasks if reading[task.name] == item]
         rows = np.flatnonzero(np.any([encoder.present(task) for task in readers], axis=0))
@@ -111,6 +126,7 @@ def _read(place: Path, reading: Mapping[str, Reading]) -> EncodedSplit:
         sequences={item: _load(Sequences, place / f"reading-{number}") for number, item in items},
         labels={name: _load(Labels, place / f"task-{name}") for name in reading},
         documents=np.load(place / "documents.npy"),
+        folds=np.load(place / "folds.npy"),
     )
 
 

@@ -8,10 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 
 from trainer.batch import Bucket
+from trainer.bigrams import Bigrams
+from trainer.data import IntArray
 
 __all__ = ["SIZES", "Encoder", "Size"]
 
 _REACH = 16  # pieces before and behind in which an equal one is looked for; an n-gram of six words has about eight
+_STRETCH = 8  # pieces of the longest stretch that is left out on trial, likewise
+_SMOOTH = 0.05  # what is added to counts: a pair of rare pieces that was never seen says nothing
+_WORST = 8.0  # bound of a gain
 _ROTARY_BASE = 10_000.0  # Su et al. 2021, RoFormer
 
 
@@ -50,6 +55,62 @@ class Repeats(nn.Module):
         others = torch.cat([equal[..., :_REACH], equal[..., _REACH + 1 :]], -1)
         added: Tensor = self.project(others.to(self.project.weight.dtype))
         return added
+
+
+class Fit(nn.Module):
+    """Tells each piece how well it fits its neighbours, and how they would fit without it.
+
+    The association of two pieces is log((n + e + c) / (2 e + c)): n times one followed the other in the train split,
+    e times it would have by chance (`Bigrams`). What is put between two words that go together fits worse on both
+    sides than they fit each other: for each length up to `_STRETCH`, the largest gain over all stretches of that length
+    that cover the piece, if one were left out. Special pieces, so also masked words, fit everything alike.
+    """
+
+    folded: Tensor
+    keys: Tensor
+    pairs: Tensor
+    single: Tensor
+
+    def __init__(self, folded: Tensor, bigrams: Bigrams, width: int) -> None:
+        super().__init__()
+        self.register_buffer("folded", folded, persistent=False)
+        for name in ("keys", "pairs", "single"):
+            self.register_buffer(name, torch.from_numpy(getattr(bigrams, name)), persistent=False)
+        self.project = nn.Linear(2 + _STRETCH, width, bias=False)
+
+    def forward(self, pieces: Tensor, folds: Tensor) -> Tensor:
+        """Return what is added to the embeddings, [B, L, width], for pieces [B, L] and folds [B]."""
+        added: Tensor = self.project(self.features(pieces, folds).to(self.project.weight.dtype))
+        return added
+
+    @torch.no_grad()
+    def features(self, pieces: Tensor, folds: Tensor) -> Tensor:
+        """Return float [B, L, 2 + stretch]: the fit to the left and to the right, and the gain of each length."""
+        known = self.folded[pieces]
+        length = known.shape[1]
+        beside = self._association(known, folds, 1)  # [B, L]: of each piece and the next one
+        found = [F.pad(beside, (1, 0))[:, :length], beside]
+        for stretch in range(1, _STRETCH + 1):
+            # the gain if the stretch that begins behind piece i were left out
+            gain = self._association(known, folds, stretch + 1) - beside - F.pad(beside, (0, stretch))[:, stretch:]
+            start = F.pad(gain, (1, 0))[:, :length]
+            covering = F.pad(start, (stretch - 1, 0), value=-_WORST).unfold(1, stretch, 1).amax(-1)
+            found.append(covering)
+        return torch.stack(found, -1).clamp(-_WORST, _WORST) / _WORST
+
+    def _association(self, known: Tensor, folds: Tensor, distance: int) -> Tensor:
+        """Return how well each piece would be followed by the one so far behind it, [B, L]; 0 if one is special."""
+        other = F.pad(known, (0, distance), value=-1)[:, distance:]
+        real = (known >= 0) & (other >= 0)
+        first, second = known.clamp(min=0), other.clamp(min=0)
+        size = self.single.shape[1]
+        key = first * size + second
+        place = torch.searchsorted(self.keys, key).clamp(max=max(len(self.keys) - 1, 0))
+        fold = folds[:, None]
+        seen = self.pairs[fold, place] * (self.keys[place] == key) if len(self.keys) else torch.zeros_like(key)
+        total = self.single.sum(1).clamp(min=1)[fold]
+        chance = self.single[fold, first] * self.single[fold, second] / total
+        return (((seen + chance + _SMOOTH) / (2 * chance + _SMOOTH)).log() * real).float()
 
 
 class Attention(nn.Module):
@@ -99,18 +160,19 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Pieces to states.
 
-    Beside the piece and the side it stands in, the input holds at which distances a piece is repeated (`Repeats`), and
-    a depthwise convolution shows each position its neighbours before the first layer.
+    Beside the piece and the side it stands in, the input holds at which distances a piece is repeated (`Repeats`) and
+    how well it fits its neighbours (`Fit`); a depthwise convolution then shows each position those beside it.
     """
 
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, size: Size, folded: Tensor, max_pieces: int, dropout: float) -> None:
+    def __init__(self, size: Size, folded: IntArray, bigrams: Bigrams, max_pieces: int, dropout: float) -> None:
         super().__init__()
         self.pieces = nn.Embedding(len(folded), size.width)
         self.sides = nn.Embedding(2, size.width)
-        self.repeats = Repeats(folded, size.width)
+        self.repeats = Repeats(torch.from_numpy(folded), size.width)
+        self.fit = Fit(torch.from_numpy(folded), bigrams, size.width)
         self.near = nn.Conv1d(size.width, size.width, 5, padding=2, groups=size.width)
         self.norm = nn.LayerNorm(size.width)
         self.layers = nn.ModuleList(Layer(size, dropout) for _ in range(size.layers))
@@ -141,7 +203,8 @@ class Encoder(nn.Module):
         mask = None
         if bool((bucket.lengths != length).any()):
             mask = (torch.arange(length, device=bucket.pieces.device) < bucket.lengths[:, None])[:, None, None]
-        x = self.pieces(bucket.pieces) + self.sides(bucket.sides) + self.repeats(bucket.pieces)
+        x = self.pieces(bucket.pieces) + self.sides(bucket.sides)
+        x = x + self.repeats(bucket.pieces) + self.fit(bucket.pieces, bucket.folds)
         if mask is not None:
             x = x * mask[:, 0, 0, :, None]
         x = x + F.relu(self.near(x.transpose(1, 2))).transpose(1, 2)

@@ -26,7 +26,10 @@ def moved(batch: Batch, device: torch.device) -> Batch:
     """Return the batch with its tensors on a device."""
     if device.type == "cpu":
         return batch
-    buckets = [Bucket(b.pieces.to(device), b.sides.to(device), b.lengths.to(device)) for b in batch.buckets]
+    buckets = [
+        Bucket(item.pieces.to(device), item.sides.to(device), item.lengths.to(device), item.folds.to(device))
+        for item in batch.buckets
+    ]
     items = {
         name: dataclasses.replace(
             item,

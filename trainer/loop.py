@@ -1,5 +1,6 @@
 """Training: a plain loop over the planned steps, with exact resume."""
 
+import dataclasses
 import json
 import os
 import time
@@ -97,7 +98,7 @@ class Run:
         self.ends = self.streams.plan.ends()
         self.total = min(int(self.ends[-1]), settings.max_steps or int(self.ends[-1]))
         torch.manual_seed(settings.seed)
-        self.model = Model(self.data.tasks, self.data.vocabulary, settings).to(self.device)
+        self.model = Model(self.data.tasks, self.data.vocabulary, self.data.bigrams, settings).to(self.device)
         self.optimiser = make_optimiser(self.model, settings)
         self.state = _State()
         if self.folder.last.exists():
@@ -119,7 +120,7 @@ class Run:
         if not kept:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
             raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
-        return Encoded(encoded.vocabulary, kept, encoded.readings, encoded.splits)
+        return dataclasses.replace(encoded, tasks=kept)
 
     def fit(self, stop_after: int | None = None, progress: Progress | None = None) -> None:
         """Take all steps that are left, or those up to ``stop_after``."""

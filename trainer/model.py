@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from labelers.task import Task
 from trainer.batch import Batch, Items
+from trainer.bigrams import Bigrams
 from trainer.encoder import SIZES, Encoder
 from trainer.heads import HEADS, Head
 from trainer.settings import Settings
@@ -19,10 +20,10 @@ __all__ = ["Model"]
 class Model(nn.Module):
     """Scores every label of a batch with one encoder call per bucket."""
 
-    def __init__(self, tasks: Sequence[Task], vocabulary: Pieces, settings: Settings) -> None:
+    def __init__(self, tasks: Sequence[Task], vocabulary: Pieces, bigrams: Bigrams, settings: Settings) -> None:
         super().__init__()
         size = SIZES[settings.encoder]
-        self.encoder = Encoder(size, torch.from_numpy(vocabulary.folded()), settings.max_pieces, settings.dropout)
+        self.encoder = Encoder(size, vocabulary.folded(), bigrams, settings.max_pieces, settings.dropout)
         self.tasks = tuple(tasks)
         self.outside_weight = settings.outside_weight
         layers = size.layers + 1
