@@ -27,6 +27,18 @@ def is_capitalised(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  
     return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
 
 
+def _before(marked: BoolArray) -> IntArray:
+    """Return int64 [N + 1]: marked positions before each one.
+
+    Example:
+        >>> _before(np.array([True, False, True])).tolist()
+        [0, 1, 1, 2]
+    """
+    sums = np.zeros(len(marked) + 1, np.int64)
+    np.cumsum(marked, out=sums[1:])
+    return sums
+
+
 @dataclass(frozen=True)
 class Text:
     """A batch, or the pool, with its n-grams."""
@@ -44,6 +56,11 @@ class Text:
     def words(self) -> IntArray:
         """int64: global positions of the words."""
         return np.flatnonzero(self.ngrams.word)
+
+    @cached_property
+    def _words_before(self) -> IntArray:
+        """int64 [N + 1]: words before each position."""
+        return _before(self.ngrams.word)
 
     @cached_property
     def settled(self) -> BoolArray:
@@ -91,7 +108,7 @@ class Text:
 
     def total(self, marked: BoolArray) -> IntArray:
         """Return int64 [S]: marked tokens of each segment."""
-        sums = np.concatenate([[0], np.cumsum(marked)])
+        sums = _before(marked)
         totals: IntArray = sums[self.batch.segment_ends] - sums[self.batch.segments]
         return totals
 
@@ -114,7 +131,7 @@ class Text:
 
         0 is the first word at or behind the gap, -1 the last before it; a negative key stands for none.
         """
-        ranks = np.searchsorted(self.words, gaps) + offset
+        ranks = self._words_before[gaps] + offset
         places = self.words[np.clip(ranks, 0, len(self.words) - 1)]
         inside = (ranks >= 0) & (ranks < len(self.words)) & (self.batch.token_segments[places] == segments)
         return np.where(inside, self.keys(places), -1)
@@ -186,9 +203,14 @@ class Donors:
         own, theirs = self._documents
         foreign: BoolArray = own[self.text.batch.segment_rows[segments]] != theirs[self.pool.batch.rows[first]]
         if self.avoid is not None:
-            avoided = np.concatenate([[0], np.cumsum(self.avoid(self.pool.batch.codes))])
-            foreign = foreign & (avoided[first] == avoided[behind])
+            foreign = foreign & (self._avoided[first] == self._avoided[behind])
         return foreign
+
+    @cached_property
+    def _avoided(self) -> IntArray:
+        """int64 [N + 1]: forms to be avoided before each position of the pool."""
+        codes = self.pool.batch.codes
+        return _before(np.zeros(len(codes), bool) if self.avoid is None else self.avoid(codes))
 
     @cached_property
     def _documents(self) -> tuple[IntArray, IntArray]:

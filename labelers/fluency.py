@@ -30,20 +30,26 @@ def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
         >>> is_hesitation(Vocabulary(), ["Um", "th-", "{laugh}", "umbrella", "-"]).tolist()
         [True, True, True, False, False]
     """
-    fillers, word = entries("filler"), is_word(vocabulary, texts)
+    fillers = entries("filler")
     found = (
         (text.lower() in fillers and not text.isupper())  # "MM." are Messieurs
-        or (text[0].isalpha() and text.endswith("-") and not text.endswith("--"))
-        or (not word[i] and any(character.isalpha() for character in text))
-        for i, text in enumerate(texts)
+        or (not text.isalnum() and _is_cut_or_mark(vocabulary, text))
+        for text in texts
     )
     return np.fromiter(found, bool, len(texts))
 
 
+def _is_cut_or_mark(vocabulary: Vocabulary, text: str) -> bool:
+    """Return whether a text that is not all letters and digits is a cut word or a transcriber's mark."""
+    if text[0].isalpha() and text.endswith("-") and not text.endswith("--"):
+        return True
+    return any(map(str.isalpha, text)) and not is_word(vocabulary, [text])[0]
+
+
 def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
     """Return 2 where a word may follow itself in any fluent text, 1 where only in writing, else 0."""
-    places = entries("twice")
-    return np.array([{"any": 2, "writing": 1}.get(places.get(text.lower(), ""), 0) for text in texts], np.int8)
+    places = {text: {"any": 2, "writing": 1}.get(place, 0) for text, place in entries("twice").items()}
+    return np.fromiter((places.get(text.lower(), 0) for text in texts), np.int8, len(texts))
 
 
 def _head(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int64]:  # noqa: ARG001
@@ -79,12 +85,12 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
 
 def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: IntArray) -> IntArray:
     """Return indices into words at which one, two or three words begin that follow again at once."""
-    twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words]]
-    spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words]]
-    excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
     single, double, triple = (_again(keys, segments, period) for period in (1, 2, 3))
+    twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words[single]]]
+    spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words[single]]]
+    excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
     thrice = np.isin(single + 1, single) | np.isin(single - 1, single)  # "no no no" has no first copy
-    return np.concatenate([single[~excepted[single] | thrice], double, triple])
+    return np.concatenate([single[~excepted | thrice], double, triple])
 
 
 def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
@@ -103,7 +109,7 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
 
     In speech an unknown form of one or two letters is one whatever follows.
     """
-    codes, spoken = batch.codes[words], (np.diff(batch.turn_offsets) > 0)[batch.rows[words]]
+    codes = batch.codes[words]
     size = batch.vocabulary.property(_stub_size)[codes]
     at = np.flatnonzero(size[:-1]) if len(words) else words
     size = size[at].astype(np.int64)
@@ -114,7 +120,8 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
     shift = (_STUB - size) * _LETTER
     same = (heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)
     together = batch.token_segments[words[at]] == batch.token_segments[words[at + 1]]
-    lone = spoken[at] & (size < _STUB)
+    spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words[at]]]
+    lone = spoken & (size < _STUB)
     stubs: IntArray = at[near & together & (same | lone)]
     return stubs
 
@@ -126,11 +133,11 @@ def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
     """
     if len(words) < 2:  # noqa: PLR2004
         return words[:0]
-    hit = np.zeros(len(words) - 1, bool)
-    for phrase in entries("marker"):
-        first, second = (batch.vocabulary.code(text) for text in phrase.split())
-        hit |= (keys[:-1] == first) & (keys[1:] == second)
-    at = np.flatnonzero(hit)
+    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries("marker")]
+    opens = np.zeros(len(batch.vocabulary), bool)
+    opens[[first for first, _ in pairs]] = True
+    at = np.flatnonzero(opens[keys[:-1]])
+    at = at[np.any([(keys[at] == first) & (keys[at + 1] == second) for first, second in pairs], axis=0)]
     close = (words[at + 1] == words[at] + 1) & ~_next_is_word(batch, words, at + 1)
     open_ = (at == 0) | (words[at - 1] != words[at] - 1)
     open_ |= batch.token_segments[words[at]] != batch.token_segments[np.maximum(words[at] - 1, 0)]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
-from functools import cache
+from functools import cache, cached_property
 from typing import Self
 
 import numpy as np
@@ -25,6 +25,7 @@ _HYPHENS = frozenset(
     {"-", "\u2010", "\u2011", "/"}
 )  # as a token they join what stands around them, whatever the spaces
 _APOSTROPHES = ("'", "\u2019")
+_NEGATIONS = frozenset(f"n{mark}t" for mark in _APOSTROPHES)
 _CLITIC = 3  # characters of the longest word that begins with an apostrophe and leans on the one before it ("'ll")
 
 
@@ -57,19 +58,23 @@ def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.u
 
 def _form(text: str) -> Form:
     """Return all flags of a text but WORD."""
-    if any(character.isalnum() for character in text):
+    if text.islower() and text.isalpha():  # most types
+        return _PLAIN
+    if any(map(str.isalnum, text)):
         if _is_clitic(text):
             return Form.LEFT
-        letters = [character for character in text if character.isalpha()]
-        return Form.CAPS if len(letters) > 1 and text.isupper() else Form(0)
+        return Form.CAPS if text.isupper() and sum(map(str.isalpha, text)) > 1 else _PLAIN
     if text in _HYPHENS:
-        return Form.LEFT | Form.RIGHT
-    return Form.STOP if text in _LIGHT else Form.STOP | Form.BAR
+        return _JOINS
+    return Form.STOP if text in _LIGHT else _PARTS
+
+
+_PLAIN, _JOINS, _PARTS = Form(0), Form.LEFT | Form.RIGHT, Form.STOP | Form.BAR
 
 
 def _is_clitic(text: str) -> bool:
     """Return whether a word leans on the one before it: "'s", "n't"."""
-    return text in {f"n{mark}t" for mark in _APOSTROPHES} or (text[0] in _APOSTROPHES and 1 < len(text) <= _CLITIC)
+    return 1 < len(text) <= _CLITIC and (text[0] in _APOSTROPHES or text in _NEGATIONS)
 
 
 def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
@@ -98,6 +103,18 @@ def ranges(start: IntArray, length: IntArray) -> IntArray:
     offsets = np.cumsum(length) - length
     positions: IntArray = np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
     return positions
+
+
+def _until(positions: IntArray, n: int) -> IntArray:
+    """Return int64 [n + 1]: how many of the given distinct positions, n at most, each position has behind it, or is.
+
+    Example:
+        >>> _until(np.array([1, 3]), 3).tolist()
+        [0, 1, 1, 2]
+    """
+    marks = np.zeros(n + 1, np.int64)
+    marks[positions] = 1
+    return np.cumsum(marks, out=marks)
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,7 @@ class Ngrams:
 
     def run_end(self, units: IntArray) -> IntArray:
         """Return the global position at which an n-gram that begins with each unit must have ended."""
-        return self.bars[np.searchsorted(self.bars, self.start[units], side="right")]
+        return self.bars[self._bars_until[self.start[units]]]
 
     def last(self, units: IntArray, limit: IntArray) -> IntArray:
         """Return the last unit of the longest n-gram from each unit that ends at the limit or before it.
@@ -157,8 +174,18 @@ class Ngrams:
         It is the unit before the given one where even that is too long.
         """
         limit = np.minimum(limit, self.run_end(units))
-        last: IntArray = np.maximum(np.searchsorted(self.end, limit, side="right") - 1, units - 1)
+        last: IntArray = np.maximum(self._ends_until[limit] - 1, units - 1)
         return last
+
+    @cached_property
+    def _bars_until(self) -> IntArray:
+        """int64 [N + 1]: bars at each position and before it."""
+        return _until(self.bars, len(self.flags))
+
+    @cached_property
+    def _ends_until(self) -> IntArray:
+        """int64 [N + 1]: units that end at each position or before it."""
+        return _until(self.end, len(self.flags))
 
     def capital(self, batch: PassageBatch, units: IntArray) -> BoolArray:
         """Return where a unit opens a sentence, a quotation or the like: its capital may be the place's."""
@@ -203,7 +230,7 @@ class Case:
         """Return the class of one text."""
         if not text[:1].isupper() or text[1:] != text[1:].lower() or text == "I":
             return 0
-        small, name = self.lower[text.lower()], self.name[text]
+        small, name = self.lower.get(text.lower(), 0), self.name.get(text, 0)
         if small != name:
             return int(small > name)
         return 1 if text.lower() in common_words() else 2

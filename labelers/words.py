@@ -23,12 +23,12 @@ def is_word(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa:
         >>> is_word(Vocabulary(), ["don't", "42", "--", "[laughter]", "\U0001f600"]).tolist()
         [True, True, False, False, False]
     """
-    return np.fromiter((_has_letter(text) and not _MARK.fullmatch(text) for text in texts), bool, len(texts))
+    return np.fromiter((text.isalnum() or _is_mixed_word(text) for text in texts), bool, len(texts))
 
 
-def _has_letter(text: str) -> bool:
-    """Return whether a letter or digit stands in the text."""
-    return text.isalnum() or any(character.isalnum() for character in text)
+def _is_mixed_word(text: str) -> bool:
+    """Return whether a text that holds other characters than letters and digits is a word all the same."""
+    return any(map(str.isalnum, text)) and not _MARK.fullmatch(text)
 
 
 def is_sentence_final(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001

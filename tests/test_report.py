@@ -181,7 +181,7 @@ def encoded(counts: dict[str, int], skip: int) -> Encoded:
         labels = Labels(kept, 3 * np.arange(len(kept) + 1), np.tile([1, 0, 0], len(kept)), empty, empty, lost=skip)
         words = Labels(rows, np.zeros(count + 1, np.int64), empty, empty, empty, words=3 * count)
         parts = dict.fromkeys(readings.values(), sequences)
-        splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows)
+        splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, np.zeros(count, np.uint8))
     return Encoded(Letters(), (TASK, WORDS), readings, splits)  # type: ignore[arg-type]
 
 

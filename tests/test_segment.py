@@ -1,8 +1,11 @@
 # ruff: noqa: RUF001, SIM905  (quotes are what this is about; lists of words read best as text)
 """From documents to passages: spaCy's tokens, rows of at most so many, nothing lost."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ from labelers.passages import PassageBatch, Vocabulary
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter, read_texts
 from pipelines.tokenise import Tokeniser, clean, is_empty
+
+ROOT = Path(__file__).parents[1]
 
 
 @cache
@@ -120,6 +125,16 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
     words = [tokens(read_texts(texts), row) for row in range(2)]
     assert sorted(asked) == ["(abide)", "10.", "ABIDE!", "abide;", "abide’", "“abide,”"]
     assert words == [[token.text for token in tokenizer(text)] for text in texts]
+
+
+def test_splitting_loads_no_torch_and_leaves_it_to_others() -> None:
+    """A worker that builds a dataset needs none of its memory."""
+    code = (
+        "import sys; from pipelines.segment import read_texts; read_texts(['It (rained).']); "
+        "print('torch' in sys.modules, 'spacy' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.split() == ["False", "True"]
 
 
 def test_forgetting_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_all_neighbours_are_counted_once(texts: list[list[int]], data: st.DataOb
     for own in (0, 1):
         expected: dict[tuple[int, int], float] = {}
         for text, number in zip(texts, fold, strict=True):
-            for pair in zip(text, text[1:], strict=False):
+            for pair in itertools.pairwise(text):
                 if number != own:
                     key = (int(CLASSES[pair[0]]), int(CLASSES[pair[1]]))
                     expected[key] = expected.get(key, 0) + 1

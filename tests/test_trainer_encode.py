@@ -184,6 +184,21 @@ def test_a_label_beyond_the_cut_is_lost_and_counted(dataset: Dataset, tmp_path: 
         assert pieces[-1] == SEP
 
 
+def test_a_pair_loses_its_label_where_a_side_was_cut(encoded: Encoded, dataset: Dataset, tmp_path: Path) -> None:
+    """All those that are longer than the cut, and no other."""
+    lengths = encoded.splits["train"].sequences[encoded.readings["disfluency.pair"]].lengths
+    longest = int(np.median(lengths))
+    data = encode(dataset, [BY_NAME["disfluency.pair"]], tmp_path, vocabulary=320, max_pieces=longest)
+    assert data.splits["train"].labels["disfluency.pair"].lost == (lengths > longest).sum() > 0
+
+
+def test_a_row_whose_labeler_abstained_has_no_label(dataset: Dataset, tmp_path: Path) -> None:
+    """Whatever stands in the column."""
+    task = dataclasses.replace(BY_NAME["topic.long"], status="connective.status")
+    data = encode(dataset, [task], tmp_path, vocabulary=320, max_pieces=384)
+    assert [row for row, *_ in rows_of(data, "topic.long")] == [row for row in range(ROWS) if row % 3 != 2]
+
+
 def test_cut_words_are_not_masked(dataset: Dataset, tmp_path: Path) -> None:
     """A word whose pieces are not all there is no target."""
     data = encode(dataset, [BY_NAME["masking.word"]], tmp_path, vocabulary=320, max_pieces=12)

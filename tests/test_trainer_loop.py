@@ -11,8 +11,10 @@ import pytest
 from tiny_dataset import TASKS, write_dataset
 
 from trainer import loop
+from trainer.apply import predict
 from trainer.checkpoint import load
 from trainer.loop import train
+from trainer.metrics import score
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {
@@ -205,3 +207,29 @@ def test_a_dataset_without_held_out_rows_is_trained(tmp_path: Path) -> None:
     report = train(dataset, tmp_path / "run", Settings(**(QUICK | {"epochs": 1})))
     assert {entry["score"] for entry in report["tasks"]} == {None}
     assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_a_model_is_applied_to_another_dataset_as_it_is(dataset: Path, tmp_path: Path) -> None:
+    """On its own dataset it says what the report says; elsewhere the rows are new, the vocabulary is the old one."""
+    report = train(dataset, tmp_path / "run", Settings(**QUICK))
+    own = {item.task.name: item for item in predict(tmp_path / "run", dataset, tmp_path / "own")}
+    scores = {entry["name"]: entry["score"]["value"] for entry in report["tasks"]}
+    assert scores == {name: score(item, replicates=1).value for name, item in own.items()}
+    other = write_dataset(tmp_path / "other", rows=24, seed=7)
+    found = predict(tmp_path / "run", other, tmp_path / "cache", split="train")
+    assert {len(item.documents) > 0 for item in found} == {True}
+    assert not (tmp_path / "cache" / "vocabulary.json").exists()
+
+
+def test_a_model_is_not_applied_to_other_tasks_or_classes(dataset: Path, tmp_path: Path) -> None:
+    """The errors name them."""
+    with pytest.raises(FileNotFoundError, match="no checkpoint in"):
+        predict(tmp_path / "nothing", dataset, tmp_path / "cache")
+    train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
+    (long,) = (task for task in TASKS if task.name == "topic.long")
+    renamed = write_dataset(tmp_path / "renamed", rows=8, tasks=(dataclasses.replace(long, name="topic.size"),))
+    with pytest.raises(ValueError, match="has no head for a task of"):
+        predict(tmp_path / "run", renamed, tmp_path / "cache")
+    turned = write_dataset(tmp_path / "turned", rows=8, tasks=(dataclasses.replace(long, classes=("long", "short")),))
+    with pytest.raises(ValueError, match=r"topic.long of .* has other classes"):
+        predict(tmp_path / "run", turned, tmp_path / "cache")

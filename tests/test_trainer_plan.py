@@ -26,7 +26,10 @@ def test_an_epoch_is_a_pure_function_of_its_number() -> None:
 
 def test_another_seed_is_another_plan() -> None:
     """Everything drawn depends on the seed."""
-    assert (dataclasses.replace(PLAN, seed=4).epoch(0).rows != PLAN.epoch(0).rows).any()
+    other = dataclasses.replace(PLAN, seed=4)
+    assert (other._order(0, 0, 40) != PLAN._order(0, 0, 40)).any()
+    assert (other._streams(0) != PLAN._streams(0)).any()
+    assert (PLAN._streams(1) != PLAN._streams(0)).any()
 
 
 @settings(max_examples=20, deadline=None)

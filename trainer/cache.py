@@ -24,6 +24,7 @@ from trainer.vocabulary import Pieces
 __all__ = ["Encoded", "EncodedSplit", "encode"]
 
 _FORMAT = 2  # raised whenever other arrays are written
+_VOCABULARY = "vocabulary.json"
 _BIGRAMS = "bigrams.npz"
 _MAP_FROM = 1 << 20  # bytes from which a file is mapped; an empty array cannot be
 
@@ -46,21 +47,34 @@ class Encoded:
     """A dataset, encoded for some of its tasks."""
 
     vocabulary: Pieces
+    bigrams: Bigrams
     tasks: tuple[Task, ...]
     readings: Mapping[str, Reading]
     """By the name of the task."""
     splits: Mapping[str, EncodedSplit]
-    bigrams: Bigrams
 
 
 def encode(dataset: Dataset, tasks: Sequence[Task], folder: Path, *, vocabulary: int, max_pieces: int) -> Encoded:
-    """Encode a dataset, or read what an earlier call with the same arguments left in ``folder``."""
+    """Encode a dataset, or read what an earlier call with the same arguments left in ``folder``.
+
+    Args:
+        dataset: what to encode; its train split gives the vocabulary and the bigrams.
+        tasks: whose sequences and labels.
+        folder: keeps the vocabulary, the bigrams and the arrays.
+        vocabulary: number of pieces.
+        max_pieces: longest sequence.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    pieces = _learnt(dataset, folder, vocabulary)
+    _learn(dataset, folder, vocabulary)
+    return encode_with(folder, dataset, tasks, folder, max_pieces=max_pieces)
+
+
+def encode_with(learnt: Path, dataset: Dataset, tasks: Sequence[Task], folder: Path, *, max_pieces: int) -> Encoded:
+    """Encode a dataset with the vocabulary and the bigrams in the folder ``learnt``, of whatever dataset they are."""
+    pieces, bigrams = Pieces.load(learnt / _VOCABULARY), Bigrams.load(learnt / _BIGRAMS)
     kinds = [task.to_json() for task in tasks]
     address = json.dumps([_FORMAT, dataset.digest, pieces.fingerprint, max_pieces, kinds], sort_keys=True)
-    key = hashlib.blake2b(address.encode(), digest_size=12).hexdigest()
-    place = folder / "encoded" / key
+    place = folder / "encoded" / hashlib.blake2b(address.encode(), digest_size=12).hexdigest()
     reading = readings(tasks)
     if not (place / "done").exists():
         shutil.rmtree(folder / "encoded", ignore_errors=True)
@@ -71,25 +85,23 @@ def encode(dataset: Dataset, tasks: Sequence[Task], folder: Path, *, vocabulary:
             _encode_split(encoder, tasks, reading, place / name)
         (place / "done").write_text("")
     splits = {name: _read(place / name, reading) for name in dataset.splits}
-    return Encoded(pieces, tuple(tasks), reading, splits, Bigrams.load(folder / _BIGRAMS))
+    return Encoded(pieces, bigrams, tuple(tasks), reading, splits)
 
 
-def _learnt(dataset: Dataset, folder: Path, size: int) -> Pieces:
-    """Return the vocabulary of the folder; it and the bigrams are made now if it has none for this dataset and size."""
-    path, made = folder / "vocabulary.json", folder / "vocabulary.of"
-    wanted = f"{_FORMAT} {dataset.digest} {size}"
+def _learn(dataset: Dataset, folder: Path, size: int) -> None:
+    """Learn the vocabulary and the bigrams, unless the folder has them for this dataset and size."""
+    made, wanted = folder / "vocabulary.of", f"{_FORMAT} {dataset.digest} {size}"
     if made.exists() and made.read_text() == wanted:
-        return Pieces.load(path)
+        return
     train = dataset.splits["train"]
     pieces = Pieces.learn(train, size, _roles(dataset))
-    pieces.save(path)
+    pieces.save(folder / _VOCABULARY)
     types = Types()
     tokens = train.tokens(SOURCE, types)
     spelled = PieceTable(types, pieces).of(tokens.values.astype(np.int64))
     rows = Ragged(spelled.offsets[tokens.offsets], spelled.values)
     Bigrams.count(rows, folds(train), pieces.folded()).save(folder / _BIGRAMS)
     made.write_text(wanted)
-    return pieces
 
 
 def _roles(dataset: Dataset) -> list[str]:

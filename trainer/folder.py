@@ -1,8 +1,9 @@
 """The folder of a run: whose it is, its log and its checkpoints.
 
-``run.json`` says on which dataset and with which settings it runs; ``vocabulary.json`` holds the pieces, ``encoded/`` a
-cache; ``metrics.jsonl`` is the log; ``last.safetensors`` and ``best.safetensors`` are checkpoints and ``report.json``,
-written last, tells what was learnt.
+- ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for
+- ``vocabulary.json``, ``bigrams.npz``: what was learnt by counting; ``encoded/``: a cache
+- ``metrics.jsonl``: the log; ``last.safetensors``, ``best.safetensors``: checkpoints
+- ``report.json``: what was learnt, written last
 """
 
 import json
@@ -34,6 +35,21 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
+    def vocabulary(self) -> Path:
+        """The pieces."""
+        return self.path / "vocabulary.json"
+
+    @property
+    def bigrams(self) -> Path:
+        """How often pieces follow each other."""
+        return self.path / "bigrams.npz"
+
+    @property
+    def tasks(self) -> Path:
+        """The tasks that the model has heads for, as JSON."""
+        return self.path / "tasks.json"
+
+    @property
     def report(self) -> Path:
         """The report, there once the run has ended."""
         return self.path / "report.json"
@@ -62,6 +78,10 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         mark = {"dataset": data.digest, "settings": settings.model_dump(mode="json")}
         self._mark.write_text(json.dumps(mark, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def settings(self) -> Settings:
+        """Return the settings of the run in the folder."""
+        return Settings.model_validate(json.loads(self._mark.read_text(encoding="utf-8"))["settings"])
 
     def _check(self, data: Dataset, settings: Settings, *, resume: bool) -> None:
         """Check that the run in the folder is the one that was asked for."""

@@ -97,6 +97,8 @@ class Run:
         self.streams = Streams(self.data, settings)
         self.ends = self.streams.plan.ends()
         self.total = min(int(self.ends[-1]), settings.max_steps or int(self.ends[-1]))
+        heads = [task.to_json() for task in self.data.tasks]
+        self.folder.tasks.write_text(json.dumps(heads, indent=1) + "\n", encoding="utf-8")
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, self.data.vocabulary, self.data.bigrams, settings).to(self.device)
         self.optimiser = make_optimiser(self.model, settings)

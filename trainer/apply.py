@@ -1,0 +1,58 @@
+"""A trained model on another dataset, as it is: without fine-tuning."""
+
+import json
+from pathlib import Path
+
+from labelers.task import Task
+from trainer import checkpoint
+from trainer.bigrams import Bigrams
+from trainer.cache import encode_with
+from trainer.data import Dataset
+from trainer.evaluate import evaluate
+from trainer.folder import RunFolder
+from trainer.metrics import Predictions
+from trainer.model import Model
+from trainer.vocabulary import Pieces
+
+__all__ = ["load_model", "predict"]
+
+
+def load_model(run: str | Path) -> Model:
+    """Return the model of a run with its best weights, for evaluation.
+
+    Raises:
+        FileNotFoundError: the folder holds no run that has been evaluated.
+    """
+    folder = RunFolder(Path(run))
+    weights = folder.best if folder.best.exists() else folder.last
+    if not weights.exists():
+        raise FileNotFoundError(f"no checkpoint in {run}; give the folder of a run of `auxloom train`")
+    tasks = [Task.from_json(item) for item in json.loads(folder.tasks.read_text(encoding="utf-8"))]
+    model = Model(tasks, Pieces.load(folder.vocabulary), Bigrams.load(folder.bigrams), folder.settings())
+    checkpoint.restore(model, None, checkpoint.load(weights)[0])
+    return model.eval()
+
+
+def predict(run: str | Path, dataset: str | Path, cache: str | Path, split: str = "test") -> list[Predictions]:
+    """Return what a run's model says about the tasks of another dataset that have the names of its own.
+
+    Args:
+        run: the folder of the run.
+        dataset: a folder that `auxloom build` wrote; its classes must be those of the run.
+        cache: a folder for the encoded dataset, not that of the run.
+        split: what to predict.
+
+    Raises:
+        ValueError: no task has a head, or a task's classes are not those that its head knows.
+    """
+    model, folder, data = load_model(run), RunFolder(Path(run)), Dataset.open(dataset)
+    heads = {task.name: task for task in model.tasks}
+    tasks = [task for task in data.tasks if task.name in heads]
+    if not tasks:
+        raise ValueError(f"the model in {run} has no head for a task of {dataset}; it has {', '.join(heads)}")
+    for task in tasks:
+        if (task.kind, task.classes) != (heads[task.name].kind, heads[task.name].classes):
+            raise ValueError(f"task {task.name} of {dataset} has other classes than the model in {run}")
+    Path(cache).mkdir(parents=True, exist_ok=True)
+    encoded = encode_with(Path(run), data, tasks, Path(cache), max_pieces=folder.settings().max_pieces)
+    return evaluate(model, encoded, split)
