@@ -126,7 +126,7 @@ class Text:
         bounds = np.searchsorted(self.ngrams.start[marked], np.append(self.batch.segments, len(self.batch.codes)))
         return np.diff(bounds)
 
-    def near(self, gaps: IntArray, offset: int, segments: IntArray) -> IntArray:
+    def near(self, gaps: IntArray, offset: IntArray | int, segments: IntArray) -> IntArray:
         """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.
 
         0 is the first word at or behind the gap, -1 the last before it; a negative key stands for none.
@@ -231,23 +231,20 @@ class Donors:
         """
         width, size, segments = self.longest, behind - first, places.segments[which]
         place = self.text.ngrams.start[places.units[which]]
-        left = [self.text.near(copied, offset, segments) for offset in range(-_CONTEXT, 0)]
-        right = [self.text.near(place, offset, segments) for offset in range(_CONTEXT)]
-        inside = [self.pool.keys(np.minimum(first + i, behind - 1)) for i in range(width)]
-        columns = np.stack([*left, *inside, *right], axis=1)  # [E, 3 + width + 3]
+        offsets = np.arange(-_CONTEXT, _CONTEXT)
+        left = self.text.near(copied[:, None], offsets[: _CONTEXT + 1], segments[:, None])
+        right = self.text.near(place[:, None], offsets[_CONTEXT - 1 :], segments[:, None])
+        inside = self.pool.keys(np.minimum(first[:, None] + np.arange(width), behind[:, None] - 1))
+        columns = np.concatenate([left[:, :-1], inside, right[:, 1:]], axis=1)  # [E, 3 + width + 3]
         # close the gap behind n-grams shorter than width
         at = np.arange(columns.shape[1])
         at = np.where(at < _CONTEXT + size[:, None], at, at + width - size[:, None])
         keys = np.take_along_axis(columns, np.minimum(at, columns.shape[1] - 1), axis=1)
         none = (at >= columns.shape[1]) | (keys < 0)
         keys = np.where(none, -1 - np.arange(columns.shape[1]), keys)
-        edges = np.stack([inside[0], self.pool.keys(behind - 1)], axis=1)
-        neighbours = (
-            left[-1],
-            right[0],
-            *(self.text.near(gap, side, segments) for gap, side in ((copied, 0), (place, -1))),
-        )
-        echo = np.any([(edges == word[:, None]).any(axis=1) for word in neighbours], axis=0)
+        # the words on both sides of either gap
+        neighbours = np.concatenate([left[:, -2:], right[:, :2]], axis=1)
+        echo = (neighbours == inside[:, :1]).any(axis=1) | (neighbours == inside[:, -1:]).any(axis=1)
         for period in range(1, _CONTEXT + 1):
             echo |= _repeats(keys, period)
         result: BoolArray = echo

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -154,7 +154,8 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     # bundle, word, own [K]: each word to look for, and how often the bundle's mentions show it themselves
     place, _ = ragged_take(_offsets([len(item.words) for item in found]), pair_of)
     bundle = np.repeat(checked, np.array([len(item.words) for item in found], np.int64)[pair_of])
-    word, own = (_concat([getattr(item, part) for item in found])[place] for part in ("words", "own"))
+    word = _concat([item.words for item in found])[place]
+    own = _concat([item.own for item in found])[place]
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
     return hit | _repeats(bundles, rival)
 
@@ -241,12 +242,12 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
     pairs, pair_of = _distinct(mentions.name, new)
     manners = len(_ARTICLES) + 1
     combos, which = _distinct(pair_of, style * manners + article)
-    writing = [_Written.make(batch.vocabulary, names, pairs[pair], divmod(manner, manners)) for pair, manner in combos]
-    head, tail, repaired = (
-        np.array([getattr(item, part) for item in writing], np.int64)[which] for part in ("head", "tail", "article")
-    )
+    writing = [_written(names, *pairs[pair], *divmod(manner, manners)) for pair, manner in combos]
+    shape = np.array([(item.head, item.tail, item.article) for item in writing], np.int64)
+    head, tail, repaired = shape[which].T
     start = mentions.start + head - repaired
-    place, offsets = ragged_take(_offsets([len(item.codes) for item in writing]), which)
+    place, offsets = ragged_take(_offsets([len(item.words) for item in writing]), which)
+    codes = batch.vocabulary.encode(word for item in writing for word in item.words)
     origin = np.full(offsets[-1], -1, np.int64)
     origin[offsets[:-1][repaired > 0]] = start[repaired > 0]
     return Edits(
@@ -254,7 +255,7 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
         start=start,
         end=mentions.end - tail,
         write_offsets=offsets,
-        codes=_concat([item.codes for item in writing])[place].astype(np.int32),
+        codes=codes[place],
         origin=origin,
         copies=origin.copy(),
         label=np.full(len(start), -1, np.int64),
@@ -265,7 +266,7 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
 class _Written:
     """What an edit writes for one name in place of another."""
 
-    codes: IntArray
+    words: tuple[str, ...]
     head: int
     """Tokens that stay at the front of the mention."""
     tail: int
@@ -273,26 +274,26 @@ class _Written:
     article: int
     """1 if the article before the mention is written too."""
 
-    @classmethod
-    def make(cls, vocabulary: Vocabulary, names: Names, pair: tuple[int, int], manner: tuple[int, int]) -> "_Written":
-        """Write a name in the place of another.
 
-        Args:
-            vocabulary: that of the batch.
-            names: the dictionary's.
-            pair: the old name and the new one.
-            manner: the style, and the article before it (0 for none, else its index + 1).
-        """
-        (old, new), (style, article) = pair, manner
-        before = _recase(names.words[old], style, keep=bool(names.exact[old]))
-        words = _recase(names.words[new], style, keep=bool(names.exact[new]))
-        head, tail = shared(before, words)
-        middle = words[head : len(words) - tail]
-        repaired = ""
-        if article and not head:
-            repaired = _repair(_ARTICLES[article - 1], middle[0], style)
-        codes = vocabulary.encode([repaired, *middle] if repaired else middle)
-        return cls(codes, head, tail, int(bool(repaired)))
+@lru_cache(1 << 16)
+def _written(names: Names, old: int, new: int, style: int, article: int) -> _Written:
+    """Write a name in the place of another.
+
+    Args:
+        names: the dictionary's.
+        old: the name that stands there.
+        new: the name to be written.
+        style: how the old one is written.
+        article: the article before it: 0 for none, else its index + 1.
+    """
+    before = _recase(names.words[old], style, keep=bool(names.exact[old]))
+    words = _recase(names.words[new], style, keep=bool(names.exact[new]))
+    head, tail = shared(before, words)
+    middle = words[head : len(words) - tail]
+    repaired = ""
+    if article and not head:
+        repaired = _repair(_ARTICLES[article - 1], middle[0], style)
+    return _Written((repaired, *middle) if repaired else tuple(middle), head, tail, int(bool(repaired)))
 
 
 _LOWER, _FIRST, _UPPER, _EACH = range(4)
@@ -316,8 +317,8 @@ def _capital(word: str) -> str:
 
 def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
     """Return int64 [M]: how each mention is written; one with capitals of its own tells it by its place alone."""
-    style = batch.vocabulary.property(style_of)[batch.codes].astype(np.int64)
-    first, last = style[mentions.start], style[mentions.end - 1]
+    style = batch.vocabulary.property(style_of)
+    first, last = style[batch.codes[mentions.start]], style[batch.codes[mentions.end - 1]]
     several = mentions.end - mentions.start > 1
     found = np.where(first > 0, _FIRST, _LOWER)
     found[(first > 0) & (last > 0) & several] = _EACH

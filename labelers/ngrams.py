@@ -106,7 +106,7 @@ def ranges(start: IntArray, length: IntArray) -> IntArray:
 
 
 def _until(positions: IntArray, n: int) -> IntArray:
-    """Return int64 [n + 1]: how many of the given distinct positions, n at most, each position has behind it, or is.
+    """Return int64 [n + 1]: how many of the given distinct positions, n at most, do not lie behind each position.
 
     Example:
         >>> _until(np.array([1, 3]), 3).tolist()

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from labelers.task import Task
+from trainer.bigrams import Bigrams
 from trainer.cache import Encoded, EncodedSplit
 from trainer.data import Dataset, Ragged, Split
 from trainer.encode import Reading, Sequences
@@ -182,7 +183,8 @@ def encoded(counts: dict[str, int], skip: int) -> Encoded:
         words = Labels(rows, np.zeros(count + 1, np.int64), empty, empty, empty, words=3 * count)
         parts = dict.fromkeys(readings.values(), sequences)
         splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, np.zeros(count, np.uint8))
-    return Encoded(Letters(), (TASK, WORDS), readings, splits)  # type: ignore[arg-type]
+    none = Bigrams(np.empty(0, np.int64), np.empty((2, 0), np.float32), np.empty((2, 0), np.float32))
+    return Encoded(Letters(), none, (TASK, WORDS), readings, splits)  # type: ignore[arg-type]
 
 
 def test_probes_see_the_rows_that_the_model_saw(tmp_path: Path) -> None:

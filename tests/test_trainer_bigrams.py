@@ -99,7 +99,7 @@ def test_what_was_put_in_gains_by_being_left_out(fit: Fit) -> None:
     """1 2 [1 4] 3 4: without the stretch in the middle all fits."""
     features = fit.features(torch.tensor([[1, 2, 1, 4, 3, 4]]), torch.tensor([1]))[0]
     left, right, gains = features[:, 0], features[:, 1], features[:, 2:]
-    good, bad = association(fit, 1, 2) / 8, association(fit, 2, 1) / 8
+    good, bad = association(fit, 1, 2) / 2, association(fit, 2, 1) / 2
     assert right.tolist() == pytest.approx([good, bad, bad, bad, good, 0])
     assert left.tolist() == pytest.approx([0, good, bad, bad, bad, good])
     assert gains[2:4, 1].tolist() == pytest.approx([good - 2 * bad] * 2)

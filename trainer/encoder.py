@@ -17,6 +17,7 @@ _REACH = 16  # pieces before and behind in which an equal one is looked for; an 
 _STRETCH = 8  # pieces of the longest stretch that is left out on trial, likewise
 _SMOOTH = 0.05  # what is added to counts: a pair of rare pieces that was never seen says nothing
 _WORST = 8.0  # bound of a gain
+_SPREAD = 2.0  # what features are divided by: they then vary about as much as embeddings do
 _ROTARY_BASE = 10_000.0  # Su et al. 2021, RoFormer
 
 
@@ -76,11 +77,11 @@ class Fit(nn.Module):
         self.register_buffer("folded", folded, persistent=False)
         for name in ("keys", "pairs", "single"):
             self.register_buffer(name, torch.from_numpy(getattr(bigrams, name)), persistent=False)
-        self.project = nn.Linear(2 + _STRETCH, width, bias=False)
+        self.project = nn.Sequential(nn.Linear(2 + _STRETCH, width), nn.ReLU(), nn.Linear(width, width, bias=False))
 
     def forward(self, pieces: Tensor, folds: Tensor) -> Tensor:
         """Return what is added to the embeddings, [B, L, width], for pieces [B, L] and folds [B]."""
-        added: Tensor = self.project(self.features(pieces, folds).to(self.project.weight.dtype))
+        added: Tensor = self.project(self.features(pieces, folds))
         return added
 
     @torch.no_grad()
@@ -96,7 +97,7 @@ class Fit(nn.Module):
             start = F.pad(gain, (1, 0))[:, :length]
             covering = F.pad(start, (stretch - 1, 0), value=-_WORST).unfold(1, stretch, 1).amax(-1)
             found.append(covering)
-        return torch.stack(found, -1).clamp(-_WORST, _WORST) / _WORST
+        return torch.stack(found, -1).clamp(-_WORST, _WORST) / _SPREAD
 
     def _association(self, known: Tensor, folds: Tensor, distance: int) -> Tensor:
         """Return how well each piece would be followed by the one so far behind it, [B, L]; 0 if one is special."""

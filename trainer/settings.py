@@ -38,7 +38,7 @@ class Settings(BaseModel):
     """0: the train rows of all tasks divided by `rows`, rounded up."""
     max_steps: int = Field(0, ge=0)
     """End the run after this many steps; 0: no limit."""
-    rows: int = Field(64, ge=1)
+    rows: int = Field(32, ge=1)
     """Rows of a step."""
     bucket: int = Field(16, ge=1)
     """Rows of like length that go through the encoder in one call; must divide `rows`."""
