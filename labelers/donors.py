@@ -58,6 +58,13 @@ class Text:
         return np.flatnonzero(self.ngrams.word)
 
     @cached_property
+    def documents(self) -> tuple[dict[str, int], IntArray]:
+        """The number of each document, and int64 [P]: that of each row's."""
+        numbers: dict[str, int] = {}
+        rows = [numbers.setdefault(document, len(numbers)) for document in self.batch.documents]
+        return numbers, np.array(rows, np.int64)
+
+    @cached_property
     def _words_before(self) -> IntArray:
         """int64 [N + 1]: words before each position."""
         return _before(self.ngrams.word)
@@ -215,10 +222,9 @@ class Donors:
     @cached_property
     def _documents(self) -> tuple[IntArray, IntArray]:
         """Numbers of the documents of the batch's and of the pool's rows, -1 for one that the pool does not hold."""
-        numbers: dict[str, int] = {}
-        theirs = [numbers.setdefault(document, len(numbers)) for document in self.pool.batch.documents]
+        numbers, theirs = self.pool.documents
         own = [numbers.get(document, -1) for document in self.text.batch.documents]
-        return np.array(own, np.int64), np.array(theirs, np.int64)
+        return np.array(own, np.int64), theirs
 
     def _echoes(
         self, places: Places, which: IntArray, copied: IntArray, first: IntArray, behind: IntArray

@@ -169,13 +169,15 @@ class Names:
 
     def marks(self, old: int, new: int) -> "Marks":
         """Return what sets two names apart."""
-        if (old, new) not in self._marks:
+        found = self._marks.get((old, new))
+        if found is None:
             apart = sorted(self._telling(old) ^ self._telling(new))
             before, after = ([self.word(word) for word in self.words[name]] for name in (old, new))
             nested = min(len(before), len(after)) <= sum(shared(before, after))
             own = [before.count(word) for word in apart]
-            self._marks[old, new] = Marks(np.array(apart, np.int64), np.array(own, np.int64), nested)
-        return self._marks[old, new]
+            found = Marks(np.array(apart, np.int64), np.array(own, np.int64), nested)
+            self._marks[old, new] = found
+        return found
 
     def _telling(self, name: int) -> set[int]:
         """Return the words of a name that tell something: all but the short ones of a name of several words."""
