@@ -111,7 +111,7 @@ class Text:
     @cached_property
     def shouted(self) -> BoolArray:
         """Bool [S]: segments most words of which are written in capitals."""
-        return 2 * self.total((self.ngrams.flags & Form.CAPS) > 0) > self.total(self.ngrams.word)
+        return 2 * self.total((self.ngrams.flags & Form.CAPS.value) > 0) > self.total(self.ngrams.word)
 
     def total(self, marked: BoolArray) -> IntArray:
         """Return int64 [S]: marked tokens of each segment."""

@@ -216,6 +216,8 @@ def foreign_names(
         choice = np.full(len(rival), -1, np.int64)
         choice[wanted] = np.where(turn < size, table[pair_of, (first + turn) % np.maximum(size, 1)], -1)
         choice[foreign >= 0] = -1
+        if (choice < 0).all():
+            break
         free = (choice >= 0) & ~blocked(bundles, choice)
         foreign[free] = choice[free]
     return _once(foreign, bundles.row, len(bundles.names))

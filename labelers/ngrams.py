@@ -149,14 +149,14 @@ class Ngrams:
         flags = batch.vocabulary.property(form_flags)[batch.codes]
         marks = transcript_marks(batch)
         hesitation = bar[batch.codes] | marks
-        barred = ((flags & Form.BAR) > 0) | hesitation
-        word = ((flags & Form.WORD) > 0) & ~marks
+        barred = ((flags & Form.BAR.value) > 0) | hesitation
+        word = ((flags & Form.WORD.value) > 0) & ~marks
         first = np.zeros(n, bool)
         first[batch.segments] = True
         joined = np.zeros(n, bool)
-        stop = (flags & Form.STOP) > 0
+        stop = (flags & Form.STOP.value) > 0
         joined[1:] = ~(batch.spaces[:-1] | stop[:-1] | stop[1:])
-        joined[1:] |= ((flags[1:] & Form.LEFT) | (flags[:-1] & Form.RIGHT)) > 0
+        joined[1:] |= ((flags[1:] & Form.LEFT.value) | (flags[:-1] & Form.RIGHT.value)) > 0
         start = np.flatnonzero(~joined | first)
         end = np.append(start[1:], n)[: len(start)]
         whole = word[start] & word[end - 1] & (end - start <= longest) & ~np.logical_or.reduceat(barred, start)

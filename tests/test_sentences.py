@@ -48,6 +48,13 @@ def split(text: str) -> list[str]:
         "“Stop!” ’ | Nobody did.",
         "Henry III. is dead. | Long live the king.",
         "Call 555-12. | We wait.",
+        "Ten per cent. of it was gone.",
+        "He saw the sea! and what a sea it was.",
+        "“It was late.” said Ann.",
+        "We left. | ... Then we came back.",
+        "We saw it.Then we left.",
+        "He fell! (but not far) and rose.",
+        "Was it 1904? | 1905. | Yes.",
     ],
 )
 def test_a_sentence_ends_where_a_reader_would_end_it(marked: str) -> None:
@@ -72,6 +79,16 @@ def test_sentences_depend_on_their_own_text_alone(texts: list[list[tuple[str, st
         first, last = batch.segment_offsets[row], batch.segment_offsets[row + 1]
         assert (batch.segments[first:last] - batch.offsets[row]).tolist() == alone.segments.tolist()
         assert alone.segments[0] == 0
+
+
+@pytest.mark.parametrize(
+    "texts", [("1.", "Go on."), ("5", ". Go on."), ("It rained.", ") Then we left."), ("Mr", ". Go on.")]
+)
+def test_a_text_ends_where_the_next_one_starts(texts: tuple[str, str]) -> None:
+    """What stands at the edge of one text says nothing of the other."""
+    batch = read_texts(texts)
+    alone = [len(read_texts([text]).segments) for text in texts]
+    assert [len(row) for row in np.split(batch.segments, batch.segment_offsets[1:-1])] == alone
 
 
 def test_no_tokens_have_no_sentences() -> None:

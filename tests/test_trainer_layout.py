@@ -40,6 +40,7 @@ def test_a_row_is_its_pieces_between_marks() -> None:
     assert layout.ends.tolist() == [2, 5, 3]
     assert layout.tokens.tolist() == [-1, 0, 1, 1, 1, -1, -1, -1, -1, 0, 0, -1]
     assert layout.second.tolist() == [6, 2, 4]
+    assert lay_out([rows([0, 2], [], [1])], Spelled(), 6).whole.all()
 
 
 @pytest.mark.parametrize(("a", "b"), [([0], [3]), ([], [3]), ([0], []), ([], [])])

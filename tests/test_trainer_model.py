@@ -43,7 +43,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
 def model(data: Encoded) -> Model:
     """A model with its first weights."""
     torch.manual_seed(0)
-    return Model(data.tasks, data.vocabulary, data.bigrams, SETTINGS).eval()
+    made = Model(data.tasks, data.vocabulary, data.bigrams, SETTINGS).eval()
+    for name, parameter in made.named_parameters():
+        if ".wide." in name:  # zeros at first
+            torch.nn.init.normal_(parameter)
+    return made
 
 
 def batch_of(data: Encoded, *buckets: list[tuple[str, list[int]]], noise: Noise | None = None) -> Batch:

@@ -143,7 +143,6 @@ class _Filler:
                 self.targets[reading] = (owner[hidden], position, gold[hidden], word)
             pieces[here][inside] = values
             sides[here] = np.arange(self.width) >= known.second[rows][:, None]
-            sides[here][~inside] = 0
         folds = [self.split.folds[self.split.sequences[reading].rows[rows]] for reading, rows in self.rows.items()]
         tensors = pieces, sides, self.lengths, np.concatenate(folds).astype(np.int64)
         return Bucket(*map(torch.from_numpy, tensors))
