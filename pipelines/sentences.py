@@ -114,7 +114,7 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
     Args:
         vocabulary: of the N codes.
         codes: int [N].
-        spaces: bool [N], a space follows.
+        spaces: bool [N], a space follows; none at the end of a piece.
         pieces: int [pieces + 1], offsets of the texts and turns, none empty; each opens a sentence.
     """
     count = len(codes)
@@ -131,7 +131,6 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
     ends = _ends(last, spaces, starts, np.stack([marks, follow, first]), casual)
     starts[follow[ends]] = True
     starts[follow[ends & _items(last, spaces, starts, marks)]] = False
-    starts[pieces] = True
     return starts[:count]
 
 

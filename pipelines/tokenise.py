@@ -74,14 +74,19 @@ class Tokeniser:
         spaces = np.zeros(len(codes), bool)
         spaces[ends[1:] - 1] = True
         spaces[offsets[1:] - 1] = False
-        whole = [row for row in self._doubtful(chunks, bounds) if _MEETING.search(texts[row])]
+        whole = self._doubtful(pieces, chunks)
         return self._replace(texts, whole, (codes, spaces, offsets)) if whole else (codes, spaces, offsets)
 
-    def _doubtful(self, chunks: IntArray, bounds: IntArray) -> list[int]:
-        """Return the texts that have a chunk which may split otherwise beside certain others."""
-        places = np.flatnonzero(self._open[chunks])
-        rows: list[int] = np.unique(np.searchsorted(bounds, places, side="right") - 1).tolist()
-        return rows
+    def _doubtful(self, pieces: pa.Array, chunks: IntArray) -> list[int]:
+        """Return the texts in which an open chunk stands beside marks or a single letter."""
+        bounds = pieces.offsets.to_numpy()
+        rows = []
+        for place in np.flatnonzero(self._open[chunks]).tolist():
+            row = int(np.searchsorted(bounds, place, side="right")) - 1
+            first, last = max(place - 1, bounds[row]), min(place + 2, bounds[row + 1])
+            if _MEETING.search(" ".join(pieces.values[first:last].to_pylist())):
+                rows.append(row)
+        return sorted(set(rows))
 
     def _find(self, chunks: list[str]) -> IntArray:
         """Return the number of each of some distinct chunks, after learning those that are new."""

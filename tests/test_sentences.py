@@ -51,7 +51,7 @@ def split(text: str) -> list[str]:
         "Ten per cent. of it was gone.",
         "He saw the sea! and what a sea it was.",
         "“It was late.” said Ann.",
-        "We left. | ... Then we came back.",
+        "We left. | ... and then we came back.",
         "We saw it.Then we left.",
         "He fell! (but not far) and rose.",
         "Was it 1904? | 1905. | Yes.",
