@@ -1,16 +1,16 @@
 """A trained model on labels of annotators: python benchmarks/outside.py RUN [--swbd F] [--disflqa F] [--gdtb F].
 
-RUN is the folder of a run of `auxloom train` (OUT/model of `auxloom run`). Its heads, trained on constructed labels, are
-applied as they are: nothing is fine-tuned, no threshold is chosen, tokens and punctuation stay those of the file. A FILE
-has one JSON object per line:
+RUN is the folder of a run of `auxloom train` (OUT/model of `auxloom run`). Its heads, trained on constructed labels,
+are applied as they are: nothing is fine-tuned, no threshold is chosen, tokens and punctuation stay those of the file.
+A FILE has one JSON object per line:
 
 - ``--swbd``: Switchboard utterances with `conv`, `tokens`, `reparandum` and `delete` (0 or 1 per token; `delete` holds
   fillers and editing terms too). A document is a conversation.
 - ``--disflqa``: questions with `status`, `tokens` and `tags` (1: to delete). Those of status exact and near count; each
   is a document.
-- ``--gdtb``: discourse relations with `doc`, `type`, `label`, `arg1` and `arg2`, texts of tokens divided by blanks. Those
-  of type implicit count whose `label` opens with comparison, contingency, expansion or temporal, in either case, before
-  its first dot: that is the level-1 class. All others are left out and counted.
+- ``--gdtb``: discourse relations with `doc`, `type`, `label`, `arg1` and `arg2`, texts of tokens divided by blanks.
+  Those of type implicit count whose `label` is comparison, contingency, expansion or temporal up to its first dot: that
+  is the level-1 class. All others are left out and counted.
 
 Beside the model stand what needs no training (the rule "the same words follow at once", all tokens, the majority class)
 and, where --dataset names what the model was trained on, a bag of words trained on the same constructed senses.
@@ -65,8 +65,8 @@ class Result:
 
     def rated(self, metric: str, classes: Sequence[str]) -> str:
         """Return a metric and its interval as text."""
-        task = _task(
-            Task(name="", labeler="", version=1, kind="token", sequences=(), target="", metric=metric), classes
+        task = Task(
+            name="", labeler="", version=1, kind="token", sequences=(), target="", metric=metric, classes=tuple(classes)
         )
         rows = np.arange(len(self.labels))
         found = score(Predictions(task, self.labels, self.predicted, np.empty(0), self.documents, rows))
@@ -76,26 +76,22 @@ class Result:
         return f"{found.value:.3f}{interval}"
 
 
-def _task(task: Task, classes: Sequence[str]) -> Task:
-    """Return the task with other classes."""
-    return replace(task, classes=tuple(classes))
-
-
 def records(path: Path, *keys: str) -> Iterator[Record]:
     """Yield the records of a file.
 
     Raises:
         ValueError: a line is no JSON object, or lacks a key.
     """
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        try:
-            record = json.loads(line)
-            missing = [key for key in keys if key not in record]
-        except (json.JSONDecodeError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: not a JSON object") from error
-        if missing:
-            raise ValueError(f"{path}, line {number}: lacks {', '.join(missing)}")
-        yield record
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{path}, line {number}: no JSON") from error
+            missing = [key for key in keys if not isinstance(record, dict) or key not in record]
+            if missing:
+                raise ValueError(f"{path}, line {number}: lacks {', '.join(missing)}")
+            yield record
 
 
 def heads(run: Path, *names: str) -> dict[str, Task]:
@@ -127,9 +123,9 @@ def laid_out(table: pa.Table, tasks: Sequence[Task]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder, schema = Path(name) / "set", write_tasks(table.schema, tasks)
         (folder / "train").mkdir(parents=True)
-        with pa.OSFile(str(folder / "train" / "data-00000-of-00001.arrow"), "wb") as sink:
-            with pa.ipc.new_stream(sink, schema) as writer:
-                writer.write_table(table.cast(schema))
+        file = str(folder / "train" / "data-00000-of-00001.arrow")
+        with pa.OSFile(file, "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            writer.write_table(table.cast(schema))
         (folder / "auxloom.json").write_text("{}")
         yield folder
 
@@ -188,9 +184,9 @@ def say_lost(count: int) -> None:
         print(f"left out: {count} rows that are longer than the model reads, or empty")
 
 
-def print_tags(title: str, results: Sequence[Result]) -> None:
+def print_tags(results: Sequence[Result]) -> None:
     """Print precision, recall and F1 of marked tokens."""
-    print(f"\n{title}: {size(results[0], 'tokens')}")
+    print(size(results[0], "tokens"))
     print(f"{'gold':<12}{'predicted':<32}{'gold 1':>8}{'said 1':>8}{'precision':>11}{'recall':>8}  F1")
     for item in results:
         right = int((item.labels * item.predicted).sum())
@@ -215,13 +211,17 @@ def level_1(label: str) -> str:
     return label.partition(".")[0].capitalize()
 
 
+def wanted(relation: Record) -> bool:
+    """Tell whether a relation is implicit and of one of the four classes."""
+    return relation["type"] == "implicit" and level_1(relation["label"]) in SENSES
+
+
 def relations(run: Path, path: Path, dataset: Path | None) -> list[Result]:
     """Compare the senses that the connective heads say with those of implicit relations."""
-    known = [r for r in records(path, "doc", "type", "label", "arg1", "arg2") if r["type"] == "implicit"]
-    rows = [r for r in known if level_1(r["label"]) in SENSES]
-    print(f"\nimplicit relations in {path.name}: {len(known)}, of these {len(rows)} of one of the four classes")
-    if others := Counter(level_1(r["label"]) for r in known if level_1(r["label"]) not in SENSES):
-        print("left out: " + ", ".join(f"{name} {count}" for name, count in others.most_common()))
+    known = list(records(path, "doc", "type", "label", "arg1", "arg2"))
+    rows = list(filter(wanted, known))
+    others = Counter(level_1(r["label"]) if r["type"] == "implicit" else r["type"] for r in known if not wanted(r))
+    print("left out: " + (", ".join(f"{name} {count}" for name, count in others.most_common()) or "none"))
     tasks = [plain(task, target="label", spans=("arg1", "arg2")) for task in heads(run, SENSE, FORM).values()]
     gold = np.array([SENSES.index(level_1(r["label"])) for r in rows], np.int64)
     with laid_out(_pairs(rows), tasks) as folder:
@@ -232,7 +232,7 @@ def relations(run: Path, path: Path, dataset: Path | None) -> list[Result]:
         majority = np.bincount(gold[read], minlength=len(SENSES)).argmax()
         said[f"always {SENSES[majority]}, their majority"] = np.full(len(read), majority)
         if dataset:
-            said |= learnt(Dataset.open(dataset), Dataset.open(folder), read)
+            said |= learnt(own_dataset(run, dataset), Dataset.open(folder), read)
     say_lost(len(rows) - len(read))
     return [Result("level 1", name, gold[read], item, documents) for name, item in said.items()]
 
@@ -269,6 +269,18 @@ def senses(found: Predictions) -> IntArray:
     return result
 
 
+def own_dataset(run: Path, path: Path) -> Dataset:
+    """Open the dataset that the run was trained on.
+
+    Raises:
+        ValueError: it was trained on another one.
+    """
+    dataset = Dataset.open(path)
+    if json.loads((run / "run.json").read_text("utf-8"))["dataset"] != dataset.digest:
+        raise ValueError(f"the model in {run} was trained on another dataset than {path}; give that one, or none")
+    return dataset
+
+
 def learnt(train: Dataset, outside: Dataset, rows: IntArray) -> dict[str, npt.NDArray[np.int64]]:
     """Return what a bag of words says that was trained on the constructed senses, and their most frequent class."""
     task = next((task for task in train.tasks if task.name == SENSE), None)
@@ -290,16 +302,12 @@ def learnt(train: Dataset, outside: Dataset, rows: IntArray) -> dict[str, npt.ND
 def print_senses(results: Sequence[Result]) -> None:
     """Print accuracy and macro F1 of the four classes, and how often each is said."""
     counts = np.bincount(results[0].labels, minlength=len(SENSES)).tolist()
-    print(", ".join(f"{name} {count}" for name, count in zip(SENSES, counts, strict=True)) + f": {_of(results)}")
+    gold = ", ".join(f"{name} {count}" for name, count in zip(SENSES, counts, strict=True))
+    print(f"{size(results[0], 'relations')}: {gold}")
     print(f"{'predicted':<44}{'accuracy':<24}{'macro F1':<24}said per class")
     for item in results:
         said = "/".join(map(str, np.bincount(item.predicted, minlength=len(SENSES)).tolist()))
         print(f"{item.name:<44}{item.rated('accuracy', SENSES):<24}{item.rated('macro_f1', SENSES):<24}{said}")
-
-
-def _of(results: Sequence[Result]) -> str:
-    """Say how many relations are compared."""
-    return size(results[0], "relations")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -309,16 +317,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("swbd", "disflqa", "gdtb", "dataset"):
         parser.add_argument(f"--{name}", type=Path)
     given = parser.parse_args(arguments)
+    if not (given.swbd or given.disflqa or given.gdtb):
+        parser.error("give at least one of --swbd, --disflqa and --gdtb")
     if given.swbd:
         rows = list(records(given.swbd, "conv", "tokens", "reparandum", "delete"))
+        print(f"\n{given.swbd.name}")
         golds = {"reparandum": "reparandum", "delete": "delete"}
-        print_tags(given.swbd.name, tagged(given.run, rows, [str(row["conv"]) for row in rows], golds))
+        print_tags(tagged(given.run, rows, [str(row["conv"]) for row in rows], golds))
     if given.disflqa:
         every = list(records(given.disflqa, "status", "tokens", "tags"))
         rows = [row for row in every if row["status"] in CLEAN]
         print(f"\n{given.disflqa.name}: {len(rows)} of {len(every)} records are of status {' or '.join(CLEAN)}")
-        print_tags(given.disflqa.name, tagged(given.run, rows, list(map(str, range(len(rows)))), {"delete": "tags"}))
+        print_tags(tagged(given.run, rows, list(map(str, range(len(rows)))), {"delete": "tags"}))
     if given.gdtb:
+        print(f"\n{given.gdtb.name}: implicit relations of the classes {', '.join(SENSES)}")
         print_senses(relations(given.run, given.gdtb, given.dataset))
 
 

@@ -209,13 +209,14 @@ class Run:
     def _value(self, found: Sequence[Predictions], losses: Mapping[str, float]) -> float:
         """Return by what the best checkpoint is chosen, higher is better.
 
-        The primary's metric; without a primary, minus the mean over tasks of the loss over that of the class prior.
+        The primary's metric; without a primary, minus the mean over tasks of the loss over that of the class prior, at
+        most 1 each: a small task that is learnt by heart, and worse than the prior for it, must not outweigh others.
         """
         for item in found:
             if item.task.name == self.settings.primary:
                 value = score(item, replicates=1).value or 0.0
                 return value if metric_of(item.task).higher else -value
-        ratios = [loss / max(self._priors[name], 1e-9) for name, loss in losses.items()]
+        ratios = [min(1.0, loss / max(self._priors[name], 1e-9)) for name, loss in losses.items()]
         return -sum(ratios) / max(len(ratios), 1)
 
     def _save(self) -> None:
