@@ -42,7 +42,7 @@ def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
     scores = {entry["name"]: entry["score"]["value"] for entry in report["tasks"]}
     words = scores.pop("masking.word")
     assert words < next(entry["prior"]["value"] for entry in report["tasks"] if entry["name"] == "masking.word") - 0.5
-    assert min(scores.values()) > 0.9, scores
+    assert min(scores.values()) > 0.8, scores
     assert report["not_trained"] == {"masking.segment": "there is no head for the kind generation yet"}
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
     first, *_, last = (line["value"] for line in log(tmp_path / "run") if "value" in line)
