@@ -2,7 +2,7 @@
 
 Whether two pieces go together is what a language model has to learn first, and a small encoder needs far more text for
 it than a small corpus has. Counted, it is there at once. So that no row is told about itself, the documents are parted
-into folds, and a row is read with the counts of the other ones, in training and afterwards.
+into two folds, and a row is read with the counts of the other one, in training and afterwards.
 """
 
 import zlib
@@ -17,14 +17,13 @@ from trainer.data import IntArray, Ragged, Split
 
 __all__ = ["Bigrams", "folds"]
 
-_FOLDS = 8
-_MOST = 1 << 20  # pairs that are kept, the most frequent ones: 40 MB
+_MOST = 1 << 21  # pairs that are kept, the most frequent ones: 50 MB
 
 
 def folds(split: Split) -> npt.NDArray[np.uint8]:
     """Return the fold of each row, uint8 [P]: a checksum of its document's id."""
     parts = [
-        np.array([zlib.crc32(text.encode()) % _FOLDS for text in coded.dictionary.to_pylist()], np.uint8)[
+        np.array([zlib.crc32(text.encode()) & 1 for text in coded.dictionary.to_pylist()], np.uint8)[
             coded.indices.to_numpy()
         ]
         for coded in (chunk.dictionary_encode() for chunk in split.column("document").chunks)
@@ -39,21 +38,23 @@ class Bigrams:
     keys: IntArray
     """int64 [K], rising: ``first * V + second`` of each pair that was seen."""
     pairs: npt.NDArray[np.float32]
-    """float32 [F, K]: how often, for the rows of each fold; counted in the documents of the other folds."""
+    """float32 [2, K]: how often, for the rows of fold 0 and of fold 1; counted in the documents of the other fold."""
     single: npt.NDArray[np.float32]
-    """float32 [F, V]: how often each class was seen, likewise."""
+    """float32 [2, V]: how often each class was seen, likewise."""
 
     @classmethod
     def count(cls, pieces: Ragged, fold: npt.NDArray[np.uint8], folded: IntArray) -> Self:
         """Count the neighbours in rows of pieces, with the fold of each row and the class of each piece."""
         size = int(folded.max()) + 1
         classes, owner = folded[pieces.values], pieces.owners
+        other = 1 - fold[owner].astype(np.int64)  # the rows that a count is for
+        single = np.stack([np.bincount(classes[other == f], minlength=size) for f in (0, 1)])
         inside = np.flatnonzero(owner[1:] == owner[:-1])
-        keys, index = np.unique(classes[inside] * size + classes[inside + 1], return_inverse=True)
-        single = _counts(classes, fold[owner], size)
-        pairs = _counts(index.reshape(-1), fold[owner[inside]], len(keys))
-        kept = np.sort(np.lexsort((keys, -pairs.sum(axis=0)))[:_MOST])
-        return cls(keys[kept], pairs[:, kept], single)
+        pair = classes[inside] * size + classes[inside + 1]
+        keys, index, total = np.unique(pair, return_inverse=True, return_counts=True)
+        counts = np.stack([np.bincount(index[other[inside] == f], minlength=len(keys)) for f in (0, 1)])
+        kept = np.sort(np.lexsort((keys, -total))[:_MOST])
+        return cls(keys[kept], counts[:, kept].astype(np.float32), single.astype(np.float32))
 
     def save(self, path: Path) -> None:
         """Write the counts."""
@@ -64,9 +65,3 @@ class Bigrams:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             return cls(arrays["keys"], arrays["pairs"], arrays["single"])
-
-
-def _counts(values: IntArray, fold: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float32]:
-    """Return float32 [F, size]: how often each value stands outside of each fold."""
-    own = np.bincount(fold.astype(np.int64) * size + values, minlength=_FOLDS * size).reshape(_FOLDS, size)
-    return (own.sum(axis=0) - own).astype(np.float32)
