@@ -17,7 +17,7 @@ import pyarrow as pa
 
 import labelers
 from labelers.draws import Draws
-from labelers.edits import Edits, View
+from labelers.edits import Edits, View, weave
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 from labelers.task import SOURCE, WOVEN, Task
 
@@ -183,6 +183,18 @@ class Labeler(ABC):
         holds everybody's edits, of which its own may be missing: labels follow from the view, not from the proposal.
         A row whose ``proposal.status`` is 2 or more has null labels (empty lists, -1 for tags).
         """
+
+    def apply(self, batch: PassageBatch, corpus: Corpus | None = None, *, seed: int = 0) -> pa.Table:
+        """Label passages outside of a build: one row each with ``id``, the view's ``tokens``, ``status`` and the labels.
+
+        Without a corpus there is no pool: n-grams are repeated but none is inserted, names are drawn evenly.
+        """
+        corpus, draws = corpus or Corpus(), self.draws(seed)
+        proposal = self.propose(batch, corpus, draws)
+        view = weave(batch, proposal.edits)
+        tokens = pa.ListArray.from_arrays(pa.array(view.offsets, pa.int32()), batch.vocabulary.strings(view.codes))
+        columns = self.label(batch, corpus, draws, proposal, view)
+        return pa.table({"id": list(batch.ids), "tokens": tokens, "status": proposal.status, **columns})
 
     def forms(self, vocabulary: Vocabulary) -> BoolArray | None:  # noqa: ARG002  (for subclasses)
         """Return bool per type: forms that other labelers of a woven view must not insert; None for no such forms."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passages import passages
 
 from labelers.labeler import Corpus, Labeler, Resource, load, names
 
@@ -167,3 +168,14 @@ def test_what_is_derived_from_a_corpus_is_made_once() -> None:
     corpus = Corpus()
     assert [corpus.derive("a", make), corpus.derive("a", make), corpus.derive("b", make)] == [1, 1, 2]
     assert Corpus().derive("a", make) == 3
+
+
+def test_a_labeler_labels_a_list_of_texts_by_itself() -> None:
+    """One row per passage: what its view shows, its status, and the labels that it declares."""
+    batch = passages(["He opened the old gate and walked slowly down to the river ."] * 3)
+    labeler = load("disfluency")
+    rows = labeler.apply(batch, seed=1).to_pylist()
+    assert [row["id"] for row in rows] == list(batch.ids)
+    assert set(rows[0]) == {"id", "tokens", "status", *(field.name for field in labeler.fields(Corpus()))}
+    assert rows == load("disfluency").apply(batch, seed=1).to_pylist()
+    assert {len(row["tags"]) == len(row["tokens"]) for row in rows} == {True}
