@@ -185,7 +185,7 @@ class Labeler(ABC):
         """
 
     def apply(self, batch: PassageBatch, corpus: Corpus | None = None, *, seed: int = 0) -> pa.Table:
-        """Label passages outside of a build: one row each with ``id``, the view's ``tokens``, ``status`` and the labels.
+        """Label passages outside of a build: a row each with ``id``, the view's ``tokens``, ``status`` and the labels.
 
         Without a corpus there is no pool: n-grams are repeated but none is inserted, names are drawn evenly.
         """
