@@ -93,7 +93,7 @@ def build(
 def train(
     dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: size=tiny")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: encoder=small")] = None,
     resume: Resume = False,
     stop_after: StopAfter = None,
     as_json: AsJson = False,
