@@ -100,11 +100,16 @@ def _sources() -> Iterator[tuple[str, list[str]]]:
 
     for topic in sorted(topics):
         yield f"topics/{topic}", [topics[topic]]
-    root = Path(sysconfig.get_paths()["stdlib"])
+    root = _library()
     for path in sorted(root.rglob("*.py"), key=lambda item: item.relative_to(root).as_posix()):
         relative = path.relative_to(root)
         if not _SKIPPED_FOLDERS.intersection(relative.parts) and "pydoc_data" not in relative.parts:
             yield relative.with_suffix("").as_posix(), _docstrings(path)
+
+
+def _library() -> Path:
+    """Return where the standard library's source lies."""
+    return Path(sysconfig.get_paths()["stdlib"])
 
 
 def _docstrings(path: Path) -> list[str]:

@@ -49,7 +49,7 @@ def test_the_installation_gives_prose_once_and_counts_every_block(
         (library / module).parent.mkdir(parents=True, exist_ok=True)
         (library / module).write_bytes(source.read_bytes() if source.exists() else b"")
     (library / "broken.py").write_text("def", encoding="utf-8")
-    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"stdlib": str(library)})
+    monkeypatch.setattr(pydoc, "_library", lambda: library)
     path = tmp_path / "pydoc.jsonl"
     counts = pydoc.write(path)
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
