@@ -46,7 +46,7 @@ def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
     assert report["not_trained"] == {"masking.segment": "there is no head for the kind generation yet"}
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
     first, *_, last = (line["value"] for line in log(tmp_path / "run") if "value" in line)
-    assert last > first + 0.3
+    assert last > first + 0.1
     assert report["run"]["steps"] == load(tmp_path / "run" / "last.safetensors")[1]["step"]
 
 
