@@ -183,7 +183,8 @@ def encoded(counts: dict[str, int], skip: int) -> Encoded:
         words = Labels(rows, np.zeros(count + 1, np.int64), empty, empty, empty, words=3 * count)
         parts = dict.fromkeys(readings.values(), sequences)
         splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, np.zeros(count, np.uint8))
-    none = Bigrams(np.empty(0, np.int64), np.empty((2, 0), np.float32), np.empty((2, 0), np.float32))
+    nothing = np.empty((2, 0), np.float32)
+    none = Bigrams(np.empty(0, np.int64), nothing, nothing, nothing, nothing)
     return Encoded(Letters(), none, (TASK, WORDS), readings, splits)  # type: ignore[arg-type]
 
 

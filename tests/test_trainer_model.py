@@ -14,13 +14,12 @@ from labelers.task import Task
 from trainer.batch import Batch, Noise, Request, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
-from trainer.encoder import Repeats
 from trainer.evaluate import evaluate, prior_loss
 from trainer.heads import HEADS, pooled, untrained
 from trainer.model import Model
 from trainer.settings import Settings
 from trainer.streams import Streams
-from trainer.vocabulary import MASK, PAD
+from trainer.vocabulary import MASK
 
 TRAINED = tuple(task for task in TASKS if task.kind != "generation")
 BY_NAME = {task.name: task for task in TRAINED}
@@ -139,23 +138,10 @@ def test_evaluation_hides_all_targets(data: Encoded) -> None:
     assert (read == MASK).all()
 
 
-def test_repeats_see_equal_pieces_near_by_and_nothing_else() -> None:
-    """Whatever the case; special pieces equal nothing, not even each other."""
-    folded = torch.tensor([-1, -1, 7, 7, 8, 9])
-    repeats = Repeats(folded, 4)
-    repeats.project = torch.nn.Identity()  # type: ignore[assignment]
-    repeats.project.weight = torch.zeros(1)  # type: ignore[assignment]
-    found = repeats(torch.tensor([[1, 2, 4, 3, 1, PAD, PAD]]))[0]
-    reach = found.shape[1] // 2
-    assert found.sum() == 2
-    assert found[1, reach + 1] == 1  # the piece two behind the first
-    assert found[3, reach - 2] == 1
-
-
 def test_pooled_spans_are_means_and_maxima() -> None:
     """An empty span gives zeros and no error."""
     states = torch.arange(12.0).view(6, 2)
-    mean, top = pooled(states, torch.tensor([0, 4, 2]), torch.tensor([3, 5, 2]))
+    mean, top = pooled(lambda places: states[places], torch.tensor([0, 4, 2]), torch.tensor([3, 5, 2]), 6)
     assert mean.tolist() == [[2.0, 3.0], [8.0, 9.0], [0.0, 0.0]]
     assert top[:2].tolist() == [[4.0, 5.0], [8.0, 9.0]]
 

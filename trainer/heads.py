@@ -1,6 +1,7 @@
 """One head class per kind of task: from the encoder's states to class scores."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -9,6 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from labelers.task import Task
 from trainer.batch import Items
+from trainer.cues import CUES
+from trainer.encoder import States
 
 __all__ = ["HEADS", "Head", "pooled", "untrained"]
 
@@ -25,13 +28,17 @@ class Mix(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(layers))
 
-    def forward(self, states: Sequence[Tensor]) -> Tensor:
-        """Return [N, width] for layers of that shape."""
+    def forward(self, states: Sequence[Tensor], places: Tensor) -> Tensor:
+        """Return [..., width] for places [...] in layers [N, width]."""
         weights = self.weights.softmax(0)
-        mixed = states[0] * weights[0]
-        for state, weight in zip(states[1:], weights[1:], strict=True):
-            mixed = mixed + state * weight
+        mixed = states[0][places] * weights[0]
+        for layer, weight in zip(states[1:], weights[1:], strict=True):
+            mixed = mixed + layer[places] * weight
         return mixed
+
+
+Read = Callable[[Tensor], Tensor]
+"""Gives the mixed states [..., width] at places [...]."""
 
 
 def _places(start: Tensor, end: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -41,10 +48,10 @@ def _places(start: Tensor, end: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return steps < length[:, None], (start[:, None] + steps).clamp(max=count - 1)
 
 
-def pooled(states: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the maximum of the states [N, width] of each span, [I, width]; the mean of none is 0."""
-    inside, places = _places(start, end, len(states))
-    gathered = states[places]  # [I, K, width]
+def pooled(read: Read, start: Tensor, end: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return mean and maximum of the states of each span of ``count`` places, [I, width]; the mean of none is 0."""
+    inside, places = _places(start, end, count)
+    gathered = read(places)  # [I, K, width]
     mean = (gathered * inside[..., None]).sum(1) / (end - start).clamp(min=1)[:, None]
     if not places.shape[1]:
         return mean, mean
@@ -56,6 +63,8 @@ class Head(nn.Module):
 
     vectors: ClassVar[int] = 1
     """How many vectors of the encoder's width the features of a label are."""
+    others: ClassVar[int] = 0
+    """How many numbers they hold beside."""
 
     def __init__(self, task: Task, width: int, layers: int, dropout: float, vocabulary: nn.Embedding) -> None:
         """Build the head of a task over so many layers of states; ``vocabulary`` is the encoder's embedding."""
@@ -67,36 +76,38 @@ class Head(nn.Module):
     def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
         """Make what scores the features."""
         del vocabulary
+        read = self.vectors * width + self.others
         self.score: nn.Module = nn.Sequential(
-            nn.LayerNorm(self.vectors * width),
-            nn.Linear(self.vectors * width, width),
+            nn.LayerNorm(read),
+            nn.Linear(read, width),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(width, len(self.task.classes)),
         )
 
-    def features(self, states: Tensor, items: Items) -> Tensor:
-        """Return [I, vectors * width] from the mixed states [N, width]."""
+    def features(self, states: States, items: Items) -> Tensor:
+        """Return [I, vectors * width + others]."""
         raise NotImplementedError
 
-    def forward(self, states: Sequence[Tensor], items: Items, pieces: Tensor) -> Tensor:  # noqa: ARG002  (see WideHead)
-        """Return the class scores of each label, float32 [I, classes].
+    def read(self, states: States) -> Read:
+        """Return what gives the states that the head reads at some places."""
+        return functools.partial(self.mix, states.layers)
 
-        Args:
-            states: of all layers, [N, width] each.
-            items: the labels.
-            pieces: int64 [N], what was read.
-        """
-        scores: Tensor = self.score(self.features(self.mix(states), items))
+    def forward(self, states: States, items: Items) -> Tensor:
+        """Return the class scores of each label, float32 [I, classes]."""
+        scores: Tensor = self.score(self.features(states, items))
         return scores.float()
 
 
 class TokenHead(Head):
-    """Tags tokens, each at its first piece."""
+    """Tags tokens, each at its first piece, from its state and its cues."""
 
-    def features(self, states: Tensor, items: Items) -> Tensor:
-        """Return the state of the first piece."""
-        return states[items.spans[:, 0]]
+    others = CUES
+
+    def features(self, states: States, items: Items) -> Tensor:
+        """Return the state and the cues of the first piece."""
+        first = items.spans[:, 0]
+        return torch.cat([self.read(states)(first), states.cues[first]], -1)
 
 
 class WideHead(Head):
@@ -117,13 +128,13 @@ class WideHead(Head):
         for table in self.wide:
             nn.init.zeros_(table.weight)  # type: ignore[arg-type]
 
-    def forward(self, states: Sequence[Tensor], items: Items, pieces: Tensor) -> Tensor:
+    def forward(self, states: States, items: Items) -> Tensor:
         """Return the sum of both models' scores."""
-        scores = super().forward(states, items, pieces)
+        scores = super().forward(states, items)
         for part, table in enumerate(self.wide):
             start, end = items.spans[:, 2 * part], items.spans[:, 2 * part + 1]
-            inside, places = _places(start, end, len(pieces))
-            bag = (table(pieces[places]) * inside[..., None]).sum(1)
+            inside, places = _places(start, end, len(states.pieces))
+            bag = (table(states.pieces[places]) * inside[..., None]).sum(1)
             scores = scores + _WIDE * bag / (end - start).clamp(min=1)[:, None].sqrt()
         return scores
 
@@ -133,9 +144,10 @@ class PartHead(WideHead):
 
     vectors = 3
 
-    def features(self, states: Tensor, items: Items) -> Tensor:
+    def features(self, states: States, items: Items) -> Tensor:
         """Return the part's first state (a turn's role piece), and the mean and the maximum of all."""
-        return torch.cat([states[items.spans[:, 0]], *pooled(states, items.spans[:, 0], items.spans[:, 1])], -1)
+        read, (start, end, _, _) = self.read(states), items.spans.unbind(1)
+        return torch.cat([read(start), *pooled(read, start, end, len(states.pieces))], -1)
 
 
 class PairHead(WideHead):
@@ -144,14 +156,13 @@ class PairHead(WideHead):
     parts = 2
     vectors = 8
 
-    def features(self, states: Tensor, items: Items) -> Tensor:
+    def features(self, states: States, items: Items) -> Tensor:
         """Return [CLS], where the second part begins, means and maxima of both, and what parts the means."""
-        start, end, other, last = items.spans.unbind(1)
-        mean, top = pooled(states, start, end)
-        mean_2, top_2 = pooled(states, other, last)
-        return torch.cat(
-            [states[items.anchor], states[other], mean, top, mean_2, top_2, mean - mean_2, mean * mean_2], -1
-        )
+        read, (start, end, other, last) = self.read(states), items.spans.unbind(1)
+        mean, top = pooled(read, start, end, len(states.pieces))
+        mean_2, top_2 = pooled(read, other, last, len(states.pieces))
+        both = [read(items.anchor), read(other), mean, top, mean_2, top_2]
+        return torch.cat([*both, mean - mean_2, mean * mean_2], -1)
 
 
 class WordHead(Head):
@@ -162,9 +173,9 @@ class WordHead(Head):
         del dropout
         self.score = Tied(width, vocabulary)
 
-    def features(self, states: Tensor, items: Items) -> Tensor:
+    def features(self, states: States, items: Items) -> Tensor:
         """Return the state of the masked piece."""
-        return states[items.spans[:, 0]]
+        return self.read(states)(items.spans[:, 0])
 
 
 class Tied(nn.Module):

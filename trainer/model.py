@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from labelers.task import Task
 from trainer.batch import Batch, Items
 from trainer.bigrams import Bigrams
-from trainer.encoder import SIZES, Encoder
+from trainer.encoder import SIZES, Encoder, States
 from trainer.heads import HEADS, Head
 from trainer.settings import Settings
 from trainer.vocabulary import Pieces
@@ -42,11 +42,9 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the class scores of each task in the batch, float32 [I, classes], by its name."""
-        encoded = [self.encoder(bucket) for bucket in batch.buckets]
-        layers = [torch.cat([state.flatten(0, 1) for state in states]) for states in zip(*encoded, strict=True)]
-        pieces = torch.cat([bucket.pieces.flatten() for bucket in batch.buckets])
+        states = States.joined([self.encoder(bucket) for bucket in batch.buckets])
         present = [task for task in self.tasks if task.name in batch.items]
-        return {task.name: self.head(task)(layers, batch.items[task.name], pieces) for task in present}
+        return {task.name: self.head(task)(states, batch.items[task.name]) for task in present}
 
     def losses(self, batch: Batch, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the summed loss of each task's labels, in nats, weighted."""

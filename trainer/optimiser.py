@@ -18,7 +18,7 @@ def make_optimiser(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.dim() <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS, fused=True)
 
 
 def learning_rate(settings: Settings, step: int, total: int) -> float:

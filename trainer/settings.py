@@ -57,7 +57,7 @@ class Settings(BaseModel):
     """Fixed weight of a task's loss, by its name; 1 where not given."""
     primary: str = ""
     """The task by whose metric the best checkpoint is chosen; "": by the loss of all tasks relative to the prior's."""
-    outside_weight: float = Field(0.4, gt=0)
+    outside_weight: float = Field(0.6, gt=0)
     """Weight of tags of the first class (outside) in a token task's loss, the others having 1."""
 
     learning_rate: float = Field(2e-3, gt=0)
