@@ -118,7 +118,7 @@ class DynamicTemperature:
 def sampler(settings: Settings) -> Sampler:
     """Return the sampler that the settings name."""
     known: dict[str, Sampler] = {
-        "auto": Temperature(settings.temperature),
+        "auto": Proportional(),
         "proportional": Proportional(),
         "uniform": Uniform(),
         "temperature": Temperature(settings.temperature),

@@ -48,8 +48,9 @@ class Settings(BaseModel):
     """What a step serves: the tasks drawn; the primary and one drawn task; or every label of the rows drawn. auto: rows
     where all tasks read one woven view, else tasks."""
     sampler: Literal["auto", "proportional", "uniform", "temperature", "annealed", "dynamic"] = "auto"
-    """How tasks are drawn; auto: temperature. Not for `batch` rows."""
-    temperature: float = Field(1.5, ge=1)
+    """How tasks are drawn; auto: proportional, so that in an epoch each row of each task is seen about once. Not for
+    `batch` rows."""
+    temperature: float = Field(2.0, ge=1)
     """Of the sampler of that name: 1 is proportional, infinity uniform."""
     temperatures: tuple[float, float, int] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
