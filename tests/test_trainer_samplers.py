@@ -52,7 +52,7 @@ def test_shares_are_a_distribution_between_proportional_and_uniform(n: list[int]
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("auto", Temperature),
+        ("auto", Proportional),
         ("proportional", Proportional),
         ("uniform", Uniform),
         ("temperature", Temperature),
