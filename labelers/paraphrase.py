@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.dictionary import Concept, general, read_tsv, read_wordnet
+from labelers.dictionary import Concept, general, read_tsv
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
@@ -48,7 +48,7 @@ class Paraphrase(Labeler):
     """A file of concepts: id, name, synonyms divided by ``|`` and, if you like, a type, divided by tabs. Without it and
     without ``wordnet`` the general English of this package is used."""
     wordnet: Resource | None = None
-    """The folder of a WordNet database (data.noun and so on)."""
+    """The folder of a WordNet database (data.noun, index.noun, noun.exc and so on)."""
     max_concepts: int = 8
     """No more concepts than this are looked at in a passage."""
 
@@ -67,6 +67,8 @@ class Paraphrase(Labeler):
                 raise ValueError(f"dictionary {self.dictionary.name} is a folder; give a file of tab-separated lines")
             concepts += read_tsv(self.dictionary.files[""], self.dictionary.name)
         if self.wordnet is not None:
+            from labelers.wordnet import read_wordnet  # NLTK loads for seconds
+
             concepts += read_wordnet(self.wordnet.files)
         return Names(concepts) if self.dictionary or self.wordnet else _general_names()
 
