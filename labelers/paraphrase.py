@@ -9,7 +9,7 @@ form, the mentions replaced by it and those that the coin left alone. Names that
 """
 
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -58,19 +58,15 @@ class Paraphrase(Labeler):
     edits: ClassVar[bool] = True
     needs_pool: ClassVar[bool] = True
 
-    @cached_property
+    def __post_init__(self) -> None:
+        """Read the files: what is wrong with them is an error now, not in the middle of a build."""
+        if self.dictionary or self.wordnet:
+            _names(self.dictionary, self.wordnet)
+
+    @property
     def names(self) -> Names:
         """The names of the concepts that it knows."""
-        concepts: list[Concept] = []
-        if self.dictionary is not None:
-            if "" not in self.dictionary.files:
-                raise ValueError(f"dictionary {self.dictionary.name} is a folder; give a file of tab-separated lines")
-            concepts += read_tsv(self.dictionary.files[""], self.dictionary.name)
-        if self.wordnet is not None:
-            from labelers.wordnet import read_wordnet  # NLTK loads for seconds
-
-            concepts += read_wordnet(self.wordnet.files)
-        return Names(concepts) if self.dictionary or self.wordnet else _general_names()
+        return _names(self.dictionary, self.wordnet)
 
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
         """Return the tags, and outside woven views the label of the pair, its order and the weight of the source."""
@@ -189,9 +185,18 @@ _HALF = 0.5
 
 
 @cache
-def _general_names() -> Names:
-    """Return the names of general English, shared by all labelers without options."""
-    return Names(general())
+def _names(dictionary: Resource | None, wordnet: Resource | None) -> Names:
+    """Return the names of the concepts of files, of general English where none is given; shared by all labelers."""
+    concepts: list[Concept] = []
+    if dictionary is not None:
+        if "" not in dictionary.files:
+            raise ValueError(f"dictionary {dictionary.name} is a folder; give a file of tab-separated lines")
+        concepts += read_tsv(dictionary.files[""], dictionary.name)
+    if wordnet is not None:
+        from labelers.wordnet import read_wordnet  # NLTK loads for seconds
+
+        concepts += read_wordnet(wordnet.files)
+    return Names(concepts if dictionary or wordnet else general())
 
 
 def _reading_tokens(task: Task) -> Task:

@@ -51,7 +51,8 @@ class _Reader(WordNetCorpusReader):  # type: ignore[misc]
 
     def open(self, file: str) -> TextIO | BinaryIO:
         """Open a file without the check that it lies in a folder on NLTK's search path: it lies in none."""
-        return self.root.join(file).open(self.encoding(file))
+        folder: _Content = self.root
+        return folder.join(file).open(self.encoding(file))
 
     def map_wn(self, version: str = "wordnet") -> None:
         """Return no mapping to another version: it serves other languages, and stands among NLTK's downloads."""

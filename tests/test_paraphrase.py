@@ -417,10 +417,9 @@ def test_a_dictionary_may_have_other_columns_and_header_capitals() -> None:
 
 
 def test_a_folder_is_no_dictionary() -> None:
-    """The message says what to give."""
-    maker = load("paraphrase", dictionary=Resource("words", {"a.tsv": b"C1\tx"}))
+    """The message says what to give, before any text is read."""
     with pytest.raises(ValueError, match="words is a folder; give a file"):
-        run(maker, passages(["A ."]))
+        load("paraphrase", dictionary=Resource("words", {"a.tsv": b"C1\tx"}))
 
 
 def test_a_name_that_two_concepts_share_is_never_exchanged() -> None:

@@ -56,7 +56,8 @@ def test_only_names_that_need_no_context_are_used() -> None:
     """One lemma, one sense over all parts of speech, no word of grammar, no inflected form, no bound place."""
     names = {concept.names for concept in read_wordnet(database(SYNSETS))}
     assert names == {("motorcar", "automobile"), ("workforce", "work force"), ("man", "adult male"),
-                     ("wildfowl", "game bird"), ("short sleep", "forty winks"), ("doze", "nap"), ("merely", "barely")}  # fmt: skip
+                     ("wildfowl", "game bird"), ("short sleep", "forty winks"), ("doze", "nap"),
+                     ("merely", "barely")}  # fmt: skip
     types = {concept.type for concept in read_wordnet(database(SYNSETS))}
     assert types == {"noun.04", "verb.04", "adv.04"}
 
