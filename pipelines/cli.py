@@ -23,7 +23,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
-_PROSE_SPLIT = {"validation": 0.1, "test": 0.1}  # a small corpus: of twentieths, rare labels would hold out a handful
 _out = Console()
 _err = Console(stderr=True)
 
@@ -123,7 +122,10 @@ def run(
     """Build a dataset and train a model on it, in one go."""
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
     if not inputs:
-        inputs, flags["split"] = [_prose(out, as_json=as_json)], _PROSE_SPLIT
+        inputs = [_prose(out, as_json=as_json)]
+        flags["input"] |= {"keep": {"module": "string"}}
+        # of twentieths of so small a corpus, rare labels would hold out a handful
+        flags["split"] = {"group": "module", "validation": 0.1, "test": 0.1}
     recipe = _recipe(inputs, flags, overrides or [])
     folder = Path(recipe.out)
     recipe = recipe.model_copy(update={"out": str(folder / "dataset")})
