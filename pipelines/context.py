@@ -5,6 +5,7 @@ import importlib
 import json
 import sys
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow.fs as pafs
 from labelers.labeler import Corpus, Labeler, Resource, load
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
+from pipelines.labelling import label_rows
 from pipelines.layout import POOL, Folder
 from pipelines.recipe import Recipe
 from pipelines.records import Document, Turn
@@ -61,6 +63,18 @@ class Context:
     def joint(self) -> bool:
         """Whether all edits are woven into one view."""
         return self.recipe.views == "woven"
+
+    def label(self, batch: PassageBatch, conflicts: Counter[str]) -> pa.RecordBatch:
+        """Return a row per passage; ``conflicts`` is raised by the edits that each labeler lost."""
+        return label_rows(
+            batch,
+            self.labelers,
+            self.corpus,
+            self.schema,
+            seed=self.recipe.seed,
+            joint=self.joint,
+            conflicts=conflicts,
+        )
 
     def refresh(self) -> None:
         """Start a new vocabulary where the old one is full; no row depends on it."""
