@@ -131,8 +131,7 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
     "work",
     [
         "from pipelines.segment import read_texts; read_texts(['It (rained).'])",
-        "from labelers.labeler import Resource, load; "
-        "load('paraphrase', dictionary=Resource('a', {'': b'1\\tpier\\tjetty'}))",
+        "from labelers.labeler import *; load('paraphrase', dictionary=Resource('a', {'': b'1\\tto-day\\tthis day'}))",
     ],
 )
 def test_splitting_loads_no_torch_and_leaves_it_to_others(work: str) -> None:
