@@ -1,6 +1,7 @@
 """The command: three jobs end to end on a small text, and what a mistake is told."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,18 @@ def test_run_builds_trains_and_reports(
     weights = (out / "model" / "last.safetensors").read_bytes()
     assert run(monkeypatch, *words) == 0
     assert (out / "model" / "last.safetensors").read_bytes() == weights
+
+
+def test_a_training_that_was_stopped_says_how_to_go_on(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that it prints, typed as it is, ends the run: it gives the same settings."""
+    settings = ("--set", "max_steps=2", "--set", "rows=8", "--set", "bucket=8")
+    assert run(monkeypatch, "train", dataset, "--out", tmp_path / "my run", *settings, "--stop-after", 1) == 0
+    told = capsys.readouterr().out
+    assert "stopped after step 1; go on with: auxloom train" in told
+    assert run(monkeypatch, *shlex.split(told.partition("go on with: auxloom ")[2])) == 0
+    assert "scores on the test split" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
