@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small import rows
 
 from pipelines import cli
+from pipelines.layout import SPLITS
 
 ROOT = Path(__file__).parents[1]
 OPENERS = ("However,", "But", "So", "Then", "And", "Quietly", "Perhaps", "Therefore,")
@@ -103,6 +105,23 @@ def test_run_builds_trains_and_reports(
     weights = (out / "model" / "last.safetensors").read_bytes()
     assert run(monkeypatch, *words) == 0
     assert (out / "model" / "last.safetensors").read_bytes() == weights
+
+
+def test_without_input_the_docstrings_of_a_module_stay_on_one_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each text is a document, its module the group: no row joins two texts, no module is in two splits."""
+    kinds = [" ".join(SENTENCES[1:]).format(first, second) for first in OPENERS for second in OPENERS]
+    sources = [(f"lib{i}", [f"The lid of box {i} is shut. {text}" for text in kinds[i : i + 3]]) for i in range(40)]
+    monkeypatch.setattr("pipelines.pydoc._sources", lambda: iter(sources))
+    words = ("--out", tmp_path / "out", "--with", "masking", "--set", "train.max_steps=1", "--set", "train.epochs=1")
+    assert run(monkeypatch, "run", *words) == 0
+    assert "no INPUT given: 120 documents of English prose" in capsys.readouterr().out
+    found = [(split, row) for split in SPLITS for row in rows(tmp_path / "out" / "dataset", split)]
+    assert sorted(row["document"] for _, row in found) == sorted(f"lib{i}:{n}" for i in range(40) for n in range(3))
+    places = {(row["module"], split) for split, row in found}
+    assert len(places) == 40
+    assert {split for _, split in places} == set(SPLITS)
 
 
 def test_a_training_that_was_stopped_says_how_to_go_on(
