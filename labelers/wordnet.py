@@ -5,7 +5,7 @@ content of files instead, which the plan has hashed; so here NLTK's reader is gi
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO, TextIO
 
 from nltk.corpus.reader.wordnet import Lemma, Synset, WordNetCorpusReader, WordNetError
@@ -24,6 +24,9 @@ _NEEDED = tuple(
 
 _LEXNAMES = "".join(f"{number:02d} {number:02d} 0\n" for number in range(100)).encode()
 """The file ``lexnames``, which distributions of the database leave out: a lexicographer file is named by its number."""
+
+_KEPT = 20_000
+"""Synsets after which NLTK's memory of those that it has read is emptied: all of them together take 300 MB."""
 
 
 class _Content(PathPointer):  # type: ignore[misc]
@@ -57,6 +60,14 @@ class _Reader(WordNetCorpusReader):  # type: ignore[misc]
     def map_wn(self, version: str = "wordnet") -> None:
         """Return no mapping to another version: it serves other languages, and stands among NLTK's downloads."""
 
+    def concepts(self) -> Iterator[Concept]:
+        """Yield each synset with those of its names that can be told without their context."""
+        for part in "nvar":
+            for number, synset in enumerate(self.all_synsets(part)):
+                if number % _KEPT == 0:
+                    self._synset_offset_cache.clear()
+                yield _concept(self, synset)
+
 
 def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
     """Read from WordNet's database the concepts whose names can be told without their context.
@@ -82,10 +93,9 @@ def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
     try:
         # a reader of other languages; without one NLTK would warn
         reader = _Reader(_Content({**found, "lexnames": _LEXNAMES}), omw_reader="")
-        concepts = [_concept(reader, synset) for part in "nvar" for synset in reader.all_synsets(part)]
+        return tuple(concept for concept in reader.concepts() if len(concept.names) > 1)
     except (WordNetError, ArithmeticError, AssertionError, LookupError, StopIteration, ValueError) as error:
         raise ValueError(f"the WordNet database cannot be read: {type(error).__name__} {error}".strip()) from error
-    return tuple(concept for concept in concepts if len(concept.names) > 1)
 
 
 def _concept(reader: _Reader, synset: Synset) -> Concept:
