@@ -1,17 +1,16 @@
-"""Dictionaries of concepts and their names: tab-separated files, WordNet, and the general English of this package.
+"""Dictionaries of concepts and their names: tab-separated files, and the general English of this package.
 
 A concept with one name has nothing to be replaced by, but still takes its words out of reach of shorter names: the
 line ``for ever and ever`` keeps ``for ever`` from being found in it.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Concept", "general", "plural", "read_tsv", "read_wordnet", "takes_an"]
+__all__ = ["FUNCTION_WORDS", "Concept", "clean_names", "general", "plural", "read_tsv", "takes_an"]
 
 _SHORTEST = 3
 """Characters of the shortest name: shorter ones are initials and symbols that stand for much else."""
@@ -112,10 +111,10 @@ def _concept(fields: Sequence[str], columns: Mapping[str, int], width: int) -> C
     for key in ("id", "name"):
         if not get(key):
             raise ValueError(f"no {key}")
-    return Concept(get("id"), _clean([get("name"), *get("synonyms").split("|")]), get("type"))
+    return Concept(get("id"), clean_names([get("name"), *get("synonyms").split("|")]), get("type"))
 
 
-def _clean(names: Iterable[str]) -> tuple[str, ...]:
+def clean_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct names that can stand for a concept: no initials, no words of grammar."""
     tidy = dict.fromkeys(" ".join(name.split()) for name in names)
     return tuple(name for name in tidy if len(name) >= _SHORTEST and name.lower() not in FUNCTION_WORDS)
@@ -173,84 +172,3 @@ def takes_an(word: str) -> bool:
         [True, False, True, False, True, True]
     """
     return bool(_SAYS_AN.match(word)) and not _SAYS_A.match(word)
-
-
-_DETACH = {
-    "noun": (("s", ""), ("es", ""), ("ies", "y"), ("men", "man")),
-    "verb": (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("ing", ""), ("ing", "e")),
-    "adj": (("er", ""), ("er", "e"), ("ier", "y"), ("est", ""), ("est", "e"), ("iest", "y")),
-    "adv": (),
-}
-"""Endings of English inflection and what stands in their place in the base form (WordNet's morphology)."""
-
-
-def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
-    """Read from WordNet's database the concepts whose names can be told without their context.
-
-    A name must be the base form of one lemma with one sense over all parts of speech, no word of grammar and no
-    inflected form of another lemma ("are", "men"), and not begin with a word of grammar ("and so", "on that"); a
-    concept needs two such names. Its type is its part of speech and
-    WordNet's lexicographer file.
-
-    The files are read here, not through NLTK: NLTK reads WordNet only from a folder on its search path, which belongs
-    to the whole process, wants a file ``lexnames`` that distributions of the database leave out, and looks for a
-    mapping between versions among its downloads.
-
-    Args:
-        files: content of ``data.noun``, ``data.verb``, ``data.adj``, ``data.adv`` (any of them) and, if there,
-            ``noun.exc`` and so on, by path.
-
-    Raises:
-        ValueError: no data file, or a line that is no synset.
-    """
-    found = {path.rsplit("/", 1)[-1]: data for path, data in files.items()}
-    parts = [part for part in _DETACH if f"data.{part}" in found]
-    if not parts:
-        raise ValueError(
-            "no WordNet database: give a folder with data.noun, data.verb, data.adj and data.adv "
-            f"(found {', '.join(sorted(found)[:5]) or 'nothing'})"
-        )
-    synsets = [(part, *item) for part in parts for item in _synsets(found[f"data.{part}"], f"data.{part}")]
-    senses = Counter(name.lower() for *_, names in synsets for name in names)
-    lemmas = {part: {name for own, _, names in synsets if own == part for name in names} for part in parts}
-    irregular = {
-        line.partition(" ")[0] for part in parts for line in found.get(f"{part}.exc", b"").decode().split("\n")
-    }
-
-    def usable(name: str) -> bool:
-        single = senses[name.lower()] == 1 and not name.endswith(")")
-        single &= name.partition(" ")[0] not in FUNCTION_WORDS
-        return single and name not in irregular and not _inflected(name, lemmas)
-
-    chosen = ((part, key, _clean(name for name in names if usable(name))) for part, key, names in synsets)
-    return tuple(
-        Concept(f"{part}:{key}", names, f"{part}.{key.partition(':')[0]}")
-        for part, key, names in chosen
-        if len(names) > 1
-    )
-
-
-def _synsets(data: bytes, source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield ("lexicographer file:offset", names) of each synset in a data file.
-
-    A line is: offset, lexicographer file, type, number of words (hexadecimal), then a word and its id, and so on.
-    Adjectives of limited syntax keep their mark, as in ``galore(ip)``.
-    """
-    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
-        if not line or line.startswith(" "):  # the licence stands in indented lines
-            continue
-        fields = line.split(" ", 4)
-        try:
-            words = fields[4].split(" ", 2 * int(fields[3], 16))[: 2 * int(fields[3], 16) : 2]
-        except (IndexError, ValueError):
-            raise ValueError(f"WordNet {source}, line {number}: no synset in {line[:40]!r}") from None
-        yield f"{fields[1]}:{fields[0]}", tuple(word.replace("_", " ") for word in words)
-
-
-def _inflected(name: str, lemmas: Mapping[str, set[str]]) -> bool:
-    """Tell whether a name is also a regular inflected form of a lemma."""
-    return any(
-        name.endswith(ending) and name[: len(name) - len(ending)] + base in lemmas[part]
-        for part in lemmas
-        for ending, base in _DETACH[part]
-    )

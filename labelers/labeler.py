@@ -5,6 +5,8 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import re
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pydantic
 
 import labelers
 from labelers.draws import Draws
@@ -229,17 +232,23 @@ def _path(name: str, key: str, value: Any) -> Any:
 
 
 def names() -> list[str]:
-    """Return the names of the labelers of this package, sorted: its modules that define one."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules(labelers.__path__) if _find(f"labelers.{module.name}", "")
-    )
+    """Return the names of the labelers of this package, sorted: its modules that define one; none is imported."""
+    return sorted(module.name for module in pkgutil.iter_modules(labelers.__path__) if _defines_labeler(module))
+
+
+def _defines_labeler(module: pkgutil.ModuleInfo) -> bool:
+    """Tell from its source whether a module defines the labeler of its name."""
+    spec: Any = module.module_finder.find_spec(module.name, None)
+    source = spec.loader.get_source(module.name) or ""
+    return re.search(rf"(?im)^class {module.name.replace('_', '')}\(.*\bLabeler\b", source) is not None
 
 
 def load(name: str, **options: Any) -> Labeler:
     """Return the labeler of that name with its options; ``package.module:Class`` names one from elsewhere.
 
     Raises:
-        ValueError: no such labeler or option; the message lists the known ones and the nearest.
+        ValueError: no such labeler or option (the message lists the known ones and the nearest), a value of a type that
+            the option does not have, or a module that cannot be imported.
 
     Example:
         >>> load("masking").name
@@ -258,7 +267,19 @@ def load(name: str, **options: Any) -> Labeler:
         if option not in known:
             allowed = f"it has {', '.join(known) or 'none'}{_nearest(option, known)}"
             raise ValueError(f"labeler {name!r} has no option {option!r}; {allowed}")
-    return found(**options)
+    types = typing.get_type_hints(found)
+    return found(**{option: _typed(name, option, value, types[option]) for option, value in options.items()})
+
+
+def _typed(labeler: str, option: str, value: Any, kind: Any) -> Any:
+    """Return the value of an option as its type: a list of a recipe as a tuple, a whole number as a float."""
+    # a tuple of it, since pydantic takes no configuration for a dataclass by itself
+    adapter = pydantic.TypeAdapter(tuple[kind], config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+    try:
+        return adapter.validate_python((value,))[0]
+    except pydantic.ValidationError as error:
+        reasons = "; ".join(dict.fromkeys(item["msg"].lower() for item in error.errors()))
+        raise ValueError(f"labeler {labeler!r}: {option} is {value!r}; {reasons}") from None
 
 
 def _nearest(given: str, known: list[str]) -> str:
@@ -273,6 +294,8 @@ def _find(module: str, attribute: str) -> type[Labeler] | None:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module!r} ({error}); is it installed, or in the current folder?") from None
+    except Exception as error:
+        raise ValueError(f"cannot import {module!r}: {type(error).__name__}: {error}; mend the module") from error
     for key, value in vars(loaded).items():
         defined = isinstance(value, type) and issubclass(value, Labeler) and not inspect.isabstract(value)
         if defined and attribute in (key, "" if value.__module__ == module else key):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.dictionary import Concept, plural
+from labelers.light_spacy import import_spacy
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["Mentions", "Names", "style_of", "tokenise"]
@@ -64,9 +65,7 @@ def style_of(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
 @cache
 def _tokenizer() -> Callable[[str], Iterable[object]]:
     """Return spaCy's English tokeniser, which also cuts the passages."""
-    import spacy
-
-    tokenizer: Callable[[str], Iterable[object]] = spacy.blank("en").tokenizer
+    tokenizer: Callable[[str], Iterable[object]] = import_spacy().blank("en").tokenizer
     return tokenizer
 
 

@@ -9,14 +9,14 @@ form, the mentions replaced by it and those that the coin left alone. Names that
 """
 
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.dictionary import Concept, general, read_tsv, read_wordnet
+from labelers.dictionary import Concept, general, read_tsv
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
@@ -48,7 +48,7 @@ class Paraphrase(Labeler):
     """A file of concepts: id, name, synonyms divided by ``|`` and, if you like, a type, divided by tabs. Without it and
     without ``wordnet`` the general English of this package is used."""
     wordnet: Resource | None = None
-    """The folder of a WordNet database (data.noun and so on)."""
+    """The folder of a WordNet database (data.noun, index.noun, noun.exc and so on)."""
     max_concepts: int = 8
     """No more concepts than this are looked at in a passage."""
 
@@ -58,17 +58,15 @@ class Paraphrase(Labeler):
     edits: ClassVar[bool] = True
     needs_pool: ClassVar[bool] = True
 
-    @cached_property
+    def __post_init__(self) -> None:
+        """Read the files: what is wrong with them is an error now, not in the middle of a build."""
+        if self.dictionary or self.wordnet:
+            _names(self.dictionary, self.wordnet)
+
+    @property
     def names(self) -> Names:
         """The names of the concepts that it knows."""
-        concepts: list[Concept] = []
-        if self.dictionary is not None:
-            if "" not in self.dictionary.files:
-                raise ValueError(f"dictionary {self.dictionary.name} is a folder; give a file of tab-separated lines")
-            concepts += read_tsv(self.dictionary.files[""], self.dictionary.name)
-        if self.wordnet is not None:
-            concepts += read_wordnet(self.wordnet.files)
-        return Names(concepts) if self.dictionary or self.wordnet else _general_names()
+        return _names(self.dictionary, self.wordnet)
 
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
         """Return the tags, and outside woven views the label of the pair, its order and the weight of the source."""
@@ -187,9 +185,18 @@ _HALF = 0.5
 
 
 @cache
-def _general_names() -> Names:
-    """Return the names of general English, shared by all labelers without options."""
-    return Names(general())
+def _names(dictionary: Resource | None, wordnet: Resource | None) -> Names:
+    """Return the names of the concepts of files, of general English where none is given; shared by all labelers."""
+    concepts: list[Concept] = []
+    if dictionary is not None:
+        if "" not in dictionary.files:
+            raise ValueError(f"dictionary {dictionary.name} is a folder; give a file of tab-separated lines")
+        concepts += read_tsv(dictionary.files[""], dictionary.name)
+    if wordnet is not None:
+        from labelers.wordnet import read_wordnet  # NLTK loads for seconds
+
+        concepts += read_wordnet(wordnet.files)
+    return Names(concepts if dictionary or wordnet else general())
 
 
 def _reading_tokens(task: Task) -> Task:

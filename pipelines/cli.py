@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
-_PROSE_SPLIT = {"validation": 0.1, "test": 0.1}  # a small corpus: of twentieths, rare labels would hold out a handful
 _out = Console()
 _err = Console(stderr=True)
 
@@ -102,7 +102,11 @@ def train(
     settings: dict[str, Any] = {}
     for override in overrides or []:
         set_key(settings, override.removeprefix("train."))
-    _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
+    report = _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
+    if not (as_json or report.get("finished", True)):
+        given = [word for override in overrides or [] for word in ("--set", override)]
+        command = shlex.join(["auxloom", "train", str(dataset), "--out", str(out), *given, "--resume"])
+        _say(f"stopped after step {report['step']:,}; go on with: {command}")
 
 
 @app.command(epilog="Example: auxloom run news/*.txt --out out   (without INPUT: the prose that ships with Python)")
@@ -123,7 +127,10 @@ def run(
     """Build a dataset and train a model on it, in one go."""
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
     if not inputs:
-        inputs, flags["split"] = [_prose(out, as_json=as_json)], _PROSE_SPLIT
+        inputs = [_prose(out, as_json=as_json)]
+        flags["input"] |= {"keep": {"module": "string"}}
+        # of twentieths of so small a corpus, rare labels would hold out a handful
+        flags["split"] = {"group": "module", "validation": 0.1, "test": 0.1}
     recipe = _recipe(inputs, flags, overrides or [])
     folder = Path(recipe.out)
     recipe = recipe.model_copy(update={"out": str(folder / "dataset")})
@@ -285,20 +292,21 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, quiet: bool = Fals
 
 def _train(
     dataset: Path, out: Path, settings: Mapping[str, Any], *, resume: bool, stop_after: int | None, as_json: bool
-) -> None:
-    """Train, and print the report."""
+) -> dict[str, Any]:
+    """Train, print the report if the run is finished, and return it."""
     from trainer.loop import train as run_train
     from trainer.report import show as show_report
     from trainer.settings import make_settings
 
     with Bar(_err, "train", "steps") as bar:
-        report = run_train(dataset, out, make_settings(settings), resume=resume, stop_after=stop_after, progress=bar)
+        report: dict[str, Any] = run_train(
+            dataset, out, make_settings(settings), resume=resume, stop_after=stop_after, progress=bar
+        )
     if as_json:
         _print_json(report)
     elif report.get("finished", True):
         show_report(report, _out)
-    else:
-        _say(f"stopped after step {report['step']:,}; go on with: auxloom train {dataset} --out {out} --resume")
+    return report
 
 
 def _say(text: str) -> None:

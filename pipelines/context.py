@@ -1,10 +1,9 @@
 """What a worker holds to label any unit of a plan: labelers with their resources, a vocabulary, the pool over it."""
 
 import hashlib
-import importlib
 import json
-import sys
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow.fs as pafs
 from labelers.labeler import Corpus, Labeler, Resource, load
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
+from pipelines.labelling import label_rows
 from pipelines.layout import POOL, Folder
 from pipelines.recipe import Recipe
 from pipelines.records import Document, Turn
@@ -62,6 +62,18 @@ class Context:
         """Whether all edits are woven into one view."""
         return self.recipe.views == "woven"
 
+    def label(self, batch: PassageBatch, conflicts: Counter[str]) -> pa.RecordBatch:
+        """Return a row per passage; ``conflicts`` is raised by the edits that each labeler lost."""
+        return label_rows(
+            batch,
+            self.labelers,
+            self.corpus,
+            self.schema,
+            seed=self.recipe.seed,
+            joint=self.joint,
+            conflicts=conflicts,
+        )
+
     def refresh(self) -> None:
         """Start a new vocabulary where the old one is full; no row depends on it."""
         if self.segmenter.full:
@@ -72,24 +84,9 @@ def _segmented(
     recipe: Recipe, classes: Mapping[str, tuple[str, ...]], pool: Sequence[Document]
 ) -> tuple[Segmenter, Corpus]:
     """Return a new segmenter, and the corpus with its pool over the same vocabulary."""
-    _import_spacy()
     segmenter = Segmenter(recipe.text.lang, recipe.passage.max_tokens, keep=recipe.input.keep)
     batch: PassageBatch | None = segmenter.segment(pool)[0] if pool else None
     return segmenter, Corpus(classes=classes, pool=batch)
-
-
-def _import_spacy() -> None:
-    """Import spaCy without torch, which it would load if it can, and which a tokenizer has no use for.
-
-    It takes seconds and some 200 MB in every worker.
-    """
-    if "spacy" in sys.modules or "torch" in sys.modules:
-        return
-    sys.modules["torch"] = None  # type: ignore[assignment]  # makes the import of torch fail
-    try:
-        importlib.import_module("spacy")
-    finally:
-        del sys.modules["torch"]
 
 
 def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:

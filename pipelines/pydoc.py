@@ -1,7 +1,8 @@
 """The English prose that ships with every Python, as input: language topics and the standard library's docstrings.
 
-One topic or module is one document. Only prose is kept: examples, grammar, tables and other blocks are rejected by
-rule, and every rejected block is counted.
+One topic or docstring is one document, so that no passage joins the end of one with the start of the next; the
+docstrings of a module are one group, on one side of the split. Only prose is kept: examples, grammar, tables and other
+blocks are rejected by rule, and every rejected block is counted.
 """
 
 import ast
@@ -40,25 +41,26 @@ def write(path: Path) -> Counter[str]:
     as it is, so that a build which reads it can be resumed.
     """
     counts: Counter[str] = Counter()
-    lines = [json.dumps({"id": name, "text": text}, ensure_ascii=False) for name, text in documents(counts)]
+    lines = [
+        json.dumps({"id": f"{module}:{number}", "module": module, "text": text}, ensure_ascii=False)
+        for module, number, text in documents(counts)
+    ]
     data = ("\n".join(lines) + "\n").encode()
     if not path.exists() or path.read_bytes() != data:
         path.write_bytes(data)
     return counts
 
 
-def documents(counts: Counter[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, prose) of every topic and module that has some; equal docstrings count once."""
+def documents(counts: Counter[str]) -> Iterator[tuple[str, int, str]]:
+    """Yield (topic or module, number in it, prose) of every text that has some; equal docstrings count once."""
     seen: set[str] = set()
-    for name, texts in _sources():
-        blocks = []
-        for text in texts:
-            if text not in seen:
-                seen.add(text)
-                blocks += list(prose(text, counts))
-        if blocks:
-            counts["documents"] += 1
-            yield name, " ".join(blocks)
+    for module, texts in _sources():
+        for number, text in enumerate(texts):
+            blocks = () if text in seen else tuple(prose(text, counts))
+            seen.add(text)
+            if blocks:
+                counts["documents"] += 1
+                yield module, number, " ".join(blocks)
     counts["texts"] += len(seen)
 
 

@@ -18,7 +18,7 @@ from labelers.passages import PassageBatch, Vocabulary
 from labelers.task import Task
 from pipelines.books import balance
 from pipelines.context import Context, read_pool
-from pipelines.labelling import RowError, copied, label_rows
+from pipelines.labelling import RowError, copied
 from pipelines.layout import (
     DROPPED,
     PLAN,
@@ -213,15 +213,7 @@ class _Work:
         self._cut += len(batch)
         self._keys.append(passage_keys(batch))
         batch = copied(batch, recipe.copies)
-        rows = label_rows(
-            batch,
-            context.labelers,
-            context.corpus,
-            context.schema,
-            seed=recipe.seed,
-            joint=context.joint,
-            conflicts=self._conflicts,
-        )
+        rows = context.label(batch, self._conflicts)
         sizes = Counter(split_of[name] for name in batch.documents)
         start = 0
         for split in SPLITS:
@@ -339,16 +331,7 @@ def preview(recipe: Recipe, n: int) -> tuple[list[dict[str, Any]], Sequence[Task
     context = Context.make(recipe, {"roles": tuple(roles)}, documents)
     batch, _ = context.segmenter.segment(documents)
     batch = copied(batch.take(np.arange(min(n, len(batch)))), recipe.copies)
-    rows = label_rows(
-        batch,
-        context.labelers,
-        context.corpus,
-        context.schema,
-        seed=recipe.seed,
-        joint=context.joint,
-        conflicts=Counter(),
-    )
-    return rows.to_pylist()[:n], context.tasks
+    return context.label(batch, Counter()).to_pylist()[:n], context.tasks
 
 
 _PREVIEWED = 200  # documents that a preview reads for its pool

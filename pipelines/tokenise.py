@@ -7,7 +7,6 @@ model chunk: the proof stands at `_Rule`.
 """
 
 import re
-import sys
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain, repeat
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelers.light_spacy import import_spacy
 from labelers.passages import BoolArray, IntArray, Vocabulary, ragged_take
 
 __all__ = ["Tokeniser", "clean", "is_empty"]
@@ -145,7 +145,7 @@ class _Rule:
 
     def __init__(self, lang: str) -> None:
         """Load the language's tokeniser."""
-        spacy = _spacy()
+        spacy = import_spacy()
         from spacy.tokenizer import Tokenizer
         from spacy.vocab import Vocab
 
@@ -241,22 +241,6 @@ class _Rule:
         alone = place >= 0 and "".join(tokens[:place]) == key[0] and self._marks.isdisjoint(tokens)
         self._affixes[key] = (tokens[:place], tokens[place + 1 :]) if alone else None
         return self._affixes[key]
-
-
-def _spacy() -> Any:
-    """Import spaCy without torch, which it would load to no use here: 190 MB and a second for every worker.
-
-    Where torch or spaCy is loaded already, everything stays as it is.
-    """
-    if not {"torch", "thinc"} & sys.modules.keys():
-        sys.modules["torch"] = None  # type: ignore[assignment]  # importing it fails as where it is not installed
-        try:
-            import spacy
-        finally:
-            del sys.modules["torch"]
-    import spacy
-
-    return spacy
 
 
 @cache

@@ -6,6 +6,7 @@ Usage: python kill_points.py SOURCE FOLDER POINT...   where POINT is the number 
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 from small import built
@@ -42,6 +43,8 @@ def child(source: Path, out: Path, count: int | None) -> int:
 
 def main(source: Path, folder: Path, points: list[str]) -> None:
     """Print per point how the killed build and the one after it ended, and what the killed one had left."""
+    # Beam and pyarrow keep idle threads, of which Python 3.12 and later warn; the children use none of their locks
+    warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
     import_beam()  # once, not in every child
     read_texts(["Likewise."])
     for point in points:

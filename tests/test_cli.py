@@ -1,14 +1,17 @@
 """The command: three jobs end to end on a small text, and what a mistake is told."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small import rows
 
 from pipelines import cli
+from pipelines.layout import SPLITS
 
 ROOT = Path(__file__).parents[1]
 OPENERS = ("However,", "But", "So", "Then", "And", "Quietly", "Perhaps", "Therefore,")
@@ -102,6 +105,35 @@ def test_run_builds_trains_and_reports(
     weights = (out / "model" / "last.safetensors").read_bytes()
     assert run(monkeypatch, *words) == 0
     assert (out / "model" / "last.safetensors").read_bytes() == weights
+
+
+def test_without_input_the_docstrings_of_a_module_stay_on_one_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each text is a document, its module the group: no row joins two texts, no module is in two splits."""
+    kinds = [" ".join(SENTENCES[1:]).format(first, second) for first in OPENERS for second in OPENERS]
+    sources = [(f"lib{i}", [f"The lid of box {i} is shut. {text}" for text in kinds[i : i + 3]]) for i in range(40)]
+    monkeypatch.setattr("pipelines.pydoc._sources", lambda: iter(sources))
+    words = ("--out", tmp_path / "out", "--with", "masking", "--set", "train.max_steps=1", "--set", "train.epochs=1")
+    assert run(monkeypatch, "run", *words) == 0
+    assert "no INPUT given: 120 documents of English prose" in capsys.readouterr().out
+    found = [(split, row) for split in SPLITS for row in rows(tmp_path / "out" / "dataset", split)]
+    assert sorted(row["document"] for _, row in found) == sorted(f"lib{i}:{n}" for i in range(40) for n in range(3))
+    places = {(row["module"], split) for split, row in found}
+    assert len(places) == 40
+    assert {split for _, split in places} == set(SPLITS)
+
+
+def test_a_training_that_was_stopped_says_how_to_go_on(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that it prints, typed as it is, ends the run: it gives the same settings."""
+    settings = ("--set", "max_steps=2", "--set", "rows=8", "--set", "bucket=8")
+    assert run(monkeypatch, "train", dataset, "--out", tmp_path / "my run", *settings, "--stop-after", 1) == 0
+    told = capsys.readouterr().out
+    assert "stopped after step 1; go on with: auxloom train" in told
+    assert run(monkeypatch, *shlex.split(told.partition("go on with: auxloom ")[2])) == 0
+    assert "scores on the test split" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What every labeler is: how one is found and told its options, and how its tasks are named."""
 
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +9,24 @@ from typing import Any
 import pytest
 from passages import passages
 
+import labelers
 from labelers.labeler import Corpus, Labeler, Resource, load, names
 
+ROOT = Path(__file__).parents[1]
 OWN = """
 from dataclasses import dataclass
-from labelers.labeler import Labeler
+from labelers.labeler import Labeler, Resource
 from labelers.masking import Masking
 
 @dataclass(frozen=True)
 class Shouting(Masking):
     loud: float = 1.0
+
+@dataclass(frozen=True)
+class Reading(Masking):
+    book: Resource = Resource("none", {})
+    levels: tuple[float, ...] = ()
+    free: object = None
 
 class Draft(Labeler):
     pass
@@ -64,6 +73,54 @@ def test_the_labelers_are_found_by_their_modules() -> None:
     assert found == sorted(found)
     assert {"edits", "labeler", "passages", "task"}.isdisjoint(found)
     assert [load(name).name for name in found] == found
+
+
+def test_a_broken_module_breaks_no_other_labeler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are told without an import; one that cannot be imported is an error that says why."""
+    (tmp_path / "newest.py").write_text("class Newest(Labeler): ...\n1 / 0\n", encoding="utf-8")
+    (tmp_path / "helper.py").write_text("raise ValueError\nclass Help(Labeler): ...\n", encoding="utf-8")
+    before = names()
+    monkeypatch.setattr("labelers.__path__", [*labelers.__path__, str(tmp_path)])
+    assert names() == sorted([*before, "newest"])
+    assert load("masking").name == "masking"
+    with pytest.raises(ValueError, match=r"cannot import 'labelers.newest': NameError: .*; mend the module"):
+        load("newest")
+
+
+def test_a_labeler_is_loaded_alone() -> None:
+    """No other labeler's module is imported for it."""
+    code = (
+        "import sys; from labelers.labeler import load, names; load('masking');"
+        "print(sorted({f'labelers.{name}' for name in names()} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.strip() == "['labelers.masking']"
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "message"),
+    [
+        ("masking", "rate", "much", r"labeler 'masking': rate is 'much'; input should be a valid number"),
+        ("disfluency", "max_ngram", 2.5, r"labeler 'disfluency': max_ngram is 2.5; input should be a valid integer"),
+        ("disfluency", "profile", 3, r"labeler 'disfluency': profile is 3; input should be a valid string"),
+        ("paraphrase", "dictionary", 3, r"labeler 'paraphrase': dictionary is 3; input should be a"),
+    ],
+)
+def test_a_value_of_another_type_is_an_error_that_helps(name: str, option: str, value: Any, message: str) -> None:
+    """It names labeler, option, what was given and what is allowed."""
+    with pytest.raises(ValueError, match=message):
+        load(name, **{option: value})
+
+
+def test_a_value_becomes_the_type_of_its_option(own: str) -> None:
+    """A list of a recipe becomes a tuple; what is of its type already, or of any type, is left alone."""
+    book, free = Resource("a", {"": b"1"}), object()
+    labeler: Any = load("my_own_lab:Reading", book=book, levels=[1, 2], free=free, rate=1 / 4)
+    assert labeler.levels == (1.0, 2.0)
+    assert labeler.book is book
+    assert labeler.free is free
+    with pytest.raises(ValueError, match=r"labeler 'my_own_lab:Reading': book is 3; input should be a dictionary"):
+        load("my_own_lab:Reading", book=3)
 
 
 def test_options_are_the_fields() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.dictionary import general, plural, read_tsv, read_wordnet, takes_an
+from labelers.dictionary import general, plural, read_tsv, takes_an
 from labelers.draws import Draws
 from labelers.edits import leaks, weave
 from labelers.exchange import Frequencies
@@ -417,10 +417,9 @@ def test_a_dictionary_may_have_other_columns_and_header_capitals() -> None:
 
 
 def test_a_folder_is_no_dictionary() -> None:
-    """The message says what to give."""
-    maker = load("paraphrase", dictionary=Resource("words", {"a.tsv": b"C1\tx"}))
+    """The message says what to give, before any text is read."""
     with pytest.raises(ValueError, match="words is a folder; give a file"):
-        run(maker, passages(["A ."]))
+        load("paraphrase", dictionary=Resource("words", {"a.tsv": b"C1\tx"}))
 
 
 def test_a_name_that_two_concepts_share_is_never_exchanged() -> None:
@@ -428,58 +427,6 @@ def test_a_name_that_two_concepts_share_is_never_exchanged() -> None:
     lines = "C1\tcold\tchill\nC2\tcold\tcatarrh\nC3\tfreezing cold\ticy\n"
     assert run(labeler(lines), passages(["The cold came ."]))[0]["status"] == 2
     assert run(labeler(lines), passages(["The chill came ."]))[0]["status"] == 2
-
-
-def synset(offset: int, kind: str, *words: str) -> str:
-    """Return a line of a WordNet data file."""
-    listed = " ".join(f"{word} 0" for word in words)
-    return f"{offset:08d} 04 {kind} {len(words):02x} {listed} 000 | a gloss  \n"
-
-
-WORDNET = {
-    "dict/data.noun": (
-        "  1 This is a licence line.  \n"
-        + synset(1, "n", "motorcar", "automobile", "auto")
-        + synset(2, "n", "auto", "self")
-        + synset(3, "n", "men", "workforce", "work_force")
-        + synset(4, "n", "man", "adult_male")
-        + synset(12, "n", "geese", "wildfowl", "game_bird")
-        + synset(5, "n", "ar", "are", "hundred_square_metres")
-        + synset(6, "n", "dozes", "naps", "short_sleep", "forty_winks")
-    ).encode(),
-    "dict/data.verb": (synset(7, "v", "be", "exist") + synset(8, "v", "doze", "nap")).encode(),
-    "dict/data.adv": (
-        synset(9, "r", "but", "merely", "barely")
-        + synset(10, "r", "galore(ip)", "aplenty")
-        + synset(11, "r", "and_so", "whereupon")
-    ).encode(),
-    "dict/noun.exc": b"men man\ngeese goose\n",
-    "dict/verb.exc": b"are be\n",
-}
-
-
-def test_wordnet_gives_only_names_that_need_no_context() -> None:
-    """One lemma, one sense over all parts of speech, no word of grammar, no inflected form."""
-    names = {concept.names for concept in read_wordnet(WORDNET)}
-    assert names == {("motorcar", "automobile"), ("workforce", "work force"), ("short sleep", "forty winks"),
-                     ("doze", "nap"), ("merely", "barely"),
-                     ("man", "adult male"), ("wildfowl", "game bird")}  # fmt: skip
-    assert {concept.type for concept in read_wordnet(WORDNET)} == {"noun.04", "verb.04", "adv.04"}
-
-
-def test_wordnet_nouns_are_found_in_the_plural() -> None:
-    """Number is kept."""
-    maker = load("paraphrase", wordnet=Resource("wn", WORDNET))
-    shown = {" ".join(run(maker, passages(["Two motorcars came ."]), seed)[0]["tokens"]) for seed in range(SEEDS)}
-    assert "Two automobiles came ." in shown
-
-
-def test_a_folder_without_wordnet_is_refused() -> None:
-    """As is a line that is no synset."""
-    with pytest.raises(ValueError, match="no WordNet database"):
-        read_wordnet({"readme": b""})
-    with pytest.raises(ValueError, match=r"data.noun, line 1: no synset in 'what is"):
-        read_wordnet({"data.noun": b"what is this"})
 
 
 # ---- the general English of the package

@@ -42,7 +42,7 @@ def test_a_lead_in_to_an_example_is_cut_off() -> None:
 def test_the_installation_gives_prose_once_and_counts_every_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A topic or module is one document with a name of its own; writing twice changes nothing."""
+    """A topic or docstring is one document with a name of its own; writing twice changes nothing."""
     library = tmp_path / "library"
     for module in ("queue.py", "argparse.py", "json/__init__.py", "json/decoder.py", "test/support/__init__.py"):
         source = Path(sysconfig.get_paths()["stdlib"], module)
@@ -55,8 +55,21 @@ def test_the_installation_gives_prose_once_and_counts_every_block(
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     names = [record["id"] for record in records]
     assert len(set(names)) == len(names) == counts["documents"]
-    assert {"queue", "argparse", "json/__init__", "topics/assignment"} <= set(names)
-    assert not {"broken", "test/support/__init__"} & set(names)
+    modules = {record["module"] for record in records}
+    assert {"queue", "argparse", "json/__init__", "topics/assignment"} <= modules
+    assert not {"broken", "test/support/__init__"} & modules
+    assert all(record["id"].startswith(f"{record['module']}:") for record in records)
     before = path.stat().st_mtime_ns
     assert pydoc.write(path) == counts
     assert path.stat().st_mtime_ns == before
+
+
+def test_no_document_joins_two_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a document of its own with its place in the module; one without prose, or seen before, is none."""
+    texts = ("The lid is shut when all is quiet again.", "::", "However, the lid may stay open for an hour.")
+    source = "".join(f'def f{i}():\n    """{text}"""\n' for i, text in enumerate((*texts, texts[0])))
+    (tmp_path / "lid.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(pydoc, "_library", lambda: tmp_path)
+    counts: Counter[str] = Counter()
+    found = [item for item in pydoc.documents(counts) if item[0] == "lid"]
+    assert found == [("lid", 0, texts[0]), ("lid", 2, texts[2])]

@@ -127,12 +127,16 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
     assert words == [[token.text for token in tokenizer(text)] for text in texts]
 
 
-def test_splitting_loads_no_torch_and_leaves_it_to_others() -> None:
+@pytest.mark.parametrize(
+    "work",
+    [
+        "from pipelines.segment import read_texts; read_texts(['It (rained).'])",
+        "from labelers.labeler import *; load('paraphrase', dictionary=Resource('a', {'': b'1\\tto-day\\tthis day'}))",
+    ],
+)
+def test_splitting_loads_no_torch_and_leaves_it_to_others(work: str) -> None:
     """A worker that builds a dataset needs none of its memory."""
-    code = (
-        "import sys; from pipelines.segment import read_texts; read_texts(['It (rained).']); "
-        "print('torch' in sys.modules, 'spacy' in sys.modules)"
-    )
+    code = f"import sys; {work}; print('torch' in sys.modules, 'spacy' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.split() == ["False", "True"]
 

@@ -99,30 +99,44 @@ def lay_out(
     laid = table.of(units)
     first = laid.offsets[np.searchsorted(owners, np.arange(count + 1))]  # of each row, in pieces
     position = laid.offsets[:-1] - first[owners]
-    is_token = kinds < 0
     kept = np.minimum(np.diff(first), max_pieces)
     flat = spread(first[:-1], kept)
-    pieces = Ragged.of(kept, laid.values[flat])
-    numbers = np.full(len(units), -1)
-    numbers[is_token] = spread(np.zeros(count, np.int64), tokens.lengths)
     of_piece = np.repeat(np.arange(len(units)), laid.lengths)[flat]
+    pieces, numbers = _fill(Ragged.of(kept, laid.values[flat]), of_piece, kinds < 0, tokens, hidden)
+    return Layout(
+        pieces=pieces,
+        whole=np.diff(first) <= max_pieces,
+        starts=Ragged(tokens.offsets, position[kinds < 0]),
+        ends=(position + laid.lengths)[kinds < 0],
+        turns=Ragged(turns.offsets, position[kinds == _ROLE]),
+        second=position[kinds == _MIDDLE] + 1 if len(sides) > 1 else kept,
+        tokens=numbers,
+    )
+
+
+def _fill(
+    pieces: Ragged, of_piece: IntArray, is_token: BoolArray, tokens: Ragged, hidden: BoolArray | None
+) -> tuple[Ragged, IntArray]:
+    """Mask what is hidden and end each row; return the pieces, and of each the number of its token in the row, or -1.
+
+    Args:
+        pieces: [R] lists, cut; changed in place.
+        of_piece: int64 [M]: the unit of each piece.
+        is_token: bool [U]: the unit is a token.
+        tokens: [R] lists.
+        hidden: bool [N]: tokens whose pieces all become [MASK].
+    """
     if hidden is not None:
-        unseen = np.zeros(len(units), bool)
+        unseen = np.zeros(len(is_token), bool)
         unseen[is_token] = hidden
         pieces.values[unseen[of_piece]] = MASK
+    numbers = np.full(len(is_token), -1)
+    numbers[is_token] = spread(np.zeros(len(tokens), np.int64), tokens.lengths)
     last = pieces.offsets[1:] - 1
     pieces.values[last] = SEP
     of_token = numbers[of_piece]
     of_token[last] = -1
-    return Layout(
-        pieces=pieces,
-        whole=np.diff(first) <= max_pieces,
-        starts=Ragged(tokens.offsets, position[is_token]),
-        ends=(position + laid.lengths)[is_token],
-        turns=Ragged(turns.offsets, position[kinds == _ROLE]),
-        second=position[kinds == _MIDDLE] + 1 if len(sides) > 1 else kept,
-        tokens=of_token,
-    )
+    return pieces, of_token
 
 
 def _units(
