@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from unicodedata import combining, normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -163,9 +164,16 @@ class _IsRoleWord:
 
     def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG002
         """Return bool for each text."""
-        words = {word for name in self.names for word in _WORD.findall(name.casefold())} - _SILENT
+        words = {word for name in self.names for word in _WORD.findall(_folded(name))} - _SILENT
         words |= {f"{word}s" for word in words if len(word) > 1}
-        return np.fromiter((_holds(text.casefold(), words) for text in texts), bool, len(texts))
+        return np.fromiter((_holds(_folded(text), words) for text in texts), bool, len(texts))
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case without accents: "Siân" is spoken to where the role says "Sian"."""
+    if text.isascii():
+        return text.casefold()
+    return "".join(letter for letter in normalize("NFKD", text) if not combining(letter)).casefold()
 
 
 def _holds(text: str, words: set[str]) -> bool:
@@ -262,7 +270,7 @@ def _is_sentence(batch: PassageBatch, words: BoolArray) -> BoolArray:
     ended = (last_final[ends] > last_word[ends]) & (last_final[ends] >= batch.segments)
     at = np.append(np.flatnonzero(words), 0)  # the last place is for segments behind the last word
     first = at[np.searchsorted(at[:-1], batch.segments)]
-    opened = ~batch.vocabulary.property(_is_small)[batch.codes[first]]
+    opened = (first < batch.segment_ends) & ~batch.vocabulary.property(_is_small)[batch.codes[first]]
     result: BoolArray = _or_none(ended, batch) & _or_none(opened, batch)
     return result
 
