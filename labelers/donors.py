@@ -260,10 +260,11 @@ class Donors:
     def _joins(self, places: Places, which: IntArray, copied: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
         """Return where an n-gram of the pool would pass for a part of the sentence.
 
-        An adverb or determiner alone does almost anywhere; words of content do between an article and a noun ("the
-        [old stone] gate"), one of them between two others ("garden [wall] gate"); a phrase that is whole does at the
-        opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a preposition where a noun
-        follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied words follow again.
+        An adverb or determiner alone does almost anywhere, "and" at the opening; words of content do between an article
+        and a noun ("the [old stone] gate"), one of them between two others ("garden [wall] gate"); a phrase that is
+        whole does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a
+        preposition where a noun follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied
+        words follow again.
         """
         parts, codes = self.text.batch.vocabulary.property(part_in_phrase), self.pool.batch.codes
         segments, place = places.segments[which], self.text.ngrams.start[places.units[which]]
@@ -272,7 +273,7 @@ class Donors:
         before = np.where(left < 0, Part.EDGE.value, parts[left])
         head, tail, after = parts[codes[first]], parts[codes[behind - 1]], parts[right]
         one, many = behind - first == 1, behind - first > 1
-        loose = one & _is(head, Part.ADVERB | Part.ARTICLE)
+        loose = one & (_is(head, Part.ADVERB | Part.ARTICLE) | (_is(before, Part.EDGE) & _is(head, Part.LINK)))
         content = ~_is(head | tail | after, Part.GRAMMAR)
         attribute = content & (_is(before, Part.ARTICLE) | (one & ~_is(before, Part.GRAMMAR | Part.EDGE)))
         whole = many & _is(head, Part.OPENS) & ~_is(tail | before, Part.GRAMMAR)

@@ -69,9 +69,11 @@ def _listed(kind: str) -> frozenset[str]:
 
 
 def _stub_size(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
-    """Return the length of each type that may be a word broken off (lower case, no word of grammar), else 0."""
+    """Return the length of each type that may be a word broken off (no word of grammar), else 0."""
     grammar = common_words().union(entries("short"))
-    fits = (min(len(t), 99) if t.isalpha() and t.islower() and t not in grammar else 0 for t in texts)
+    fits = (
+        min(len(t), 99) if t.isalpha() and t[1:] == t[1:].lower() and t.lower() not in grammar else 0 for t in texts
+    )
     return np.fromiter(fits, np.int8, len(texts))
 
 
@@ -163,11 +165,16 @@ def _is_cut(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa:
     return np.fromiter((text != "" and _cut(text) for text in texts), bool, len(texts))
 
 
+def _same_start(stub: str, text: str) -> bool:
+    """Return whether a text goes on as a stub does; the second of two names is another one ("Jo Johnson")."""
+    return text.casefold().startswith(stub.casefold()) and (stub.islower() or text.islower())
+
+
 def _begins(vocabulary: Vocabulary, stubs: IntArray, codes: IntArray) -> BoolArray:
     """Return where a type begins another, longer one, of types with the same first letters."""
     texts = vocabulary.texts
     pairs = zip(stubs.tolist(), codes.tolist(), strict=True)
-    longer = (stub != code and texts[code].casefold().startswith(texts[stub]) for stub, code in pairs)
+    longer = (len(texts[stub]) < len(texts[code]) and _same_start(texts[stub], texts[code]) for stub, code in pairs)
     return np.fromiter(longer, bool, len(stubs))
 
 

@@ -268,9 +268,10 @@ def _is_sentence(batch: PassageBatch, words: BoolArray) -> BoolArray:
     last_word = np.maximum.accumulate(np.where(words, places, -1))
     ends = batch.segment_ends - 1
     ended = (last_final[ends] > last_word[ends]) & (last_final[ends] >= batch.segments)
-    at = np.append(np.flatnonzero(words), 0)  # the last place is for segments behind the last word
-    first = at[np.searchsorted(at[:-1], batch.segments)]
-    opened = (first < batch.segment_ends) & ~batch.vocabulary.property(_is_small)[batch.codes[first]]
+    at = np.append(np.flatnonzero(words), len(words))
+    first = at[np.searchsorted(at, batch.segments)]  # or a word of a later segment
+    small = np.append(batch.vocabulary.property(_is_small)[batch.codes], True)[first]
+    opened = (first < batch.segment_ends) & ~small
     result: BoolArray = _or_none(ended, batch) & _or_none(opened, batch)
     return result
 

@@ -109,6 +109,8 @@ class Part(IntFlag):
     """An adverb or a particle."""
     EDGE = 16
     """No word at all: a segment begins."""
+    LINK = 32
+    """A coordinator or the like: it may open a sentence."""
 
 
 _PARTS_OF_CLASSES = {
@@ -120,6 +122,10 @@ _PARTS_OF_CLASSES = {
     "to": Part.OPENS,
     "of": Part.OPENS,
     "subordinator": Part.OPENS,
+    "coordinator": Part.LINK,
+    "but": Part.LINK,
+    "so": Part.LINK | Part.ADVERB,
+    "filler": Part.LINK,
     "then": Part.ADVERB,
     "degree": Part.ADVERB,
     "time": Part.ADVERB,
