@@ -18,7 +18,8 @@ __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
 REMAIN = 3
 """Words that deletions leave of a segment, at least."""
 
-_TRIES = 4  # n-grams of the pool tried for one place before it gets a repeat
+_TRIES = 8  # n-grams of the pool tried for one place before it gets a repeat
+_COMPOUND = 2  # words of content that pass for a part of a compound behind another one
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
 
 
@@ -261,7 +262,7 @@ class Donors:
         """Return where an n-gram of the pool would pass for a part of the sentence.
 
         An adverb or determiner alone does almost anywhere, "and" at the opening; words of content do between an article
-        and a noun ("the [old stone] gate"), one of them between two others ("garden [wall] gate"); a phrase that is
+        and a noun ("the [old stone] gate"), one or two behind another one ("garden [wall] gate"); a phrase that is
         whole does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a
         preposition where a noun follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied
         words follow again.
@@ -272,10 +273,11 @@ class Donors:
         # what the words are before, at the two ends of, and behind the n-gram
         before = np.where(left < 0, Part.EDGE.value, parts[left])
         head, tail, after = parts[codes[first]], parts[codes[behind - 1]], parts[right]
-        one, many = behind - first == 1, behind - first > 1
+        one, many, few = behind - first == 1, behind - first > 1, behind - first <= _COMPOUND
         loose = one & (_is(head, Part.ADVERB | Part.ARTICLE) | (_is(before, Part.EDGE) & _is(head, Part.LINK)))
-        content = ~_is(head | tail | after, Part.GRAMMAR)
-        attribute = content & (_is(before, Part.ARTICLE) | (one & ~_is(before, Part.GRAMMAR | Part.EDGE)))
+        content = ~_is(head | tail, Part.GRAMMAR)
+        attribute = content & _is(before, Part.ARTICLE) & ~_is(after, Part.GRAMMAR)
+        attribute |= content & few & ~_is(before, Part.GRAMMAR | Part.EDGE)
         whole = many & _is(head, Part.OPENS) & ~_is(tail | before, Part.GRAMMAR)
         bridge = many & _is(head, Part.OPENS | Part.ARTICLE) & _is(tail, Part.OPENS)
         joins: BoolArray = (copied == place) & (loose | attribute | whole | bridge)

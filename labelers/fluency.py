@@ -46,8 +46,9 @@ def _is_cut_or_mark(vocabulary: Vocabulary, text: str) -> bool:
 
 
 def _cut(text: str) -> bool:
-    """Return whether a text ends in a hyphen, as cut words do."""
-    return text[0].isalpha() and text.endswith("-") and not text.endswith("--")
+    """Return whether a text ends in a hyphen, as cut words do, or in a dash and a full stop, as cut sentences do."""
+    hyphen = text.endswith("-") and not text.endswith("--")
+    return text[0].isalpha() and (hyphen or text.endswith(("\u2014.", "\u2013.", "-.")))
 
 
 def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001

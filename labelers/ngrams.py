@@ -134,6 +134,8 @@ _LEXICAL = frozenset({"past", "gone", "base", "third", "number", "time", "say"})
 """Classes of words that are none of grammar."""
 _GENITIVES = frozenset({"'s", "\u2019s"})
 """They end a word that stands before a noun; verbs that look the same are rarer."""
+_OPENERS = frozenset({"like", "unlike", "except", "concerning", "regarding"})
+"""Words that open a phrase as prepositions do, though their class is another one."""
 _PARTICLES = frozenset({"on", "in", "out", "off", "up", "down", "over", "away", "back", "about", "through", "along"})
 
 
@@ -160,10 +162,13 @@ def part_in_phrase(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[
 def _part(text: str) -> Part:
     """Return the part of one word in lower case."""
     name = None if text in _GENITIVES else _classes().get(text)
+    if name is None and text in _OPENERS:
+        return Part.GRAMMAR | Part.OPENS
     if name is None:
         ending = Part.OPENS if text.endswith("ing") else Part.ADVERB if text.endswith("ly") else Part(0)
         return ending if text.isalpha() and len(text) > _SHORTEST_STEM else Part(0)
     part = _PARTS_OF_CLASSES.get(name, Part(0)) | (Part.ADVERB if text in _PARTICLES else Part(0))
+    part |= Part.OPENS if text in _OPENERS else Part(0)
     return part if name in _LEXICAL else part | Part.GRAMMAR
 
 
