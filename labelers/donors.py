@@ -19,7 +19,7 @@ REMAIN = 3
 """Words that deletions leave of a segment, at least."""
 
 _TRIES = 8  # n-grams of the pool tried for one place before it gets a repeat
-_COMPOUND = 2  # words of content that pass for a part of a compound behind another one
+_COMPOUND = 4  # tokens of content that pass for a part of a compound behind another one
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
 
 
@@ -262,10 +262,10 @@ class Donors:
         """Return where an n-gram of the pool would pass for a part of the sentence.
 
         An adverb or determiner alone does almost anywhere, "and" at the opening; words of content do between an article
-        and a noun ("the [old stone] gate"), one or two behind another one ("garden [wall] gate"); a phrase that is
-        whole does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a
-        preposition where a noun follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied
-        words follow again.
+        and a noun ("the [old stone] gate"), a few behind another one ("garden [wall] gate"); a phrase that is whole
+        does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a preposition
+        or "and" where a noun follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied words
+        follow again.
         """
         parts, codes = self.text.batch.vocabulary.property(part_in_phrase), self.pool.batch.codes
         segments, place = places.segments[which], self.text.ngrams.start[places.units[which]]
@@ -280,6 +280,7 @@ class Donors:
         attribute |= content & few & ~_is(before, Part.GRAMMAR | Part.EDGE)
         whole = many & _is(head, Part.OPENS) & ~_is(tail | before, Part.GRAMMAR)
         bridge = many & _is(head, Part.OPENS | Part.ARTICLE) & _is(tail, Part.OPENS)
+        bridge |= many & ~_is(head, Part.GRAMMAR) & _is(tail, Part.LINK)
         joins: BoolArray = (copied == place) & (loose | attribute | whole | bridge)
         return joins
 
