@@ -262,18 +262,28 @@ def _is_sentence(batch: PassageBatch, words: BoolArray) -> BoolArray:
     Behind the last word stands a final mark, and the first word has no small letter first: what a speaker goes on with
     after an interruption is half a sentence. Rows in which no segment is marked so are spared either rule.
     """
-    final = batch.vocabulary.property(is_sentence_final)[batch.codes]
-    places = np.arange(len(final))
-    last_final = np.maximum.accumulate(np.where(final, places, -1))
-    last_word = np.maximum.accumulate(np.where(words, places, -1))
-    ends = batch.segment_ends - 1
-    ended = (last_final[ends] > last_word[ends]) & (last_final[ends] >= batch.segments)
-    at = np.append(np.flatnonzero(words), len(words))
+    ends, n = batch.segment_ends, len(words)
+    finals = np.flatnonzero(batch.vocabulary.property(is_sentence_final)[batch.codes])
+    final, last = _last_before(finals, ends), _last_before(np.flatnonzero(words), ends)
+    ended = (final > last) & (final >= batch.segments)
+    at = np.append(np.flatnonzero(words), n)
     first = at[np.searchsorted(at, batch.segments)]  # or a word of a later segment
-    small = np.append(batch.vocabulary.property(_is_small)[batch.codes], True)[first]
-    opened = (first < batch.segment_ends) & ~small
+    small = batch.vocabulary.property(_is_small)[batch.codes[np.minimum(first, n - 1)]]
+    opened = (first < ends) & ~small
     result: BoolArray = _or_none(ended, batch) & _or_none(opened, batch)
     return result
+
+
+def _last_before(places: IntArray, ends: IntArray) -> IntArray:
+    """Return the last of the rising places before each end, -1 where there is none.
+
+    Example:
+        >>> _last_before(np.array([2, 5]), np.array([1, 5, 6])).tolist()
+        [-1, 2, 5]
+    """
+    padded = np.append(-1, places)
+    last: IntArray = padded[np.searchsorted(places, ends)]
+    return last
 
 
 def _or_none(marked: BoolArray, batch: PassageBatch) -> BoolArray:
