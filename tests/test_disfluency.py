@@ -472,6 +472,7 @@ def test_a_new_beginning_without_a_mark_is_recognised_in_speech(text: str) -> No
         "So do we the people of this village",
         "Could it be that they have left the house",
         "They said it and we all know it well",
+        "Oh my , I am so sorry for all that",
     ],
 )
 def test_odd_neighbours_of_fluent_speech_are_left_alone(text: str) -> None:
