@@ -62,6 +62,7 @@ class Disfluency(Labeler):
     max_ngram: int = 6
     interregnum: float = 0.18  # of the repairs counted for the conversational profile
 
+    version: ClassVar[int] = 2
     paper: ClassVar[str] = "S. Wang et al. 2020 [125]"
     reasons: ClassVar[tuple[str, ...]] = ("too_short", "already_disfluent", "no_place", "conflict")
     edits: ClassVar[bool] = True

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.fluency import disfluent_segments, is_hesitation
 from labelers.labeler import Avoid
-from labelers.ngrams import Case, Form, Ngrams, casefold
+from labelers.ngrams import Case, Form, Ngrams, Part, casefold, part_in_phrase
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
@@ -18,7 +18,8 @@ __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
 REMAIN = 3
 """Words that deletions leave of a segment, at least."""
 
-_TRIES = 4  # n-grams of the pool tried for one place before it gets a repeat
+_TRIES = 8  # n-grams of the pool tried for one place before it gets a repeat
+_COMPOUND = 4  # tokens of content that pass for a part of a compound behind another one
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
 
 
@@ -202,6 +203,7 @@ class Donors:
             first, behind = pool.start[units], pool.end[np.maximum(last, units)]
             fits = (last >= units) & self._is_foreign(places.segments[todo], first, behind)
             fits &= ~self._echoes(places, todo, copied[todo], first, behind)
+            fits &= ~self._joins(places, todo, copied[todo], first, behind)
             start[todo[fits]], end[todo[fits]] = first[fits], behind[fits]
         return start, end
 
@@ -255,6 +257,38 @@ class Donors:
             echo |= _repeats(keys, period)
         result: BoolArray = echo
         return result
+
+    def _joins(self, places: Places, which: IntArray, copied: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
+        """Return where an n-gram of the pool would pass for a part of the sentence.
+
+        An adverb or determiner alone does almost anywhere, "and" at the opening; words of content do between an article
+        and a noun ("the [old stone] gate"), a few behind another one ("garden [wall] gate"); a phrase that is whole
+        does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a preposition
+        or "and" where a noun follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied words
+        follow again.
+        """
+        parts, codes = self.text.batch.vocabulary.property(part_in_phrase), self.pool.batch.codes
+        segments, place = places.segments[which], self.text.ngrams.start[places.units[which]]
+        left, right = self.text.near(copied, -1, segments), self.text.near(place, 0, segments)
+        # what the words are before, at the two ends of, and behind the n-gram
+        before = np.where(left < 0, Part.EDGE.value, parts[left])
+        head, tail, after = parts[codes[first]], parts[codes[behind - 1]], parts[right]
+        one, many, few = behind - first == 1, behind - first > 1, behind - first <= _COMPOUND
+        loose = one & (_is(head, Part.ADVERB | Part.ARTICLE) | (_is(before, Part.EDGE) & _is(head, Part.LINK)))
+        content = ~_is(head | tail, Part.GRAMMAR)
+        attribute = content & _is(before, Part.ARTICLE) & ~_is(after, Part.GRAMMAR)
+        attribute |= content & few & ~_is(before, Part.GRAMMAR | Part.EDGE)
+        whole = many & _is(head, Part.OPENS) & ~_is(tail | before, Part.GRAMMAR)
+        bridge = many & _is(head, Part.OPENS | Part.ARTICLE) & _is(tail, Part.OPENS)
+        bridge |= many & ~_is(head, Part.GRAMMAR) & _is(tail, Part.LINK)
+        joins: BoolArray = (copied == place) & (loose | attribute | whole | bridge)
+        return joins
+
+
+def _is(parts: npt.NDArray[np.uint8], asked: Part) -> BoolArray:
+    """Return where a word is one of the parts asked for."""
+    result: BoolArray = (parts & asked.value) > 0
+    return result
 
 
 def _repeats(keys: IntArray, period: int) -> BoolArray:

@@ -143,8 +143,9 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     """Return bool [B]: an exchange would repeat a word of the passage, or what it takes away is still to be read.
 
     That is so if a telling word that only one of the two names has stands elsewhere in the row, if the rival begins or
-    ends with the word before or behind it, or if one of the names is a part of the other. All but the second hold for
-    both directions of a pair alike. A rival of -1 is none, and not blocked.
+    ends with the word before or behind it, if one of the names is a part of the other, or if one of them is a single
+    word that another one grades ("more often", not "more from time to time"). All but the second hold for both
+    directions of a pair alike. A rival of -1 is none, and not blocked.
     """
     names, checked = bundles.names, np.flatnonzero(rival >= 0)
     pairs, pair_of = _distinct(bundles.name[checked], rival[checked])
@@ -157,7 +158,7 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     word = _concat([item.words for item in found])[place]
     own = _concat([item.own for item in found])[place]
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
-    return hit | _repeats(bundles, rival)
+    return hit | _repeats(bundles, rival) | _graded(bundles, rival)
 
 
 def _offsets(lengths: list[int]) -> IntArray:
@@ -194,6 +195,45 @@ def _repeats(bundles: Bundles, rival: IntArray) -> BoolArray:
     same |= (after == mentions.end) & (batch.rows[after] == row) & (bundles.names.words_at(batch, after) == closing)
     repeats: BoolArray = np.bincount(bundles.of[chosen[same]], minlength=len(rival)) > 0
     return repeats
+
+
+_GRADES = frozenset(
+    {
+        "more",
+        "most",
+        "less",
+        "least",
+        "very",
+        "so",
+        "too",
+        "as",
+        "how",
+        "quite",
+        "rather",
+        "really",
+        "extremely",
+        "even",
+    }
+)
+"""Words that make more or less of the one behind them."""
+
+
+def _grades(_: Vocabulary, texts: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """Tell of each type whether it may grade the word behind it."""
+    return np.array([text.lower() in _GRADES for text in texts], bool)
+
+
+def _graded(bundles: Bundles, rival: IntArray) -> BoolArray:
+    """Return bool [B]: one of the two names is a single word and the other is not, behind a word that grades it."""
+    mentions, sizes = bundles.mentions, bundles.names.sizes
+    chosen = np.flatnonzero(rival[bundles.of] >= 0)
+    new, old = rival[bundles.of[chosen]], mentions.name[chosen]
+    before = np.maximum(mentions.start[chosen] - 1, 0)
+    batch = bundles.batch
+    near = (mentions.start[chosen] > 0) & (batch.token_segments[before] == batch.token_segments[mentions.start[chosen]])
+    near &= batch.vocabulary.property(_grades)[batch.codes[before]] & ((sizes[new] == 1) != (sizes[old] == 1))
+    graded: BoolArray = np.bincount(bundles.of[chosen[near]], minlength=len(rival)) > 0
+    return graded
 
 
 def foreign_names(

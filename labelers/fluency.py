@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.forms import rows_of
-from labelers.ngrams import casefold
+from labelers.ngrams import casefold, common_words
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.restarts import is_spoken, restarts
 from labelers.words import is_word
 
-__all__ = ["disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
+__all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
 
-_STUB = 3  # letters of the longest broken-off word that is told by its repair alone ("pro problem")
+_STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
 _LETTER = 21  # bits of a code point
 
 
@@ -41,9 +42,13 @@ def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
 
 def _is_cut_or_mark(vocabulary: Vocabulary, text: str) -> bool:
     """Return whether a text that is not all letters and digits is a cut word or a transcriber's mark."""
-    if text[0].isalpha() and text.endswith("-") and not text.endswith("--"):
-        return True
-    return any(map(str.isalpha, text)) and not is_word(vocabulary, [text])[0]
+    return _cut(text) or (any(map(str.isalpha, text)) and not is_word(vocabulary, [text])[0])
+
+
+def _cut(text: str) -> bool:
+    """Return whether a text ends in a hyphen, as cut words do, or in a dash and a full stop, as cut sentences do."""
+    hyphen = text.endswith("-") and not text.endswith("--")
+    return text[0].isalpha() and (hyphen or text.endswith(("\u2014.", "\u2013.", "-.")))
 
 
 def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
@@ -58,15 +63,38 @@ def _head(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int64]
     return np.array([(a << 2 * _LETTER) + (b << _LETTER) + c for a, b, c in heads], np.int64)
 
 
+@cache
+def _listed(kind: str) -> frozenset[str]:
+    """Return the words of one kind of entry that holds several."""
+    return frozenset(word for text in entries(kind) for word in text.split())
+
+
 def _stub_size(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
-    """Return the length of each type that may be a word broken off (short, lower case, no word we know), else 0."""
-    known = entries("short")
-    fits = (len(t) if len(t) <= _STUB and t.isalpha() and t.islower() and t not in known else 0 for t in texts)
+    """Return the length of each type that may be a word broken off (no word of grammar), else 0."""
+    grammar = common_words().union(entries("short"))
+    fits = (
+        min(len(t), 99) if t.isalpha() and t[1:] == t[1:].lower() and t.lower() not in grammar else 0 for t in texts
+    )
     return np.fromiter(fits, np.int8, len(texts))
 
 
+def _is_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return where a form is no word we know: of one to three small letters, or a capital and a small letter."""
+    return np.fromiter(map(_unknown, texts), bool, len(texts))
+
+
+def _unknown(text: str) -> bool:
+    """Return whether one form is no word we know."""
+    if len(text) > _STUB or not text.isalpha():
+        return text.lower() in _listed("cut")
+    if text.islower():
+        return text not in entries("short") and text not in _listed("known")
+    capital = 1 < len(text) < _STUB and text.isascii() and text.istitle()
+    return (capital and text not in _listed("name")) or text.lower() in _listed("cut")
+
+
 def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArray) -> BoolArray:
-    """Return bool [S]: segments that hold a hesitation, or one to three words that follow themselves at once.
+    """Return bool [S]: segments that hold a hesitation, a repeat of one to three words, or a new beginning.
 
     Args:
         batch: P passages.
@@ -80,6 +108,7 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     found[batch.token_segments[hesitation]] = True
     for hits in (_repeats(batch, words, keys, segments), _stubs(batch, words), _markers(batch, words, keys)):
         found[segments[hits]] = True
+    found[batch.token_segments[restarts(batch, batch.vocabulary.property(casefold))]] = True
     return found
 
 
@@ -87,7 +116,7 @@ def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: Int
     """Return indices into words at which one, two or three words begin that follow again at once."""
     single, double, triple = (_again(keys, segments, period) for period in (1, 2, 3))
     twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words[single]]]
-    spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words[single]]]
+    spoken = is_spoken(batch)[batch.rows[words[single]]]
     excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
     thrice = np.isin(single + 1, single) | np.isin(single - 1, single)  # "no no no" has no first copy
     return np.concatenate([single[~excepted | thrice], double, triple])
@@ -105,25 +134,49 @@ def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
 
 
 def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
-    """Return indices into words at which a broken-off word stands before the word that it begins.
+    """Return indices into words at which a broken-off word stands.
 
-    In speech an unknown form of one or two letters is one whatever follows.
+    It stands before the word that it begins; in speech an unknown form is one whatever follows.
     """
-    codes = batch.codes[words]
-    size = batch.vocabulary.property(_stub_size)[codes]
-    at = np.flatnonzero(size[:-1]) if len(words) else words
-    size = size[at].astype(np.int64)
+    codes, value = batch.codes[words], batch.vocabulary.property
+    spoken = is_spoken(batch)[batch.rows[words]]
+    unknown = value(_is_unknown)[codes]
+    size = value(_stub_size)[codes].astype(np.int64)
+    at = np.flatnonzero((size[:-1] > 0) & (spoken | unknown)[:-1]) if len(words) else words
+    shift = (_STUB - np.minimum(size[at], _STUB)) * _LETTER
+    heads = value(_head)
+    at = at[(heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)]
     between = words[at + 1] - words[at] - 1
     hyphen = batch.codes[np.minimum(words[at] + 1, len(batch.codes) - 1)] == batch.vocabulary.find("-")
-    near = (between == 0) | ((between == 1) & hyphen & (size == 1))
-    heads = batch.vocabulary.property(_head)
-    shift = (_STUB - size) * _LETTER
-    same = (heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)
+    near = (between == 0) | ((between == 1) & hyphen & (size[at] == 1))
     together = batch.token_segments[words[at]] == batch.token_segments[words[at + 1]]
-    spoken = (np.diff(batch.turn_offsets) > 0)[batch.rows[words[at]]]
-    lone = spoken & (size < _STUB)
-    stubs: IntArray = at[near & together & (same | lone)]
-    return stubs
+    begun = at[near & together & _begins(batch.vocabulary, codes[at], codes[at + 1])]
+    return np.concatenate([begun, np.flatnonzero(spoken & unknown)])
+
+
+def broken_words(batch: PassageBatch, word: BoolArray) -> IntArray:
+    """Return the positions of words that were broken off, of the words bool [N]: "th-", "pro" before "problem"."""
+    words = np.flatnonzero(word)
+    cut = batch.vocabulary.property(_is_cut)[batch.codes[words]]
+    return np.concatenate([words[cut], words[_stubs(batch, words)]])
+
+
+def _is_cut(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return where a form is a cut word."""
+    return np.fromiter((text != "" and _cut(text) for text in texts), bool, len(texts))
+
+
+def _same_start(stub: str, text: str) -> bool:
+    """Return whether a text goes on as a stub does; the second of two names is another one ("Jo Johnson")."""
+    return text.casefold().startswith(stub.casefold()) and (stub.islower() or text.islower())
+
+
+def _begins(vocabulary: Vocabulary, stubs: IntArray, codes: IntArray) -> BoolArray:
+    """Return where a type begins another, longer one, of types with the same first letters."""
+    texts = vocabulary.texts
+    pairs = zip(stubs.tolist(), codes.tolist(), strict=True)
+    longer = (len(texts[stub]) < len(texts[code]) and _same_start(texts[stub], texts[code]) for stub, code in pairs)
+    return np.fromiter(longer, bool, len(stubs))
 
 
 def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from unicodedata import combining, normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,11 @@ import pyarrow as pa
 
 from labelers.draws import Draws
 from labelers.edits import Edits, View
+from labelers.fluency import broken_words
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 from labelers.task import Task
-from labelers.words import is_word, transcript_marks
+from labelers.words import is_one_word, is_sentence_final, is_word, leans, transcript_marks
 
 __all__ = ["Masking"]
 
@@ -43,6 +45,7 @@ class Masking(Labeler):
     rate: float = 0.15  # Devlin et al. 2019, section 3.1
     role_rate: float = 0.2
 
+    version: ClassVar[int] = 2
     paper: ClassVar[str] = "T. Wang et al. 2020 [126]"
     reasons: ClassVar[tuple[str, ...]] = ("no_words",)
     needs_classes: ClassVar[tuple[str, ...]] = ("roles",)
@@ -105,8 +108,11 @@ class Masking(Labeler):
     ) -> Proposal:
         """Abstain from rows without a word; there are no edits."""
         words = batch.vocabulary.property(is_word)[batch.codes] & ~transcript_marks(batch)
-        some = np.bincount(batch.rows[words], minlength=len(batch)) > 0
-        return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state={"words": words})
+        whole = words & batch.vocabulary.property(is_one_word)[batch.codes]
+        whole[broken_words(batch, words)] = False
+        some = np.bincount(batch.rows[whole], minlength=len(batch)) > 0
+        state = {"words": words, "whole": whole, "leans": leans(batch, words)}
+        return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state=state)
 
     def label(
         self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
@@ -115,12 +121,14 @@ class Masking(Labeler):
         rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
         words = proposal.state["words"]
         kept = view.origin >= 0
-        never = view.touched | ~(words[view.origin] & kept)
+        never = view.touched | ~(proposal.state["whole"][view.origin] & kept)
+        draw = _draw_bytes(batch, draws, view)
+        draw, never = _as_written(draw, never, _leaning(proposal.state["leans"], view))
         role = self._role_targets(batch, corpus, draws, turn_rows)
         hidden = _with_neighbours(role >= 0, turn_rows)
         tokens, turns = rows[view.rows], rows[turn_rows]
         columns = {
-            "draw": _lists(_draw_bytes(batch, draws, view), view.offsets, tokens),
+            "draw": _lists(draw, view.offsets, tokens),
             "never": _lists(never, view.offsets, tokens),
             "role": _lists(role, batch.turn_offsets, turns),
             "role_hidden": _lists(hidden, batch.turn_offsets, turns),
@@ -156,9 +164,16 @@ class _IsRoleWord:
 
     def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG002
         """Return bool for each text."""
-        words = {word for name in self.names for word in _WORD.findall(name.casefold())} - _SILENT
+        words = {word for name in self.names for word in _WORD.findall(_folded(name))} - _SILENT
         words |= {f"{word}s" for word in words if len(word) > 1}
-        return np.fromiter((_holds(text.casefold(), words) for text in texts), bool, len(texts))
+        return np.fromiter((_holds(_folded(text), words) for text in texts), bool, len(texts))
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case without accents: "Siân" is spoken to where the role says "Sian"."""
+    if text.isascii():
+        return text.casefold()
+    return "".join(letter for letter in normalize("NFKD", text) if not combining(letter)).casefold()
 
 
 def _holds(text: str, words: set[str]) -> bool:
@@ -181,6 +196,30 @@ def _draw_bytes(batch: PassageBatch, draws: Draws, view: View) -> npt.NDArray[np
     data = draws.bits("word", np.repeat(batch.keys, blocks), number).astype("<u8").view(np.uint8)
     result: npt.NDArray[np.uint8] = data[np.arange(len(view.codes)) + np.repeat(8 * first - view.offsets[:-1], lengths)]
     return result
+
+
+def _leaning(leans: BoolArray, view: View) -> BoolArray:
+    """Return bool [M]: tokens that lean on the one before them in the view as they do in the source."""
+    leaning = np.zeros(len(view.codes), bool)
+    leaning[1:] = (view.origin[1:] >= 0) & leans[view.origin[1:]] & (view.origin[1:] == view.origin[:-1] + 1)
+    return leaning
+
+
+def _as_written(
+    draw: npt.NDArray[np.uint8], never: BoolArray, leaning: BoolArray
+) -> tuple[npt.NDArray[np.uint8], BoolArray]:
+    """Give all tokens of a written word the draw of its first one; if one of them may not be hidden, none may.
+
+    Example:
+        >>> never, leaning = np.array([False, False, True]), np.array([False, True, False])
+        >>> [part.tolist() for part in _as_written(np.array([7, 200, 90], np.uint8), never, leaning)]
+        [[7, 7, 90], [False, False, True]]
+    """
+    first = np.flatnonzero(~leaning)
+    if not len(first):
+        return draw, never
+    size = np.diff(np.append(first, len(draw)))
+    return np.repeat(draw[first], size), np.repeat(np.logical_or.reduceat(never, first), size)
 
 
 def _with_neighbours(targets: BoolArray, turn_rows: IntArray) -> BoolArray:
@@ -211,10 +250,53 @@ def _segments(batch: PassageBatch, draws: Draws, words: BoolArray) -> tuple[IntA
     """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
     enough = np.bincount(batch.token_segments[words], minlength=len(batch.segments)) >= _MIN_WORDS
     many = np.diff(batch.segment_offsets) >= _MIN_SEGMENTS
-    able = np.flatnonzero(enough & many[batch.segment_rows])
+    able = np.flatnonzero(enough & _is_sentence(batch, words) & many[batch.segment_rows])
     count = np.bincount(batch.segment_rows[able], minlength=len(batch))
     chosen = np.cumsum(count) - count + draws.integers("segment", batch.keys, count)
     return np.append(able, 0)[np.where(count > 0, chosen, -1)], count > 0
+
+
+def _is_sentence(batch: PassageBatch, words: BoolArray) -> BoolArray:
+    """Return bool [S]: segments that begin and end as sentences do.
+
+    Behind the last word stands a final mark, and the first word has no small letter first: what a speaker goes on with
+    after an interruption is half a sentence. Rows in which no segment is marked so are spared either rule.
+    """
+    ends, n = batch.segment_ends, len(words)
+    finals = np.flatnonzero(batch.vocabulary.property(is_sentence_final)[batch.codes])
+    final, last = _last_before(finals, ends), _last_before(np.flatnonzero(words), ends)
+    ended = (final > last) & (final >= batch.segments)
+    at = np.append(np.flatnonzero(words), n)
+    first = at[np.searchsorted(at, batch.segments)]  # or a word of a later segment
+    small = batch.vocabulary.property(_is_small)[batch.codes[np.minimum(first, n - 1)]]
+    opened = (first < ends) & ~small
+    result: BoolArray = _or_none(ended, batch) & _or_none(opened, batch)
+    return result
+
+
+def _last_before(places: IntArray, ends: IntArray) -> IntArray:
+    """Return the last of the rising places before each end, -1 where there is none.
+
+    Example:
+        >>> _last_before(np.array([2, 5]), np.array([1, 5, 6])).tolist()
+        [-1, 2, 5]
+    """
+    padded = np.append(-1, places)
+    last: IntArray = padded[np.searchsorted(places, ends)]
+    return last
+
+
+def _or_none(marked: BoolArray, batch: PassageBatch) -> BoolArray:
+    """Return bool [S]: marked segments, and all those of rows that have none."""
+    some = np.bincount(batch.segment_rows[marked], minlength=len(batch)) > 0
+    result: BoolArray = marked | ~some[batch.segment_rows]
+    return result
+
+
+def _is_small(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return where the first letter of a form is a small one: not in "'Tis" or "3D"."""
+    firsts = (next((letter for letter in text if letter.isalnum()), "") for text in texts)
+    return np.fromiter((first.islower() for first in firsts), bool, len(texts))
 
 
 def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Array:

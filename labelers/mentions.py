@@ -100,6 +100,8 @@ class Names:
         """int64 [n]: the type of each name's concept."""
         self.words = [tokenise(name) for name in self.texts]
         """n tuples of tokens."""
+        self.sizes = np.array([len(words) for words in self.words], np.int64)
+        """int64 [n]: tokens of each name."""
         self.exact = np.array([name != name.lower() for name in self.texts], bool)
         """bool [n]: found only as it is written."""
         self.titled = self.exact | np.array([group.titled for group in groups], bool)[self.groups]

@@ -16,17 +16,25 @@ import numpy.typing as npt
 
 from labelers.forms import rows_of
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
-from labelers.words import is_word, transcript_marks
+from labelers.words import is_clitic, is_word, transcript_marks
 
-__all__ = ["Case", "Form", "Ngrams", "casefold", "common_words", "form_flags", "ranges", "upper_first"]
+__all__ = [
+    "Case",
+    "Form",
+    "Ngrams",
+    "Part",
+    "casefold",
+    "common_words",
+    "form_flags",
+    "part_in_phrase",
+    "ranges",
+    "upper_first",
+]
 
 _LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "$", "£", "€", "#", "+", "="})
 _HYPHENS = frozenset(
     {"-", "\u2010", "\u2011", "/"}
 )  # as a token they join what stands around them, whatever the spaces
-_APOSTROPHES = ("'", "\u2019")
-_NEGATIONS = frozenset(f"n{mark}t" for mark in _APOSTROPHES)
-_CLITIC = 3  # characters of the longest word that begins with an apostrophe and leans on the one before it ("'ll")
 
 
 class Form(IntFlag):
@@ -61,7 +69,7 @@ def _form(text: str) -> Form:
     if text.islower() and text.isalpha():  # most types
         return _PLAIN
     if any(map(str.isalnum, text)):
-        if _is_clitic(text):
+        if is_clitic(text):
             return Form.LEFT
         return Form.CAPS if text.isupper() and sum(map(str.isalpha, text)) > 1 else _PLAIN
     if text in _HYPHENS:
@@ -70,11 +78,6 @@ def _form(text: str) -> Form:
 
 
 _PLAIN, _JOINS, _PARTS = Form(0), Form.LEFT | Form.RIGHT, Form.STOP | Form.BAR
-
-
-def _is_clitic(text: str) -> bool:
-    """Return whether a word leans on the one before it: "'s", "n't"."""
-    return 1 < len(text) <= _CLITIC and (text[0] in _APOSTROPHES or text in _NEGATIONS)
 
 
 def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
@@ -91,6 +94,85 @@ def upper_first(text: str) -> str:
 def common_words() -> frozenset[str]:
     """Return words that are no names, whatever their case: those of the package's word classes."""
     return frozenset(word for row in rows_of("word_classes.tsv") for word in row[1].split())
+
+
+class Part(IntFlag):
+    """What the form of a word tells of its part in a phrase."""
+
+    GRAMMAR = 1
+    """A word of grammar: it does not end a phrase, unless it is a pronoun."""
+    ARTICLE = 2
+    """An article, a possessive or the like: a noun is to follow."""
+    OPENS = 4
+    """It opens a phrase that may be added to a sentence: a preposition, "to", a subordinator or an -ing form."""
+    ADVERB = 8
+    """An adverb or a particle."""
+    EDGE = 16
+    """No word at all: a segment begins."""
+    LINK = 32
+    """A coordinator or the like: it may open a sentence."""
+
+
+_PARTS_OF_CLASSES = {
+    "article": Part.ARTICLE,
+    "possessive": Part.ARTICLE,
+    "this": Part.ARTICLE,
+    "quantity": Part.ARTICLE,
+    "preposition": Part.OPENS,
+    "to": Part.OPENS,
+    "of": Part.OPENS,
+    "subordinator": Part.OPENS,
+    "coordinator": Part.LINK,
+    "but": Part.LINK,
+    "so": Part.LINK | Part.ADVERB,
+    "filler": Part.LINK,
+    "then": Part.ADVERB,
+    "degree": Part.ADVERB,
+    "time": Part.ADVERB,
+}
+_LEXICAL = frozenset({"past", "gone", "base", "third", "number", "time", "say"})
+"""Classes of words that are none of grammar."""
+_GENITIVES = frozenset({"'s", "\u2019s"})
+"""They end a word that stands before a noun; verbs that look the same are rarer."""
+_OPENERS = frozenset({"like", "unlike", "except", "concerning", "regarding"})
+"""Words that open a phrase as prepositions do, though their class is another one."""
+_PARTICLES = frozenset({"on", "in", "out", "off", "up", "down", "over", "away", "back", "about", "through", "along"})
+
+
+@cache
+def _classes() -> dict[str, str]:
+    """Return the class of each word of the package's word classes; the first line that holds it counts."""
+    classes: dict[str, str] = {}
+    for name, words in rows_of("word_classes.tsv"):
+        for word in words.split():
+            classes.setdefault(word, name)
+    return classes
+
+
+def part_in_phrase(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
+    """Return the `Part` of each type, whatever its case.
+
+    Example:
+        >>> [Part(int(part)).name for part in part_in_phrase(Vocabulary(), ["The", "with", "gate", "slowly", "On"])]
+        ['GRAMMAR|ARTICLE', 'GRAMMAR|OPENS', None, 'ADVERB', 'GRAMMAR|OPENS|ADVERB']
+    """
+    return np.array([_part(text.casefold()) for text in texts], np.uint8)
+
+
+def _part(text: str) -> Part:
+    """Return the part of one word in lower case."""
+    name = None if text in _GENITIVES else _classes().get(text)
+    if name is None and text in _OPENERS:
+        return Part.GRAMMAR | Part.OPENS
+    if name is None:
+        ending = Part.OPENS if text.endswith("ing") else Part.ADVERB if text.endswith("ly") else Part(0)
+        return ending if text.isalpha() and len(text) > _SHORTEST_STEM else Part(0)
+    part = _PARTS_OF_CLASSES.get(name, Part(0)) | (Part.ADVERB if text in _PARTICLES else Part(0))
+    part |= Part.OPENS if text in _OPENERS else Part(0)
+    return part if name in _LEXICAL else part | Part.GRAMMAR
+
+
+_SHORTEST_STEM = 4  # "king", "only"
 
 
 def ranges(start: IntArray, length: IntArray) -> IntArray:

@@ -52,7 +52,7 @@ class Paraphrase(Labeler):
     max_concepts: int = 8
     """No more concepts than this are looked at in a passage."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     paper: ClassVar[str] = "Watanabe et al. 2019 [130]"
     reasons: ClassVar[tuple[str, ...]] = ("no_mention", "conflict")
     edits: ClassVar[bool] = True

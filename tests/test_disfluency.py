@@ -435,6 +435,91 @@ def test_unknown_forms_of_one_or_two_letters_are_cut_words_in_speech(cut: str) -
     assert _disfluent(text, spoken=True) == [True]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I think the we should close the gate now",
+        "It has a the old handle on the lid",
+        "So my we had a boat in those days",
+        "By now we all know what our",
+        "It is only one of the , I would say",
+        "It should not be have any harm for them",
+        "But they we have to go there today",
+        "I would is there any more soup today",
+        "They 're the old ones we 'll I know them",
+        "You are gon na it is a long way",
+        "So we can we ca n't open it now",
+        "That it yeah it works well with us",
+        "It works across a quite a broad range",
+        "When they left they had — there was some concern",
+        "But - we went back to the harbour",
+    ],
+)
+def test_a_new_beginning_without_a_mark_is_recognised_in_speech(text: str) -> None:
+    """Neighbours that no sentence holds, a determiner before its end, a pronoun on both sides of its verb."""
+    assert _disfluent(text, spoken=True) == [True]
+    assert _disfluent(text, spoken=False) == [False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Are they the people who you told me of",
+        "You and I are in the HE sector as well",
+        "The more we look the more we see of it",
+        "I would like the in - the - round view",
+        "What we can do is to wait for them",
+        "So do we the people of this village",
+        "Could it be that they have left the house",
+        "They said it and we all know it well",
+        "Oh my , I am so sorry for all that",
+    ],
+)
+def test_odd_neighbours_of_fluent_speech_are_left_alone(text: str) -> None:
+    """Questions, relative clauses, capitals and hyphens bring the same words together."""
+    assert _disfluent(text, spoken=True) == [False]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Do you use that for your mai ?", True),
+        ("The cat sat by the old fir tree", False),
+        ("Ri what do you have to press now", True),
+        ("Ed what do you have to press now", False),
+        ("Wha we need is a much longer rope", True),
+        ("I shall telephon telephone the shop tomorrow", True),
+        ("Jus just with ten of these new lamps", True),
+        ("That was dealt with within a day or two", False),
+        ("I met Jo Johnson at the harbour wall", False),
+        ("Now I think that the gate is\u2014.", True),
+    ],
+)
+def test_broken_off_words_are_recognised_in_speech(text: str, *, expected: bool) -> None:
+    """Short forms that are no words, the beginning of a common or of the next word, a dash before the full stop."""
+    assert _disfluent(text, spoken=True) == [expected]
+
+
+def test_an_insertion_is_no_part_of_the_sentence() -> None:
+    """No lone adverb or determiner, nothing that fits between article and noun, no whole phrase behind a verb."""
+    vocabulary = Vocabulary()
+    batch = passages(["The porter carried our trunk to the station before breakfast ."] * 6_000, vocabulary)
+    result = apply(batch, corpus(vocabulary, ["Slowly some old miners walked through every dark tunnel of the hill ."]))
+    edits, found = result.proposal.edits, set()
+    for e in range(len(edits)):
+        written = slice(*edits.write_offsets[e : e + 2])
+        new = (edits.copies[written] < 0) & (edits.origin[written] < 0)
+        if new.any() and edits.start[e] - batch.offsets[edits.rows[e]] > 0:
+            said = " ".join(vocabulary.texts[code].lower() for code in edits.codes[written][new])
+            found.add((vocabulary.texts[batch.codes[edits.start[e] - 1]], said))
+    assert ("to", "miners walked through every") in found
+    assert ("carried", "some old miners walked") in found
+    assert not {said for _, said in found} & {"slowly", "some", "every", "through every dark tunnel of"}
+    assert ("our", "old miners") not in found
+    assert ("carried", "dark tunnel") not in found
+    assert ("carried", "through every dark tunnel") not in found
+
+
 def test_disfluent_sentences_of_the_pool_are_not_inserted() -> None:
     """What is inserted was fluent where it stood."""
     vocabulary = Vocabulary()

@@ -1,6 +1,7 @@
 """Mask orchestration: what each task hides, and that nothing hidden can be read."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,69 @@ def test_brackets_of_two_rows_make_no_mark() -> None:
     assert [row["never"] for row in label(passages(["so [ we", "left ] now"]))] == [[False, True, False]] * 1 + [
         [False, True, False]
     ]
+
+
+def test_a_written_word_has_one_draw() -> None:
+    """A clitic and the word that it leans on are hidden together, and so is all that no space parts."""
+    (row,) = label(passages(["They do n't know that we should n't 've left"]))
+    for first, last in ((1, 2), (6, 8)):
+        assert len(set(row["draw"][first : last + 1])) == 1
+    assert len(set(row["draw"])) == 7
+    batch = passages(["You are gon na stay here"])
+    spaces = batch.spaces.copy()
+    spaces[2] = False
+    (row,) = label(replace(batch, spaces=spaces))
+    assert row["draw"][2] == row["draw"][3]
+    assert not any(row["never"])
+
+
+def test_a_clitic_whose_apostrophe_stands_apart_is_never_masked() -> None:
+    """In "I ' ve" the apostrophe would tell what is hidden beside it."""
+    (row,) = label(passages(["I ' ve been there , it ' s far"]))
+    assert row["never"] == [True, True, True, False, False, True, True, True, True, False]
+
+
+def test_a_word_written_for_a_task_keeps_its_clitic_readable() -> None:
+    """In a woven view the clitic behind a repeated word is hidden no more than the word."""
+    batch = passages(["They do n't know"])
+    _, view = repeat(batch, 1, 2)
+    (row,) = label(batch, view=view)
+    assert row["never"] == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("we saw th that pro problem", [0, 0, 1, 0, 1, 0]),
+        ("the wor- word", [0, 1, 0]),
+        ("gone,--the rest", [1, 0]),
+        ("see http://a.org/b or f(x", [0, 1, 0, 1]),
+        ("at 10:30 a well-known , co-author", [0, 0, 0, 0, 1, 0]),
+    ],
+)
+def test_what_is_not_one_word_is_never_masked(text: str, never: list[int]) -> None:
+    """Words broken off, words glued by a dash, addresses and code are no targets."""
+    (row,) = label(dialogue([[("guest", text)]]))
+    assert row["never"] == [bool(value) for value in never]
+
+
+def test_the_masked_segment_is_a_sentence() -> None:
+    """What ends without a final mark or begins with a small letter is the half of one; without marks all are equal."""
+    turns = [("guest", "The soup was cold . But I think that"), ("waiter", "it was warm enough ."), ("guest", "No it")]
+    ids = [f"x/{i}" for i in range(200)]
+    spans = {(row["segment"]["start"], row["segment"]["end"]) for row in label(dialogue([turns] * 200, ids=ids))}
+    assert spans == {(0, 5)}
+    bare = [("guest", "the soup was cold"), ("waiter", "it was warm enough"), ("guest", "no it was not")]
+    spans = {(row["segment"]["start"], row["segment"]["end"]) for row in label(dialogue([bare] * 200, ids=ids))}
+    assert spans == {(0, 4), (4, 8), (8, 12)}
+
+
+def test_accents_do_not_hide_the_name_of_a_role() -> None:
+    """A speaker is called by a name that the role writes without its accent."""
+    corpus = Corpus(classes={"roles": ("Rene Dubois", "guard")})
+    batch = dialogue([[("guard", "Thank you , Ren\u00e9 ."), ("Rene Dubois", "Yes ."), ("guard", "Go .")]])
+    (row,) = label(batch, corpus, role_rate=0.9)
+    assert row["role_words"][:5] == [False, False, False, True, False]
 
 
 def test_a_row_without_a_word_abstains() -> None:
@@ -236,7 +300,7 @@ def test_a_letter_of_a_role_name_is_hidden_as_a_word_only() -> None:
     """Where the role is "Guest D", a d is hidden, the d of "we'd" is not; longer words are found inside a token."""
     corpus = Corpus(classes={"roles": ("Guest D", "Guest E")})
     batch = dialogue([[("Guest D", "We 'd like D or d , co-guest 's Ds .")] * 3])
-    (row,) = label(batch, corpus)
+    (row,) = label(batch, corpus, role_rate=0.9)
     assert [w for w, hidden in zip(batch.vocabulary.texts, row["role_words"], strict=False) if hidden] == [
         "D",
         "d",
