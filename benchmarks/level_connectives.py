@@ -18,15 +18,17 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from labelers.candidates import Candidates, inside_candidates, opening_candidates, pair_counts, surviving
+from labelers.between import segment_pairs
+from labelers.candidates import Candidates, pair_counts, surviving
 from labelers.connective import LEAST_PROBABLE, race
 from labelers.draws import Draws
 from labelers.forms import lexicon
+from labelers.inside import inside_candidates
 from labelers.passages import PassageBatch
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter
 
-CAP, SHARE = 0.085, 1 / 6
+CAP, SHARE = np.array([[0.096], [0.09]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
 ROUNDS, REFITS = 30, 3
 BUCKETS: Mapping[str, tuple[int, ...]] = {
     "first": (0, 6, 9, 12, 16, 21, 27, 35),
@@ -60,7 +62,7 @@ class Input:
     @classmethod
     def of(cls, batch: PassageBatch, *, inside: bool) -> "Input":
         """Find the pairs of a batch."""
-        found = (inside_candidates if inside else opening_candidates)(batch, LEAST_PROBABLE, 0.0)
+        found = (inside_candidates if inside else segment_pairs)(batch, LEAST_PROBABLE, 0.0)
         found = found.take(~surviving(batch, found))
         return cls(batch, found, one_hot(pair_counts(batch, found)), int(len(batch.turns) > 0 and not inside))
 
@@ -86,15 +88,14 @@ def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floa
     rates, weights = rates.copy(), weights.copy()
     for seed in range(ROUNDS):
         step = 1 / (1 + seed / 4)
-        highest, unmarked, rows = np.full(rates.shape, 1e-4), np.zeros(2), np.zeros(2)
+        used = np.zeros((2, 1 + rates.shape[1]))  # by kind: the rows without a connective, and those of each form
         for part in inputs:
             form = part.found.form[part.used(rates, weights, seed)]
-            share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
-            unmarked[part.kind] += (form < 0).sum()
-            rows[part.kind] += len(form)
-            highest[part.kind] = np.maximum(highest[part.kind], share[1:])
-        weights[-2:] += step * np.log(SHARE * np.maximum(rows, 1) / np.maximum(unmarked, 1))
-        rates = np.minimum(1.0, rates * (CAP / highest) ** step)
+            if len(form) > used[part.kind].sum():
+                used[part.kind] = np.bincount(form + 1, minlength=used.shape[1])
+        share = np.maximum(used / np.maximum(used.sum(axis=1, keepdims=True), 1), 1e-4)
+        weights[-2:] += step * np.log(SHARE / share[:, 0])
+        rates = np.minimum(1.0, rates * (CAP / share[:, 1:]) ** step)
     return rates, weights
 
 

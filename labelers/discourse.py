@@ -24,12 +24,14 @@ __all__ = [
     "Connectives",
     "Features",
     "Model",
+    "class_names",
     "features",
     "find_connectives",
     "is_open",
     "log_odds",
     "score",
     "shapes",
+    "word_class",
 ]
 
 THRESHOLD = 0.82
@@ -125,7 +127,7 @@ def _classes() -> tuple[dict[str, int], dict[str, str]]:
     return {name: number for number, name in enumerate([*shapes, *dict.fromkeys(words.values())])}, words
 
 
-def _class_of(text: str) -> str:
+def word_class(text: str) -> str:
     """Return the coarse class of a token by its form."""
     shouted = len(text) > 1 and text.isupper()
     known = "" if shouted else _classes()[1].get(text.lower())
@@ -136,6 +138,11 @@ def _class_of(text: str) -> str:
     if text[0].isupper():
         return "upper" if shouted else "title"
     return next((ending for ending in ("ly", "ing", "ed", "s") if len(text) > _STEM and text.endswith(ending)), "word")
+
+
+def class_names() -> tuple[str, ...]:
+    """Return the names of the coarse classes."""
+    return tuple(_classes()[0])
 
 
 def is_open(word: str) -> bool:
@@ -165,7 +172,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
     """Return the record of each type."""
     out = np.zeros(len(texts), _SHAPE)
     for i, text in enumerate(texts):
-        name = _class_of(text)
+        name = word_class(text)
         word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
         mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
         clause = name in _VERBS or name in _SUBJECTS or text.endswith("ed")
@@ -206,7 +213,7 @@ def type_table(words: Mapping[str, int], endings: Mapping[str, int], texts: Sequ
     numbers = _classes()[0]
     out = np.zeros(len(texts), _TYPE)
     for i, text in enumerate(texts):
-        name = _class_of(text)
+        name = word_class(text)
         lower = text.lower()
         part = 1 if name in _VERBS or name == "ed" else _STOP if name in _STOPS else 0
         out[i] = words.get(lower, 0), endings.get(lower[-3:], 0), numbers[name], _case(text), part
@@ -341,7 +348,7 @@ def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) ->
     total = np.full(len(matches), chosen.bias)
     for template, weights in zip(TEMPLATES, chosen.weights, strict=False):
         total += weights[seen.key(template)[0]]
-    followed = np.array([name == form.rule for form in lexicon().forms for name in _classes()[0]])
+    followed = np.array([name in form.rule.split("|") for form in lexicon().forms for name in _classes()[0]])
     ruled = followed[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
     return np.where(ruled, np.maximum(total, RULE), total)
 

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.candidates import inside_candidates, opening_candidates
+from labelers.between import segment_pairs
 from labelers.connective import LEAST_PROBABLE, NO_CONNECTIVE, SENSES, Connective, class_names
 from labelers.discourse import THRESHOLD, find_connectives
 from labelers.edits import Edits, leaks, source_view, weave
 from labelers.forms import lexicon, match
+from labelers.inside import inside_candidates
 from labelers.labeler import Corpus
 from labelers.passages import PassageBatch
 
@@ -330,5 +331,5 @@ def test_a_row_depends_on_itself_alone(texts: list[str], random: Any) -> None:
 def test_no_candidates_in_no_tokens() -> None:
     """An empty batch offers nothing."""
     batch = passages(["he left"]).take(np.empty(0, np.int64))
-    assert len(opening_candidates(batch, LEAST_PROBABLE, 0.0)) == len(inside_candidates(batch, THRESHOLD, 0.0)) == 0
+    assert len(segment_pairs(batch, LEAST_PROBABLE, 0.0)) == len(inside_candidates(batch, THRESHOLD, 0.0)) == 0
     assert label(batch, inside=True) == []
