@@ -86,12 +86,19 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     ok &= ~(forms.marked[matches.form] & (resume == matches.end))
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     next_type = types[batch.codes[resume]]
-    # "Thus saying, he left" tells the manner
-    manner = next_type["ing"] & (resume == matches.end)
-    framed = next_type["word"] & ~manner & ~np.isin(resume, match(batch, resume).start)
+    # "Thus saying, he left" tells the manner; "Then came the rain" would be left with its verb before its subject
+    bound = next_type["ing"] | (next_type["finite"] & ~_asks(batch, segment))
+    framed = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
     return Uses.of(matches, segment, cut=matches.start, resume=resume, framed=framed, odds=score(batch, matches)).take(
         framed
     )
+
+
+def _asks(batch: PassageBatch, segment: IntArray) -> BoolArray:
+    """Return which segments end with a question mark, a quote behind it aside."""
+    asks, end = shapes(batch)["asks"], batch.segment_ends[segment]
+    found: BoolArray = asks[batch.codes[end - 1]] | asks[batch.codes[np.maximum(end - 2, 0)]]
+    return found
 
 
 def _marked(batch: PassageBatch, found: Uses) -> Candidates:

@@ -14,7 +14,7 @@ from labelers.passages import BoolArray, IntArray, PassageBatch
 
 __all__ = ["DOUBT", "MOST", "Candidates", "Uses", "dialogues", "pair_counts", "places", "surviving"]
 
-MOST = 60
+MOST = 80
 """Words that an argument may have: what is longer is a list, or a page without full stops."""
 
 DOUBT = 0.1
