@@ -30,7 +30,7 @@ class _Segments:
     """Tokens that look like the verb or the subject of a clause."""
     quotes: IntArray
     ended: BoolArray
-    """A full stop, question or exclamation mark closes it, quotes aside."""
+    """A full stop, question or exclamation mark closes it, quotes aside, and it did not break off before."""
     joined: BoolArray
     """It follows another segment of its passage and turn, and opens with a small letter if and only if that one does:
     a small letter behind a sentence with a capital goes on with it, as behind the "!" of a quotation."""
@@ -48,7 +48,7 @@ class _Segments:
         joined &= lower == np.roll(lower, 1)
         last = batch.codes[batch.segment_ends - 1]
         before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
-        ended = types["stop"][last] | (types["quote"][last] & types["stop"][before])
+        ended = (types["stop"][last] & ~types["broken"][before]) | (types["quote"][last] & types["stop"][before])
         words, commas, clauses, quotes = (counts >> shift & 0xFFFF for shift in (0, 16, 32, 48))
         return cls(words, commas, clauses, quotes, ended, joined)
 

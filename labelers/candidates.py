@@ -148,8 +148,8 @@ def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntAr
 
 
 def _capitalised(text: str) -> str:
-    """Return the word with a capital, left alone where it has capitals of its own ("iPhone")."""
-    return text[0].upper() + text[1:] if text.islower() else text
+    """Return the word with a capital, left alone where it has capitals of its own ("iPhone") or is code ("f(x")."""
+    return text[0].upper() + text[1:] if text.islower() and text.strip("'\u2019").isalpha() else text
 
 
 def dialogues(batch: PassageBatch) -> BoolArray:

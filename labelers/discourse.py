@@ -56,7 +56,7 @@ _STOP = 2
 """`_TYPE` part of a token at which the search for a verb ends."""
 
 _VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base"})
-_FINITE = frozenset({"be", "have", "do", "modal", "past"})
+_FINITE = frozenset({"be", "have", "do", "modal", "past", "ed"})
 _SUBJECTS = frozenset({"subject", "neutral", "there"})
 _OPENERS = _SUBJECTS | {"person", "possessive", "article", "this", "quantity", "number", "digit", "upper", "title"}
 _LINKS = frozenset({"degree", "coordinator", "but", "this", "article", "preposition", "to", "of", "possessive", "as"})
@@ -166,7 +166,20 @@ def _case(text: str) -> int:
 _SHAPE = np.dtype(
     [
         (name, bool)
-        for name in ("word", "comma", "mark", "stop", "quote", "clause", "opener", "link", "ing", "finite", "asks")
+        for name in (
+            "word",
+            "comma",
+            "mark",
+            "stop",
+            "quote",
+            "clause",
+            "opener",
+            "link",
+            "ing",
+            "finite",
+            "asks",
+            "broken",
+        )
     ]
     + [("lower", bool), ("case", np.int8), ("packed", np.int64)]
 )
@@ -193,6 +206,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
             name == "ing",
             name in _FINITE,
             text == "?",
+            text == "}",
             text[0].islower(),
             _case(text),
             packed,
@@ -205,9 +219,10 @@ def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
 
     Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or
     subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
-    to itself), ``ing`` (a participle), ``finite`` (a verb before its subject, in a question or an
-    inversion), ``asks`` (a question mark), ``lower`` (opens with a small letter), ``case`` (0 lower, 1 capital, 2 capitals
-    only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16, 32 and 48).
+    to itself), ``ing`` (a participle), ``finite`` (a verb, before its subject in questions and inversions), ``asks`` (a
+    question mark), ``broken`` (a mark of a transcriber that a turn may break off with), ``lower`` (opens with a small
+    letter), ``case`` (0 lower, 1 capital, 2 capitals only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16,
+    32 and 48).
     """
     return batch.vocabulary.property(_shape)
 

@@ -31,10 +31,11 @@ __all__ = [
 BLOCKED = -2
 """Stands for the form of a match that a partner rules out."""
 
-FRAMES = ("commas", "end", "last", "subject", "auxiliary", "object")
+FRAMES = ("commas", "end", "last", "subject", "modal", "auxiliary", "object")
 """Where an adverb stands inside its segment: between two commas ("She, however, stayed."), behind a comma at the end of
 its clause ("She stayed, however."), there without one ("She stayed instead."), between subject and verb ("She also
-stayed."), behind an auxiliary ("She had also stayed.") or another verb ("She saw also that he stayed.")."""
+stayed."), behind a modal ("She would also stay."), another auxiliary ("She had also stayed.") or another verb ("She saw
+also that he stayed.")."""
 
 _FloatArray = npt.NDArray[np.float64]
 
@@ -46,8 +47,8 @@ class Form:
     form: str
     """Its words in lower case, divided by spaces."""
     rule: str
-    """The classes of tokens (``word_classes.tsv``), divided by ``|``, before which it is a connective wherever it opens a
-    segment: ``comma`` ("In fact,"), ``subject`` ("For he"); ``""``: none."""
+    """The classes of tokens (``word_classes.tsv``), divided by ``|``, before which it is a connective wherever it opens
+    a segment: ``comma`` ("In fact,"), ``subject`` ("For he"); ``""``: none."""
     opens: str
     """``"yes"``: it links the segment that it opens to the one before; ``"alone"``: only where no comma follows later
     in the segment, as a fronted "because" clause belongs to its own sentence; ``"comma"``: only with one at once

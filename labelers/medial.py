@@ -35,6 +35,7 @@ _SPECIAL = {
 _COMMA = frozenset({"comma"})
 _VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base", "ed"})
 _AUXILIARIES = frozenset({"be", "have", "do", "modal", "'s"})
+_MODALS = frozenset({"modal"})
 _PRONOUNS = frozenset({"subject", "neutral"})
 _DETERMINERS = frozenset({"article", "possessive", "this", "that", "quantity", "number"})
 _STARTS = _PRONOUNS | _DETERMINERS | {"there", "title", "upper"}
@@ -116,6 +117,8 @@ class _Near:
     """Of the token before the match, a comma left out."""
     behind: npt.NDArray[np.int16]
     """Of the token behind it, a comma left out."""
+    beyond: npt.NDArray[np.int16]
+    """Of the token behind that one."""
     comma_before: BoolArray
     comma_behind: BoolArray
     closed: BoolArray
@@ -158,6 +161,7 @@ class _Near:
             second=size == 1,
             before=before,
             behind=at(matches.end + comma_behind),
+            beyond=at(matches.end + comma_behind + 1),
             comma_before=comma_before,
             comma_behind=comma_behind,
             closed=(matches.end < stop) & (last | _among(behind, _HALF)),
@@ -180,7 +184,8 @@ class _Near:
             "end": self.comma_before & self.closed,
             "last": ~self.comma_before & (self.closed | self.comma_behind) & self.clause & (self.commas == 0),
             "subject": alone & subject,
-            "auxiliary": alone & _among(self.before, _AUXILIARIES) & ~_among(self.behind, _PRONOUNS),
+            "modal": alone & _among(self.before, _MODALS) & ~_among(self.behind, _PRONOUNS),
+            "auxiliary": alone & _among(self.before, _AUXILIARIES - _MODALS) & ~_among(self.behind, _PRONOUNS),
             "object": alone & _among(self.before, _VERBS - _AUXILIARIES) & ~self.second,
         }
         return np.argmax([*(frames[name] for name in FRAMES), np.ones(len(alone), bool)], axis=0)
@@ -197,7 +202,9 @@ class _Near:
             _among(self.behind, _STARTS) & (_among(self.opening, _FRONTED) | ~self.clause)
         )
         participle = _among(self.behind, frozenset({"ing"})) & ~_among(self.before, frozenset({"be", "'s"}))
-        kept = (subject & ~self.after_verb) | participle | _among(self.behind, _JOINTS | _AND)
+        # "This, however, he knew", "Which, indeed, it was"
+        object_ = self.second & _among(self.before, frozenset({"this", "that", "wh"}))
+        kept = (subject & ~self.after_verb & ~object_) | participle | _among(self.behind, _JOINTS | _AND)
         return kept & self.comma_before & self.comma_behind
 
     @property
@@ -209,6 +216,8 @@ class _Near:
         # "It is clear, therefore, that he stayed", but "a noise, moreover, that ..."
         aside |= _among(self.behind, frozenset({"that"})) & ~self.after_verb & ~_among(self.opening, _PRONOUNS)
         aside |= ~self.clause & _among(self.behind, frozenset({"preposition"}))
+        # "The gown, for instance, figured in the last issue, has ..."
+        aside |= ~self.clause & _among(self.behind, frozenset({"ed"})) & _among(self.beyond, frozenset({"preposition"}))
         participle = self.second & _among(self.opening, frozenset({"ing"}))
         unclear = ((self.commas > 0) & ~bound) | fronted | participle | (self.comma_behind & aside)
         return (self.comma_before & unclear) | _among(self.before, frozenset({"no", "filler"}))
