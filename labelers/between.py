@@ -19,6 +19,9 @@ LEAST = 3
 LONG = 8
 """Words from which an argument needs no verb or subject that the closed lists know."""
 
+CLEAR = 8
+"""Words that an argument must have for each mark of a transcriber in it: what has fewer is given up or started anew."""
+
 
 @dataclass(frozen=True)
 class _Segments:
@@ -30,7 +33,8 @@ class _Segments:
     """Tokens that look like the verb or the subject of a clause."""
     quotes: IntArray
     ended: BoolArray
-    """A full stop, question or exclamation mark closes it, quotes aside, and it did not break off before."""
+    """A full stop, question or exclamation mark closes it, quotes aside, it did not break off before that, and the
+    marks of a transcriber in it are few."""
     joined: BoolArray
     """It follows another segment of its passage and turn, and opens with a small letter if and only if that one does:
     a small letter behind a sentence with a capital goes on with it, as behind the "!" of a quotation."""
@@ -50,7 +54,11 @@ class _Segments:
         before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
         ended = (types["stop"][last] & ~types["broken"][before]) | (types["quote"][last] & types["stop"][before])
         words, commas, clauses, quotes = (counts >> shift & 0xFFFF for shift in (0, 16, 32, 48))
-        return cls(words, commas, clauses, quotes, ended, joined)
+        clear = np.ones(len(rows), bool)
+        if batch.vocabulary.find("}") >= 0:
+            marks = np.add.reduceat(types["broken"][batch.codes], batch.segments, dtype=np.int64)
+            clear = marks * CLEAR <= words
+        return cls(words, commas, clauses, quotes, ended & clear, joined)
 
     def pairs(self) -> BoolArray:
         """Return which segments can be a second argument, after one that can be a first: both finished clauses."""

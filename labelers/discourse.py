@@ -192,7 +192,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
         name = word_class(text)
         word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
         mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
-        clause = name in _VERBS or name in _SUBJECTS or text.endswith("ed")
+        clause = name in _VERBS or (name in _SUBJECTS and text.lower() != "you") or text.endswith("ed")  # "Thank you"
         packed = word + (comma << 16) + (clause << 32) + (quote << 48)
         out[i] = (
             word,

@@ -19,7 +19,11 @@ from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["medial_uses"]
 
+_PERIODS = (
+    "day days morning night evening afternoon week weeks month months year years hour hours minute minutes moment"
+)
 _SPECIAL = {
+    **dict.fromkeys(_PERIODS.split(), "time"),
     "that": "that",
     "for": "for",
     "no": "no",
@@ -40,6 +44,7 @@ _PRONOUNS = frozenset({"subject", "neutral"})
 _DETERMINERS = frozenset({"article", "possessive", "this", "that", "quantity", "number"})
 _STARTS = _PRONOUNS | _DETERMINERS | {"there", "title", "upper"}
 """What a clause opens with."""
+_TIMES = frozenset({"time", "ly"})
 _NOUNS = frozenset({"person", "word", "s", "title", "upper", "this", "that"})
 _FRONTED = frozenset({"preposition", "to", "of", "ing", "ly", "time", "gone"})
 """What a phrase before the subject opens with."""
@@ -182,7 +187,11 @@ class _Near:
         frames = {
             "commas": self.comma_before & self.comma_behind,
             "end": self.comma_before & self.closed,
-            "last": ~self.comma_before & (self.closed | self.comma_behind) & self.clause & (self.commas == 0),
+            "last": ~self.comma_before
+            & (self.closed | self.comma_behind)
+            & self.clause
+            & ~self.second
+            & (self.commas == 0),
             "subject": alone & subject,
             "modal": alone & _among(self.before, _MODALS) & ~_among(self.behind, _PRONOUNS),
             "auxiliary": alone & _among(self.before, _AUXILIARIES - _MODALS) & ~_among(self.behind, _PRONOUNS),
@@ -204,7 +213,8 @@ class _Near:
         participle = _among(self.behind, frozenset({"ing"})) & ~_among(self.before, frozenset({"be", "'s"}))
         # "This, however, he knew", "Which, indeed, it was"
         object_ = self.second & _among(self.before, frozenset({"this", "that", "wh"}))
-        kept = (subject & ~self.after_verb & ~object_) | participle | _among(self.behind, _JOINTS | _AND)
+        linked = _among(self.behind, _JOINTS | _AND) & ~_among(self.before, _AUXILIARIES | {"not"})
+        kept = (subject & ~self.after_verb & ~object_) | participle | linked
         return kept & self.comma_before & self.comma_behind
 
     @property
@@ -219,5 +229,8 @@ class _Near:
         # "The gown, for instance, figured in the last issue, has ..."
         aside |= ~self.clause & _among(self.behind, frozenset({"ed"})) & _among(self.beyond, frozenset({"preposition"}))
         participle = self.second & _among(self.opening, frozenset({"ing"}))
+        # "One thing, however, he knew" wants no comma, "One day, however, he left" does
+        topic = ~self.clause & ~self.second & ~_among(self.opening, _FRONTED) & ~_among(self.before, _TIMES)
+        aside |= topic & _among(self.behind, _PRONOUNS | {"there"})
         unclear = ((self.commas > 0) & ~bound) | fronted | participle | (self.comma_behind & aside)
         return (self.comma_before & unclear) | _among(self.before, frozenset({"no", "filler"}))
