@@ -54,11 +54,9 @@ class _Segments:
         before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
         ended = (types["stop"][last] & ~types["broken"][before]) | (types["quote"][last] & types["stop"][before])
         words, commas, clauses, quotes = (counts >> shift & 0xFFFF for shift in (0, 16, 32, 48))
-        clear = np.ones(len(rows), bool)
-        if batch.vocabulary.find("}") >= 0:
-            marks = np.add.reduceat(types["broken"][batch.codes], batch.segments, dtype=np.int64)
-            clear = marks * CLEAR <= words
-        return cls(words, commas, clauses, quotes, ended & clear, joined)
+        marks = np.flatnonzero(batch.codes == batch.vocabulary.find("}"))
+        marked = np.bincount(np.searchsorted(batch.segments, marks, side="right") - 1, minlength=len(rows))
+        return cls(words, commas, clauses, quotes, ended & (marked * CLEAR <= words), joined)
 
     def pairs(self) -> BoolArray:
         """Return which segments can be a second argument, after one that can be a first: both finished clauses."""
@@ -72,16 +70,18 @@ def segment_pairs(batch: PassageBatch, threshold: float, min_omission_rate: floa
 
     A second segment that may hold any other connective is in no pair.
     """
-    about, matches, inside = _Segments.of(batch), match(batch, batch.segments), medial_uses(batch)
-    opening = np.full(len(batch.segments), -1)
-    opening[np.searchsorted(batch.segments, matches.start)] = matches.form
+    about, matches = _Segments.of(batch), match(batch, batch.segments)
+    pairs = about.pairs()
+    inside = medial_uses(batch, pairs)
+    opening, segment = np.full(len(batch.segments), -1), np.searchsorted(batch.segments, matches.start)
+    opening[segment] = matches.form
     uses = np.bincount(inside.segment, minlength=len(batch.segments)) + (opening >= 0)
-    found = Uses.concat([_openings(batch, about, matches), inside.take(inside.framed)])
-    ok = (uses[found.segment] == 1) & about.pairs()[found.segment] & (found.odds >= log_odds(threshold))
+    found = Uses.concat([_openings(batch, about, matches.take(pairs[segment])), inside.take(inside.framed)])
+    ok = (uses[found.segment] == 1) & (found.odds >= log_odds(threshold))
     ok &= about.words[found.segment] >= LEAST + found.end - found.start
     ok &= opening[found.segment - 1] != found.form
     ok &= lexicon().usable(min_omission_rate)[found.form] & ~np.isnan(lexicon().keep[found.form])
-    return Candidates.concat([_marked(batch, found.take(ok)), _unmarked(batch, about, uses == 0)])
+    return Candidates.concat([_marked(batch, found.take(ok)), _unmarked(batch, about, pairs & (uses == 0))])
 
 
 def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
@@ -96,10 +96,9 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     next_type = types[batch.codes[resume]]
     # "Thus saying, he left" tells the manner; "Then came the rain" would be left with its verb before its subject
     bound = next_type["ing"] | (next_type["finite"] & ~_asks(batch, segment))
-    framed = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
-    return Uses.of(matches, segment, cut=matches.start, resume=resume, framed=framed, odds=score(batch, matches)).take(
-        framed
-    )
+    ok = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
+    matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
+    return Uses.of(matches, segment, cut=matches.start, resume=resume, framed=ok[ok], odds=score(batch, matches))
 
 
 def _asks(batch: PassageBatch, segment: IntArray) -> BoolArray:
@@ -133,7 +132,7 @@ def _marked(batch: PassageBatch, found: Uses) -> Candidates:
 
 def _unmarked(batch: PassageBatch, about: _Segments, free: BoolArray) -> Candidates:
     """Return the pairs whose second segment is free of connectives, kept as often as marked pairs of their kind are."""
-    segment = np.flatnonzero(free & about.pairs() & shapes(batch)["word"][batch.codes[batch.segments]])
+    segment = np.flatnonzero(free & shapes(batch)["word"][batch.codes[batch.segments]])
     at = batch.segments[segment]
     rows = batch.segment_rows[segment]
     return Candidates.make(

@@ -370,9 +370,14 @@ def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) ->
     total = np.full(len(matches), chosen.bias)
     for template, weights in zip(TEMPLATES, chosen.weights, strict=False):
         total += weights[seen.key(template)[0]]
-    followed = np.array([name in form.rule.split("|") for form in lexicon().forms for name in _classes()[0]])
-    ruled = followed[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
+    ruled = _ruled()[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
     return np.where(ruled, np.maximum(total, RULE), total)
+
+
+@cache
+def _ruled() -> npt.NDArray[np.bool_]:
+    """Return for every form and class whether the form is a connective before that class where it opens a segment."""
+    return np.array([name in form.rule.split("|") for form in lexicon().forms for name in _classes()[0]])
 
 
 def find_connectives(batch: PassageBatch, threshold: float = THRESHOLD, *, at: IntArray | None = None) -> Connectives:

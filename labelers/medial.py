@@ -5,7 +5,7 @@ its segment, where nothing that stands before it in the segment can be what it l
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Self
 
@@ -56,16 +56,22 @@ _BREAKS = _JOINTS | _CLOSING | {"subordinator", "open", "mark", "that", "than", 
 _WH = frozenset({"wh"})
 
 
-def medial_uses(batch: PassageBatch) -> Uses:
-    """Return the uses of a batch that may be connectives of a first clause, and which are `framed`.
+def medial_uses(batch: PassageBatch, asked: BoolArray) -> Uses:
+    """Return the uses that may be connectives of the first clause of a segment, and which are `framed`.
 
     Where the lexicon trusts the frame, a form counts as a connective like one that opens a segment before a comma.
+
+    Args:
+        batch: P passages.
+        asked: bool [S]: the segments to look at.
     """
-    matches = match(batch, medial_openers(batch))
+    at = medial_openers(batch)
+    matches = match(batch, at[asked[np.searchsorted(batch.segments, at, side="right") - 1]])
     segment = np.searchsorted(batch.segments, matches.start, side="right") - 1
     inside = (lexicon().medial[matches.form] > 0) & (matches.start > batch.segments[segment])
     matches, segment = matches.take(inside), segment[inside]
     near = _Near.of(batch, matches, segment)
+    matches, segment, near = matches.take(~near.later), segment[~near.later], near.take(~near.later)
     frame, odds = near.frame(), score(batch, matches)
     framed = lexicon().medial[matches.form] >> frame & 1 > 0
     trusted = framed & (lexicon().trusted[matches.form] >> frame & 1 > 0)
@@ -79,7 +85,7 @@ def medial_uses(batch: PassageBatch) -> Uses:
         framed=framed & (near.breaks == 0) & ~near.unclear,
         odds=odds,
     )
-    return uses.take(((odds >= log_odds(DOUBT)) | set_off) & ~near.later)
+    return uses.take((odds >= log_odds(DOUBT)) | set_off)
 
 
 def _kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
@@ -175,6 +181,10 @@ class _Near:
             later=conjoined | (count(_JOINTS | _HALF) > 0),
             breaks=count(_BREAKS) - _among(opening, frozenset({"that"})) + count(_WH) - question + capital,
         )
+
+    def take(self, which: BoolArray) -> Self:
+        """Return what stands around the given matches."""
+        return type(self)(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def frame(self) -> IntArray:
         """Return the number of the frame in `labelers.forms.FRAMES` that each stands in, one more for none."""
