@@ -94,6 +94,11 @@ def _kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]
     return np.array([number[_SPECIAL.get(text.lower()) or word_class(text)] for text in texts], np.int16)
 
 
+def _small_kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:
+    """Return what `_kind` says of each text in small letters: "Seeing" is no name where it opens a segment."""
+    return _kind(vocabulary, [text.lower() for text in texts])
+
+
 @cache
 def _names() -> tuple[str, ...]:
     """Return the names of the classes."""
@@ -160,10 +165,11 @@ class _Near:
         def count(names: frozenset[str]) -> IntArray:
             return np.bincount(owner[_among(left, names)], minlength=len(matches))
 
-        opening, before, behind = at(first), at(matches.start - 1 - comma_before), at(matches.end)
+        opening = batch.vocabulary.property(_small_kind)[batch.codes[first]]
+        before, behind = at(matches.start - 1 - comma_before), at(matches.end)
         commas, verbs = count(_COMMA), count(_VERBS)
         others = verbs - _among(before, _VERBS)
-        conjoined = (count(_AND) > 0) & ((others > 0) | (commas > 0))
+        conjoined = (count(_AND) > _among(opening, _AND)) & ((others > 0) | (commas > 0))
         last = _among(behind, _CLOSING) & _among(at(matches.end + 1), _CLOSING)
         question = _among(opening, _WH) & (size == 1)  # "Why, then, did he stay?"
         capital = batch.vocabulary.property(_capital)[batch.codes[matches.start]]
@@ -178,7 +184,7 @@ class _Near:
             closed=(matches.end < stop) & (last | _among(behind, _HALF)),
             commas=commas,
             clause=(verbs > 0) | (count(_PRONOUNS) > _among(before, _PRONOUNS)),
-            later=conjoined | (count(_JOINTS | _HALF) > 0),
+            later=conjoined | (count(_JOINTS | _HALF) > _among(opening, _JOINTS)),
             breaks=count(_BREAKS) - _among(opening, frozenset({"that"})) + count(_WH) - question + capital,
         )
 
@@ -189,6 +195,7 @@ class _Near:
     def frame(self) -> IntArray:
         """Return the number of the frame in `labelers.forms.FRAMES` that each stands in, one more for none."""
         alone = ~self.comma_before & ~self.comma_behind & ~self.closed & (self.commas == 0)
+        first = (self.commas == 0) & ~self.second
         noun = _among(self.before, _NOUNS) & ~self.clause
         verb = _among(self.behind, _VERBS)
         subject = (_among(self.before, _PRONOUNS) & (verb | _among(self.behind, frozenset({"word", "s", "ly"})))) | (
@@ -197,15 +204,11 @@ class _Near:
         frames = {
             "commas": self.comma_before & self.comma_behind,
             "end": self.comma_before & self.closed,
-            "last": ~self.comma_before
-            & (self.closed | self.comma_behind)
-            & self.clause
-            & ~self.second
-            & (self.commas == 0),
+            "last": ~self.comma_before & (self.closed | self.comma_behind) & self.clause & first,
             "subject": alone & subject,
             "modal": alone & _among(self.before, _MODALS) & ~_among(self.behind, _PRONOUNS),
             "auxiliary": alone & _among(self.before, _AUXILIARIES - _MODALS) & ~_among(self.behind, _PRONOUNS),
-            "object": alone & _among(self.before, _VERBS - _AUXILIARIES) & ~self.second,
+            "object": alone & _among(self.before, _VERBS - _AUXILIARIES) & first,
         }
         return np.argmax([*(frames[name] for name in FRAMES), np.ones(len(alone), bool)], axis=0)
 
@@ -237,7 +240,8 @@ class _Near:
         aside |= _among(self.behind, frozenset({"that"})) & ~self.after_verb & ~_among(self.opening, _PRONOUNS)
         aside |= ~self.clause & _among(self.behind, frozenset({"preposition"}))
         # "The gown, for instance, figured in the last issue, has ..."
-        aside |= ~self.clause & _among(self.behind, frozenset({"ed"})) & _among(self.beyond, frozenset({"preposition"}))
+        passive = _among(self.behind, frozenset({"ed"})) & _among(self.beyond, frozenset({"preposition"}))
+        aside |= ~self.clause & passive & ~bound
         participle = self.second & _among(self.opening, frozenset({"ing"}))
         # "One thing, however, he knew" wants no comma, "One day, however, he left" does
         topic = ~self.clause & ~self.second & ~_among(self.opening, _FRONTED) & ~_among(self.before, _TIMES)
