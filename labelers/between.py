@@ -19,8 +19,9 @@ LEAST = 3
 LONG = 8
 """Words from which an argument needs no verb or subject that the closed lists know."""
 
-CLEAR = 8
-"""Words that an argument must have for each mark of a transcriber in it: what has fewer is given up or started anew."""
+CLEAR = 9
+"""Words, that of the mark included, that an argument must have for each mark of a transcriber in it: what has fewer is
+given up or started anew."""
 
 
 @dataclass(frozen=True)
