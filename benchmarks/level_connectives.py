@@ -28,7 +28,7 @@ from labelers.passages import PassageBatch
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter
 
-CAP, SHARE = np.array([[0.096], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
+CAP, SHARE = np.array([[0.094], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
 ROUNDS, REFITS = 30, 3
 BUCKETS: Mapping[str, tuple[int, ...]] = {
     "first": (0, 6, 9, 12, 16, 21, 27, 35),

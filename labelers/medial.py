@@ -85,7 +85,7 @@ def medial_uses(batch: PassageBatch, asked: BoolArray) -> Uses:
         framed=framed & (near.breaks == 0) & ~near.unclear,
         odds=odds,
     )
-    return uses.take((odds >= log_odds(DOUBT)) | set_off)
+    return uses.take(odds >= log_odds(DOUBT))
 
 
 def _kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
