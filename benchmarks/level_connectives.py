@@ -3,8 +3,8 @@
 Writes the columns `keep` and `keep_dialogue` (and `keep_inside`, for connectives within a sentence) of
 labelers/lexicons/connectives.tsv, the largest rates with which no form is above CAP of the labelled rows of any file,
 and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE of the rows and as long, as
-often quoted and as often in dialogues as the others. A FILE is `.txt` with a document per line, or `.jsonl` with `text`
-or `turns`. Needs scikit-learn.
+often quoted and as often in dialogues as the others. The shares of a FILE count if it has ENOUGH labelled rows. A FILE
+is `.txt` with a document per line, or `.jsonl` with `text` or `turns`. Needs scikit-learn.
 """
 
 import json
@@ -29,7 +29,7 @@ from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter
 
 CAP, SHARE = np.array([[0.094], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
-ROUNDS, REFITS = 30, 3
+ROUNDS, REFITS, ENOUGH = 30, 3, 500
 BUCKETS: Mapping[str, tuple[int, ...]] = {
     "first": (0, 6, 9, 12, 16, 21, 27, 35),
     "second": (0, 5, 7, 9, 12, 16, 21, 27, 35),
@@ -88,14 +88,16 @@ def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floa
     rates, weights = rates.copy(), weights.copy()
     for seed in range(ROUNDS):
         step = 1 / (1 + seed / 4)
-        used = np.zeros((2, 1 + rates.shape[1]))  # by kind: the rows without a connective, and those of each form
+        highest, unmarked, rows = np.full(rates.shape, 1e-4), np.zeros(2), np.zeros(2)
         for part in inputs:
             form = part.found.form[part.used(rates, weights, seed)]
-            if len(form) > used[part.kind].sum():
-                used[part.kind] = np.bincount(form + 1, minlength=used.shape[1])
-        share = np.maximum(used / np.maximum(used.sum(axis=1, keepdims=True), 1), 1e-4)
-        weights[-2:] += step * np.log(SHARE / share[:, 0])
-        rates = np.minimum(1.0, rates * (CAP / share[:, 1:]) ** step)
+            if len(form) >= ENOUGH:
+                share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
+                highest[part.kind] = np.maximum(highest[part.kind], share[1:])
+                unmarked[part.kind] += (form < 0).sum()
+                rows[part.kind] += len(form)
+        weights[-2:] += step * np.log(SHARE * np.maximum(rows, 1) / np.maximum(unmarked, 1))
+        rates = np.minimum(1.0, rates * (CAP / highest) ** step)
     return rates, weights
 
 

@@ -24,7 +24,6 @@ __all__ = [
     "Connectives",
     "Features",
     "Model",
-    "class_names",
     "features",
     "find_connectives",
     "is_open",
@@ -32,6 +31,7 @@ __all__ = [
     "score",
     "shapes",
     "word_class",
+    "word_class_names",
 ]
 
 THRESHOLD = 0.82
@@ -141,7 +141,7 @@ def word_class(text: str) -> str:
     return next((ending for ending in ("ly", "ing", "ed", "s") if len(text) > _STEM and text.endswith(ending)), "word")
 
 
-def class_names() -> tuple[str, ...]:
+def word_class_names() -> tuple[str, ...]:
     """Return the names of the coarse classes."""
     return tuple(_classes()[0])
 

@@ -286,7 +286,8 @@ def medial_openers(batch: PassageBatch) -> IntArray:
     some, free = (opens[words] for opens in lexicon().medial_openers)
     at = np.flatnonzero(some[batch.codes])
     comma = batch.vocabulary.find(",")
-    return at[free[batch.codes[at]] | (batch.codes[at - 1] == comma)]
+    places: IntArray = at[free[batch.codes[at]] | (batch.codes[at - 1] == comma)]
+    return places
 
 
 def _walk(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.candidates import DOUBT, Uses, places
-from labelers.discourse import RULE, class_names, log_odds, score, word_class
+from labelers.discourse import RULE, log_odds, score, word_class, word_class_names
 from labelers.forms import FRAMES, Matches, lexicon, match, medial_openers
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
@@ -102,7 +102,7 @@ def _small_kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.
 @cache
 def _names() -> tuple[str, ...]:
     """Return the names of the classes."""
-    return tuple(dict.fromkeys((*class_names(), *_SPECIAL.values())))
+    return tuple(dict.fromkeys((*word_class_names(), *_SPECIAL.values())))
 
 
 @cache
@@ -155,7 +155,8 @@ class _Near:
         first, stop = batch.segments[segment], batch.segment_ends[segment]
 
         def at(place: IntArray) -> npt.NDArray[np.int16]:
-            return kinds[batch.codes[np.clip(place, first, stop - 1)]]
+            found: npt.NDArray[np.int16] = kinds[batch.codes[np.clip(place, first, stop - 1)]]
+            return found
 
         comma_before, comma_behind = (_among(at(edge), _COMMA) for edge in (matches.start - 1, matches.end))
         size = matches.start - comma_before - first
@@ -163,7 +164,8 @@ class _Near:
         owner = np.repeat(np.arange(len(matches)), size)
 
         def count(names: frozenset[str]) -> IntArray:
-            return np.bincount(owner[_among(left, names)], minlength=len(matches))
+            found: IntArray = np.bincount(owner[_among(left, names)], minlength=len(matches))
+            return found
 
         opening = batch.vocabulary.property(_small_kind)[batch.codes[first]]
         before, behind = at(matches.start - 1 - comma_before), at(matches.end)
@@ -210,7 +212,8 @@ class _Near:
             "auxiliary": alone & _among(self.before, _AUXILIARIES - _MODALS) & ~_among(self.behind, _PRONOUNS),
             "object": alone & _among(self.before, _VERBS - _AUXILIARIES) & first,
         }
-        return np.argmax([*(frames[name] for name in FRAMES), np.ones(len(alone), bool)], axis=0)
+        found: IntArray = np.argmax([*(frames[name] for name in FRAMES), np.ones(len(alone), bool)], axis=0)
+        return found
 
     @property
     def after_verb(self) -> BoolArray:
