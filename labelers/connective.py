@@ -1,7 +1,8 @@
 """Connectives taken out of the text and asked for: which one linked these two arguments (Lan et al. 2017)?
 
 One connective of a passage is removed, at the opening of a segment or inside it, with the commas that set it off and
-the partner that announces it; its form is the label, and so is its sense where the form has one. ``docs/labels/connective.md`` describes the labels.
+the partner that announces it; its form is the label, and so is its sense where the form has one.
+``docs/labels/connective.md`` describes the labels.
 """
 
 import math
