@@ -3,8 +3,8 @@
 Writes the columns `keep` and `keep_dialogue` (and `keep_inside`, for connectives within a sentence) of
 labelers/lexicons/connectives.tsv, the largest rates with which no form is above CAP of the labelled rows of any file,
 and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE of the rows and as long, as
-often quoted and as often in dialogues as the others. A FILE is `.txt` with a document per line, or `.jsonl` with `text`
-or `turns`. Needs scikit-learn.
+often quoted and as often in dialogues as the others. The shares of a FILE count if it has ENOUGH labelled rows. A FILE
+is `.txt` with a document per line, or `.jsonl` with `text` or `turns`. Needs scikit-learn.
 """
 
 import json
@@ -18,16 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from labelers.candidates import Candidates, inside_candidates, opening_candidates, pair_counts, surviving
+from labelers.between import segment_pairs
+from labelers.candidates import Candidates, pair_counts, surviving
 from labelers.connective import LEAST_PROBABLE, race
 from labelers.draws import Draws
 from labelers.forms import lexicon
+from labelers.inside import inside_candidates
 from labelers.passages import PassageBatch
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter
 
-CAP, SHARE = 0.085, 1 / 6
-ROUNDS, REFITS = 30, 3
+CAP, SHARE = np.array([[0.094], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
+ROUNDS, REFITS, ENOUGH = 30, 3, 500
 BUCKETS: Mapping[str, tuple[int, ...]] = {
     "first": (0, 6, 9, 12, 16, 21, 27, 35),
     "second": (0, 5, 7, 9, 12, 16, 21, 27, 35),
@@ -60,7 +62,7 @@ class Input:
     @classmethod
     def of(cls, batch: PassageBatch, *, inside: bool) -> "Input":
         """Find the pairs of a batch."""
-        found = (inside_candidates if inside else opening_candidates)(batch, LEAST_PROBABLE, 0.0)
+        found = (inside_candidates if inside else segment_pairs)(batch, LEAST_PROBABLE, 0.0)
         found = found.take(~surviving(batch, found))
         return cls(batch, found, one_hot(pair_counts(batch, found)), int(len(batch.turns) > 0 and not inside))
 
@@ -89,10 +91,11 @@ def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floa
         highest, unmarked, rows = np.full(rates.shape, 1e-4), np.zeros(2), np.zeros(2)
         for part in inputs:
             form = part.found.form[part.used(rates, weights, seed)]
-            share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
-            unmarked[part.kind] += (form < 0).sum()
-            rows[part.kind] += len(form)
-            highest[part.kind] = np.maximum(highest[part.kind], share[1:])
+            if len(form) >= ENOUGH:
+                share = np.bincount(form + 1, minlength=rates.shape[1] + 1) / len(form)
+                highest[part.kind] = np.maximum(highest[part.kind], share[1:])
+                unmarked[part.kind] += (form < 0).sum()
+                rows[part.kind] += len(form)
         weights[-2:] += step * np.log(SHARE * np.maximum(rows, 1) / np.maximum(unmarked, 1))
         rates = np.minimum(1.0, rates * (CAP / highest) ** step)
     return rates, weights

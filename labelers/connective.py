@@ -1,7 +1,8 @@
 """Connectives taken out of the text and asked for: which one linked these two arguments (Lan et al. 2017)?
 
-One connective of a passage is removed, with the comma behind it and the partner that announces it; its form is the
-label, and so is its sense where the form has one. ``docs/labels/connective.md`` describes the labels.
+One connective of a passage is removed, at the opening of a segment or inside it, with the commas that set it off and
+the partner that announces it; its form is the label, and so is its sense where the form has one.
+``docs/labels/connective.md`` describes the labels.
 """
 
 import math
@@ -14,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.candidates import Candidates, inside_candidates, opening_candidates, surviving
+from labelers.between import segment_pairs
+from labelers.candidates import Candidates, surviving
 from labelers.discourse import find_connectives, is_open
 from labelers.draws import Draws
 from labelers.edits import View
 from labelers.forms import lexicon
+from labelers.inside import inside_candidates
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, PassageBatch, Vocabulary
 from labelers.task import Task
@@ -44,7 +47,7 @@ class Connective(Labeler):
         ('no_pair', 'levelled', 'language', 'conflict')
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     paper: ClassVar[str] = "Lan et al. 2017 [56]"
     reasons: ClassVar[tuple[str, ...]] = ("no_pair", "levelled", "language", "conflict")
     edits: ClassVar[bool] = True
@@ -109,7 +112,7 @@ class Connective(Labeler):
         if batch.lang != "en":
             chosen, status = Candidates.make(np.empty(0, np.int64)), np.full(len(batch), _OTHER_LANGUAGE, np.int8)
         else:
-            found = opening_candidates(batch, self.threshold, self.min_omission_rate)
+            found = segment_pairs(batch, self.threshold, self.min_omission_rate)
             chosen, status = race(batch, found, draws, "pair")
             if self.inside:
                 chosen, status, inside = self._either(batch, draws, chosen, status)
@@ -175,10 +178,10 @@ def race(batch: PassageBatch, found: Candidates, draws: Draws, purpose: str) -> 
 
 
 def _state(batch: PassageBatch, chosen: Candidates, inside: BoolArray) -> dict[str, npt.NDArray[Any]]:
-    """Return what `Connective.label` needs, arrays of length P: the form, its task, and four edges of arguments."""
-    form, edges = np.full(len(batch), -1), np.zeros((len(batch), 4), np.int64)
+    """Return what `Connective.label` needs, arrays of length P: the form, its task, and three edges of arguments."""
+    form, edges = np.full(len(batch), -1), np.zeros((len(batch), 3), np.int64)
     form[chosen.rows] = chosen.form
-    edges[chosen.rows] = np.stack([chosen.first, chosen.mark, chosen.second, chosen.stop], axis=1)
+    edges[chosen.rows] = np.stack([chosen.first, chosen.border, chosen.stop], axis=1)
     return {"form": form, "inside": inside, "edges": edges}
 
 
@@ -194,13 +197,13 @@ def _spans(
 ) -> dict[str, pa.Array]:
     """Return the two arguments as spans of the view."""
     edges, rows = state["edges"], np.arange(len(batch))
-    places = view.locate(batch, edges.ravel(), np.repeat(rows, 4)).reshape(-1, 4)
+    places = view.locate(batch, edges.ravel(), np.repeat(rows, 3)).reshape(-1, 3)
     mask = pa.array(~valid)
     return {
         name: pa.StructArray.from_arrays(
             [pa.array(places[:, i].astype(np.int32)) for i in pair], fields=list(_SPAN), mask=mask
         )
-        for name, pair in (("arg1", (0, 1)), ("arg2", (2, 3)))
+        for name, pair in (("arg1", (0, 1)), ("arg2", (1, 2)))
     }
 
 

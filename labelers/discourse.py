@@ -30,6 +30,8 @@ __all__ = [
     "log_odds",
     "score",
     "shapes",
+    "word_class",
+    "word_class_names",
 ]
 
 THRESHOLD = 0.82
@@ -54,6 +56,7 @@ _STOP = 2
 """`_TYPE` part of a token at which the search for a verb ends."""
 
 _VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base"})
+_FINITE = frozenset({"be", "have", "do", "modal", "past", "ed"})
 _SUBJECTS = frozenset({"subject", "neutral", "there"})
 _OPENERS = _SUBJECTS | {"person", "possessive", "article", "this", "quantity", "number", "digit", "upper", "title"}
 _LINKS = frozenset({"degree", "coordinator", "but", "this", "article", "preposition", "to", "of", "possessive", "as"})
@@ -125,7 +128,7 @@ def _classes() -> tuple[dict[str, int], dict[str, str]]:
     return {name: number for number, name in enumerate([*shapes, *dict.fromkeys(words.values())])}, words
 
 
-def _class_of(text: str) -> str:
+def word_class(text: str) -> str:
     """Return the coarse class of a token by its form."""
     shouted = len(text) > 1 and text.isupper()
     known = "" if shouted else _classes()[1].get(text.lower())
@@ -136,6 +139,11 @@ def _class_of(text: str) -> str:
     if text[0].isupper():
         return "upper" if shouted else "title"
     return next((ending for ending in ("ly", "ing", "ed", "s") if len(text) > _STEM and text.endswith(ending)), "word")
+
+
+def word_class_names() -> tuple[str, ...]:
+    """Return the names of the coarse classes."""
+    return tuple(_classes()[0])
 
 
 def is_open(word: str) -> bool:
@@ -156,7 +164,23 @@ def _case(text: str) -> int:
 
 
 _SHAPE = np.dtype(
-    [(name, bool) for name in ("word", "comma", "mark", "stop", "quote", "clause", "opener", "link", "ing")]
+    [
+        (name, bool)
+        for name in (
+            "word",
+            "comma",
+            "mark",
+            "stop",
+            "quote",
+            "clause",
+            "opener",
+            "link",
+            "ing",
+            "finite",
+            "asks",
+            "broken",
+        )
+    ]
     + [("lower", bool), ("case", np.int8), ("packed", np.int64)]
 )
 
@@ -165,10 +189,10 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
     """Return the record of each type."""
     out = np.zeros(len(texts), _SHAPE)
     for i, text in enumerate(texts):
-        name = _class_of(text)
+        name = word_class(text)
         word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
         mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
-        clause = name in _VERBS or name in _SUBJECTS or text.endswith("ed")
+        clause = name in _VERBS or (name in _SUBJECTS and text.lower() != "you") or text.endswith("ed")  # "Thank you"
         packed = word + (comma << 16) + (clause << 32) + (quote << 48)
         out[i] = (
             word,
@@ -180,6 +204,9 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
             name in _OPENERS,
             name in _LINKS,
             name == "ing",
+            name in _FINITE,
+            text == "?",
+            text == "}",
             text[0].islower(),
             _case(text),
             packed,
@@ -192,8 +219,10 @@ def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
 
     Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or
     subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
-    to itself), ``ing`` (a participle), ``lower`` (opens with a small letter), ``case`` (0 lower, 1 capital, 2 capitals
-    only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16, 32 and 48).
+    to itself), ``ing`` (a participle), ``finite`` (a verb, before its subject in questions and inversions), ``asks`` (a
+    question mark), ``broken`` (a mark of a transcriber that a turn may break off with), ``lower`` (opens with a small
+    letter), ``case`` (0 lower, 1 capital, 2 capitals only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16,
+    32 and 48).
     """
     return batch.vocabulary.property(_shape)
 
@@ -206,7 +235,7 @@ def type_table(words: Mapping[str, int], endings: Mapping[str, int], texts: Sequ
     numbers = _classes()[0]
     out = np.zeros(len(texts), _TYPE)
     for i, text in enumerate(texts):
-        name = _class_of(text)
+        name = word_class(text)
         lower = text.lower()
         part = 1 if name in _VERBS or name == "ed" else _STOP if name in _STOPS else 0
         out[i] = words.get(lower, 0), endings.get(lower[-3:], 0), numbers[name], _case(text), part
@@ -341,9 +370,14 @@ def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) ->
     total = np.full(len(matches), chosen.bias)
     for template, weights in zip(TEMPLATES, chosen.weights, strict=False):
         total += weights[seen.key(template)[0]]
-    followed = np.array([name == form.rule for form in lexicon().forms for name in _classes()[0]])
-    ruled = followed[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
+    ruled = _ruled()[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
     return np.where(ruled, np.maximum(total, RULE), total)
+
+
+@cache
+def _ruled() -> npt.NDArray[np.bool_]:
+    """Return for every form and class whether the form is a connective before that class where it opens a segment."""
+    return np.array([name in form.rule.split("|") for form in lexicon().forms for name in _classes()[0]])
 
 
 def find_connectives(batch: PassageBatch, threshold: float = THRESHOLD, *, at: IntArray | None = None) -> Connectives:

@@ -4,7 +4,7 @@ The forms, what is known of each, and the sources of it stand in ``lexicons/conn
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -14,10 +14,28 @@ import numpy.typing as npt
 
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
-__all__ = ["BLOCKED", "Form", "Lexicon", "Matches", "lexicon", "match", "match_partners", "rows_of", "unmarked_rates"]
+__all__ = [
+    "BLOCKED",
+    "FRAMES",
+    "Form",
+    "Lexicon",
+    "Matches",
+    "lexicon",
+    "match",
+    "match_partners",
+    "medial_openers",
+    "rows_of",
+    "unmarked_rates",
+]
 
 BLOCKED = -2
 """Stands for the form of a match that a partner rules out."""
+
+FRAMES = ("commas", "end", "last", "subject", "modal", "auxiliary", "object")
+"""Where an adverb stands inside its segment: between two commas ("She, however, stayed."), behind a comma at the end of
+its clause ("She stayed, however."), there without one ("She stayed instead."), between subject and verb ("She also
+stayed."), behind a modal ("She would also stay."), another auxiliary ("She had also stayed.") or another verb ("She saw
+also that he stayed.")."""
 
 _FloatArray = npt.NDArray[np.float64]
 
@@ -29,8 +47,8 @@ class Form:
     form: str
     """Its words in lower case, divided by spaces."""
     rule: str
-    """The class of token (``word_classes.tsv``) behind which it is a connective wherever it opens a segment: ``comma``
-    ("In fact,"), ``subject`` ("For he"); ``""``: none."""
+    """The classes of tokens (``word_classes.tsv``), divided by ``|``, before which it is a connective wherever it opens
+    a segment: ``comma`` ("In fact,"), ``subject`` ("For he"); ``""``: none."""
     opens: str
     """``"yes"``: it links the segment that it opens to the one before; ``"alone"``: only where no comma follows later
     in the segment, as a fronted "because" clause belongs to its own sentence; ``"comma"``: only with one at once
@@ -38,6 +56,9 @@ class Form:
     inside: str
     """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
     semicolon or a dash, or before a pronoun, only; ``""``: it does not."""
+    medial: str
+    """In which of `FRAMES` it links its segment to the one before from inside, divided by spaces; behind ``subject?``
+    the context model must agree."""
     omission: float
     """Implicit uses / all uses; nan where it was seen fewer than 20 times."""
     sense: str
@@ -99,6 +120,11 @@ class Lexicon:
         return table
 
     @cached_property
+    def opens(self) -> BoolArray:
+        """Bool [forms]: links the segment that it opens to the one before."""
+        return np.array([form.opens != "" for form in self.forms])
+
+    @cached_property
     def alone(self) -> BoolArray:
         """Bool [forms]: links its segment to the one before only where no comma follows."""
         return np.array([form.opens == "alone" for form in self.forms])
@@ -112,6 +138,30 @@ class Lexicon:
     def free(self) -> BoolArray:
         """Bool [forms]: links two clauses without a mark between them."""
         return np.array([form.inside == "free" for form in self.forms])
+
+    @cached_property
+    def medial(self) -> npt.NDArray[np.int64]:
+        """Int64 [forms]: a bit for each of its `FRAMES`."""
+        return self._frames(lambda frame: frame.rstrip("?"))
+
+    @cached_property
+    def trusted(self) -> npt.NDArray[np.int64]:
+        """Int64 [forms]: a bit for each of its `FRAMES` that needs no more than itself."""
+        return self._frames(lambda frame: frame)
+
+    def _frames(self, name: Callable[[str], str]) -> npt.NDArray[np.int64]:
+        """Return for each form the bits of the frames whose name is one."""
+        listed = [{name(frame) for frame in form.medial.split()} for form in self.forms]
+        return np.array([sum(1 << bit for bit, frame in enumerate(FRAMES) if frame in own) for own in listed])
+
+    @cached_property
+    def medial_openers(self) -> tuple[BoolArray, BoolArray]:
+        """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it."""
+        opens = np.zeros((2, len(self.words) + 1), bool)
+        for form in filter(lambda known: known.medial, self.forms):
+            word = self.words[form.form.split()[0]]
+            opens[:, word] |= True, not {"commas", "end"}.issuperset(form.medial.split())
+        return opens[0], opens[1]
 
     @cached_property
     def omission(self) -> _FloatArray:
@@ -228,6 +278,16 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
     free = np.ones(len(start), bool)
     free[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
     return Matches(start[free], end[free], form[found][free])
+
+
+def medial_openers(batch: PassageBatch) -> IntArray:
+    """Return the positions, sorted, where a form with frames may stand: behind a comma where all of them want one."""
+    words = batch.vocabulary.property(_word)
+    some, free = (opens[words] for opens in lexicon().medial_openers)
+    at = np.flatnonzero(some[batch.codes])
+    comma = batch.vocabulary.find(",")
+    places: IntArray = at[free[batch.codes[at]] | (batch.codes[at - 1] == comma)]
+    return places
 
 
 def _walk(

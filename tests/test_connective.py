@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.candidates import inside_candidates, opening_candidates
+from labelers.between import segment_pairs
 from labelers.connective import LEAST_PROBABLE, NO_CONNECTIVE, SENSES, Connective, class_names
 from labelers.discourse import THRESHOLD, find_connectives
 from labelers.edits import Edits, leaks, source_view, weave
-from labelers.forms import lexicon, match
+from labelers.forms import FRAMES, lexicon, match
+from labelers.inside import inside_candidates
 from labelers.labeler import Corpus
+from labelers.medial import medial_uses
 from labelers.passages import PassageBatch
 
 
@@ -151,6 +153,165 @@ def test_the_partner_of_a_pair_goes_too() -> None:
     assert row["view"] == "He is very rich . He is old ."
 
 
+FIRST = "We had no money left . "
+
+
+@pytest.mark.parametrize(
+    ("second", "form", "left"),
+    [
+        ("She , however , stayed at home .", "however", "She stayed at home ."),
+        ("She stayed at home , however .", "however", "She stayed at home ."),
+        ("She stayed at home , however ; the dogs went .", "however", "She stayed at home ; the dogs went ."),
+        ("He therefore went to the fair .", "therefore", "He went to the fair ."),
+        ("He has therefore left the fair .", "therefore", "He has left the fair ."),
+        ("They also sold the old boat .", "also", "They sold the old boat ."),
+        ("We saw also that they sold the boat .", "also", "We saw that they sold the boat ."),
+        ("He then opened the door .", "then", "He opened the door ."),
+        ("We sold the old boat instead .", "instead", "We sold the old boat ."),
+        ("This , for instance , is the door .", "for instance", "This is the door ."),
+        ("We did not go , after all .", "after all", "We did not go ."),
+        ("Why , then , did he open the door ?", "then", "Why did he open the door ?"),
+        ("It was clear , therefore , that he stayed .", "therefore", "It was clear that he stayed ."),
+    ],
+)
+def test_an_adverb_inside_the_second_segment_is_a_connective_of_the_same_class(
+    second: str, form: str, left: str
+) -> None:
+    """It goes with the commas that set it off, and the second argument is all that is left of its segment."""
+    row = kept(FIRST + second, threshold=0.3)
+    assert (row["form"], row["arg1 words"], row["arg2 words"]) == (form, FIRST.strip(), left)
+    assert row["view"] == FIRST + left
+    assert class_names(inside=False)[row["connective"]] == form
+
+
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [
+        ("In the morning , however , he left us .", "In the morning , he left us ."),
+        ("One day , however , he left us .", "One day , he left us ."),
+        ("Seeing this , however , he left us .", "Seeing this , he left us ."),
+        ("He was tired , however , and left us .", "He was tired , and left us ."),
+        ("The man , however , being tired , left us .", "The man , being tired , left us ."),
+        ("This , however , he left to us .", "This he left to us ."),
+        ("In the morning he was , however , at home .", "In the morning he was at home ."),
+        ("He could not , however , but leave us .", "He could not but leave us ."),
+    ],
+)
+def test_one_of_the_two_commas_stays_where_it_divides_something_else(second: str, left: str) -> None:
+    """A fronted phrase, a participle and a second predicate keep theirs; subject, verb and object need none."""
+    assert kept(FIRST + second)["arg2 words"] == left
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "The man , however , in spite of this , left us .",
+        "The man , however , who was tired left us .",
+        "The boat , for instance , moored at the pier , was old .",
+        "In the garden , however , stood a house .",
+        "One thing , however , he left to us .",
+        "No , indeed , he left us .",
+    ],
+)
+def test_a_use_whose_commas_may_belong_to_something_else_is_left_alone(second: str) -> None:
+    """What would be left might want one of them, and no closed list tells."""
+    assert kept(FIRST + second)["status"] > 1
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "When she came , however , he left us .",
+        "She sang , and he therefore left us .",
+        "She sang ; he therefore left us .",
+        "She sang and , however , he left us .",
+        "The man who therefore left us was old .",
+        "If he comes then , we also leave .",
+        "She was not only old but also tired .",
+        "Even then he stayed at home .",
+        "Just then he stayed at home .",
+        "She was then a small child .",
+        "See also the old book of songs .",
+        "She stayed at home , use the boat instead .",
+        '" She , however , stayed at home . "',
+        "She , However , stayed at home .",
+        "She sold the boat instead of the house .",
+    ],
+)
+def test_a_use_that_links_within_its_sentence_is_left_alone(second: str) -> None:
+    """Nor one in a later clause, in a new quotation, or behind a form that opens the segment; nor another string."""
+    assert {row["form"] for row in label(passages([FIRST + second] * 400))} <= {None, NO_CONNECTIVE}
+
+
+def test_the_model_must_agree_where_the_lexicon_says_so() -> None:
+    """An "also" between subject and verb is asked for at a probability; a "therefore" is none to doubt."""
+    assert kept(FIRST + "They also sold the boat .", threshold=1.0)["status"] > 1
+    assert kept(FIRST + "They therefore sold the boat .", threshold=0.75)["form"] == "therefore"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "She , however , also stayed at home .",
+        "But she , however , stayed at home .",
+        "However , she then stayed there .",
+    ],
+)
+def test_a_segment_with_two_connectives_is_in_no_pair(second: str) -> None:
+    """The one that is left would answer for the other, and no pair without a connective holds any."""
+    assert kept(FIRST + second, threshold=0.3)["status"] > 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "However , we had no money left . She , however , stayed at home .",
+        "We had no money left , however . She , however , stayed at home .",
+        "We had no money left . She , however , stayed at home ; he left , however .",
+    ],
+)
+def test_a_medial_connective_that_can_still_be_read_is_not_asked_for(text: str) -> None:
+    """As with one that opens its segment: not at the edge of the first argument, nor once more in the second."""
+    assert kept(text)["status"] > 1
+
+
+def test_a_pair_whose_second_holds_an_adverb_that_may_link_it_is_never_without_connective() -> None:
+    """Not even where no pair of the adverb is made: it stands in no frame, or is not likely enough."""
+    for second in (
+        "The dogs then ran .",
+        "The dogs , however , who ran came back .",
+        "The dogs ran , on the contrary .",
+    ):
+        rows = label(passages(["He sang a very long song . " + second] * 400), threshold=1.0)
+        assert {row["status"] for row in rows} == {2}
+
+
+@pytest.mark.parametrize(
+    "second", ["Then came the dogs of the fair .", "Nor was he at the fair .", "So did the dogs ."]
+)
+def test_a_clause_that_would_be_left_with_its_verb_first_is_left_alone(second: str) -> None:
+    """The inversion belongs to the connective; a question has it anyway."""
+    assert kept(FIRST + second, threshold=0.1)["status"] > 1
+    assert kept(FIRST + "Or was he at the fair ?")["form"] == "or"
+
+
+def test_a_degree_word_is_no_connective() -> None:
+    """Without a comma behind it, "however" may measure what follows."""
+    assert kept(FIRST + "However late he came to the fair .", threshold=0.1)["status"] > 1
+
+
+def test_code_keeps_its_small_letter() -> None:
+    """A name that is no plain word means another thing with a capital."""
+    assert kept(FIRST + "However , sum(x , y) was at the fair .")["arg2 words"].startswith("sum(x")
+
+
+def test_turns_that_break_off_or_start_anew_are_no_arguments() -> None:
+    """A transcriber's mark before the end, or more than one for eight words."""
+    for second in ("However , we went to the fair with all of them and { gap } .", "However , we { gap } went there ."):
+        assert kept(FIRST + second, turns=True)["status"] > 1
+    assert kept(FIRST + "However , we went { gap } to the fair with all of them .", turns=True)["form"] == "however"
+
+
 def test_pairs_without_a_connective_are_a_class_and_change_nothing() -> None:
     """Their view is the source, so the row has no edit."""
     row = kept("He sang a very long song . The dogs have run away .")
@@ -271,7 +432,9 @@ def test_the_lexicon_is_sound() -> None:
     assert len(known) == len(lexicon().forms)
     for form in lexicon().forms:
         assert form.form == " ".join(form.form.lower().split())
-        assert (form.opens != "") == (not np.isnan(form.keep)) == (not np.isnan(form.keep_dialogue))
+        used = form.opens != "" or form.medial != ""
+        assert used == (not np.isnan(form.keep)) == (not np.isnan(form.keep_dialogue))
+        assert {frame.rstrip("?") for frame in form.medial.split()} <= set(FRAMES)
         assert (form.inside != "") == (not np.isnan(form.keep_inside))
         assert form.sense in {"", *SENSES}
         assert {becomes for _, becomes in form.announced()} <= known | {"!"}
@@ -282,6 +445,7 @@ def test_the_lexicon_is_sound() -> None:
 WORDS = st.sampled_from(
     [
         *("But", "but", "And", "So", "However", "because", "if", "then", "Then", "either", "or", "On", "the", "one"),
+        *("however", "also", "therefore", "she", "was", "fair"),
         *("other", "hand", "For", "example", "I", "he", "went", "was", "rain", "3", ",", ".", ".", ";", '"', "(", "—"),
     ]
 )
@@ -313,6 +477,18 @@ def test_every_text_is_restored_and_shows_no_answer(texts: list[str], inside: bo
             assert second["end"] <= view.offsets[i + 1] - view.offsets[i]
 
 
+@settings(deadline=None, max_examples=100)
+@given(TEXTS, st.integers(0, 3))
+def test_second_arguments_hold_no_other_connective(texts: list[str], seed: int) -> None:
+    """Whatever the text: no row, with a connective or without, shows one that links its second argument."""
+    batch = passages(texts * 4)
+    rows = [row for row in label(batch, seed=seed, threshold=0.1) if row["status"] < 2]
+    left = passages([row["arg2 words"] for row in rows])
+    opening = match(left, left.segments)
+    assert len(opening) == 0
+    assert len(medial_uses(left, np.ones(len(left.segments), bool))) == 0
+
+
 @settings(deadline=None, max_examples=50)
 @given(TEXTS, st.randoms(use_true_random=False))
 def test_a_row_depends_on_itself_alone(texts: list[str], random: Any) -> None:
@@ -330,5 +506,5 @@ def test_a_row_depends_on_itself_alone(texts: list[str], random: Any) -> None:
 def test_no_candidates_in_no_tokens() -> None:
     """An empty batch offers nothing."""
     batch = passages(["he left"]).take(np.empty(0, np.int64))
-    assert len(opening_candidates(batch, LEAST_PROBABLE, 0.0)) == len(inside_candidates(batch, THRESHOLD, 0.0)) == 0
+    assert len(segment_pairs(batch, LEAST_PROBABLE, 0.0)) == len(inside_candidates(batch, THRESHOLD, 0.0)) == 0
     assert label(batch, inside=True) == []
