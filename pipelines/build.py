@@ -92,6 +92,8 @@ def _run_units(plan: Plan, recipe: Recipe, folder: Folder, progress: Progress | 
                 _graph()(missing, work, merge_reports, end, recipe.run)
             else:
                 end([])
+        except RecipeError:
+            raise
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
             text = f"{type(error).__name__}: {error}; a worker may have been killed, or out of memory"
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.recipe import Run
+from pipelines.recipe import RecipeError, Run
 
 __all__ = ["import_beam", "run_graph", "worker_main"]
 
@@ -71,7 +71,7 @@ def _runner(run: Run) -> tuple[Any, Any]:
 
     flags = [flag for key, value in run.beam.items() for flag in _flags(key, value)]
     if run.runner != "local":
-        return run.runner, PipelineOptions(flags)
+        return _named(run.runner), PipelineOptions(flags)
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.transforms import environments
 
@@ -83,6 +83,27 @@ def _runner(run: Run) -> tuple[Any, Any]:
     environment = environments.SubprocessSDKEnvironment.from_command_string(command_string=command)
     options = PipelineOptions([f"--direct_num_workers={run.workers}", *flags])
     return FnApiRunner(default_environment=environment), options
+
+
+def _named(name: str) -> Any:
+    """Return the runner of a name or full class name.
+
+    Raises:
+        RecipeError: Beam knows none of that name.
+    """
+    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.runners import create_runner
+
+    try:
+        return create_runner(name)
+    except ValueError:
+        reason = "Beam knows no runner of that name"
+    except (ImportError, AttributeError) as error:
+        reason = str(error)
+    known = ", ".join(["local", *StandardOptions.KNOWN_RUNNER_NAMES])
+    raise RecipeError(
+        f"cannot use runner {name!r}: {reason}; give one of {known}, or the full name of a runner's class"
+    )
 
 
 def _flags(key: str, value: Any) -> list[str]:

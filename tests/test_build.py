@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -206,6 +207,22 @@ def test_a_raising_labeler_fails_its_unit_alone(tmp_path: Path) -> None:
     console = Console(width=200, file=io.StringIO())
     report.print(console)
     assert "the dataset is unfinished" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Nope", "Beam knows no runner of that name; give one of local, "),
+        ("apache_beam.runners.Nope", "has no attribute 'Nope'"),
+        ("nowhere.Runner", "No module named 'nowhere'"),
+    ],
+)
+def test_a_runner_that_is_not_there_is_an_error_in_the_recipe(
+    source: Path, tmp_path: Path, name: str, reason: str
+) -> None:
+    """It is no failed unit, and no command is offered that would fail again."""
+    with pytest.raises(RecipeError, match=re.escape(reason)):
+        built(source, tmp_path / "out", unit=UNIT, run={"runner": name})
 
 
 def test_a_runner_that_fails_leaves_what_is_done(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
