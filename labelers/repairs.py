@@ -169,7 +169,7 @@ class Corruptor:
         flat = lengths.ravel()
         at = np.cumsum(flat) - flat
         part = [ranges(at[i::4], lengths[:, i]) for i in range(4)]
-        codes, origin = np.empty(flat.sum(), np.int32), np.full(flat.sum(), -1)
+        codes, origin = np.empty(flat.sum(), np.int64), np.full(flat.sum(), -1)
         copies, tags = origin.copy(), np.full(flat.sum(), _ADDED, np.int8)
         copies[part[0]] = ranges(start, lengths[:, 0])
         codes[part[0]] = batch.codes[copies[part[0]]]

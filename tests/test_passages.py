@@ -35,7 +35,7 @@ def test_codes_follow_the_order_of_meeting() -> None:
     assert vocabulary.encode(["b", "a", "b"]).tolist() == [0, 1, 0]
     assert (vocabulary.find("a"), vocabulary.find("c"), len(vocabulary)) == (1, -1, 2)
     assert vocabulary.code("c") == 2
-    assert vocabulary.encode([]).dtype == np.int32
+    assert vocabulary.encode([]).dtype == np.int64
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=3)))
@@ -48,7 +48,7 @@ def test_arrow_strings_are_encoded_like_python_ones(texts: list[str]) -> None:
     for given_ in (array, chunks, sliced):
         vocabulary = Vocabulary()
         codes = vocabulary.encode_arrow(given_)
-        assert (codes.tolist(), codes.dtype) == (expected.tolist(), np.int32)
+        assert (codes.tolist(), codes.dtype) == (expected.tolist(), np.int64)
         assert vocabulary.strings(codes).to_pylist() == texts
 
 
@@ -97,7 +97,7 @@ def test_recode_changes_each_type_once(texts: list[str]) -> None:
     changed = vocabulary.recode(codes, lambda text: seen.append(text) or text.upper())
     assert vocabulary.strings(changed).to_pylist() == [text.upper() for text in texts]
     assert sorted(seen) == sorted(set(texts))
-    assert changed.dtype == np.int32
+    assert changed.dtype == np.int64
 
 
 def test_row_keys_follow_the_id_alone() -> None:

@@ -120,7 +120,8 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
         return tokenizer(text)
 
     monkeypatch.setattr(rule, "_tokenizer", ask)
-    monkeypatch.setattr(rule, "_affixes", {})
+    monkeypatch.setattr(rule, "_affixes", [([], [])])
+    monkeypatch.setattr(rule, "_known", {})
     texts = ["“Harbours,” (lanterns) whispered—slowly; rope-makers’ 1905. WALRUS!", "“Gardens,” (windows) 1784."]
     words = [tokens(read_texts(texts), row) for row in range(2)]
     assert sorted(asked) == ["(abide)", "10.", "ABIDE!", "abide;", "abide’", "“abide,”"]
