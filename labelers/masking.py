@@ -7,7 +7,7 @@ sequence of that task alone: what one task must predict, another may read.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pyarrow as pa
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, row_lists
 from labelers.task import Task
 from labelers.words import is_word, transcript_marks
 
@@ -105,7 +105,7 @@ class Masking(Labeler):
     ) -> Proposal:
         """Abstain from rows without a word; there are no edits."""
         words = batch.vocabulary.property(is_word)[batch.codes] & ~transcript_marks(batch)
-        some = np.bincount(batch.rows[words], minlength=len(batch)) > 0
+        some = np.bincount(batch.rows[np.flatnonzero(words)], minlength=len(batch)) > 0
         return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state={"words": words})
 
     def label(
@@ -114,17 +114,15 @@ class Masking(Labeler):
         """Return what each task hides, aligned to the view."""
         rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
         words = proposal.state["words"]
-        kept = view.origin >= 0
-        never = view.touched | ~(words[view.origin] & kept)
+        never = view.touched | ~np.append(words, False).take(view.origin)  # the last place is for what was inserted
         role = self._role_targets(batch, corpus, draws, turn_rows)
         hidden = _with_neighbours(role >= 0, turn_rows)
-        tokens, turns = rows[view.rows], rows[turn_rows]
         columns = {
-            "draw": _lists(_draw_bytes(batch, draws, view), view.offsets, tokens),
-            "never": _lists(never, view.offsets, tokens),
-            "role": _lists(role, batch.turn_offsets, turns),
-            "role_hidden": _lists(hidden, batch.turn_offsets, turns),
-            "role_words": _lists(_role_words(batch, corpus, view, hidden), view.offsets, tokens),
+            "draw": row_lists(_draw_bytes(batch, draws, view), view.offsets, rows),
+            "never": row_lists(never, view.offsets, rows),
+            "role": row_lists(role, batch.turn_offsets, rows),
+            "role_hidden": row_lists(hidden, batch.turn_offsets, rows),
+            "role_words": row_lists(_role_words(batch, corpus, view, hidden), view.offsets, rows),
         }
         return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, words))}
 
@@ -209,7 +207,8 @@ def _role_words(batch: PassageBatch, corpus: Corpus, view: View, hidden: BoolArr
 
 def _segments(batch: PassageBatch, draws: Draws, words: BoolArray) -> tuple[IntArray, BoolArray]:
     """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
-    enough = np.bincount(batch.token_segments[words], minlength=len(batch.segments)) >= _MIN_WORDS
+    counts = np.bincount(batch.token_segments[np.flatnonzero(words)], minlength=len(batch.segments))
+    enough = counts >= _MIN_WORDS
     many = np.diff(batch.segment_offsets) >= _MIN_SEGMENTS
     able = np.flatnonzero(enough & many[batch.segment_rows])
     count = np.bincount(batch.segment_rows[able], minlength=len(batch))
@@ -224,11 +223,3 @@ def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Arra
     start = np.where(valid, batch.segments[segments] - batch.offsets[:-1], 0).astype(np.int32)
     end = np.where(valid, batch.segment_ends[segments] - batch.offsets[:-1], 0).astype(np.int32)
     return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(~valid))
-
-
-def _lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.Array:
-    """Return a list per row of ragged values [offsets[-1]]; rows whose values are not kept are empty."""
-    if not keep.all():
-        offsets = np.concatenate([[0], np.cumsum(keep)])[offsets]
-        values = values[keep]
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))

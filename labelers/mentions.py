@@ -230,6 +230,16 @@ def _groups(concepts: Iterable[Concept]) -> list[Concept]:
     return [group for group in kept if group.names]
 
 
+_SLOTS = 1 << 16
+"""Some ten times the steps of the package's dictionary."""
+
+
+def _slot(state: IntArray, word: IntArray) -> IntArray:
+    """Return a number below `_SLOTS` for each step of a trie."""
+    slot: IntArray = (state * 1021 + word) & (_SLOTS - 1)
+    return slot
+
+
 class _Trie:
     """Names as paths of word numbers; a state is a number, state 0 is the start."""
 
@@ -250,6 +260,9 @@ class _Trie:
         order = np.argsort(keys)
         self._keys = keys[order]
         self._targets = np.fromiter(steps.values(), np.int64, len(steps))[order]
+        self._may = np.zeros(_SLOTS, bool)
+        """Slots of the steps that there are; a step that there is not may share one."""
+        self._may[_slot(self._keys >> 32, self._keys & 0xFFFFFFFF)] = True
         self._name = np.full(len(steps) + 1, -1, np.int64)
         self._name[list(ends)] = list(ends.values())
 
@@ -261,8 +274,9 @@ class _Trie:
         """Return start, end and name of the longest match at each token, where there is one."""
         words = batch.vocabulary.property(table)
         parts = batch.vocabulary.property(_PartOf(self, table))[batch.codes]
-        follows = np.append(parts[1:] & _FOLLOWS, 0) > 0
-        starts = np.flatnonzero((parts & _ALONE > 0) | ((parts & _OPENS > 0) & follows))
+        starts = np.flatnonzero((parts & (_ALONE | _OPENS)) > 0)
+        follows = np.append(parts, np.uint8(0))[starts + 1] & _FOLLOWS
+        starts = starts[(parts[starts] & _ALONE > 0) | (follows > 0)]
         best_end, best_name = np.zeros(len(starts), np.int64), np.full(len(starts), -1, np.int64)
         # alive [A]: which of the starts still follow a path; state [A]: where on it; at [A]: the token to look at next
         alive, state, at = np.arange(len(starts)), self._first[words[batch.codes[starts]]], starts + 1
@@ -279,10 +293,10 @@ class _Trie:
 
     def _step(self, state: IntArray, word: IntArray) -> tuple[IntArray, IntArray]:
         """Return which of the states can go on by their word, and the states behind it."""
-        key = (state << 32) | word  # states and words stay below 2**31
-        may = np.flatnonzero(word >= 0)
-        place = np.minimum(np.searchsorted(self._keys, key[may]), len(self._keys) - 1)
-        go = self._keys[place] == key[may]
+        may = np.flatnonzero(self._may.take(_slot(state, word)))  # most cannot, and are not searched for
+        key = (state[may] << 32) | word[may]  # states and words stay below 2**31
+        place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
+        go = np.flatnonzero(self._keys[place] == key)
         return may[go], self._targets[place[go]]
 
     def parts(self, words: IntArray) -> npt.NDArray[np.uint8]:

@@ -18,7 +18,9 @@ __all__ = [
     "Property",
     "Vocabulary",
     "ragged_take",
+    "ranges",
     "row_keys",
+    "row_lists",
     "running_total",
 ]
 
@@ -153,6 +155,31 @@ def ragged_take(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
     flat = np.repeat(first - taken[:-1], lengths)
     flat += np.arange(taken[-1])
     return flat, taken
+
+
+def ranges(start: IntArray, length: IntArray) -> IntArray:
+    """Return the positions start, start + 1, ... of each (start, length), one after another.
+
+    Example:
+        >>> ranges(np.array([7, 3]), np.array([2, 3])).tolist()
+        [7, 8, 3, 4, 5]
+    """
+    offsets = np.cumsum(length) - length
+    positions: IntArray = np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
+    return positions
+
+
+def row_lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.ListArray:
+    """Return a list per row of ragged values [offsets[-1]]; rows that are not kept get an empty one.
+
+    Example:
+        >>> row_lists(np.array([1, 2, 3]), np.array([0, 1, 3]), np.array([False, True])).to_pylist()
+        [[], [2, 3]]
+    """
+    if not keep.all():
+        taken, _ = ragged_take(offsets, np.flatnonzero(keep))
+        values, offsets = values.take(taken), running_total(np.where(keep, np.diff(offsets), 0))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.fluency import entries, may_stand_twice
 from labelers.labeler import Avoid
-from labelers.ngrams import ranges, upper_first
-from labelers.passages import BoolArray, IntArray
+from labelers.ngrams import upper_first
+from labelers.passages import BoolArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]
 
@@ -251,7 +251,7 @@ class Corruptor:
             rows=batch.rows[start],
             start=start,
             end=end + raised,
-            write_offsets=np.concatenate([[0], np.cumsum(raised)]).astype(np.int64),
+            write_offsets=running_total(raised),
             codes=batch.vocabulary.recode(batch.codes[place], upper_first),
             origin=place,
             copies=place,

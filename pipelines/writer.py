@@ -14,6 +14,9 @@ from pipelines.schema import BATCH_ROWS
 __all__ = ["ShardWriter"]
 
 
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # closes a stream of Arrow messages
+
+
 class ShardWriter:
     """Writes the rows of one split of one unit as an Arrow stream, and counts them.
 
@@ -26,8 +29,7 @@ class ShardWriter:
         self.file = Pending(folder, name)
         self.book, self.fingerprint = RowBook(tasks), Fingerprint()
         self._schema = schema
-        options = pa.ipc.IpcWriteOptions(compression=None, use_threads=False)
-        self._stream = pa.ipc.new_stream(pa.PythonFile(self.file, "w"), schema, options=options)
+        self.file.write(schema.serialize())
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
 
@@ -49,14 +51,14 @@ class ShardWriter:
         batch = pa.record_batch(columns, schema=self._schema)
         self.book.add(batch)
         self.fingerprint.add(batch)
-        self._stream.write_batch(batch)
+        self.file.write(batch.serialize())
         self._waiting, self._rows = [], 0
 
     def close(self) -> None:
         """Write what waits and end the stream."""
         if self._rows:
             self._flush()
-        self._stream.close()
+        self.file.write(_END)
         self.file.close()
 
     def facts(self) -> dict[str, Any]:
