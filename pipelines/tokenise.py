@@ -185,6 +185,7 @@ class _Rule:
         self._special = {text for text in self._all if len(text) > 1 and not text.isalnum()}
         self._marks = {text for text in self._special if not _RUN.search(text)}
         self._runs = {run for text in self._all for run in _RUN.findall(text)}
+        self._excepted = [pa.array(sorted(texts), pa.large_string()) for texts in (self._all, self._runs)]
         self._affixes: list[tuple[list[str], list[str]]] = [([], [])]  # tokens before and after words, none first
         self._known: dict[tuple[str, int, str], int] = {}  # affixes of each kind of chunk, -1: spaCy must be asked
 
@@ -195,7 +196,8 @@ class _Rule:
         (``x:( (``), so its text is asked for whole where marks or single letters meet at a space.
         """
         words, affix, dashed = self._words(chunks)
-        listed = {place: _DASH.split(words[place].as_py()) for place in dashed.tolist()}
+        joined = map(_DASH.split, words.take(pa.array(dashed)).to_pylist())
+        listed = dict(zip(dashed.tolist(), joined, strict=True))
         for place, parts in listed.items():
             affix[place] = -1 if self._stick(parts, *self._affixes[affix[place]]) else affix[place]
         asked = np.flatnonzero(affix < 0)
@@ -210,7 +212,7 @@ class _Rule:
         """Return the words of each chunk, the number of their affixes (-1: ask spaCy), and where dashes join them."""
         shape = pc.extract_regex(chunks, _PLAIN)
         before, words, after = (pc.fill_null(pc.struct_field(shape, name), "") for name in ("before", "words", "after"))
-        special, run = (_mask(pc.is_in(words, pa.array(list(texts), words.type))) for texts in (self._all, self._runs))
+        special, run = (_mask(pc.is_in(words, texts)) for texts in self._excepted)
         bare = _mask(pc.equal(pc.add(pc.binary_length(before), pc.binary_length(after)), 0))
         ending = sum(_mask(pc.match_substring_regex(words, end)) * i for i, (end, _) in enumerate(_MODELS, 1))
         before, after = before.dictionary_encode(), after.dictionary_encode()
@@ -234,11 +236,12 @@ class _Rule:
         """Return the codes of all tokens, and how many each chunk has: its affixes around its only word, or a list."""
         places = np.fromiter(listed, np.int64, len(listed))
         alone = np.delete(np.arange(len(affix)), places)
-        lists = [*listed.values(), *chain.from_iterable(self._affixes)]
+        used, which = np.unique(affix, return_inverse=True)
+        lists = [*listed.values(), *chain.from_iterable(self._affixes[number] for number in used.tolist())]
         codes = vocabulary.encode(chain(words.take(pa.array(alone)).to_pylist(), *lists))
         starts = running_total(np.array([1] * len(alone) + list(map(len, lists)), np.int64))
         # runs [C, 3]: which of the words and lists stands before, in and after each chunk
-        first = len(alone) + len(places) + 2 * affix
+        first = len(alone) + len(places) + 2 * which
         runs = np.stack([first, first, first + 1], axis=1)
         runs[alone, 1], runs[places, 1] = np.arange(len(alone)), len(alone) + np.arange(len(places))
         taken, ends = ragged_take(starts, runs.ravel())
