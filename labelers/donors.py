@@ -121,8 +121,8 @@ class Text:
 
     def count(self, marked: BoolArray) -> IntArray:
         """Return int64 [S]: marked units of each segment."""
-        bounds = np.searchsorted(self.ngrams.start[marked], np.append(self.batch.segments, len(self.batch.codes)))
-        return np.diff(bounds)
+        segments = self.batch.token_segments[self.ngrams.start[np.flatnonzero(marked)]]
+        return np.bincount(segments, minlength=len(self.batch.segments))
 
     def near(self, gaps: IntArray, offset: IntArray | int, segments: IntArray) -> IntArray:
         """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.

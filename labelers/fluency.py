@@ -111,7 +111,7 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
     """
     codes = batch.codes[words]
     size = batch.vocabulary.property(_stub_size)[codes]
-    at = np.flatnonzero(size[:-1]) if len(words) else words
+    at = np.flatnonzero(size[:-1] > 0) if len(words) else words
     size = size[at].astype(np.int64)
     between = words[at + 1] - words[at] - 1
     hyphen = batch.codes[np.minimum(words[at] + 1, len(batch.codes) - 1)] == batch.vocabulary.find("-")

@@ -91,10 +91,8 @@ class Corruptor:
             int64 [C, max_places], ascending, -1 behind the last; int64 [C], the number of each segment in its row.
         """
         batch = self.text.batch
-        candidates = np.append(np.flatnonzero(allowed), -1)
-        starts = self.text.ngrams.start[candidates[:-1]]
-        first = np.searchsorted(starts, batch.segments[segments])
-        count = np.searchsorted(starts, batch.segment_ends[segments]) - first
+        candidates, counts = np.append(np.flatnonzero(allowed), -1), self.text.count(allowed)
+        first, count = running_total(counts)[segments], counts[segments]
         rows = batch.segment_rows[segments]
         number = segments - batch.segment_offsets[rows]
         ranks = self._ranks(batch.keys[rows], number, count)

@@ -53,7 +53,7 @@ def transcript_marks(batch: PassageBatch) -> BoolArray:
     brackets are left out: writers use them for words that belong to the text.
     """
     kinds = batch.vocabulary.property(bracket_kind).take(batch.codes)
-    places = np.flatnonzero(kinds)
+    places = np.flatnonzero(kinds != 0)
     opening, closing = places[:-1], places[1:]
     pair = (kinds[opening] > 0) & (kinds[closing] == -kinds[opening]) & (batch.rows[opening] == batch.rows[closing])
     pair &= (closing - opening > 1) & (closing - opening <= _MARK_WORDS + 1)
