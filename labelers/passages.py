@@ -13,6 +13,7 @@ import pyarrow as pa
 
 __all__ = [
     "BoolArray",
+    "Growing",
     "IntArray",
     "PassageBatch",
     "Property",
@@ -28,6 +29,31 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[Any]
 Property = Callable[["Vocabulary", Sequence[str]], npt.NDArray[Any]]
 """What depends on a token's form alone: (vocabulary, new texts) -> one value for each of the texts."""
+
+
+class Growing:
+    """An array that values are added to at the end, at a cost that does not rise with its size.
+
+    Example:
+        >>> growing = Growing(np.int64)
+        >>> growing.add(np.array([3, 4]))
+        >>> growing.values
+        array([3, 4])
+    """
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        """Start with no values."""
+        self._room = np.empty(0, dtype)
+        self.values = self._room
+        """A view of all values, up to the next `add`."""
+
+    def add(self, new: npt.NDArray[Any]) -> None:
+        """Add values."""
+        done, size = len(self.values), len(self.values) + len(new)
+        if size > len(self._room):
+            self._room = _grown(self._room, done, new)
+        self._room[done:size] = new
+        self.values = self._room[:size]
 
 
 class Vocabulary:
@@ -83,7 +109,7 @@ class Vocabulary:
 
     def strings(self, codes: IntArray) -> pa.StringArray:
         """Return the texts of the codes as a canonical Arrow string array."""
-        if len(self._arrow) < len(self):
+        if int(codes.max(initial=-1)) >= len(self._arrow):
             new = pa.array(self.texts[len(self._arrow) :], pa.string())
             self._arrow = pa.concat_arrays([self._arrow, new])
         return self._arrow.take(pa.array(codes))

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.passages import BoolArray, IntArray, Vocabulary, ragged_take, running_total
+from labelers.passages import BoolArray, Growing, IntArray, Vocabulary, ragged_take, running_total
 
 __all__ = ["Tokeniser", "clean", "is_empty"]
 
@@ -52,21 +52,33 @@ class Tokeniser:
         """Remember nothing yet."""
         self._vocabulary = vocabulary
         self._rule = _rule(lang)
+        self._start()
+
+    def _start(self) -> None:
+        """Remember no chunk."""
         self._chunks: dict[str, int] = {}
-        self._codes: IntArray = np.empty(0, np.int64)  # tokens of all chunks, one chunk after the other
-        self._offsets: IntArray = np.zeros(1, np.int64)  # chunk i has codes[offsets[i]:offsets[i + 1]]
-        self._open: BoolArray = np.empty(0, bool)  # chunk i may split otherwise beside certain others
-        self._uses: IntArray = np.empty(0, np.int64)  # batches that chunk i came up in
+        self._codes = Growing(np.int64)  # tokens of all chunks, one chunk after the other
+        self._ends = Growing(np.int64)  # where the tokens of chunk i end
+        self._open = Growing(np.bool_)  # chunk i may split otherwise beside certain others
+        self._uses = Growing(np.int64)  # batches that chunk i came up in
 
     def _forget(self) -> None:
         """Remember only the chunks that came up in several batches since this was last done, if they are not many."""
-        kept = np.flatnonzero(self._uses > 1)
+        kept = np.flatnonzero(self._uses.values > 1)
         kept = kept if 2 * len(kept) <= _MAX_CHUNKS else kept[:0]
         names = list(self._chunks)
-        tokens, offsets = ragged_take(self._offsets, kept)
+        tokens, offsets = ragged_take(np.append(0, self._ends.values), kept)
+        codes, opened = self._codes.values[tokens], self._open.values[kept]
+        self._start()
         self._chunks = {names[place]: number for number, place in enumerate(kept.tolist())}
-        self._codes, self._offsets, self._open = self._codes[tokens], offsets, self._open[kept]
-        self._uses = np.zeros(len(kept), np.int64)
+        self._learn(codes, offsets[1:], opened)
+
+    def _learn(self, codes: IntArray, ends: IntArray, opened: BoolArray) -> None:
+        """Remember what further chunks are."""
+        self._codes.add(codes)
+        self._ends.add(ends)
+        self._open.add(opened)
+        self._uses.add(np.zeros(len(ends), np.int64))
 
     def split(self, texts: Sequence[str]) -> tuple[IntArray, BoolArray, IntArray]:
         """Return (codes int64 [N], a space follows bool [N], offsets int64 [texts + 1]) of clean texts, none empty."""
@@ -75,8 +87,8 @@ class Tokeniser:
         pieces, bounds = _chunked(texts)
         coded = pieces.dictionary_encode()
         chunks = self._find(coded.dictionary)[coded.indices.to_numpy()]
-        tokens, ends = ragged_take(self._offsets, chunks)
-        codes, offsets = self._codes.take(tokens), ends[bounds]
+        tokens, ends = ragged_take(np.append(0, self._ends.values), chunks)
+        codes, offsets = self._codes.values.take(tokens), ends[bounds]
         spaces = np.zeros(len(codes), bool)
         spaces[ends[1:] - 1] = True
         spaces[offsets[1:] - 1] = False
@@ -86,7 +98,7 @@ class Tokeniser:
     def _doubtful(self, pieces: pa.Array, bounds: IntArray, chunks: IntArray) -> list[int]:
         """Return the texts in which an open chunk stands beside marks or a single letter."""
         rows = []
-        for place in np.flatnonzero(self._open.take(chunks)).tolist():
+        for place in np.flatnonzero(self._open.values.take(chunks)).tolist():
             row = int(np.searchsorted(bounds, place, side="right")) - 1
             first, last = max(place - 1, bounds[row]), min(place + 2, bounds[row + 1])
             if _MEETING.search("".join(pieces[first:last].to_pylist())):
@@ -102,11 +114,8 @@ class Tokeniser:
             numbers[places] = np.arange(len(known), len(known) + len(places))
             known.update(zip([texts[place] for place in places.tolist()], numbers[places].tolist(), strict=True))
             codes, lengths, opened = self._rule.split(chunks.take(pa.array(places)), self._vocabulary)
-            self._codes = np.concatenate([self._codes, codes])
-            self._offsets = np.concatenate([self._offsets, self._offsets[-1] + np.cumsum(lengths)])
-            self._open = np.concatenate([self._open, opened])
-            self._uses = np.concatenate([self._uses, np.zeros(len(places), np.int64)])
-        self._uses[numbers] += 1
+            self._learn(codes, len(self._codes.values) + np.cumsum(lengths), opened)
+        self._uses.values[numbers] += 1
         return numbers
 
     def _replace(
@@ -144,8 +153,8 @@ _PLAIN = (
     r"(?P<words>[A-Za-z]+(?:(?:--?|—|–)[A-Za-z]+)*|[0-9]+)"
     rf"(?P<after>(?:['’]s)?[{re.escape(_AFTER)}]*) $"
 )
-_MODELS = (("[a-z]$", "abide"), ("[A-Z]{2}$", "ABIDE"), ("[0-9]$", "10"))
-"""Endings of words, and a word of each that shows how affixes split around it."""
+_MODELS = ("", "abide", "ABIDE", "10")
+"""Of each ending of words (`_ending`) a word that shows how affixes split around it; none for 0."""
 _DASH = re.compile("(--?|—|–)")
 _RUN = re.compile("[A-Za-z0-9]+")
 _SEPARATOR = "\u2063"  # an invisible sign that no special case holds
@@ -214,7 +223,8 @@ class _Rule:
         before, words, after = (pc.fill_null(pc.struct_field(shape, name), "") for name in ("before", "words", "after"))
         special, run = (_mask(pc.is_in(words, texts)) for texts in self._excepted)
         bare = _mask(pc.equal(pc.add(pc.binary_length(before), pc.binary_length(after)), 0))
-        ending = sum(_mask(pc.match_substring_regex(words, end)) * i for i, (end, _) in enumerate(_MODELS, 1))
+        ends = pc.utf8_slice_codeunits(words, -2).dictionary_encode()
+        ending = np.array(list(map(_ending, ends.dictionary.to_pylist())), np.int64)[ends.indices.to_numpy()]
         before, after = before.dictionary_encode(), after.dictionary_encode()
         # key [C]: what stands before and after, and the ending, as one number
         key = (before.indices.to_numpy() * len(after.dictionary) + after.indices.to_numpy()) * 4 + ending
@@ -279,7 +289,7 @@ class _Rule:
         """Return the number of what stands around words of an ending, -1 where they do not stand alone between it."""
         key = (before, ending, after)
         if key not in self._known:
-            found = self._learn(before, _MODELS[ending - 1][1], after) if ending else None
+            found = self._learn(before, _MODELS[ending], after) if ending else None
             self._known[key] = -1 if found is None else len(self._affixes)
             self._affixes += [] if found is None else [found]
         return self._known[key]
@@ -290,6 +300,13 @@ class _Rule:
         place = tokens.index(model) if tokens.count(model) == 1 else -1
         alone = place >= 0 and "".join(tokens[:place]) == before and self._marks.isdisjoint(tokens)
         return (tokens[:place], tokens[place + 1 :]) if alone else None
+
+
+def _ending(text: str) -> int:
+    """Return which of `_MODELS` ends as words do, given their last two characters, 0 for none."""
+    if text.isalpha() and text.isupper():
+        return 2 if len(text) > 1 else 0
+    return 0 if not text else 3 if text[-1].isdigit() else int(text[-1].islower())
 
 
 def _mask(array: pa.Array) -> BoolArray:

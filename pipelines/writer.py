@@ -35,6 +35,8 @@ class ShardWriter:
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Add rows of the schema."""
+        self.book.add(rows)
+        self.fingerprint.add(rows)
         start = 0
         while self._rows + rows.num_rows - start >= BATCH_ROWS:
             wanted = BATCH_ROWS - self._rows
@@ -49,8 +51,6 @@ class ShardWriter:
         """Write the rows that wait as one record batch."""
         columns = [pa.concat_arrays([part.column(i) for part in self._waiting]) for i in range(len(self._schema.names))]
         batch = pa.record_batch(columns, schema=self._schema)
-        self.book.add(batch)
-        self.fingerprint.add(batch)
         self.file.write(batch.serialize())
         self._waiting, self._rows = [], 0
 
