@@ -35,8 +35,9 @@ class ShardWriter:
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Add rows of the schema."""
-        self.book.add(rows)
-        self.fingerprint.add(rows)
+        if rows.num_rows:
+            self.book.add(rows)
+            self.fingerprint.add(rows)
         start = 0
         while self._rows + rows.num_rows - start >= BATCH_ROWS:
             wanted = BATCH_ROWS - self._rows
