@@ -117,7 +117,8 @@ class View:
     @cached_property
     def positions(self) -> IntArray:
         """int64 [M]: the position of each token in its row of the view."""
-        return np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        positions: IntArray = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        return positions
 
     def locate(self, batch: PassageBatch, positions: IntArray, rows: IntArray) -> IntArray:
         """Return where in its row of the view each global source position begins: behind all that stands before it.

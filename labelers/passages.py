@@ -258,7 +258,8 @@ class PassageBatch:
     @cached_property
     def positions(self) -> IntArray:
         """int64 [N]: the position of each token in its row."""
-        return np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        positions: IntArray = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        return positions
 
     @cached_property
     def segment_ends(self) -> IntArray:

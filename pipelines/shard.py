@@ -58,7 +58,7 @@ def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[st
     """
     started = time.time()
     folder = Folder.at(out)
-    report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid()}
+    report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0}
     try:
         with _uncollected():
             stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch, report)

@@ -242,7 +242,7 @@ def test_a_report_says_where_and_how_long(tmp_path: Path) -> None:
     before = next((tmp_path / "out" / "train").glob("*.arrow")).stat().st_mtime_ns
     report = make_shard(0, plan, str(tmp_path / "out"))
     assert report["stats"] == json.loads((tmp_path / "out" / "stats" / "00000.json").read_bytes())
-    assert {"host", "process", "started", "seconds"} <= set(report)
+    assert {"host", "process", "started", "setup", "seconds"} <= set(report)
     assert next((tmp_path / "out" / "train").glob("*.arrow")).stat().st_mtime_ns == before
 
 
