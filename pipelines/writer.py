@@ -29,7 +29,7 @@ class ShardWriter:
         self.file = Pending(folder, name)
         self.book, self.fingerprint = RowBook(tasks), Fingerprint()
         self._schema = schema
-        self.file.write(schema.serialize())
+        self._messages = [schema.serialize()]  # not written yet: a full disk is met only when the file is known to all
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
 
@@ -52,15 +52,23 @@ class ShardWriter:
         """Write the rows that wait as one record batch."""
         columns = [pa.concat_arrays([part.column(i) for part in self._waiting]) for i in range(len(self._schema.names))]
         batch = pa.record_batch(columns, schema=self._schema)
-        self.file.write(batch.serialize())
+        self._messages.append(batch.serialize())
         self._waiting, self._rows = [], 0
+        self._send()
 
     def close(self) -> None:
         """Write what waits and end the stream."""
         if self._rows:
             self._flush()
-        self.file.write(_END)
+        self._messages.append(_END)
+        self._send()
         self.file.close()
+
+    def _send(self) -> None:
+        """Write the messages that are made."""
+        for message in self._messages:
+            self.file.write(message)
+        self._messages = []
 
     def facts(self) -> dict[str, Any]:
         """Return what a commit mark says of the split: book and column checksums."""
