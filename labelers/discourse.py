@@ -9,7 +9,7 @@ context decides, in the line of Pitler and Nenkova 2009 (https://aclanthology.or
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -128,6 +128,7 @@ def _classes() -> tuple[dict[str, int], dict[str, str]]:
     return {name: number for number, name in enumerate([*shapes, *dict.fromkeys(words.values())])}, words
 
 
+@lru_cache(1 << 14)  # several properties ask for the same new types
 def word_class(text: str) -> str:
     """Return the coarse class of a token by its form."""
     shouted = len(text) > 1 and text.isupper()
@@ -188,30 +189,36 @@ _SHAPE = np.dtype(
 def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG001
     """Return the record of each type."""
     out = np.zeros(len(texts), _SHAPE)
-    for i, text in enumerate(texts):
-        name = word_class(text)
-        word, comma, quote = text[0].isalnum(), name == "comma", name == "quote"
-        mark = comma or (name in {"semicolon", "dash"} and text not in {"-", "..."})
-        clause = name in _VERBS or (name in _SUBJECTS and text.lower() != "you") or text.endswith("ed")  # "Thank you"
-        packed = word + (comma << 16) + (clause << 32) + (quote << 48)
-        out[i] = (
-            word,
-            comma,
-            mark,
-            name == "stop",
-            quote,
-            clause,
-            name in _OPENERS,
-            name in _LINKS,
-            name == "ing",
-            name in _FINITE,
-            text == "?",
-            text == "}",
-            text[0].islower(),
-            _case(text),
-            packed,
-        )
+    names = list(map(word_class, texts))
+    out["word"] = [text[0].isalnum() for text in texts]
+    out["lower"] = [text[0].islower() for text in texts]
+    out["case"] = list(map(_case, texts))
+    for field, classes in _FIELDS.items():
+        out[field] = [name in classes for name in names]
+    out["asks"] = [text == "?" for text in texts]
+    out["broken"] = [text == "}" for text in texts]
+    out["mark"][[i for i, text in enumerate(texts) if text in {"-", "..."}]] = False
+    out["clause"][[i for i, text in enumerate(texts) if text.lower() == "you"]] = False  # "Thank you"
+    out["clause"][[i for i, text in enumerate(texts) if text.endswith("ed")]] = True
+    for field, shift in _PACKED:
+        out["packed"] += out[field].astype(np.int64) << shift
     return out
+
+
+_FIELDS = {
+    "comma": frozenset({"comma"}),
+    "mark": frozenset({"comma", "semicolon", "dash"}),
+    "stop": frozenset({"stop"}),
+    "quote": frozenset({"quote"}),
+    "clause": _VERBS | _SUBJECTS,
+    "opener": _OPENERS,
+    "link": _LINKS,
+    "ing": frozenset({"ing"}),
+    "finite": _FINITE,
+}
+"""Fields of a shape that its class alone decides, or nearly so."""
+
+_PACKED = (("word", 0), ("comma", 16), ("clause", 32), ("quote", 48))
 
 
 def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
@@ -234,11 +241,13 @@ def type_table(words: Mapping[str, int], endings: Mapping[str, int], texts: Sequ
     """Return per text the numbers of its word, ending and class, its case, and its part (1 verb, 2 stop)."""
     numbers = _classes()[0]
     out = np.zeros(len(texts), _TYPE)
-    for i, text in enumerate(texts):
-        name = word_class(text)
-        lower = text.lower()
-        part = 1 if name in _VERBS or name == "ed" else _STOP if name in _STOPS else 0
-        out[i] = words.get(lower, 0), endings.get(lower[-3:], 0), numbers[name], _case(text), part
+    names, lower = list(map(word_class, texts)), list(map(str.lower, texts))
+    parts = {name: 1 if name in _VERBS or name == "ed" else _STOP if name in _STOPS else 0 for name in numbers}
+    out["word"] = [words.get(text, 0) for text in lower]
+    out["ending"] = [endings.get(text[-3:], 0) for text in lower]
+    out["class"] = [numbers[name] for name in names]
+    out["case"] = list(map(_case, texts))
+    out["part"] = [parts[name] for name in names]
     return out
 
 
@@ -312,9 +321,10 @@ class Model:
 
     def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG002
         """Return the record of each type."""
-        words, endings = self._numbers()
+        words, endings = self._numbers
         return type_table(words, endings, texts)
 
+    @cached_property
     def _numbers(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the number, from 1 on, of each word and ending."""
         words, endings = ({text: i for i, text in enumerate(texts, 1)} for texts in (self.words, self.endings))

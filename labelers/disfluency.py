@@ -5,7 +5,7 @@ over pairs. See ``docs/labels/disfluency.md``.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.ngrams import Case
-from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.passages import BoolArray, IntArray, PassageBatch, row_lists
 from labelers.repairs import Corruptor, Profile
 from labelers.task import SOURCE, Task
 
@@ -153,7 +153,7 @@ class Disfluency(Labeler):
     def _survey(self, text: Text) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
         """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
         batch = text.batch
-        words = text.total(text.ngrams.word)
+        words = text.length
         long = words >= self.min_words
         disfluent = text.disfluent
         place = (text.count(text.settled) > 0) & (text.count(text.removable) > 0) & ~text.shouted
@@ -190,7 +190,7 @@ class Disfluency(Labeler):
         tags[own] = state["tags"][edits.write_offsets[edit] + rank]
         if len(segments):
             tags[state["untagged"][segments]] = -1
-        columns = {"tags": _lists(tags, view, proposal.status <= _CLEAN)}
+        columns = {"tags": row_lists(tags, view.offsets, proposal.status <= _CLEAN)}
         return columns if joint else columns | self._pair(batch, draws, proposal, segments)
 
     def _pair(self, batch: PassageBatch, draws: Draws, proposal: Proposal, segments: IntArray) -> dict[str, pa.Array]:
@@ -237,9 +237,12 @@ def _view_segments(batch: PassageBatch, view: View, edits: Edits) -> IntArray:
     """
     if not len(batch.segments):
         return np.empty(0, np.int64)
-    segments = np.where(view.origin >= 0, batch.token_segments[view.origin], -1)
-    own = np.flatnonzero((view.edit >= 0) & (view.origin < 0))
+    segments = np.append(batch.token_segments, -1).take(view.origin)
+    new = np.flatnonzero(segments < 0)
+    own = new[view.edit[new] >= 0]
     segments[own] = batch.token_segments[edits.start[view.edit[own]]]
+    if len(own) == len(new):
+        return segments
     return np.maximum(np.maximum.accumulate(segments), batch.segment_offsets[view.rows])
 
 
@@ -254,9 +257,3 @@ def _spans(batch: PassageBatch, bounds: IntArray, segments: IntArray) -> pa.Arra
     last = len(bounds) - 1  # a batch of rows without segments has no second bound
     start, end = (np.where(none, 0, bounds[np.minimum(at + side, last)] - row).astype(np.int32) for side in (0, 1))
     return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(none))
-
-
-def _lists(values: npt.NDArray[Any], view: View, kept: BoolArray) -> pa.Array:
-    """Return a list per row of values [M]; rows that are not kept get an empty one."""
-    offsets = np.concatenate([[0], np.cumsum(np.where(kept, np.diff(view.offsets), 0))])
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values[kept[view.rows]]))

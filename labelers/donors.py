@@ -11,7 +11,7 @@ from labelers.draws import Draws
 from labelers.fluency import disfluent_segments, is_hesitation
 from labelers.labeler import Avoid
 from labelers.ngrams import Case, Form, Ngrams, Part, casefold, part_in_phrase
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
 __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
 
@@ -26,18 +26,6 @@ _CONTEXT = 3  # words on either side in which an insertion must make no repetiti
 def is_capitalised(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
     """Return where a form begins with a capital."""
     return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
-
-
-def _before(marked: BoolArray) -> IntArray:
-    """Return int64 [N + 1]: marked positions before each one.
-
-    Example:
-        >>> _before(np.array([True, False, True])).tolist()
-        [0, 1, 1, 2]
-    """
-    sums = np.zeros(len(marked) + 1, np.int64)
-    np.cumsum(marked, out=sums[1:])
-    return sums
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ class Text:
     @cached_property
     def _words_before(self) -> IntArray:
         """int64 [N + 1]: words before each position."""
-        return _before(self.ngrams.word)
+        return running_total(self.ngrams.word)
 
     @cached_property
     def settled(self) -> BoolArray:
@@ -112,13 +100,16 @@ class Text:
     @cached_property
     def shouted(self) -> BoolArray:
         """Bool [S]: segments most words of which are written in capitals."""
-        return 2 * self.total((self.ngrams.flags & Form.CAPS.value) > 0) > self.total(self.ngrams.word)
+        capitals = np.flatnonzero((self.ngrams.flags & Form.CAPS.value) > 0)
+        count = np.bincount(self.batch.token_segments[capitals], minlength=len(self.batch.segments))
+        shouted: BoolArray = 2 * count > self.length
+        return shouted
 
-    def total(self, marked: BoolArray) -> IntArray:
-        """Return int64 [S]: marked tokens of each segment."""
-        sums = _before(marked)
-        totals: IntArray = sums[self.batch.segment_ends] - sums[self.batch.segments]
-        return totals
+    @cached_property
+    def length(self) -> IntArray:
+        """int64 [S]: words of each segment."""
+        length: IntArray = self._words_before[self.batch.segment_ends] - self._words_before[self.batch.segments]
+        return length
 
     def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
         """Return int8 per global position: see `labelers.ngrams.Case`."""
@@ -131,8 +122,8 @@ class Text:
 
     def count(self, marked: BoolArray) -> IntArray:
         """Return int64 [S]: marked units of each segment."""
-        bounds = np.searchsorted(self.ngrams.start[marked], np.append(self.batch.segments, len(self.batch.codes)))
-        return np.diff(bounds)
+        segments = self.batch.token_segments[self.ngrams.start[np.flatnonzero(marked)]]
+        return np.bincount(segments, minlength=len(self.batch.segments))
 
     def near(self, gaps: IntArray, offset: IntArray | int, segments: IntArray) -> IntArray:
         """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.
@@ -219,7 +210,7 @@ class Donors:
     def _avoided(self) -> IntArray:
         """int64 [N + 1]: forms to be avoided before each position of the pool."""
         codes = self.pool.batch.codes
-        return _before(np.zeros(len(codes), bool) if self.avoid is None else self.avoid(codes))
+        return running_total(np.zeros(len(codes), bool) if self.avoid is None else self.avoid(codes))
 
     @cached_property
     def _documents(self) -> tuple[IntArray, IntArray]:

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from labelers.passages import BoolArray, IntArray, PassageBatch, ragged_take
+from labelers.passages import BoolArray, IntArray, PassageBatch, ragged_take, running_total
 
 __all__ = ["Edits", "View", "collisions", "leaks", "source_view", "weave"]
 
@@ -32,7 +32,7 @@ class Edits:
     write_offsets: IntArray
     """int64 [E + 1]: tokens written by each edit; none is a deletion."""
     codes: IntArray
-    """int32 [W]: types of the tokens written."""
+    """int64 [W]: types of the tokens written."""
     origin: IntArray
     """int64 [W]: global source position that the token still stands for (a re-cased token), -1 where it is new."""
     copies: IntArray
@@ -53,7 +53,7 @@ class Edits:
     def none(cls) -> Self:
         """Return no edits."""
         empty = np.empty(0, np.int64)
-        return cls(empty, empty, empty, np.zeros(1, np.int64), empty.astype(np.int32), empty, empty, empty)
+        return cls(empty, empty, empty, np.zeros(1, np.int64), empty, empty, empty, empty)
 
     def take(self, edits: IntArray) -> Self:
         """Return the given edits (indices or a mask), in the given order."""
@@ -78,8 +78,8 @@ class Edits:
             rows=np.concatenate([part.rows for part in parts]),
             start=np.concatenate([part.start for part in parts]),
             end=np.concatenate([part.end for part in parts]),
-            write_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            codes=np.concatenate([part.codes for part in parts]).astype(np.int32),
+            write_offsets=running_total(lengths),
+            codes=np.concatenate([part.codes for part in parts]),
             origin=np.concatenate([part.origin for part in parts]),
             copies=np.concatenate([part.copies for part in parts]),
             label=np.concatenate([part.label for part in parts]),
@@ -95,7 +95,7 @@ class View:
     """A token sequence per row that an encoder reads: M tokens in P rows."""
 
     codes: IntArray
-    """int32 [M]."""
+    """int64 [M]."""
     offsets: IntArray
     """int64 [P + 1]."""
     origin: IntArray
@@ -117,7 +117,8 @@ class View:
     @cached_property
     def positions(self) -> IntArray:
         """int64 [M]: the position of each token in its row of the view."""
-        return np.arange(len(self.codes)) - self.offsets[self.rows]
+        positions: IntArray = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        return positions
 
     def locate(self, batch: PassageBatch, positions: IntArray, rows: IntArray) -> IntArray:
         """Return where in its row of the view each global source position begins: behind all that stands before it.
@@ -148,28 +149,22 @@ def weave(batch: PassageBatch, edits: Edits) -> View:
     if not len(edits):
         return source_view(batch)
     n, written = len(batch.codes), np.diff(edits.write_offsets)
-    # deleted [N]: source tokens that an edit replaces
-    marks = np.bincount(edits.start, minlength=n + 1) - np.bincount(edits.end, minlength=n + 1)
-    kept = np.flatnonzero(np.cumsum(marks)[:n] == 0)
-    # each kept token moves right by what is written at or before it, each written one by what is kept before its edit
-    at_or_before = np.cumsum(np.bincount(edits.start, weights=written, minlength=n + 1)).astype(np.int64)
-    kept_before = np.concatenate([[0], np.cumsum(np.bincount(kept, minlength=n))])
-    kept_place = np.arange(len(kept)) + at_or_before[kept]
-    written_place = np.arange(len(edits.codes)) + kept_before[edits.start][edits.writers]
-    size = len(kept) + len(edits.codes)
-    codes, origin = np.empty(size, np.int32), np.empty(size, np.int64)
-    edit, touched = np.full(size, -1, np.int64), np.zeros(size, bool)
-    codes[kept_place], origin[kept_place] = batch.codes[kept], kept
-    codes[written_place], origin[written_place] = edits.codes, edits.origin
-    edit[written_place] = edits.writers
-    copied = np.zeros(n + 1, bool)
-    copied[edits.copies] = True  # -1 marks the spare place at the end
-    touched[written_place] = True
-    touched[kept_place] = copied[kept]
-    lengths = np.bincount(batch.rows[kept], minlength=len(batch))
-    lengths += np.bincount(edits.rows, weights=written, minlength=len(batch)).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return View(codes, offsets, origin, edit, touched)
+    # [2 E + 1] runs of tokens: what stands before an edit, what it writes, and at last what stands behind all edits;
+    # a written token counts as position N + w behind the N source tokens
+    first, size = np.empty(2 * len(edits) + 1, np.int64), np.empty(2 * len(edits) + 1, np.int64)
+    first[0], first[2::2], first[1::2] = 0, edits.end, n + edits.write_offsets[:-1]
+    size[:-1:2], size[-1], size[1::2] = edits.start - first[:-1:2], n - first[-1], written
+    offsets = running_total(size)
+    place = np.repeat(first - offsets[:-1], size)
+    place += np.arange(len(place))
+    copied = np.zeros(n + len(edits.codes), bool)
+    copied[edits.copies[edits.copies >= 0]] = True
+    copied[n:] = True
+    origin, edit, own = place.copy(), np.full(len(place), -1), np.flatnonzero(place >= n)
+    origin[own], edit[own] = edits.origin, edits.writers
+    codes, touched = np.concatenate([batch.codes, edits.codes]).take(place), copied.take(place)
+    grown = np.bincount(edits.rows, weights=written - (edits.end - edits.start), minlength=len(batch))
+    return View(codes, batch.offsets + running_total(grown.astype(np.int64)), origin, edit, touched)
 
 
 def collisions(batch: PassageBatch, parts: Sequence[Edits]) -> list[BoolArray]:
@@ -187,7 +182,7 @@ def collisions(batch: PassageBatch, parts: Sequence[Edits]) -> list[BoolArray]:
         # place 2i + r, the token is place 2i + r + 1
         first = 2 * part.start + part.rows
         length = 2 * (part.end - part.start) + 1
-        offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        offsets = running_total(length)
         places = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], length)
         owner = np.repeat(np.arange(len(part)), length)
         sources = np.flatnonzero(part.copies >= 0)
@@ -208,10 +203,10 @@ def leaks(view: View, edits: Edits, hidden: BoolArray) -> BoolArray:
     ``hidden`` is bool [N] over source positions; ``edits`` are those that the view was woven from.
     """
     if not len(edits):
-        seen = hidden[view.origin]
+        seen = hidden.take(view.origin)
     else:
         spare = np.append(hidden, False)  # place -1
-        seen = spare[view.origin]
+        seen = spare.take(view.origin)
         inserted = np.flatnonzero(view.edit >= 0)  # in the order in which the edits write them
         seen[inserted] |= spare[edits.copies]
-    return np.bincount(view.rows[seen], minlength=len(view)) > 0
+    return np.bincount(view.rows[np.flatnonzero(seen)], minlength=len(view)) > 0

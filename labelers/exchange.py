@@ -11,7 +11,7 @@ import numpy.typing as npt
 from labelers.dictionary import takes_an
 from labelers.edits import Edits
 from labelers.mentions import Mentions, Names, shared, style_of
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names", "rewrite"]
 
@@ -149,32 +149,20 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     """
     names, checked = bundles.names, np.flatnonzero(rival >= 0)
     pairs, pair_of = _distinct(bundles.name[checked], rival[checked])
-    found = [names.marks(*pair) for pair in pairs]
+    marks, entry = names.marks(pairs)
     hit = np.zeros(len(rival), bool)
-    hit[checked] = np.array([item.nested for item in found], bool)[pair_of]
+    hit[checked] = marks.nested[entry][pair_of]
     # bundle, word, own [K]: each word to look for, and how often the bundle's mentions show it themselves
-    place, _ = ragged_take(_offsets([len(item.words) for item in found]), pair_of)
-    bundle = np.repeat(checked, np.array([len(item.words) for item in found], np.int64)[pair_of])
-    word = _concat([item.words for item in found])[place]
-    own = _concat([item.own for item in found])[place]
+    place, offsets = ragged_take(marks.offsets, entry[pair_of])
+    bundle, word, own = np.repeat(checked, np.diff(offsets)), marks.words[place], marks.own[place]
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
     return hit | _repeats(bundles, rival) | _graded(bundles, rival)
-
-
-def _offsets(lengths: list[int]) -> IntArray:
-    """Return int64 [n + 1]: where each of n parts starts."""
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _distinct(one: IntArray, other: IntArray) -> tuple[list[tuple[int, int]], IntArray]:
     """Return the distinct pairs of numbers below 2**31, and the pair of each element."""
     both, which = np.unique((one << 32) | other, return_inverse=True)
     return list(zip((both >> 32).tolist(), (both & 0xFFFFFFFF).tolist(), strict=True)), which.reshape(-1)
-
-
-def _concat(parts: list[IntArray]) -> IntArray:
-    """Return the parts in a row; no parts are an empty array."""
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def _counts(bundles: Bundles, rows: IntArray, words: IntArray) -> IntArray:
@@ -288,7 +276,7 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
     shape = np.array([(item.head, item.tail, item.article) for item in writing], np.int64)
     head, tail, repaired = shape[which].T
     start = mentions.start + head - repaired
-    place, offsets = ragged_take(_offsets([len(item.words) for item in writing]), which)
+    place, offsets = ragged_take(running_total(np.array([len(item.words) for item in writing])), which)
     codes = batch.vocabulary.encode(word for item in writing for word in item.words)
     origin = np.full(offsets[-1], -1, np.int64)
     origin[offsets[:-1][repaired > 0]] = start[repaired > 0]

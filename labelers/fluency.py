@@ -105,7 +105,7 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     segments = batch.token_segments[words]
     keys = batch.vocabulary.property(casefold)[batch.codes[words]]
     found = np.zeros(len(batch.segments), bool)
-    found[batch.token_segments[hesitation]] = True
+    found[batch.token_segments[np.flatnonzero(hesitation)]] = True
     for hits in (_repeats(batch, words, keys, segments), _stubs(batch, words), _markers(batch, words, keys)):
         found[segments[hits]] = True
     found[batch.token_segments[restarts(batch, batch.vocabulary.property(casefold))]] = True

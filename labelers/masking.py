@@ -7,7 +7,7 @@ sequence of that task alone: what one task must predict, another may read.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 from unicodedata import combining, normalize
 
 import numpy as np
@@ -18,7 +18,7 @@ from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.fluency import broken_words
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, row_lists
 from labelers.task import Task
 from labelers.words import is_one_word, is_sentence_final, is_word, leans, transcript_marks
 
@@ -110,7 +110,7 @@ class Masking(Labeler):
         words = batch.vocabulary.property(is_word)[batch.codes] & ~transcript_marks(batch)
         whole = words & batch.vocabulary.property(is_one_word)[batch.codes]
         whole[broken_words(batch, words)] = False
-        some = np.bincount(batch.rows[whole], minlength=len(batch)) > 0
+        some = np.bincount(batch.rows[np.flatnonzero(whole)], minlength=len(batch)) > 0
         state = {"words": words, "whole": whole, "leans": leans(batch, words)}
         return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state=state)
 
@@ -120,19 +120,18 @@ class Masking(Labeler):
         """Return what each task hides, aligned to the view."""
         rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
         words = proposal.state["words"]
-        kept = view.origin >= 0
-        never = view.touched | ~(proposal.state["whole"][view.origin] & kept)
+        # the last place is for what was inserted
+        never = view.touched | ~np.append(proposal.state["whole"], False).take(view.origin)
         draw = _draw_bytes(batch, draws, view)
         draw, never = _as_written(draw, never, _leaning(proposal.state["leans"], view))
         role = self._role_targets(batch, corpus, draws, turn_rows)
         hidden = _with_neighbours(role >= 0, turn_rows)
-        tokens, turns = rows[view.rows], rows[turn_rows]
         columns = {
-            "draw": _lists(draw, view.offsets, tokens),
-            "never": _lists(never, view.offsets, tokens),
-            "role": _lists(role, batch.turn_offsets, turns),
-            "role_hidden": _lists(hidden, batch.turn_offsets, turns),
-            "role_words": _lists(_role_words(batch, corpus, view, hidden), view.offsets, tokens),
+            "draw": row_lists(draw, view.offsets, rows),
+            "never": row_lists(never, view.offsets, rows),
+            "role": row_lists(role, batch.turn_offsets, rows),
+            "role_hidden": row_lists(hidden, batch.turn_offsets, rows),
+            "role_words": row_lists(_role_words(batch, corpus, view, hidden), view.offsets, rows),
         }
         return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, words))}
 
@@ -248,7 +247,8 @@ def _role_words(batch: PassageBatch, corpus: Corpus, view: View, hidden: BoolArr
 
 def _segments(batch: PassageBatch, draws: Draws, words: BoolArray) -> tuple[IntArray, BoolArray]:
     """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
-    enough = np.bincount(batch.token_segments[words], minlength=len(batch.segments)) >= _MIN_WORDS
+    counts = np.bincount(batch.token_segments[np.flatnonzero(words)], minlength=len(batch.segments))
+    enough = counts >= _MIN_WORDS
     many = np.diff(batch.segment_offsets) >= _MIN_SEGMENTS
     able = np.flatnonzero(enough & _is_sentence(batch, words) & many[batch.segment_rows])
     count = np.bincount(batch.segment_rows[able], minlength=len(batch))
@@ -306,11 +306,3 @@ def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Arra
     start = np.where(valid, batch.segments[segments] - batch.offsets[:-1], 0).astype(np.int32)
     end = np.where(valid, batch.segment_ends[segments] - batch.offsets[:-1], 0).astype(np.int32)
     return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(~valid))
-
-
-def _lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.Array:
-    """Return a list per row of ragged values [offsets[-1]]; rows whose values are not kept are empty."""
-    if not keep.all():
-        offsets = np.concatenate([[0], np.cumsum(keep)])[offsets]
-        values = values[keep]
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))

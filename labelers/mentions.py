@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +114,7 @@ class Names:
             (table, _Trie([(i, words) for i, words in enumerate(self.words) if self.exact[i] == exact], table.table))
             for table, exact in ((self._folded, False), (self._exact, True))
         ]
-        self._marks: dict[tuple[int, int], Marks] = {}
+        self._marks, self._pairs = Marks.none(), dict[tuple[int, int], int]()
         for words in self.words:
             for word in words:
                 self._folded.table.setdefault(word.lower(), len(self._folded.table))
@@ -168,17 +169,23 @@ class Names:
         telling[[word for name in range(len(self)) for word in self._telling(name)]] = True
         return telling
 
-    def marks(self, old: int, new: int) -> "Marks":
-        """Return what sets two names apart."""
-        found = self._marks.get((old, new))
-        if found is None:
-            apart = sorted(self._telling(old) ^ self._telling(new))
-            before, after = ([self.word(word) for word in self.words[name]] for name in (old, new))
-            nested = min(len(before), len(after)) <= sum(shared(before, after))
-            own = [before.count(word) for word in apart]
-            found = Marks(np.array(apart, np.int64), np.array(own, np.int64), nested)
-            self._marks[old, new] = found
-        return found
+    def marks(self, pairs: Sequence[tuple[int, int]]) -> tuple["Marks", IntArray]:
+        """Return what sets names apart, and which of its entries is that of each pair of an old and a new name."""
+        which = np.fromiter(map(self._pairs.get, pairs, repeat(-1)), np.int64, len(pairs))
+        unknown = np.flatnonzero(which < 0)
+        if len(unknown):
+            new = [pairs[place] for place in unknown.tolist()]
+            which[unknown] = len(self._pairs) + np.arange(len(new))
+            self._pairs.update(zip(new, which[unknown].tolist(), strict=True))
+            self._marks = self._marks.extended([self._apart(*pair) for pair in new])
+        return self._marks, which
+
+    def _apart(self, old: int, new: int) -> tuple[list[int], list[int], bool]:
+        """Return the telling words of only one of two names, how often the old one has each, and if one is nested."""
+        apart = sorted(self._telling(old) ^ self._telling(new))
+        before, after = ([self.word(word) for word in self.words[name]] for name in (old, new))
+        nested = min(len(before), len(after)) <= sum(shared(before, after))
+        return apart, [before.count(word) for word in apart], nested
 
     def _telling(self, name: int) -> set[int]:
         """Return the words of a name that tell something: all but the short ones of a name of several words."""
@@ -188,14 +195,31 @@ class Names:
 
 @dataclass(frozen=True)
 class Marks:
-    """What sets a new name apart from an old one."""
+    """What sets new names apart from old ones, for P pairs."""
 
     words: IntArray
-    """int64 [K]: the telling words that only one of them has."""
+    """int64 [K]: the telling words that only one name of a pair has, one pair after the other."""
     own: IntArray
     """int64 [K]: how often each stands in the old name."""
-    nested: bool
-    """All of one stands at the ends of the other, so that an exchange would write or leave nothing."""
+    offsets: IntArray
+    """int64 [P + 1]: the words of each pair."""
+    nested: BoolArray
+    """bool [P]: all of one stands at the ends of the other, so that an exchange would write or leave nothing."""
+
+    @classmethod
+    def none(cls) -> "Marks":
+        """Return the marks of no pair."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, bool))
+
+    def extended(self, pairs: Sequence[tuple[list[int], list[int], bool]]) -> "Marks":
+        """Return the marks with those of further pairs (words, own, nested) behind."""
+        words, own, nested = zip(*pairs, strict=True)
+        return Marks(
+            np.concatenate([self.words, np.fromiter(chain.from_iterable(words), np.int64)]),
+            np.concatenate([self.own, np.fromiter(chain.from_iterable(own), np.int64)]),
+            np.concatenate([self.offsets, self.offsets[-1] + np.cumsum(list(map(len, words)))]),
+            np.concatenate([self.nested, np.array(nested, bool)]),
+        )
 
 
 def shared(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:
@@ -231,6 +255,16 @@ def _groups(concepts: Iterable[Concept]) -> list[Concept]:
     return [group for group in kept if group.names]
 
 
+_SLOTS = 1 << 16
+"""Some ten times the steps of the package's dictionary."""
+
+
+def _slot(state: IntArray, word: IntArray) -> IntArray:
+    """Return a number below `_SLOTS` for each step of a trie."""
+    slot: IntArray = (state * 1021 + word) & (_SLOTS - 1)
+    return slot
+
+
 class _Trie:
     """Names as paths of word numbers; a state is a number, state 0 is the start."""
 
@@ -251,6 +285,9 @@ class _Trie:
         order = np.argsort(keys)
         self._keys = keys[order]
         self._targets = np.fromiter(steps.values(), np.int64, len(steps))[order]
+        self._may = np.zeros(_SLOTS, bool)
+        """Slots of the steps that there are; a step that there is not may share one."""
+        self._may[_slot(self._keys >> 32, self._keys & 0xFFFFFFFF)] = True
         self._name = np.full(len(steps) + 1, -1, np.int64)
         self._name[list(ends)] = list(ends.values())
 
@@ -262,8 +299,9 @@ class _Trie:
         """Return start, end and name of the longest match at each token, where there is one."""
         words = batch.vocabulary.property(table)
         parts = batch.vocabulary.property(_PartOf(self, table))[batch.codes]
-        follows = np.append(parts[1:] & _FOLLOWS, 0) > 0
-        starts = np.flatnonzero((parts & _ALONE > 0) | ((parts & _OPENS > 0) & follows))
+        starts = np.flatnonzero((parts & (_ALONE | _OPENS)) > 0)
+        follows = np.append(parts, np.uint8(0))[starts + 1] & _FOLLOWS
+        starts = starts[(parts[starts] & _ALONE > 0) | (follows > 0)]
         best_end, best_name = np.zeros(len(starts), np.int64), np.full(len(starts), -1, np.int64)
         # alive [A]: which of the starts still follow a path; state [A]: where on it; at [A]: the token to look at next
         alive, state, at = np.arange(len(starts)), self._first[words[batch.codes[starts]]], starts + 1
@@ -280,10 +318,10 @@ class _Trie:
 
     def _step(self, state: IntArray, word: IntArray) -> tuple[IntArray, IntArray]:
         """Return which of the states can go on by their word, and the states behind it."""
-        key = (state << 32) | word  # states and words stay below 2**31
-        may = np.flatnonzero(word >= 0)
-        place = np.minimum(np.searchsorted(self._keys, key[may]), len(self._keys) - 1)
-        go = self._keys[place] == key[may]
+        may = np.flatnonzero(self._may.take(_slot(state, word)))  # most cannot, and are not searched for
+        key = (state[may] << 32) | word[may]  # states and words stay below 2**31
+        place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
+        go = np.flatnonzero(self._keys[place] == key)
         return may[go], self._targets[place[go]]
 
     def parts(self, words: IntArray) -> npt.NDArray[np.uint8]:

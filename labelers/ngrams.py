@@ -27,7 +27,6 @@ __all__ = [
     "common_words",
     "form_flags",
     "part_in_phrase",
-    "ranges",
     "upper_first",
 ]
 
@@ -175,18 +174,6 @@ def _part(text: str) -> Part:
 _SHORTEST_STEM = 4  # "king", "only"
 
 
-def ranges(start: IntArray, length: IntArray) -> IntArray:
-    """Return the positions start, start + 1, ... of each (start, length), one after another.
-
-    Example:
-        >>> ranges(np.array([7, 3]), np.array([2, 3])).tolist()
-        [7, 8, 3, 4, 5]
-    """
-    offsets = np.cumsum(length) - length
-    positions: IntArray = np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
-    return positions
-
-
 def _until(positions: IntArray, n: int) -> IntArray:
     """Return int64 [n + 1]: how many of the given distinct positions, n at most, do not lie behind each position.
 
@@ -228,9 +215,9 @@ class Ngrams:
             longest: longer units (in tokens) are left out.
         """
         n = len(batch.codes)
-        flags = batch.vocabulary.property(form_flags)[batch.codes]
+        flags = batch.vocabulary.property(form_flags).take(batch.codes)
         marks = transcript_marks(batch)
-        hesitation = bar[batch.codes] | marks
+        hesitation = bar.take(batch.codes) | marks
         barred = ((flags & Form.BAR.value) > 0) | hesitation
         word = ((flags & Form.WORD.value) > 0) & ~marks
         first = np.zeros(n, bool)
@@ -242,9 +229,8 @@ class Ngrams:
         start = np.flatnonzero(~joined | first)
         end = np.append(start[1:], n)[: len(start)]
         whole = word[start] & word[end - 1] & (end - start <= longest) & ~np.logical_or.reduceat(barred, start)
-        return cls(
-            flags, word, hesitation, first, start[whole], end[whole], np.append(np.flatnonzero(first | barred), n)
-        )
+        units, bars = np.flatnonzero(whole), np.append(np.flatnonzero(first | barred), n)
+        return cls(flags, word, hesitation, first, start[units], end[units], bars)
 
     def run_end(self, units: IntArray) -> IntArray:
         """Return the global position at which an n-gram that begins with each unit must have ended."""

@@ -22,7 +22,7 @@ from labelers.edits import Edits, View
 from labelers.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Resource
 from labelers.mentions import Names
-from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, row_lists
 from labelers.task import SOURCE, Task
 
 __all__ = ["Paraphrase"]
@@ -123,8 +123,8 @@ class Paraphrase(Labeler):
         abstained = proposal.status > 1
         equivalent = np.where(abstained, -1, proposal.state["equivalent"]).astype(np.int64)
         tags = _tags(view, proposal)
-        tags[(equivalent == _DIFFERENT)[view.rows]] = -1
-        columns = {"tags": _lists(tags, view, abstained)}
+        tags[np.repeat(equivalent == _DIFFERENT, np.diff(view.offsets))] = -1
+        columns = {"tags": row_lists(tags, view.offsets, ~abstained)}
         if not joint:
             swap = draws.uniform("swap", batch.keys) < _HALF
             weight = (proposal.status == 0) & (equivalent != _DIFFERENT)
@@ -150,11 +150,11 @@ class Paraphrase(Labeler):
         chance = frequencies.chance(bundles.name, rival)
         taken = draws.uniform("take", keys, bundles.place) < chance
         taken &= _ranks(bundles.row, draws.uniform("order", keys, bundles.place)) < self.max_concepts
-        taken &= bundles.agree & ~blocked(bundles, rival)
+        taken &= bundles.agree
         if avoid is not None:
             unwanted = self._avoided(batch, avoid)
             taken &= ~unwanted[bundles.name] & ~unwanted[rival]
-        return rival, taken
+        return rival, taken & ~blocked(bundles, np.where(taken, rival, -1))
 
     def _avoided(self, batch: PassageBatch, avoid: Avoid) -> BoolArray:
         """Return bool [n]: names with a word that is a label of another labeler."""
@@ -213,8 +213,8 @@ def _status(batch: PassageBatch, bundles: Bundles, replaced: BoolArray) -> npt.N
 
 def _inside(n: int, start: IntArray, end: IntArray) -> BoolArray:
     """Return bool [n]: positions in the spans [start, end), of which none overlaps another."""
-    marks = np.bincount(start, minlength=n + 1).astype(np.int64) - np.bincount(end, minlength=n + 1)
-    inside: BoolArray = np.cumsum(marks)[:n] > 0
+    inside = np.zeros(n, bool)
+    inside[ranges(start, end - start)] = True
     return inside
 
 
@@ -230,23 +230,16 @@ def _tags(view: View, proposal: Proposal) -> npt.NDArray[np.int8]:
 
     A name whose edit was lost to another labeler has none either: the coin had fallen for R.
     """
-    own = view.edit >= 0
+    own = np.flatnonzero(view.edit >= 0)
     made = np.zeros(len(proposal.edits), bool)
     made[view.edit[own]] = True
     lost = proposal.edits.take(~made)
-    unlabelled = proposal.state["unlabelled"] | _inside(len(proposal.state["unlabelled"]), lost.start, lost.end)
-    tags = np.full(len(view.codes), _O, np.int8)
-    tags[own & (view.origin < 0)] = _R
-    rest = np.flatnonzero(~own & (view.origin >= 0))
-    tags[rest[unlabelled[view.origin[rest]]]] = -1
+    # the last place is that of tokens without an origin
+    unlabelled = np.append(proposal.state["unlabelled"], False)
+    unlabelled[ranges(lost.start, lost.end - lost.start)] = True
+    tags = np.where(unlabelled.take(view.origin), np.int8(-1), np.int8(_O))
+    tags[own] = np.where(view.origin[own] < 0, _R, _O)
     return tags
-
-
-def _lists(tags: npt.NDArray[np.int8], view: View, empty: BoolArray) -> pa.ListArray:
-    """Return the tags of each row, none for the rows that are to be empty."""
-    lengths = np.where(empty, 0, np.diff(view.offsets))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(tags[~empty[view.rows]]))
 
 
 def _ranks(rows: IntArray, draws: npt.NDArray[np.float64]) -> IntArray:

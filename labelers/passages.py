@@ -4,18 +4,56 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["BoolArray", "IntArray", "PassageBatch", "Property", "Vocabulary", "ragged_take", "row_keys"]
+__all__ = [
+    "BoolArray",
+    "Growing",
+    "IntArray",
+    "PassageBatch",
+    "Property",
+    "Vocabulary",
+    "ragged_take",
+    "ranges",
+    "row_keys",
+    "row_lists",
+    "running_total",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[Any]
 Property = Callable[["Vocabulary", Sequence[str]], npt.NDArray[Any]]
 """What depends on a token's form alone: (vocabulary, new texts) -> one value for each of the texts."""
+
+
+class Growing:
+    """An array that values are added to at the end, at a cost that does not rise with its size.
+
+    Example:
+        >>> growing = Growing(np.int64)
+        >>> growing.add(np.array([3, 4]))
+        >>> growing.values
+        array([3, 4])
+    """
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        """Start with no values."""
+        self._room = np.empty(0, dtype)
+        self.values = self._room
+        """A view of all values, up to the next `add`."""
+
+    def add(self, new: npt.NDArray[Any]) -> None:
+        """Add values."""
+        done, size = len(self.values), len(self.values) + len(new)
+        if size > len(self._room):
+            self._room = _grown(self._room, done, new)
+        self._room[done:size] = new
+        self.values = self._room[:size]
 
 
 class Vocabulary:
@@ -54,8 +92,12 @@ class Vocabulary:
         return self._codes.get(text, -1)
 
     def encode(self, texts: Iterable[str]) -> IntArray:
-        """Return the codes of the texts, int32 of the same length."""
-        return np.fromiter((self.code(text) for text in texts), np.int32)
+        """Return the codes of the texts, int64 of the same length."""
+        texts = list(texts)
+        codes = np.fromiter(map(self._codes.get, texts, repeat(-1)), np.int64, len(texts))
+        for place in np.flatnonzero(codes < 0).tolist():
+            codes[place] = self.code(texts[place])
+        return codes
 
     def encode_arrow(self, texts: pa.Array | pa.ChunkedArray) -> IntArray:
         """Return the codes of an Arrow string array, asking the dictionary once per distinct value."""
@@ -67,7 +109,7 @@ class Vocabulary:
 
     def strings(self, codes: IntArray) -> pa.StringArray:
         """Return the texts of the codes as a canonical Arrow string array."""
-        if len(self._arrow) < len(self):
+        if int(codes.max(initial=-1)) >= len(self._arrow):
             new = pa.array(self.texts[len(self._arrow) :], pa.string())
             self._arrow = pa.concat_arrays([self._arrow, new])
         return self._arrow.take(pa.array(codes))
@@ -90,7 +132,7 @@ class Vocabulary:
     def recode(self, codes: IntArray, change: Callable[[str], str]) -> IntArray:
         """Return the codes of ``change(text)`` for each code, calling it once per distinct type."""
         distinct, inverse = np.unique(codes, return_inverse=True)
-        return self.encode(change(self.texts[code]) for code in distinct)[inverse].astype(np.int32)
+        return self.encode(change(self.texts[code]) for code in distinct)[inverse]
 
 
 def _grown(values: npt.NDArray[Any], done: int, new: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -111,6 +153,20 @@ def row_keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(data, "<u8").astype(np.uint64)
 
 
+def running_total(values: IntArray | BoolArray) -> IntArray:
+    """Return int64 [n + 1]: the sum of the values before each of n positions, and of all.
+
+    Of lengths it gives offsets, of a mask how many are marked before each position.
+
+    Example:
+        >>> running_total(np.array([True, False, True])).tolist()
+        [0, 1, 1, 2]
+    """
+    totals = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=totals[1:])  # into an array that is there: twice as fast for a mask
+    return totals
+
+
 def ragged_take(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
     """Return (flat indices, new offsets) that gather the given rows of a ragged array.
 
@@ -119,10 +175,37 @@ def ragged_take(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
         >>> indices.tolist(), starts.tolist()
         ([2, 3, 4, 0, 1], [0, 3, 5])
     """
-    lengths = np.diff(offsets)[rows]
-    taken = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    shift = np.repeat(np.asarray(offsets)[rows] - taken[:-1], lengths)
-    return np.arange(taken[-1], dtype=np.int64) + shift, taken
+    first = np.asarray(offsets)[rows]
+    lengths = np.asarray(offsets)[1:][rows] - first
+    taken = running_total(lengths)
+    flat = np.repeat(first - taken[:-1], lengths)
+    flat += np.arange(taken[-1])
+    return flat, taken
+
+
+def ranges(start: IntArray, length: IntArray) -> IntArray:
+    """Return the positions start, start + 1, ... of each (start, length), one after another.
+
+    Example:
+        >>> ranges(np.array([7, 3]), np.array([2, 3])).tolist()
+        [7, 8, 3, 4, 5]
+    """
+    offsets = np.cumsum(length) - length
+    positions: IntArray = np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
+    return positions
+
+
+def row_lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.ListArray:
+    """Return a list per row of ragged values [offsets[-1]]; rows that are not kept get an empty one.
+
+    Example:
+        >>> row_lists(np.array([1, 2, 3]), np.array([0, 1, 3]), np.array([False, True])).to_pylist()
+        [[], [2, 3]]
+    """
+    if not keep.all():
+        taken, _ = ragged_take(offsets, np.flatnonzero(keep))
+        values, offsets = values.take(taken), running_total(np.where(keep, np.diff(offsets), 0))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
 
 
 @dataclass(frozen=True)
@@ -139,7 +222,7 @@ class PassageBatch:
     documents: Sequence[str]
     """P document ids."""
     codes: IntArray
-    """int32 [N]: token types."""
+    """int64 [N]: token types; of the width of an index, as which they serve everywhere."""
     offsets: IntArray
     """int64 [P + 1]: tokens of row i are ``codes[offsets[i]:offsets[i + 1]]``."""
     spaces: BoolArray
@@ -153,7 +236,7 @@ class PassageBatch:
     turn_offsets: IntArray
     """int64 [P + 1]: turns of row i."""
     roles: IntArray
-    """int32 [T]: code (into the vocabulary) of each turn's role."""
+    """int64 [T]: code (into the vocabulary) of each turn's role."""
     lang: str = "en"
     fields: Mapping[str, pa.Array] = field(default_factory=dict)
     """Declared input fields, each of length P."""
@@ -175,7 +258,8 @@ class PassageBatch:
     @cached_property
     def positions(self) -> IntArray:
         """int64 [N]: the position of each token in its row."""
-        return np.arange(len(self.codes)) - self.offsets[self.rows]
+        positions: IntArray = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        return positions
 
     @cached_property
     def segment_ends(self) -> IntArray:

@@ -10,8 +10,8 @@ from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.fluency import entries, may_stand_twice
 from labelers.labeler import Avoid
-from labelers.ngrams import ranges, upper_first
-from labelers.passages import BoolArray, IntArray
+from labelers.ngrams import upper_first
+from labelers.passages import BoolArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]
 
@@ -91,10 +91,8 @@ class Corruptor:
             int64 [C, max_places], ascending, -1 behind the last; int64 [C], the number of each segment in its row.
         """
         batch = self.text.batch
-        candidates = np.append(np.flatnonzero(allowed), -1)
-        starts = self.text.ngrams.start[candidates[:-1]]
-        first = np.searchsorted(starts, batch.segments[segments])
-        count = np.searchsorted(starts, batch.segment_ends[segments]) - first
+        candidates, counts = np.append(np.flatnonzero(allowed), -1), self.text.count(allowed)
+        first, count = running_total(counts)[segments], counts[segments]
         rows = batch.segment_rows[segments]
         number = segments - batch.segment_offsets[rows]
         ranks = self._ranks(batch.keys[rows], number, count)
@@ -169,7 +167,7 @@ class Corruptor:
         flat = lengths.ravel()
         at = np.cumsum(flat) - flat
         part = [ranges(at[i::4], lengths[:, i]) for i in range(4)]
-        codes, origin = np.empty(flat.sum(), np.int32), np.full(flat.sum(), -1)
+        codes, origin = np.empty(flat.sum(), np.int64), np.full(flat.sum(), -1)
         copies, tags = origin.copy(), np.full(flat.sum(), _ADDED, np.int8)
         copies[part[0]] = ranges(start, lengths[:, 0])
         codes[part[0]] = batch.codes[copies[part[0]]]
@@ -251,7 +249,7 @@ class Corruptor:
             rows=batch.rows[start],
             start=start,
             end=end + raised,
-            write_offsets=np.concatenate([[0], np.cumsum(raised)]).astype(np.int64),
+            write_offsets=running_total(raised),
             codes=batch.vocabulary.recode(batch.codes[place], upper_first),
             origin=place,
             copies=place,

@@ -7,7 +7,7 @@ from enum import IntFlag
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import BoolArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, PassageBatch, Vocabulary, ranges
 
 __all__ = ["bracket_kind", "is_clitic", "is_one_word", "is_sentence_final", "is_word", "leans", "transcript_marks"]
 
@@ -108,12 +108,11 @@ def transcript_marks(batch: PassageBatch) -> BoolArray:
     A tokeniser divides ``{vocalsound}`` into three tokens, so the form of ``vocalsound`` alone does not tell. Round
     brackets are left out: writers use them for words that belong to the text.
     """
-    kinds = batch.vocabulary.property(bracket_kind)[batch.codes]
-    places = np.flatnonzero(kinds)
+    kinds = batch.vocabulary.property(bracket_kind).take(batch.codes)
+    places = np.flatnonzero(kinds != 0)
     opening, closing = places[:-1], places[1:]
     pair = (kinds[opening] > 0) & (kinds[closing] == -kinds[opening]) & (batch.rows[opening] == batch.rows[closing])
     pair &= (closing - opening > 1) & (closing - opening <= _MARK_WORDS + 1)
-    change = np.zeros(len(kinds) + 1, np.int8)
-    change[opening[pair]] = 1
-    change[closing[pair] + 1] -= 1  # the next mark may open right behind this one
-    return np.cumsum(change[:-1], dtype=np.int8) > 0
+    marked = np.zeros(len(kinds), bool)
+    marked[ranges(opening[pair], (closing - opening)[pair] + 1)] = True
+    return marked

@@ -1,5 +1,6 @@
 """Three books that must add up, and what rows hold: counted alike where they are written and where they are read."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -118,15 +119,20 @@ def _column(batch: pa.RecordBatch, path: str) -> pa.Array:
 
 def _tally(array: pa.Array) -> dict[int, int]:
     """Return how often each integer stands in an array, nulls aside."""
-    values, counts = np.unique(array.drop_null().to_numpy(zero_copy_only=False).astype(np.int64), return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+    values = array.drop_null().to_numpy(zero_copy_only=False)
+    if values.dtype.itemsize == 1:  # one per token, and never more than 256 different ones
+        counts = np.bincount(values.view(np.uint8))
+        found = np.flatnonzero(counts)
+        return dict(zip(found.astype(np.uint8).view(values.dtype).tolist(), counts[found].tolist(), strict=True))
+    distinct, counts = np.unique(values.astype(np.int64), return_counts=True)
+    return dict(zip(distinct.tolist(), counts.tolist(), strict=True))
 
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
     """Return how often each class of a task is given; what has no classes counts as 0."""
     target = _column(batch, task.target)
     if task.rate is not None:
-        chosen = target.flatten().to_numpy() < 256 * task.rate
+        chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)
         if task.exclude is not None:
             chosen &= ~_column(batch, task.exclude).flatten().to_numpy(zero_copy_only=False)
         return {0: int(np.count_nonzero(chosen))}

@@ -102,24 +102,39 @@ def _leaves(array: pa.Array, path: str) -> Iterator[tuple[str, Any]]:
         yield from _leaves(array.flatten(), f"{path}[]")
         return
     if not path.endswith("[]"):
-        yield f"{path}?", array.is_valid().cast(pa.uint8()).to_numpy()
+        yield f"{path}?", _valid(array)
     if pa.types.is_struct(array.type):
         for field, child in zip(array.type, array.flatten(), strict=True):
             yield from _leaves(child, f"{path}.{field.name}")
     elif pa.types.is_string(array.type):
         yield f"{path}#", _lengths(array)
-        yield path, _text(pc.fill_null(array, ""))
+        yield path, _text(_filled(array, ""))
     elif pa.types.is_boolean(array.type):
-        yield path, pc.fill_null(array, False).cast(pa.uint8()).to_numpy()
+        yield path, _bits(_filled(array, False))
     else:
-        yield path, pc.fill_null(array, 0).to_numpy()
+        yield path, _filled(array, 0).to_numpy()
+
+
+def _filled(array: pa.Array, value: Any) -> pa.Array:
+    """Return the array with a value for null."""
+    return pc.fill_null(array, value) if array.null_count else array
+
+
+def _valid(array: pa.Array) -> Any:
+    """Return a byte per value: 0 where it is null."""
+    return _bits(array.is_valid()) if array.null_count else np.ones(len(array), np.uint8)
+
+
+def _bits(array: pa.Array) -> Any:
+    """Return a byte per boolean."""
+    return array.to_numpy(zero_copy_only=False).view(np.uint8)
 
 
 def _lengths(array: pa.Array) -> Any:
     """Return the length of each list or text, in elements or bytes."""
     start = array.offset
     offsets = np.frombuffer(array.buffers()[1], np.int32)[start : start + len(array) + 1] if len(array) else [0]
-    return np.diff(offsets).astype(np.int32)
+    return np.diff(offsets).astype(np.int32, copy=False)
 
 
 def _text(array: pa.Array) -> Any:

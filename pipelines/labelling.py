@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
 from labelers.task import WOVEN
 
 __all__ = ["RowError", "copied", "label_rows"]
@@ -247,13 +247,14 @@ def _source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
 
 def _view_columns(batch: PassageBatch, view: View, keep: BoolArray) -> dict[str, pa.Array]:
     """Return tokens and origin of a view for the rows to keep, empty for the others."""
-    tokens = keep[view.rows]
-    offsets = np.concatenate([[0], np.cumsum(tokens)])[view.offsets]
-    origin, rows = view.origin[tokens], view.rows[tokens]
-    origin = np.where(origin >= 0, origin - batch.offsets[rows], -1).astype(np.int32)
+    rows = np.flatnonzero(keep)
+    tokens, taken = ragged_take(view.offsets, rows)
+    origin = view.origin.take(tokens)
+    local = np.where(origin >= 0, origin - np.repeat(batch.offsets[rows], np.diff(taken)), -1).astype(np.int32)
+    offsets = running_total(np.where(keep, np.diff(view.offsets), 0))
     return {
-        "tokens": _lists(batch.vocabulary.strings(view.codes[tokens]), offsets),
-        "origin": _lists(pa.array(origin), offsets),
+        "tokens": _lists(batch.vocabulary.strings(view.codes.take(tokens)), offsets),
+        "origin": _lists(pa.array(local), offsets),
     }
 
 

@@ -23,7 +23,7 @@ class _Pieces:
     """K pieces of D documents, in order: texts, token lists or turns, with N tokens in all."""
 
     codes: IntArray
-    """int32 [N]."""
+    """int64 [N]."""
     spaces: BoolArray
     """bool [N]."""
     offsets: IntArray
@@ -33,7 +33,7 @@ class _Pieces:
     documents: IntArray
     """int64 [K]: the document of each piece, rising."""
     roles: IntArray
-    """int32 [K]: code of a turn's role, -1 outside dialogues."""
+    """int64 [K]: code of a turn's role, -1 outside dialogues."""
 
 
 class Segmenter:
@@ -100,7 +100,7 @@ class Segmenter:
             offsets,
             sentence_starts(self.vocabulary, codes, spaces, offsets),
             np.array([number for number, _, _ in found], np.int64),
-            np.array([roles[role] for _, role, _ in found], np.int32),
+            np.array([roles[role] for _, role, _ in found], np.int64),
         )
 
     def _take(self, documents: Sequence[Document], numbers: Sequence[int]) -> _Pieces | None:
@@ -118,7 +118,7 @@ class Segmenter:
             if segments is not None:
                 starts[start:stop] = False
                 starts[start + np.array(segments, np.int64)] = True
-        return _Pieces(codes, spaces, offsets, starts, np.array(numbers, np.int64), np.full(len(numbers), -1, np.int32))
+        return _Pieces(codes, spaces, offsets, starts, np.array(numbers, np.int64), np.full(len(numbers), -1))
 
     def _assemble(
         self, documents: Sequence[Document], pieces: _Pieces, starts: IntArray, rows: IntArray

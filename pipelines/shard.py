@@ -1,12 +1,14 @@
 """One unit of input into its shards: read, segment, label, weave, write, commit. Plain Python, no Beam."""
 
 import dataclasses
+import gc
 import hashlib
 import os
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Any
@@ -50,14 +52,16 @@ _cached: dict[str, Context] = {}  # the context of one plan: what costs seconds 
 def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[str, Any]:
     """Write the shards of one unit, unless they are there, and return its report.
 
-    The report is what the unit's commit mark says, with the seconds it took and where; or, if the unit failed,
-    ``error`` with the document and labeler, and nothing of it is left on disk.
+    The report is what the unit's commit mark says, with the seconds it took, those of them that ``setup`` took in a
+    process that is new to the plan, and where; or, if the unit failed, ``error`` with the document and labeler, and
+    nothing of it is left on disk.
     """
     started = time.time()
     folder = Folder.at(out)
-    report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid()}
+    report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0}
     try:
-        stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch)
+        with _uncollected():
+            stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch, report)
     except Exception as error:  # noqa: BLE001  (other units go on; the report tells of it)
         labeler, document = (error.labeler, error.document) if isinstance(error, RowError) else ("", "")
         text = error.text if isinstance(error, RowError) else f"{type(error).__name__}: {error}"
@@ -75,10 +79,24 @@ def done_stats(folder: Folder, plan: Plan, unit: int) -> dict[str, Any] | None:
     return stats if stats["plan"] == plan.digest else None
 
 
-def _make(unit: int, plan: Plan, folder: Folder, batch: int) -> dict[str, Any]:
-    """Write and commit a unit and return its commit mark."""
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python's collector of reference cycles out of a unit: it makes none, and thousands of objects at a time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, Any]) -> dict[str, Any]:
+    """Write and commit a unit and return its commit mark; note in the report how long getting ready took."""
     _check_unchanged(unit, plan)
+    began = time.time()
     work = _Work(unit, plan, folder)
+    report["setup"] = time.time() - began
     try:
         work.open()
         for documents in work.read(batch):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pipelines.recipe import Split
 from pipelines.records import Document, InputFile
@@ -10,6 +11,7 @@ from pipelines.records import Document, InputFile
 __all__ = ["Splitter", "group_digest"]
 
 
+@lru_cache(16)  # documents of a group follow one another
 def group_digest(group: str) -> str:
     """Return the blake2b of a group's name, 8 bytes as hexadecimal digits.
 

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.light_spacy import import_spacy
-from labelers.passages import BoolArray, IntArray, Vocabulary, ragged_take
+from labelers.passages import BoolArray, Growing, IntArray, Vocabulary, ragged_take, running_total
 
 __all__ = ["Tokeniser", "clean", "is_empty"]
 
 _MAX_CHUNKS = 300_000
-"""Chunks that are remembered; some 50 MB. More of them start the memory anew."""
+"""Chunks that are remembered; some 50 MB. With more of them, those of one batch alone are forgotten."""
 
 _CONTROLS = dict.fromkeys((*range(9), *range(14, 28), *range(127, 133), *range(134, 160)))
 """Control characters that are no white space (Unicode category Cc)."""
@@ -52,57 +52,70 @@ class Tokeniser:
         """Remember nothing yet."""
         self._vocabulary = vocabulary
         self._rule = _rule(lang)
-        self._forget()
+        self._start()
+
+    def _start(self) -> None:
+        """Remember no chunk."""
+        self._chunks: dict[str, int] = {}
+        self._codes = Growing(np.int64)  # tokens of all chunks, one chunk after the other
+        self._ends = Growing(np.int64)  # where the tokens of chunk i end
+        self._open = Growing(np.bool_)  # chunk i may split otherwise beside certain others
+        self._uses = Growing(np.int64)  # batches that chunk i came up in
 
     def _forget(self) -> None:
-        """Start the memory of chunks anew."""
-        self._chunks: dict[str, int] = {}
-        self._codes: IntArray = np.empty(0, np.int32)  # tokens of all chunks, one chunk after the other
-        self._offsets: IntArray = np.zeros(1, np.int64)  # chunk i has codes[offsets[i]:offsets[i + 1]]
-        self._open: BoolArray = np.empty(0, bool)  # chunk i may split otherwise beside certain others
+        """Remember only the chunks that came up in several batches since this was last done, if they are not many."""
+        kept = np.flatnonzero(self._uses.values > 1)
+        kept = kept if 2 * len(kept) <= _MAX_CHUNKS else kept[:0]
+        names = list(self._chunks)
+        tokens, offsets = ragged_take(np.append(0, self._ends.values), kept)
+        codes, opened = self._codes.values[tokens], self._open.values[kept]
+        self._start()
+        self._chunks = {names[place]: number for number, place in enumerate(kept.tolist())}
+        self._learn(codes, offsets[1:], opened)
+
+    def _learn(self, codes: IntArray, ends: IntArray, opened: BoolArray) -> None:
+        """Remember what further chunks are."""
+        self._codes.add(codes)
+        self._ends.add(ends)
+        self._open.add(opened)
+        self._uses.add(np.zeros(len(ends), np.int64))
 
     def split(self, texts: Sequence[str]) -> tuple[IntArray, BoolArray, IntArray]:
-        """Return (codes int32 [N], a space follows bool [N], offsets int64 [texts + 1]) of clean texts, none empty."""
+        """Return (codes int64 [N], a space follows bool [N], offsets int64 [texts + 1]) of clean texts, none empty."""
         if len(self._chunks) > _MAX_CHUNKS:
             self._forget()
-        pieces = pc.split_pattern(pa.array(texts, pa.large_string()), " ")
-        coded = pieces.values.dictionary_encode()
-        chunks = self._find(coded.dictionary.to_pylist())[coded.indices.to_numpy()]
-        bounds = pieces.offsets.to_numpy()
-        tokens, ends = ragged_take(self._offsets, chunks)
-        codes, offsets = self._codes[tokens], ends[bounds]
+        pieces, bounds = _chunked(texts)
+        coded = pieces.dictionary_encode()
+        chunks = self._find(coded.dictionary)[coded.indices.to_numpy()]
+        tokens, ends = ragged_take(np.append(0, self._ends.values), chunks)
+        codes, offsets = self._codes.values.take(tokens), ends[bounds]
         spaces = np.zeros(len(codes), bool)
         spaces[ends[1:] - 1] = True
         spaces[offsets[1:] - 1] = False
-        whole = self._doubtful(pieces, chunks)
+        whole = self._doubtful(pieces, bounds, chunks)
         return self._replace(texts, whole, (codes, spaces, offsets)) if whole else (codes, spaces, offsets)
 
-    def _doubtful(self, pieces: pa.Array, chunks: IntArray) -> list[int]:
+    def _doubtful(self, pieces: pa.Array, bounds: IntArray, chunks: IntArray) -> list[int]:
         """Return the texts in which an open chunk stands beside marks or a single letter."""
-        bounds = pieces.offsets.to_numpy()
         rows = []
-        for place in np.flatnonzero(self._open[chunks]).tolist():
+        for place in np.flatnonzero(self._open.values.take(chunks)).tolist():
             row = int(np.searchsorted(bounds, place, side="right")) - 1
             first, last = max(place - 1, bounds[row]), min(place + 2, bounds[row + 1])
-            if _MEETING.search(" ".join(pieces.values[first:last].to_pylist())):
+            if _MEETING.search("".join(pieces[first:last].to_pylist())):
                 rows.append(row)
         return sorted(set(rows))
 
-    def _find(self, chunks: list[str]) -> IntArray:
+    def _find(self, chunks: pa.Array) -> IntArray:
         """Return the number of each of some distinct chunks, after learning those that are new."""
-        known = self._chunks
-        numbers = np.fromiter(map(known.get, chunks, repeat(-1)), np.int64, len(chunks))
+        known, texts = self._chunks, chunks.to_pylist()
+        numbers = np.fromiter(map(known.get, texts, repeat(-1)), np.int64, len(texts))
         places = np.flatnonzero(numbers < 0)
         if len(places):
-            new = [chunks[place] for place in places.tolist()]
-            numbers[places] = np.arange(len(known), len(known) + len(new))
-            known.update(zip(new, numbers[places].tolist(), strict=True))
-            tokens, opened = self._rule.split(new)
-            codes = self._vocabulary.encode(chain.from_iterable(tokens))
-            lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
-            self._codes = np.concatenate([self._codes, codes])
-            self._offsets = np.concatenate([self._offsets, self._offsets[-1] + np.cumsum(lengths)])
-            self._open = np.concatenate([self._open, opened])
+            numbers[places] = np.arange(len(known), len(known) + len(places))
+            known.update(zip([texts[place] for place in places.tolist()], numbers[places].tolist(), strict=True))
+            codes, lengths, opened = self._rule.split(chunks.take(pa.array(places)), self._vocabulary)
+            self._learn(codes, len(self._codes.values) + np.cumsum(lengths), opened)
+        self._uses.values[numbers] += 1
         return numbers
 
     def _replace(
@@ -122,9 +135,26 @@ class Tokeniser:
         return own[taken], own_spaces[taken], starts
 
 
+def _chunked(texts: Sequence[str]) -> tuple[pa.Array, IntArray]:
+    """Return the chunks of all texts, each with the space behind it, and int64 [texts + 1]: the chunks before each."""
+    whole = pa.array([f"{text} " for text in texts], pa.large_string())
+    if not texts:
+        return whole, np.zeros(1, np.int64)
+    _, offsets, data = whole.buffers()
+    starts = np.frombuffer(offsets, np.int64, len(texts) + 1)
+    ends = np.append(0, np.flatnonzero(np.frombuffer(data, np.uint8, starts[-1]) == ord(" ")) + 1)
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), data), np.searchsorted(ends, starts)
+
+
 _BEFORE = "\"'“‘([*_"
 _AFTER = "\"'”’)]*_.,;:!?…—–-"
-_DASHED = re.compile(r"[A-Za-z]+(?:(?:--?|—|–)[A-Za-z]+)+")
+_PLAIN = (
+    rf"^(?P<before>[{re.escape(_BEFORE)}]*)"
+    r"(?P<words>[A-Za-z]+(?:(?:--?|—|–)[A-Za-z]+)*|[0-9]+)"
+    rf"(?P<after>(?:['’]s)?[{re.escape(_AFTER)}]*) $"
+)
+_MODELS = ("", "abide", "ABIDE", "10")
+"""Of each ending of words (`_ending`) a word that shows how affixes split around it; none for 0."""
 _DASH = re.compile("(--?|—|–)")
 _RUN = re.compile("[A-Za-z0-9]+")
 _SEPARATOR = "\u2063"  # an invisible sign that no special case holds
@@ -164,21 +194,68 @@ class _Rule:
         self._special = {text for text in self._all if len(text) > 1 and not text.isalnum()}
         self._marks = {text for text in self._special if not _RUN.search(text)}
         self._runs = {run for text in self._all for run in _RUN.findall(text)}
-        self._affixes: dict[tuple[str, str, str], tuple[list[str], list[str]] | None] = {}
+        self._excepted = [pa.array(sorted(texts), pa.large_string()) for texts in (self._all, self._runs)]
+        self._affixes: list[tuple[list[str], list[str]]] = [([], [])]  # tokens before and after words, none first
+        self._known: dict[tuple[str, int, str], int] = {}  # affixes of each kind of chunk, -1: spaCy must be asked
 
-    def split(self, chunks: list[str]) -> tuple[list[list[str]], BoolArray]:
-        """Return the tokens of each chunk, and which chunks are open.
+    def split(self, chunks: pa.Array, vocabulary: Vocabulary) -> tuple[IntArray, IntArray, BoolArray]:
+        """Return (codes of all tokens, int64 [C] tokens of each chunk, bool [C] open) of chunks that end in a space.
 
         In an open chunk spaCy finds a special case among tokens (``x:(``); the same tokens beyond a space may hide it
         (``x:( (``), so its text is asked for whole where marks or single letters meet at a space.
         """
-        tokens = list(map(self._from_model, chunks))
+        words, affix, dashed = self._words(chunks)
+        joined = map(_DASH.split, words.take(pa.array(dashed)).to_pylist())
+        listed = dict(zip(dashed.tolist(), joined, strict=True))
+        for place, parts in listed.items():
+            affix[place] = -1 if self._stick(parts, *self._affixes[affix[place]]) else affix[place]
+        asked = np.flatnonzero(affix < 0)
+        found = self._ask([text[:-1] for text in chunks.take(pa.array(asked)).to_pylist()])
+        listed.update(zip(asked.tolist(), found, strict=True))
+        affix[asked] = 0
         opened = np.zeros(len(chunks), bool)
-        places = [place for place, found in enumerate(tokens) if found is None]
-        for place, found in zip(places, self._ask([chunks[place] for place in places]), strict=True):
-            tokens[place] = found
-            opened[place] = len(found) > 1 and self._opens(found)
-        return tokens, opened  # type: ignore[return-value]  # none is None any more
+        opened[asked] = [len(tokens) > 1 and self._opens(tokens) for tokens in found]
+        return *self._assemble(words, affix, listed, vocabulary), opened
+
+    def _words(self, chunks: pa.Array) -> tuple[pa.Array, IntArray, IntArray]:
+        """Return the words of each chunk, the number of their affixes (-1: ask spaCy), and where dashes join them."""
+        shape = pc.extract_regex(chunks, _PLAIN)
+        before, words, after = (pc.fill_null(pc.struct_field(shape, name), "") for name in ("before", "words", "after"))
+        special, run = (_mask(pc.is_in(words, texts)) for texts in self._excepted)
+        bare = _mask(pc.equal(pc.add(pc.binary_length(before), pc.binary_length(after)), 0))
+        ends = pc.utf8_slice_codeunits(words, -2).dictionary_encode()
+        ending = np.array(list(map(_ending, ends.dictionary.to_pylist())), np.int64)[ends.indices.to_numpy()]
+        before, after = before.dictionary_encode(), after.dictionary_encode()
+        # key [C]: what stands before and after, and the ending, as one number
+        key = (before.indices.to_numpy() * len(after.dictionary) + after.indices.to_numpy()) * 4 + ending
+        distinct, which = np.unique(key, return_inverse=True)
+        outer, end = np.divmod(distinct, 4)
+        pairs = np.stack([*np.divmod(outer, max(len(after.dictionary), 1)), end], axis=1).tolist()
+        known = [self._affix(before.dictionary[i].as_py(), end, after.dictionary[j].as_py()) for i, j, end in pairs]
+        affix = np.where(bare, 0, np.array(known, np.int64)[which])
+        affix[special | ~_mask(shape.is_valid()) | (run & ~bare)] = -1
+        return words, affix, np.flatnonzero(_mask(pc.match_substring_regex(words, "[^A-Za-z0-9]")) & (affix >= 0))
+
+    def _stick(self, parts: list[str], before: list[str], after: list[str]) -> bool:
+        """Return whether the first or last of several words may be a special case with what stands beside it."""
+        return bool((before and parts[0] in self._runs) or (after and parts[-1] in self._runs))
+
+    def _assemble(
+        self, words: pa.Array, affix: IntArray, listed: dict[int, list[str]], vocabulary: Vocabulary
+    ) -> tuple[IntArray, IntArray]:
+        """Return the codes of all tokens, and how many each chunk has: its affixes around its only word, or a list."""
+        places = np.fromiter(listed, np.int64, len(listed))
+        alone = np.delete(np.arange(len(affix)), places)
+        used, which = np.unique(affix, return_inverse=True)
+        lists = [*listed.values(), *chain.from_iterable(self._affixes[number] for number in used.tolist())]
+        codes = vocabulary.encode(chain(words.take(pa.array(alone)).to_pylist(), *lists))
+        starts = running_total(np.array([1] * len(alone) + list(map(len, lists)), np.int64))
+        # runs [C, 3]: which of the words and lists stands before, in and after each chunk
+        first = len(alone) + len(places) + 2 * which
+        runs = np.stack([first, first, first + 1], axis=1)
+        runs[alone, 1], runs[places, 1] = np.arange(len(alone)), len(alone) + np.arange(len(places))
+        taken, ends = ragged_take(starts, runs.ravel())
+        return codes[taken], np.diff(ends[::3])
 
     def _ask(self, chunks: list[str]) -> list[list[str]]:
         """Return spaCy's tokens of each chunk, all in one call."""
@@ -208,39 +285,34 @@ class _Rule:
         with self._vocab.memory_zone():
             return [[(token.text, bool(token.whitespace_)) for token in self._tokenizer(text)] for text in texts]
 
-    def _from_model(self, chunk: str) -> list[str] | None:
-        """Return the tokens of a chunk that needs no question, None for others."""
-        if chunk.isalpha() and chunk.isascii():
-            return None if chunk in self._all else [chunk]
-        tail = chunk.lstrip(_BEFORE)
-        words = tail.rstrip(_AFTER)
-        if words.endswith(("'s", "’s")):
-            words = words[:-2]
-        if words.isascii() and (words.isalpha() or words.isdigit()):
-            parts = [words]
-        elif _DASHED.fullmatch(words):
-            parts = _DASH.split(words)
-        else:
-            return None
-        before, after = chunk[: len(chunk) - len(tail)], tail[len(words) :]
-        if words in self._all or (before and parts[0] in self._runs) or (after and parts[-1] in self._runs):
-            return None
-        if not before and not after:
-            return parts
-        model = "10" if words.isdigit() else "abide" if words[-1].islower() else "ABIDE"
-        if model == "ABIDE" and not (len(parts[-1]) > 1 and words[-2:].isupper()):
-            return None
-        key = (before, model, after)
-        affixes = self._affixes[key] if key in self._affixes else self._learn(key)
-        return None if affixes is None else affixes[0] + parts + affixes[1]
+    def _affix(self, before: str, ending: int, after: str) -> int:
+        """Return the number of what stands around words of an ending, -1 where they do not stand alone between it."""
+        key = (before, ending, after)
+        if key not in self._known:
+            found = self._learn(before, _MODELS[ending], after) if ending else None
+            self._known[key] = -1 if found is None else len(self._affixes)
+            self._affixes += [] if found is None else [found]
+        return self._known[key]
 
-    def _learn(self, key: tuple[str, str, str]) -> tuple[list[str], list[str]] | None:
+    def _learn(self, before: str, model: str, after: str) -> tuple[list[str], list[str]] | None:
         """Return the tokens before and after a model word, None where it does not stand alone between them."""
-        tokens = [token.text for token in self._tokenizer("".join(key))]
-        place = tokens.index(key[1]) if tokens.count(key[1]) == 1 else -1
-        alone = place >= 0 and "".join(tokens[:place]) == key[0] and self._marks.isdisjoint(tokens)
-        self._affixes[key] = (tokens[:place], tokens[place + 1 :]) if alone else None
-        return self._affixes[key]
+        tokens = [token.text for token in self._tokenizer(before + model + after)]
+        place = tokens.index(model) if tokens.count(model) == 1 else -1
+        alone = place >= 0 and "".join(tokens[:place]) == before and self._marks.isdisjoint(tokens)
+        return (tokens[:place], tokens[place + 1 :]) if alone else None
+
+
+def _ending(text: str) -> int:
+    """Return which of `_MODELS` ends as words do, given their last two characters, 0 for none."""
+    if text.isalpha() and text.isupper():
+        return 2 if len(text) > 1 else 0
+    return 0 if not text else 3 if text[-1].isdigit() else int(text[-1].islower())
+
+
+def _mask(array: pa.Array) -> BoolArray:
+    """Return an Arrow array of booleans as a mask; null is false."""
+    mask: BoolArray = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
+    return mask
 
 
 @cache

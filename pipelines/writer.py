@@ -14,6 +14,9 @@ from pipelines.schema import BATCH_ROWS
 __all__ = ["ShardWriter"]
 
 
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # closes a stream of Arrow messages
+
+
 class ShardWriter:
     """Writes the rows of one split of one unit as an Arrow stream, and counts them.
 
@@ -26,13 +29,15 @@ class ShardWriter:
         self.file = Pending(folder, name)
         self.book, self.fingerprint = RowBook(tasks), Fingerprint()
         self._schema = schema
-        options = pa.ipc.IpcWriteOptions(compression=None, use_threads=False)
-        self._stream = pa.ipc.new_stream(pa.PythonFile(self.file, "w"), schema, options=options)
+        self._messages = [schema.serialize()]  # not written yet: a full disk is met only when the file is known to all
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Add rows of the schema."""
+        if rows.num_rows:
+            self.book.add(rows)
+            self.fingerprint.add(rows)
         start = 0
         while self._rows + rows.num_rows - start >= BATCH_ROWS:
             wanted = BATCH_ROWS - self._rows
@@ -47,17 +52,23 @@ class ShardWriter:
         """Write the rows that wait as one record batch."""
         columns = [pa.concat_arrays([part.column(i) for part in self._waiting]) for i in range(len(self._schema.names))]
         batch = pa.record_batch(columns, schema=self._schema)
-        self.book.add(batch)
-        self.fingerprint.add(batch)
-        self._stream.write_batch(batch)
+        self._messages.append(batch.serialize())
         self._waiting, self._rows = [], 0
+        self._send()
 
     def close(self) -> None:
         """Write what waits and end the stream."""
         if self._rows:
             self._flush()
-        self._stream.close()
+        self._messages.append(_END)
+        self._send()
         self.file.close()
+
+    def _send(self) -> None:
+        """Write the messages that are made."""
+        for message in self._messages:
+            self.file.write(message)
+        self._messages = []
 
     def facts(self) -> dict[str, Any]:
         """Return what a commit mark says of the split: book and column checksums."""

@@ -108,7 +108,7 @@ def test_weave_applies_every_edit_at_its_place(case: tuple[list[int], list[Edit]
     view = weave(batch, arrays(batch, edits))
     assert plain(batch, view) == slow_weave(lengths, edits)
     assert len(view) == len(lengths)
-    assert (view.codes.dtype, view.origin.dtype) == (np.int32, np.int64)
+    assert (view.codes.dtype, view.origin.dtype) == (np.int64, np.int64)
 
 
 @given(EDITED)

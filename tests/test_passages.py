@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.passages import PassageBatch, Vocabulary, ragged_take, row_keys
+from labelers.passages import (
+    Growing,
+    PassageBatch,
+    Vocabulary,
+    ragged_take,
+    ranges,
+    row_keys,
+    row_lists,
+    running_total,
+)
 
 TURN = st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["a", "b", ".", "?"]), min_size=1).map(" ".join))
 DIALOGUE = st.lists(TURN, max_size=4)
@@ -35,7 +44,7 @@ def test_codes_follow_the_order_of_meeting() -> None:
     assert vocabulary.encode(["b", "a", "b"]).tolist() == [0, 1, 0]
     assert (vocabulary.find("a"), vocabulary.find("c"), len(vocabulary)) == (1, -1, 2)
     assert vocabulary.code("c") == 2
-    assert vocabulary.encode([]).dtype == np.int32
+    assert vocabulary.encode([]).dtype == np.int64
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=3)))
@@ -48,7 +57,7 @@ def test_arrow_strings_are_encoded_like_python_ones(texts: list[str]) -> None:
     for given_ in (array, chunks, sliced):
         vocabulary = Vocabulary()
         codes = vocabulary.encode_arrow(given_)
-        assert (codes.tolist(), codes.dtype) == (expected.tolist(), np.int32)
+        assert (codes.tolist(), codes.dtype) == (expected.tolist(), np.int64)
         assert vocabulary.strings(codes).to_pylist() == texts
 
 
@@ -97,7 +106,30 @@ def test_recode_changes_each_type_once(texts: list[str]) -> None:
     changed = vocabulary.recode(codes, lambda text: seen.append(text) or text.upper())
     assert vocabulary.strings(changed).to_pylist() == [text.upper() for text in texts]
     assert sorted(seen) == sorted(set(texts))
-    assert changed.dtype == np.int32
+    assert changed.dtype == np.int64
+
+
+@given(st.lists(st.lists(st.integers(0, 9))))
+def test_a_growing_array_holds_all_that_was_added(parts: list[list[int]]) -> None:
+    """In order, however much is added at a time, and what was taken of it before stays as it was."""
+    growing, expected = Growing(np.int64), list[int]()
+    for part in parts:
+        before, known = growing.values, list(expected)
+        growing.add(np.array(part, np.int64))
+        expected += part
+        assert growing.values.tolist() == expected
+        assert before.tolist() == known
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 9)), st.booleans())))
+def test_rows_that_are_not_kept_have_an_empty_list(rows: list[tuple[list[int], bool]]) -> None:
+    """The others have their own values, and offsets are those of the lists."""
+    values = np.array([value for row, _ in rows for value in row], np.int64)
+    offsets = running_total(np.array([len(row) for row, _ in rows], np.int64))
+    found = row_lists(values, offsets, np.array([keep for _, keep in rows], bool))
+    assert found.to_pylist() == [row if keep else [] for row, keep in rows]
+    spans = ranges(offsets[:-1], np.diff(offsets))
+    assert spans.tolist() == list(range(len(values)))
 
 
 def test_row_keys_follow_the_id_alone() -> None:

@@ -120,7 +120,8 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
         return tokenizer(text)
 
     monkeypatch.setattr(rule, "_tokenizer", ask)
-    monkeypatch.setattr(rule, "_affixes", {})
+    monkeypatch.setattr(rule, "_affixes", [([], [])])
+    monkeypatch.setattr(rule, "_known", {})
     texts = ["“Harbours,” (lanterns) whispered—slowly; rope-makers’ 1905. WALRUS!", "“Gardens,” (windows) 1784."]
     words = [tokens(read_texts(texts), row) for row in range(2)]
     assert sorted(asked) == ["(abide)", "10.", "ABIDE!", "abide;", "abide’", "“abide,”"]
@@ -149,6 +150,35 @@ def test_forgetting_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     segmenter = Segmenter()
     assert [row for document in documents for row in rows(segmenter.segment([document])[0])] == expected
     assert len(segmenter._tokeniser._chunks) < 20
+
+
+def test_chunks_that_come_up_again_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a full memory drops are the chunks of one batch alone, and what it keeps splits as before."""
+    rule, learnt = tokenise_module._rule("en"), list[str]()
+
+    def split(chunks: pa.Array, vocabulary: Vocabulary) -> Any:
+        learnt.extend(chunks.to_pylist())
+        return type(rule).split(rule, chunks, vocabulary)
+
+    monkeypatch.setattr(rule, "split", split)
+    monkeypatch.setattr(tokenise_module, "_MAX_CHUNKS", 9)
+    splitter = Tokeniser("en", vocabulary := Vocabulary())
+    for i in range(12):
+        text = f"“Isn't it” so-called ({i * 37}) x{i}y{i}."
+        codes, _, _ = splitter.split([text])
+        assert vocabulary.strings(codes).to_pylist() == [token.text for token in reference()(text)]
+    assert [learnt.count(chunk) for chunk in ("“Isn't ", "it” ", "so-called ")] == [1, 1, 1]
+    assert "(0) " not in splitter._chunks
+
+
+def test_words_of_a_special_case_are_left_to_spacy_beside_marks() -> None:
+    """Alone, joined by dashes, and between marks; so are endings that no model word has."""
+    chunks = (
+        "8) D: Mr--x x--Mr. X. XY. xY. (p.m--a a--p.m.) Ab—cd. ab--C, 12--ab ab-- --ab ab-'s 12's, o.O) don--t 8-D)"
+    )
+    for text in (chunks, *chunks.split()):
+        batch = read_texts([text])
+        assert tokens(batch, 0) == [token.text for token in reference()(text)]
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,23 @@ def test_values_under_nulls_reach_no_byte(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+def test_a_split_without_rows_has_no_columns(tmp_path: Path) -> None:
+    """Batches without a row of it leave no trace in its facts, however many there are."""
+    found = _label(passages(TEXTS[:3]), [])
+    schema = declare([], Corpus(), joint=False, keep={})
+    facts = []
+    for parts in ([found.slice(0, 0), found, found.slice(3)], [found], [found.slice(0, 0)], []):
+        writer = ShardWriter(Folder.at(str(tmp_path)), "train/x.arrow", schema, [])
+        for part in parts:
+            writer.write(part)
+        writer.close()
+        writer.file.discard()
+        facts.append(writer.facts())
+    assert facts[0] == facts[1]
+    assert facts[2] == facts[3]
+    assert facts[3]["columns"] == {}
+
+
 def test_equal_passages_have_equal_keys_whatever_the_vocabulary() -> None:
     """Keys follow from forms and their order; within a document a passage counts once."""
     batch = passages(["a b c .", "a b c .", "c b a ."], ids=["x/0", "x/1", "y/0"])
@@ -242,7 +259,7 @@ def test_a_report_says_where_and_how_long(tmp_path: Path) -> None:
     before = next((tmp_path / "out" / "train").glob("*.arrow")).stat().st_mtime_ns
     report = make_shard(0, plan, str(tmp_path / "out"))
     assert report["stats"] == json.loads((tmp_path / "out" / "stats" / "00000.json").read_bytes())
-    assert {"host", "process", "started", "seconds"} <= set(report)
+    assert {"host", "process", "started", "setup", "seconds"} <= set(report)
     assert next((tmp_path / "out" / "train").glob("*.arrow")).stat().st_mtime_ns == before
 
 
