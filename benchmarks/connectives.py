@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelers.discourse import THRESHOLD, find_connectives
+from labelers.language.discourse import THRESHOLD, find_connectives
 from labelers.passages import PassageBatch, Vocabulary
 
 ENDS = frozenset(".!?")

@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from labelers.between import segment_pairs
-from labelers.candidates import Candidates, pair_counts, surviving
 from labelers.connective import LEAST_PROBABLE, race
 from labelers.draws import Draws
-from labelers.forms import lexicon
-from labelers.inside import inside_candidates
+from labelers.language.between import segment_pairs
+from labelers.language.candidates import Candidates, pair_counts, surviving
+from labelers.language.forms import lexicon
+from labelers.language.inside import inside_candidates
 from labelers.passages import PassageBatch
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter

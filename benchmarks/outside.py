@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.forms import lexicon
+from labelers.language.forms import lexicon
 from labelers.task import SOURCE, Task, write_tasks
 from trainer.apply import predict
 from trainer.bags import BagOfWords

@@ -1,8 +1,8 @@
 """Make labelers/lexicons/connective_weights.tsv: python benchmarks/train_connectives.py TRAIN.jsonl OUT.tsv.
 
 TRAIN has one document per line, with `tokens` and `tags` (BIO of connectives). The threshold of
-`labelers.discourse.THRESHOLD` is chosen by what this prints: precision and recall of each threshold, cross-validated by
-document. Needs scikit-learn.
+`labelers.language.discourse.THRESHOLD` is chosen by what this prints: precision and recall of each threshold,
+cross-validated by document. Needs scikit-learn.
 """
 
 import sys
@@ -16,15 +16,15 @@ from connectives import read
 from scipy.sparse import coo_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
-from labelers.discourse import TEMPLATES, Model, features, score
-from labelers.forms import Matches, match
+from labelers.language.discourse import TEMPLATES, Model, features, score
+from labelers.language.forms import Matches, match
 from labelers.passages import PassageBatch
 
 HEADER = """\
-# Weights of the context model of connectives: number of the template (labelers.discourse.TEMPLATES), its values (* is
-# any other word), weight in the log odds. Made by benchmarks/train_connectives.py from the connective spans of the GUM
-# corpus (https://gucorpling.org/gum; annotations CC BY 4.0; 151 train documents, those of reddit left out). Statistics
-# of the annotation; no text of the corpus. Licence: CC BY 4.0."""
+# Weights of the context model of connectives: number of the template (labelers.language.discourse.TEMPLATES), its
+# values (* is any other word), weight in the log odds. Made by benchmarks/train_connectives.py from the connective
+# spans of the GUM corpus (https://gucorpling.org/gum; annotations CC BY 4.0; 151 train documents, those of reddit left
+# out). Statistics of the annotation; no text of the corpus. Licence: CC BY 4.0."""
 FOLDS = 5
 COST = 0.3  # inverse strength of the L2 penalty, best of 0.03 to 3 in cross-validation
 LEAST = 2  # a word, an ending or a feature counts from this many matches on

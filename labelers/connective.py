@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.between import segment_pairs
-from labelers.candidates import Candidates, surviving
-from labelers.discourse import find_connectives, is_open
 from labelers.draws import Draws
 from labelers.edits import View
-from labelers.forms import lexicon
-from labelers.inside import inside_candidates
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.language.between import segment_pairs
+from labelers.language.candidates import Candidates, surviving
+from labelers.language.discourse import find_connectives
+from labelers.language.forms import lexicon
+from labelers.language.inside import inside_candidates
+from labelers.language.shapes import is_open
 from labelers.passages import BoolArray, PassageBatch, Vocabulary
 from labelers.task import Task
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.donors import Donors, Text
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.ngrams import Case
+from labelers.language.donors import Donors, Text
+from labelers.language.ngrams import Case
+from labelers.language.repairs import Corruptor, Profile
 from labelers.passages import BoolArray, IntArray, PassageBatch, row_lists
-from labelers.repairs import Corruptor, Profile
 from labelers.task import SOURCE, Task
 
 __all__ = ["Disfluency"]

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.fluency import broken_words
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.language.fluency import broken_words
+from labelers.language.words import is_one_word, is_sentence_final, is_word, leans, transcript_marks
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, row_lists
 from labelers.task import Task
-from labelers.words import is_one_word, is_sentence_final, is_word, leans, transcript_marks
 
 __all__ = ["Masking"]
 

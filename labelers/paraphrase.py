@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.dictionary import Concept, general, read_tsv
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Resource
-from labelers.mentions import Names
+from labelers.language.dictionary import Concept, general, read_tsv
+from labelers.language.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
+from labelers.language.mentions import Names
 from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, row_lists
 from labelers.task import SOURCE, Task
 
@@ -193,7 +193,7 @@ def _names(dictionary: Resource | None, wordnet: Resource | None) -> Names:
             raise ValueError(f"dictionary {dictionary.name} is a folder; give a file of tab-separated lines")
         concepts += read_tsv(dictionary.files[""], dictionary.name)
     if wordnet is not None:
-        from labelers.wordnet import read_wordnet  # NLTK loads for seconds
+        from labelers.language.wordnet import read_wordnet  # NLTK loads for seconds
 
         concepts += read_wordnet(wordnet.files)
     return Names(concepts if dictionary or wordnet else general())

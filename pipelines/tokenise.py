@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.light_spacy import import_spacy
+from labelers.language.light_spacy import import_spacy
 from labelers.passages import BoolArray, Growing, IntArray, Vocabulary, ragged_take, running_total
 
 __all__ = ["Tokeniser", "clean", "is_empty"]

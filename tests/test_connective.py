@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.between import segment_pairs
 from labelers.connective import LEAST_PROBABLE, NO_CONNECTIVE, SENSES, Connective, class_names
-from labelers.discourse import THRESHOLD, find_connectives
 from labelers.edits import Edits, leaks, source_view, weave
-from labelers.forms import FRAMES, lexicon, match
-from labelers.inside import inside_candidates
 from labelers.labeler import Corpus
-from labelers.medial import medial_uses
+from labelers.language.between import segment_pairs
+from labelers.language.discourse import THRESHOLD, find_connectives
+from labelers.language.forms import FRAMES, lexicon, match
+from labelers.language.inside import inside_candidates
+from labelers.language.medial import medial_uses
 from labelers.passages import PassageBatch
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from passages import dialogue, passages
 
 from labelers.disfluency import Disfluency
-from labelers.donors import Text
 from labelers.edits import weave
 from labelers.labeler import Avoid, Corpus, load
-from labelers.ngrams import Case, Ngrams
+from labelers.language.donors import Text
+from labelers.language.ngrams import Case, Ngrams
 from labelers.passages import PassageBatch, Vocabulary
 
 SENTENCES = (

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.dictionary import general, plural, read_tsv, takes_an
 from labelers.draws import Draws
 from labelers.edits import leaks, weave
-from labelers.exchange import Frequencies
 from labelers.labeler import Avoid, Corpus, Labeler, Resource, load
-from labelers.mentions import Names, tokenise
+from labelers.language.dictionary import general, plural, read_tsv, takes_an
+from labelers.language.exchange import Frequencies
+from labelers.language.mentions import Names, tokenise
 from labelers.passages import PassageBatch
 from labelers.task import WOVEN
 

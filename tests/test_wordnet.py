@@ -9,7 +9,7 @@ import pytest
 from passages import passages
 
 from labelers.labeler import Corpus, Resource, load
-from labelers.wordnet import read_wordnet
+from labelers.language.wordnet import read_wordnet
 
 LICENCE = "  1 This line stands for the licence.  \n"
 KINDS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}

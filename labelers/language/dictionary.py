@@ -138,7 +138,7 @@ def _lowered(name: str) -> str:
 @cache
 def general() -> tuple[Concept, ...]:
     """Return the concepts of general English that come with the package."""
-    path = Path(__file__).parent / "lexicons" / "paraphrase.tsv"
+    path = Path(__file__).parents[1] / "lexicons" / "paraphrase.tsv"
     return read_tsv(path.read_bytes(), path.name)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.draws import Draws
-from labelers.fluency import disfluent_segments, is_hesitation
 from labelers.labeler import Avoid
-from labelers.ngrams import Case, Form, Ngrams, Part, casefold, part_in_phrase
+from labelers.language.fluency import disfluent_segments, is_hesitation
+from labelers.language.ngrams import Case, Form, Ngrams, Part, casefold, part_in_phrase
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
 __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
@@ -112,7 +112,7 @@ class Text:
         return length
 
     def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
-        """Return int8 per global position: see `labelers.ngrams.Case`."""
+        """Return int8 per global position: see `labelers.language.ngrams.Case`."""
         cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case)[self.batch.codes[positions]]
         return cases
 

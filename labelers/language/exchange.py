@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from labelers.dictionary import takes_an
 from labelers.edits import Edits
-from labelers.mentions import Mentions, Names, shared, style_of
+from labelers.language.dictionary import takes_an
+from labelers.language.mentions import Mentions, Names, shared, style_of
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names", "rewrite"]

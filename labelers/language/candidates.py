@@ -7,9 +7,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from labelers.discourse import log_odds, score, shapes
 from labelers.edits import Edits
-from labelers.forms import Matches, match
+from labelers.language.discourse import log_odds, score
+from labelers.language.forms import Matches, match
+from labelers.language.shapes import shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch
 
 __all__ = ["DOUBT", "MOST", "Candidates", "Uses", "dialogues", "pair_counts", "places", "surviving"]

@@ -6,11 +6,11 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from labelers.forms import rows_of
-from labelers.ngrams import casefold, common_words
+from labelers.language.forms import rows_of
+from labelers.language.ngrams import casefold, common_words
+from labelers.language.restarts import is_spoken, restarts
+from labelers.language.words import is_word
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
-from labelers.restarts import is_spoken, restarts
-from labelers.words import is_word
 
 __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
 
@@ -98,7 +98,7 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
 
     Args:
         batch: P passages.
-        word: bool [N]: words outside transcriber's marks, see `labelers.ngrams.Ngrams.word`.
+        word: bool [N]: words outside transcriber's marks, see `labelers.language.ngrams.Ngrams.word`.
         hesitation: bool [N]: fillers, cut words and marks, see `is_hesitation`.
     """
     words = np.flatnonzero(word)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labelers.donors import REMAIN, Donors, Places, Text, is_capitalised
 from labelers.draws import Draws
 from labelers.edits import Edits
-from labelers.fluency import entries, may_stand_twice
 from labelers.labeler import Avoid
-from labelers.ngrams import upper_first
+from labelers.language.donors import REMAIN, Donors, Places, Text, is_capitalised
+from labelers.language.fluency import entries, may_stand_twice
+from labelers.language.ngrams import upper_first
 from labelers.passages import BoolArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]

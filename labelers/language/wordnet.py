@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 from nltk.corpus.reader.wordnet import Lemma, Synset, WordNetCorpusReader, WordNetError
 from nltk.data import PathPointer
 
-from labelers.dictionary import FUNCTION_WORDS, Concept, clean_names
+from labelers.language.dictionary import FUNCTION_WORDS, Concept, clean_names
 
 __all__ = ["read_wordnet"]
 

@@ -5,10 +5,11 @@ from typing import Self
 
 import numpy as np
 
-from labelers.candidates import MOST, Candidates, Uses, dialogues
-from labelers.discourse import log_odds, score, shapes
-from labelers.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
-from labelers.medial import medial_uses
+from labelers.language.candidates import MOST, Candidates, Uses, dialogues
+from labelers.language.discourse import log_odds, score
+from labelers.language.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
+from labelers.language.medial import medial_uses
+from labelers.language.shapes import shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch
 
 __all__ = ["segment_pairs"]

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from labelers.candidates import MOST, Candidates
-from labelers.discourse import log_odds, score, shapes
-from labelers.forms import BLOCKED, lexicon, match, match_partners
+from labelers.language.candidates import MOST, Candidates
+from labelers.language.discourse import log_odds, score
+from labelers.language.forms import BLOCKED, lexicon, match, match_partners
+from labelers.language.shapes import shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch
 
 __all__ = ["inside_candidates"]

@@ -9,8 +9,8 @@ from itertools import chain, repeat
 import numpy as np
 import numpy.typing as npt
 
-from labelers.dictionary import Concept, plural
-from labelers.light_spacy import import_spacy
+from labelers.language.dictionary import Concept, plural
+from labelers.language.light_spacy import import_spacy
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["Mentions", "Names", "style_of", "tokenise"]

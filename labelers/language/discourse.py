@@ -9,12 +9,13 @@ context decides, in the line of Pitler and Nenkova 2009 (https://aclanthology.or
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from labelers.forms import Matches, lexicon, match, rows_of
+from labelers.language.forms import Matches, lexicon, match, rows_of
+from labelers.language.shapes import VERBS, case_of, word_class, word_classes
 from labelers.passages import IntArray, PassageBatch, Vocabulary
 
 __all__ = [
@@ -26,12 +27,8 @@ __all__ = [
     "Model",
     "features",
     "find_connectives",
-    "is_open",
     "log_odds",
     "score",
-    "shapes",
-    "word_class",
-    "word_class_names",
 ]
 
 THRESHOLD = 0.82
@@ -49,17 +46,9 @@ _REACH = 4
 _AHEAD = 8
 """Tokens searched for the nearest verb on either side."""
 
-_STEM = 4
-"""Letters that a word must exceed for its ending to count."""
-
 _STOP = 2
 """`_TYPE` part of a token at which the search for a verb ends."""
 
-_VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base"})
-_FINITE = frozenset({"be", "have", "do", "modal", "past", "ed"})
-_SUBJECTS = frozenset({"subject", "neutral", "there"})
-_OPENERS = _SUBJECTS | {"person", "possessive", "article", "this", "quantity", "number", "digit", "upper", "title"}
-_LINKS = frozenset({"degree", "coordinator", "but", "this", "article", "preposition", "to", "of", "possessive", "as"})
 _STOPS = frozenset({"comma", "semicolon", "stop", "dash", "edge", "close"})
 
 TEMPLATES: tuple[tuple[str, ...], ...] = (
@@ -117,41 +106,6 @@ class Connectives:
         return len(self.start)
 
 
-@cache
-def _classes() -> tuple[dict[str, int], dict[str, str]]:
-    """Return (number of each class, class of each listed word)."""
-    words: dict[str, str] = {}
-    for name, listed in rows_of("word_classes.tsv"):
-        for word in listed.split(" "):
-            words.setdefault(word, name)
-    shapes = ["edge", "digit", "upper", "title", "ly", "ing", "ed", "s", "word", "mark"]
-    return {name: number for number, name in enumerate([*shapes, *dict.fromkeys(words.values())])}, words
-
-
-@lru_cache(1 << 14)  # several properties ask for the same new types
-def word_class(text: str) -> str:
-    """Return the coarse class of a token by its form."""
-    shouted = len(text) > 1 and text.isupper()
-    known = "" if shouted else _classes()[1].get(text.lower())
-    if known:
-        return known
-    if not text[0].isalpha():
-        return "digit" if text[0].isdigit() else "mark"
-    if text[0].isupper():
-        return "upper" if shouted else "title"
-    return next((ending for ending in ("ly", "ing", "ed", "s") if len(text) > _STEM and text.endswith(ending)), "word")
-
-
-def word_class_names() -> tuple[str, ...]:
-    """Return the names of the coarse classes."""
-    return tuple(_classes()[0])
-
-
-def is_open(word: str) -> bool:
-    """Return whether a lower-case word stands in no closed class."""
-    return word not in _classes()[1]
-
-
 def log_odds(probability: float) -> float:
     """Return the log odds of a probability, infinite at 0 and 1."""
     return (
@@ -159,94 +113,19 @@ def log_odds(probability: float) -> float:
     )
 
 
-def _case(text: str) -> int:
-    """Return 0 for lower case, 1 for a capital, 2 for capitals only."""
-    return 0 if not text[0].isupper() else 2 if text.isupper() and len(text) > 1 else 1
-
-
-_SHAPE = np.dtype(
-    [
-        (name, bool)
-        for name in (
-            "word",
-            "comma",
-            "mark",
-            "stop",
-            "quote",
-            "clause",
-            "opener",
-            "link",
-            "ing",
-            "finite",
-            "asks",
-            "broken",
-        )
-    ]
-    + [("lower", bool), ("case", np.int8), ("packed", np.int64)]
-)
-
-
-def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG001
-    """Return the record of each type."""
-    out = np.zeros(len(texts), _SHAPE)
-    names = list(map(word_class, texts))
-    out["word"] = [text[0].isalnum() for text in texts]
-    out["lower"] = [text[0].islower() for text in texts]
-    out["case"] = list(map(_case, texts))
-    for field, classes in _FIELDS.items():
-        out[field] = [name in classes for name in names]
-    out["asks"] = [text == "?" for text in texts]
-    out["broken"] = [text == "}" for text in texts]
-    out["mark"][[i for i, text in enumerate(texts) if text in {"-", "..."}]] = False
-    out["clause"][[i for i, text in enumerate(texts) if text.lower() == "you"]] = False  # "Thank you"
-    out["clause"][[i for i, text in enumerate(texts) if text.endswith("ed")]] = True
-    for field, shift in _PACKED:
-        out["packed"] += out[field].astype(np.int64) << shift
-    return out
-
-
-_FIELDS = {
-    "comma": frozenset({"comma"}),
-    "mark": frozenset({"comma", "semicolon", "dash"}),
-    "stop": frozenset({"stop"}),
-    "quote": frozenset({"quote"}),
-    "clause": _VERBS | _SUBJECTS,
-    "opener": _OPENERS,
-    "link": _LINKS,
-    "ing": frozenset({"ing"}),
-    "finite": _FINITE,
-}
-"""Fields of a shape that its class alone decides, or nearly so."""
-
-_PACKED = (("word", 0), ("comma", 16), ("clause", 32), ("quote", 48))
-
-
-def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
-    """Return per type of the batch's vocabulary what it is by its form.
-
-    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or
-    subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
-    to itself), ``ing`` (a participle), ``finite`` (a verb, before its subject in questions and inversions), ``asks`` (a
-    question mark), ``broken`` (a mark of a transcriber that a turn may break off with), ``lower`` (opens with a small
-    letter), ``case`` (0 lower, 1 capital, 2 capitals only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16,
-    32 and 48).
-    """
-    return batch.vocabulary.property(_shape)
-
-
 _TYPE = np.dtype([("word", np.int32), ("ending", np.int32), ("class", np.int16), ("case", np.int8), ("part", np.int8)])
 
 
 def type_table(words: Mapping[str, int], endings: Mapping[str, int], texts: Sequence[str]) -> npt.NDArray[np.void]:
     """Return per text the numbers of its word, ending and class, its case, and its part (1 verb, 2 stop)."""
-    numbers = _classes()[0]
+    numbers = word_classes()
     out = np.zeros(len(texts), _TYPE)
     names, lower = list(map(word_class, texts)), list(map(str.lower, texts))
-    parts = {name: 1 if name in _VERBS or name == "ed" else _STOP if name in _STOPS else 0 for name in numbers}
+    parts = {name: 1 if name in VERBS or name == "ed" else _STOP if name in _STOPS else 0 for name in numbers}
     out["word"] = [words.get(text, 0) for text in lower]
     out["ending"] = [endings.get(text[-3:], 0) for text in lower]
     out["class"] = [numbers[name] for name in names]
-    out["case"] = list(map(_case, texts))
+    out["case"] = list(map(case_of, texts))
     out["part"] = [parts[name] for name in names]
     return out
 
@@ -342,7 +221,7 @@ class Model:
             "verb": distances[:5],
             "word": ["*", *self.words],
             "ending": ["*", *self.endings],
-            "class": list(_classes()[0]),
+            "class": list(word_classes()),
         }
 
     def sizes(self) -> dict[str, int]:
@@ -387,7 +266,7 @@ def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) ->
 @cache
 def _ruled() -> npt.NDArray[np.bool_]:
     """Return for every form and class whether the form is a connective before that class where it opens a segment."""
-    return np.array([name in form.rule.split("|") for form in lexicon().forms for name in _classes()[0]])
+    return np.array([name in form.rule.split("|") for form in lexicon().forms for name in word_classes()])
 
 
 def find_connectives(batch: PassageBatch, threshold: float = THRESHOLD, *, at: IntArray | None = None) -> Connectives:

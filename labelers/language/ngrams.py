@@ -14,9 +14,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from labelers.forms import rows_of
+from labelers.language.shapes import listed_words
+from labelers.language.words import is_clitic, is_word, transcript_marks
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
-from labelers.words import is_clitic, is_word, transcript_marks
 
 __all__ = [
     "Case",
@@ -92,7 +92,7 @@ def upper_first(text: str) -> str:
 @cache
 def common_words() -> frozenset[str]:
     """Return words that are no names, whatever their case: those of the package's word classes."""
-    return frozenset(word for row in rows_of("word_classes.tsv") for word in row[1].split())
+    return frozenset(listed_words())
 
 
 class Part(IntFlag):
@@ -138,16 +138,6 @@ _OPENERS = frozenset({"like", "unlike", "except", "concerning", "regarding"})
 _PARTICLES = frozenset({"on", "in", "out", "off", "up", "down", "over", "away", "back", "about", "through", "along"})
 
 
-@cache
-def _classes() -> dict[str, str]:
-    """Return the class of each word of the package's word classes; the first line that holds it counts."""
-    classes: dict[str, str] = {}
-    for name, words in rows_of("word_classes.tsv"):
-        for word in words.split():
-            classes.setdefault(word, name)
-    return classes
-
-
 def part_in_phrase(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
     """Return the `Part` of each type, whatever its case.
 
@@ -160,7 +150,7 @@ def part_in_phrase(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[
 
 def _part(text: str) -> Part:
     """Return the part of one word in lower case."""
-    name = None if text in _GENITIVES else _classes().get(text)
+    name = None if text in _GENITIVES else listed_words().get(text)
     if name is None and text in _OPENERS:
         return Part.GRAMMAR | Part.OPENS
     if name is None:

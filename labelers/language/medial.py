@@ -1,7 +1,7 @@
 """Connective adverbs inside a segment that link it to the one before, as in "She, *however*, stayed".
 
-The lexicon says in which frames a form does so (`labelers.forms.Form.medial`). A use counts only in the first clause of
-its segment, where nothing that stands before it in the segment can be what it links to.
+The lexicon says in which frames a form does so (`labelers.language.forms.Form.medial`). A use counts only in the first
+clause of its segment, where nothing that stands before it in the segment can be what it links to.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from labelers.candidates import DOUBT, Uses, places
-from labelers.discourse import RULE, log_odds, score, word_class, word_class_names
-from labelers.forms import FRAMES, Matches, lexicon, match, medial_openers
+from labelers.language.candidates import DOUBT, Uses, places
+from labelers.language.discourse import RULE, log_odds, score
+from labelers.language.forms import FRAMES, Matches, lexicon, match, medial_openers
+from labelers.language.shapes import word_class, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["medial_uses"]
@@ -102,7 +103,7 @@ def _small_kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.
 @cache
 def _names() -> tuple[str, ...]:
     """Return the names of the classes."""
-    return tuple(dict.fromkeys((*word_class_names(), *_SPECIAL.values())))
+    return tuple(dict.fromkeys((*word_classes(), *_SPECIAL.values())))
 
 
 @cache
@@ -195,7 +196,7 @@ class _Near:
         return type(self)(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def frame(self) -> IntArray:
-        """Return the number of the frame in `labelers.forms.FRAMES` that each stands in, one more for none."""
+        """Return the number of the frame in `labelers.language.forms.FRAMES` that each stands in, one more for none."""
         alone = ~self.comma_before & ~self.comma_behind & ~self.closed & (self.commas == 0)
         first = (self.commas == 0) & ~self.second
         noun = _among(self.before, _NOUNS) & ~self.clause

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from labelers.forms import rows_of
+from labelers.language.forms import rows_of
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["is_spoken", "restarts"]
