@@ -27,7 +27,7 @@ class Settings(BaseModel):
     """Longest sequence an encoder reads; a label whose span or second side lies beyond is lost, and counted."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """0: a run of a few epochs of a small encoder underfits, and dropout costs a tenth of the time on a CPU."""
-    head_dropout: float = Field(0.2, ge=0, lt=1)
+    head_dropout: float = Field(0.3, ge=0, lt=1)
     """In the heads alone, where it costs nothing; small tasks are learnt by heart otherwise."""
 
     epochs: int = Field(3, ge=1)
