@@ -69,7 +69,17 @@ def test_the_low_rank_fit_is_the_association_where_the_rank_is_full() -> None:
     counted = Bigrams.count(rows(*[[1, 2, 3, 4]] * 10), np.zeros(10, np.uint8), CLASSES)
     expected = np.zeros((4, 4))
     expected[[0, 1, 2], [1, 2, 3]] = np.log(10.5 / 3.0)  # 10 * 10 / 40 times would be chance
-    assert counted.left @ counted.right.T == pytest.approx(expected, abs=1e-5)
+    assert counted.left[1] @ counted.right[1].T == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_low_rank_fit_knows_nothing_of_the_rows_own_fold() -> None:
+    """A pair that only the documents of one fold hold fits for all readers but those."""
+    texts = rows(*[[1, 2]] * 10, *[[3, 4]] * 10)
+    counted = Bigrams.count(texts, np.repeat([0, 1], 10).astype(np.uint8), CLASSES)
+    fits = np.einsum("fvr,fwr->fvw", counted.left, counted.right)
+    assert fits[1, 2, 3] == pytest.approx(0, abs=1e-5)
+    assert fits[0, 0, 1] == pytest.approx(0, abs=1e-5)
+    assert min(fits[0, 2, 3], fits[1, 0, 1]) > 0.5
 
 
 def test_the_low_rank_fit_is_the_same_every_time() -> None:

@@ -50,10 +50,10 @@ class Bigrams:
     single: FloatArray
     """float32 [folds, V]: how often each class was seen, likewise."""
     left: FloatArray
-    """float32 [V, rank]: with `right`, a low-rank fit of the association of all pairs: ``left[first] @ right[second]``,
-    of all folds; it is too coarse to know a row by heart."""
+    """float32 [folds, V, rank]: with `right`, a low-rank fit of the association of all pairs, likewise:
+    ``left[fold, first] @ right[fold, second]``."""
     right: FloatArray
-    """float32 [V, rank]."""
+    """float32 [folds, V, rank]."""
 
     @classmethod
     def count(cls, pieces: Ragged, fold: npt.NDArray[np.uint8], folded: IntArray) -> Self:
@@ -63,11 +63,12 @@ class Bigrams:
         inside = np.flatnonzero(owner[1:] == owner[:-1])
         keys, index = np.unique(classes[inside] * size + classes[inside + 1], return_inverse=True)
         single, pairs = _by_fold(classes, fold[owner], size), _by_fold(index, fold[owner[inside]], len(keys))
-        left, right = _low_rank(keys, pairs.sum(0), single.sum(0))
         total = pairs.sum(0)
         kept = np.sort(np.lexsort((keys, -total))[:_MOST])
-        others = (total - pairs)[:, kept].astype(np.float32)
-        return cls(keys[kept], others, (single.sum(0) - single).astype(np.float32), left, right)
+        pairs, single = total - pairs, single.sum(0) - single  # of all other folds
+        sides = [_low_rank(keys, own, seen) for own, seen in zip(pairs, single, strict=True)]
+        left, right = (np.stack(side) for side in zip(*sides, strict=True))
+        return cls(keys[kept], pairs[:, kept].astype(np.float32), single.astype(np.float32), left, right)
 
     def save(self, path: Path) -> None:
         """Write the counts."""
@@ -91,6 +92,7 @@ def _low_rank(keys: IntArray, pairs: IntArray, single: IntArray) -> tuple[FloatA
     Half of the singular values go to either side (Levy, Goldberg, Dagan 2015).
     """
     size, rank = len(single), min(_RANK, len(single))
+    keys, pairs = keys[pairs > 0], pairs[pairs > 0]
     first, second = np.divmod(keys, size)
     chance = single[first] * single[second] / max(single.sum(), 1)
     found = np.maximum(np.log((pairs + _SMOOTH) / (chance + _SMOOTH)), 0)

@@ -23,7 +23,7 @@ from trainer.vocabulary import Pieces
 
 __all__ = ["Encoded", "EncodedSplit", "encode"]
 
-_FORMAT = 3  # raised whenever other arrays are written
+_FORMAT = 4  # raised whenever other arrays are written
 _VOCABULARY = "vocabulary.json"
 _BIGRAMS = "bigrams.npz"
 _MAP_FROM = 1 << 20  # bytes from which a file is mapped; an empty array cannot be

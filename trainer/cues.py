@@ -58,7 +58,8 @@ class Cues(nn.Module):
         real = known >= 0
         frequency = (self.frequency[known.clamp(min=0)] * real)[..., None]
         counted = self._gains(lambda distance: self._counted(known, folds, distance))
-        left, right = (table[known.clamp(min=0)] * real[..., None] for table in (self.left, self.right))
+        place = folds[:, None], known.clamp(min=0)
+        left, right = (table[place] * real[..., None] for table in (self.left, self.right))
         every = F.pad(left @ right.transpose(1, 2), (0, _STRETCH + 1))  # [B, L, L + stretch + 1]: of any two pieces
         fitted = self._gains(lambda distance: every.diagonal(distance, 1, 2))
         return torch.cat([_equal(known), _repeated(known), counted, fitted, frequency], -1)

@@ -136,8 +136,8 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def _known(self, folded: IntArray, bigrams: Bigrams) -> None:
-        """Begin the embeddings of pieces with the company they keep, as wide as it is known."""
-        company = torch.from_numpy(np.concatenate([bigrams.left, bigrams.right], axis=1))[folded]
+        """Begin the embeddings of pieces with the company they keep in the text of one fold's readers."""
+        company = torch.from_numpy(np.concatenate([bigrams.left[0], bigrams.right[0]], axis=1))[folded]
         weight = self.pieces.weight[:, : company.shape[1]]
         plain = torch.from_numpy(folded) >= 0
         known = company[plain, : weight.shape[1]]
