@@ -1,11 +1,12 @@
 """What every labeler is: a frozen dataclass that maps passages to edits and label columns, and how to find one."""
 
+import contextlib
 import dataclasses
 import difflib
 import importlib
+import importlib.util
 import inspect
 import pkgutil
-import re
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
@@ -232,15 +233,12 @@ def _path(name: str, key: str, value: Any) -> Any:
 
 
 def names() -> list[str]:
-    """Return the names of the labelers of this package, sorted: its modules that define one; none is imported."""
-    return sorted(module.name for module in pkgutil.iter_modules(labelers.__path__) if _defines_labeler(module))
-
-
-def _defines_labeler(module: pkgutil.ModuleInfo) -> bool:
-    """Tell from its source whether a module defines the labeler of its name."""
-    spec: Any = module.module_finder.find_spec(module.name, None)
-    source = spec.loader.get_source(module.name) or ""
-    return re.search(rf"(?im)^class {module.name.replace('_', '')}\(.*\bLabeler\b", source) is not None
+    """Return the names of the labelers of this package, sorted: its modules that define one and can be imported."""
+    found = []
+    for module in pkgutil.iter_modules(labelers.__path__):
+        with contextlib.suppress(ValueError):  # a broken one keeps no other from work; `load` tells what is wrong
+            found += [module.name] if _find_own(module.name) else []
+    return sorted(found)
 
 
 def load(name: str, **options: Any) -> Labeler:
@@ -255,13 +253,13 @@ def load(name: str, **options: Any) -> Labeler:
         'masking'
     """
     module, _, attribute = name.partition(":")
-    if not attribute and name not in names():
-        raise ValueError(
-            f"no labeler {name!r}; there are {', '.join(names())}{_nearest(name, names())}, or give module:Class"
-        )
-    found = _find(module if attribute else f"labelers.{name}", attribute)
-    if found is None:
+    found = _find(module, attribute) if attribute else _find_own(name)
+    if found is None and attribute:
         raise ValueError(f"{name!r} names no Labeler: no subclass of labelers.labeler.Labeler with that name")
+    if found is None:
+        all_names = names()
+        hint = f"there are {', '.join(all_names)}{_nearest(name, all_names)}, or give module:Class"
+        raise ValueError(f"no labeler {name!r}; {hint}")
     known = [item.name for item in dataclasses.fields(found)]  # type: ignore[arg-type]
     for option in options:
         if option not in known:
@@ -286,6 +284,12 @@ def _nearest(given: str, known: list[str]) -> str:
     """Return a hint that names the nearest known name, or nothing."""
     close = difflib.get_close_matches(given, known, 1, 0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _find_own(name: str) -> type[Labeler] | None:
+    """Return the Labeler of a module of this package, None if it has no such module or that defines none."""
+    known = name.isidentifier() and importlib.util.find_spec(f"labelers.{name}") is not None
+    return _find(f"labelers.{name}", "") if known else None
 
 
 def _find(module: str, attribute: str) -> type[Labeler] | None:

@@ -51,7 +51,7 @@ class Growing:
         """Add values."""
         done, size = len(self.values), len(self.values) + len(new)
         if size > len(self._room):
-            self._room = _grown(self._room, done, new)
+            self._room = _grown(self.values, len(new), self._room.dtype)
         self._room[done:size] = new
         self.values = self._room[:size]
 
@@ -123,7 +123,9 @@ class Vocabulary:
         done, values = self._properties.get(make) or (0, make(self, []))  # of the right dtype without a type, too
         while done < len(self):
             new = make(self, self.texts[done:])
-            grown = values if done + len(new) <= len(values) else _grown(values, done, new)
+            dtype = np.result_type(values, new) if done else new.dtype  # a longer text or a larger number may come late
+            fits = done + len(new) <= len(values) and dtype == values.dtype
+            grown = values if fits else _grown(values[:done], len(new), dtype)
             grown[done : done + len(new)] = new
             done, values = done + len(new), grown
             self._properties[make] = (done, values)
@@ -135,10 +137,10 @@ class Vocabulary:
         return self.encode(change(self.texts[code]) for code in distinct)[inverse]
 
 
-def _grown(values: npt.NDArray[Any], done: int, new: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy of the first ``done`` values with room for the new ones and as many again."""
-    room: npt.NDArray[Any] = np.empty(2 * (done + len(new)), new.dtype)
-    room[:done] = values[:done]
+def _grown(values: npt.NDArray[Any], added: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return a copy of the values as ``dtype``, with room for so many more and as many again."""
+    room: npt.NDArray[Any] = np.empty(2 * (len(values) + added), dtype)
+    room[: len(values)] = values
     return room
 
 
@@ -249,6 +251,12 @@ class PassageBatch:
     def keys(self) -> npt.NDArray[np.uint64]:
         """uint64 [P]: one key per row id, see `row_keys`."""
         return row_keys(self.ids)
+
+    @cached_property
+    def spoken(self) -> BoolArray:
+        """Bool [P]: rows that are parts of dialogues."""
+        turns: BoolArray = np.diff(self.turn_offsets) > 0
+        return turns
 
     @cached_property
     def rows(self) -> IntArray:

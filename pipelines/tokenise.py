@@ -96,12 +96,12 @@ class Tokeniser:
         return self._replace(texts, whole, (codes, spaces, offsets)) if whole else (codes, spaces, offsets)
 
     def _doubtful(self, pieces: pa.Array, bounds: IntArray, chunks: IntArray) -> list[int]:
-        """Return the texts in which an open chunk stands beside marks or a single letter."""
+        """Return the texts in which an open chunk stands beside what may be a special case with it."""
         rows = []
         for place in np.flatnonzero(self._open.values.take(chunks)).tolist():
             row = int(np.searchsorted(bounds, place, side="right")) - 1
             first, last = max(place - 1, bounds[row]), min(place + 2, bounds[row + 1])
-            if _MEETING.search("".join(pieces[first:last].to_pylist())):
+            if self._rule.meets("".join(pieces[first:last].to_pylist())):
                 rows.append(row)
         return sorted(set(rows))
 
@@ -111,10 +111,10 @@ class Tokeniser:
         numbers = np.fromiter(map(known.get, texts, repeat(-1)), np.int64, len(texts))
         places = np.flatnonzero(numbers < 0)
         if len(places):
-            numbers[places] = np.arange(len(known), len(known) + len(places))
-            known.update(zip([texts[place] for place in places.tolist()], numbers[places].tolist(), strict=True))
             codes, lengths, opened = self._rule.split(chunks.take(pa.array(places)), self._vocabulary)
+            numbers[places] = np.arange(len(known), len(known) + len(places))
             self._learn(codes, len(self._codes.values) + np.cumsum(lengths), opened)
+            known.update(zip([texts[place] for place in places.tolist()], numbers[places].tolist(), strict=True))
         self._uses.values[numbers] += 1
         return numbers
 
@@ -159,6 +159,7 @@ _DASH = re.compile("(--?|—|–)")
 _RUN = re.compile("[A-Za-z0-9]+")
 _SEPARATOR = "\u2063"  # an invisible sign that no special case holds
 _MEETING = re.compile(r"(?:[^\w\s,]|\b\w) (?:[^\w\s,]|\w\b)")
+_BESIDE = re.compile(r"([A-Za-z0-9]+) [^\w\s,]|[^\w\s,] ([A-Za-z0-9]+)")
 
 
 class _Rule:
@@ -202,7 +203,8 @@ class _Rule:
         """Return (codes of all tokens, int64 [C] tokens of each chunk, bool [C] open) of chunks that end in a space.
 
         In an open chunk spaCy finds a special case among tokens (``x:(``); the same tokens beyond a space may hide it
-        (``x:( (``), so its text is asked for whole where marks or single letters meet at a space.
+        (``x:( (``), so its text is asked for whole where at a space marks or single letters meet, or a mark and a word
+        of a special case (``doin ''``).
         """
         words, affix, dashed = self._words(chunks)
         joined = map(_DASH.split, words.take(pa.array(dashed)).to_pylist())
@@ -276,9 +278,14 @@ class _Rule:
         first, last = tokens[0], tokens[-1]
         return (
             not self._marks.isdisjoint(tokens)
-            or (first in self._special and not first[0].isalnum())
+            or first in self._special
             or (last in self._special and not last[-1].isalnum() and last[-1] != ".")
         )
+
+    def meets(self, text: str) -> bool:
+        """Return whether what stands at a space of an open chunk and its neighbours may be a special case."""
+        runs = (run for pair in _BESIDE.findall(text) for run in pair)
+        return bool(_MEETING.search(text)) or not self._runs.isdisjoint(runs)
 
     def ask_whole(self, texts: Sequence[str]) -> list[list[tuple[str, bool]]]:
         """Return spaCy's tokens of each text, and whether a space follows each."""

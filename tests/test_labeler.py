@@ -76,22 +76,31 @@ def test_the_labelers_are_found_by_their_modules() -> None:
 
 
 def test_a_broken_module_breaks_no_other_labeler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are told without an import; one that cannot be imported is an error that says why."""
-    (tmp_path / "newest.py").write_text("class Newest(Labeler): ...\n1 / 0\n", encoding="utf-8")
-    (tmp_path / "helper.py").write_text("raise ValueError\nclass Help(Labeler): ...\n", encoding="utf-8")
+    """It is not listed; asked for, it is an error that says why."""
+    (tmp_path / "newest.py").write_text("class Newest(Labeler): ...\n", encoding="utf-8")
     before = names()
     monkeypatch.setattr("labelers.__path__", [*labelers.__path__, str(tmp_path)])
-    assert names() == sorted([*before, "newest"])
+    assert names() == before
     assert load("masking").name == "masking"
     with pytest.raises(ValueError, match=r"cannot import 'labelers.newest': NameError: .*; mend the module"):
         load("newest")
 
 
+def test_the_class_of_a_labeler_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module gives the name; the class may be named otherwise and subclass another labeler."""
+    text = "from labelers.masking import Masking\n\n\nclass Shuffled(\n    Masking\n):\n    pass\n"
+    (tmp_path / "word_order.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("labelers.__path__", [*labelers.__path__, str(tmp_path)])
+    assert "word_order" in names()
+    assert load("word_order", rate=0.2).rate == 0.2  # type: ignore[attr-defined]
+    monkeypatch.delitem(sys.modules, "labelers.word_order")
+
+
 def test_a_labeler_is_loaded_alone() -> None:
     """No other labeler's module is imported for it."""
     code = (
-        "import sys; from labelers.labeler import load, names; load('masking');"
-        "print(sorted({f'labelers.{name}' for name in names()} & set(sys.modules)))"
+        "import sys; from labelers.labeler import load, names; load('masking'); loaded = set(sys.modules);"
+        "print(sorted({f'labelers.{name}' for name in names()} & loaded))"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "['labelers.masking']"

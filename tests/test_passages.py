@@ -84,6 +84,20 @@ def test_a_property_of_no_type_has_its_dtype() -> None:
     assert Vocabulary().property(Lengths()).dtype == np.int16
 
 
+def itself(vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
+    """Return each text, as wide as the longest of them."""
+    return np.array(texts, dtype=np.str_)
+
+
+def test_a_property_takes_wider_values_later() -> None:
+    """The values of the first types do not decide how long a text or how large a number may be."""
+    vocabulary = Vocabulary()
+    vocabulary.encode(["ab"])
+    vocabulary.property(itself)
+    codes = vocabulary.encode(["ab", "harbour"])
+    assert vocabulary.property(itself)[codes].tolist() == ["ab", "harbour"]
+
+
 def lower(vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
     """Return the code of each text in lower case, a new type where need be."""
     return vocabulary.encode(text.lower() for text in texts)

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from labelers.language.candidates import MOST, Candidates, Uses, dialogues
+from labelers.language.candidates import MOST, Candidates, Uses
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
 from labelers.language.medial import medial_uses
@@ -100,7 +100,14 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     bound = next_type["ing"] | (next_type["finite"] & ~_asks(batch, segment))
     ok = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
-    return Uses.of(matches, segment, cut=matches.start, resume=resume, framed=ok[ok], odds=score(batch, matches))
+    return Uses.of(
+        matches,
+        segment,
+        cut=matches.start,
+        resume=resume,
+        framed=np.ones(len(matches), bool),
+        odds=score(batch, matches),
+    )
 
 
 def _asks(batch: PassageBatch, segment: IntArray) -> BoolArray:
@@ -118,7 +125,7 @@ def _marked(batch: PassageBatch, found: Uses) -> Candidates:
     pairs = Candidates.make(
         rows,
         form=form,
-        rate=np.where(dialogues(batch)[rows], lexicon().keep_dialogue[form], lexicon().keep[form]),
+        rate=np.where(batch.spoken[rows], lexicon().keep_dialogue[form], lexicon().keep[form]),
         first=first,
         border=border,
         stop=batch.segment_ends[found.segment],
@@ -144,7 +151,7 @@ def _unmarked(batch: PassageBatch, about: _Segments, free: BoolArray) -> Candida
             second=about.words[segment],
             quoted_first=np.minimum(about.quotes[segment - 1], 1),
             quoted_second=np.minimum(about.quotes[segment], 1),
-            dialogue=dialogues(batch)[rows].astype(np.int64),
+            dialogue=batch.spoken[rows].astype(np.int64),
         ),
         first=batch.segments[segment - 1],
         border=at,

@@ -11,9 +11,9 @@ from labelers.edits import Edits
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import Matches, match
 from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.passages import BoolArray, IntArray, PassageBatch, ranges
 
-__all__ = ["DOUBT", "MOST", "Candidates", "Uses", "dialogues", "pair_counts", "places", "surviving"]
+__all__ = ["DOUBT", "MOST", "Candidates", "Uses", "pair_counts", "surviving"]
 
 MOST = 80
 """Words that an argument may have: what is longer is a list, or a page without full stops."""
@@ -22,13 +22,6 @@ DOUBT = 0.1
 """Probability from which another use of the form in the second argument counts as a connective that survives there."""
 
 FloatArray = npt.NDArray[np.float64]
-
-
-def places(start: IntArray, end: IntArray) -> IntArray:
-    """Return the positions in the spans ``[start, end)``, one span after the other."""
-    size = end - start
-    found: IntArray = np.arange(size.sum()) + np.repeat(start - np.cumsum(size) + size, size)
-    return found
 
 
 @dataclass(frozen=True)
@@ -117,7 +110,7 @@ class Candidates:
         marked, paired = self.take(self.form >= 0), self.take(self.partner >= 0)
         hidden = np.zeros(len(batch.codes), bool)
         for start, end in ((marked.start, marked.end), (paired.partner, paired.partner_end)):
-            hidden[places(start, end)] = True
+            hidden[ranges(start, end - start)] = True
         comma = shapes(batch)["comma"]
         before = comma[batch.codes[paired.partner - 1]] & (paired.partner > paired.first)
         behind = paired.partner_end + comma[batch.codes[paired.partner_end]]
@@ -153,11 +146,6 @@ def _capitalised(text: str) -> str:
     return text[0].upper() + text[1:] if text.islower() and text.strip("'\u2019").isalpha() else text
 
 
-def dialogues(batch: PassageBatch) -> BoolArray:
-    """Return which rows have turns."""
-    return np.diff(batch.turn_offsets) > 0
-
-
 def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:
     """Return what `unmarked_rates` asks of pairs, int64 [C] each: words, quotes, and if it is a dialogue."""
     types = shapes(batch)
@@ -167,7 +155,7 @@ def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:
         "second": words[found.stop] - words[found.border] - words[found.resume] + words[found.cut],
         "quoted_first": np.minimum(quotes[found.border] - quotes[found.first], 1),
         "quoted_second": np.minimum(quotes[found.stop] - quotes[found.border], 1),
-        "dialogue": dialogues(batch)[found.rows].astype(np.int64),
+        "dialogue": batch.spoken[found.rows].astype(np.int64),
     }
 
 
@@ -176,7 +164,7 @@ def surviving(batch: PassageBatch, found: Candidates) -> BoolArray:
     marked = np.flatnonzero(found.form >= 0)
     last = np.maximum(found.border - 3, found.first)
     spans = [(last, found.cut), (found.resume, found.stop)]
-    looked_at = np.concatenate([places(start[marked], stop[marked]) for start, stop in spans])
+    looked_at = np.concatenate([ranges(start[marked], stop[marked] - start[marked]) for start, stop in spans])
     again = match(batch, np.unique(looked_at))
     again = again.take(score(batch, again) >= log_odds(DOUBT))
     shown = np.zeros(len(found), bool)

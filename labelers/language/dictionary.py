@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
+from itertools import chain
 
 __all__ = ["FUNCTION_WORDS", "Concept", "clean_names", "general", "plural", "read_tsv", "takes_an"]
 
@@ -66,7 +67,7 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
     header = [item.strip().lower() for item in first[1]]
     columns = {key: place for place, key in enumerate(header)} if {"id", "name"} <= set(header) else {}
     found: dict[str, Concept] = {}
-    for number, fields in rows if columns else _chain(first, rows):
+    for number, fields in rows if columns else chain([first], rows):
         try:
             concept = _concept(fields, columns, len(header))
         except ValueError as error:
@@ -77,12 +78,6 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
     if not found:
         raise ValueError(f"dictionary {source}: no line with a concept behind the line of column names")
     return tuple(_plain_capitals(list(found.values())))
-
-
-def _chain(first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first row, then the rest."""
-    yield first
-    yield from rest
 
 
 def _rows(data: bytes, source: str) -> Iterator[tuple[int, list[str]]]:
@@ -138,7 +133,7 @@ def _lowered(name: str) -> str:
 @cache
 def general() -> tuple[Concept, ...]:
     """Return the concepts of general English that come with the package."""
-    path = Path(__file__).parents[1] / "lexicons" / "paraphrase.tsv"
+    path = files("labelers").joinpath("lexicons", "paraphrase.tsv")
     return read_tsv(path.read_bytes(), path.name)
 
 

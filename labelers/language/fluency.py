@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from labelers.language.forms import rows_of
 from labelers.language.ngrams import casefold, common_words
-from labelers.language.restarts import is_spoken, restarts
+from labelers.language.restarts import restarts
 from labelers.language.words import is_word
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
@@ -116,7 +116,7 @@ def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: Int
     """Return indices into words at which one, two or three words begin that follow again at once."""
     single, double, triple = (_again(keys, segments, period) for period in (1, 2, 3))
     twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words[single]]]
-    spoken = is_spoken(batch)[batch.rows[words[single]]]
+    spoken = batch.spoken[batch.rows[words[single]]]
     excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
     thrice = np.isin(single + 1, single) | np.isin(single - 1, single)  # "no no no" has no first copy
     return np.concatenate([single[~excepted | thrice], double, triple])
@@ -139,7 +139,7 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
     It stands before the word that it begins; in speech an unknown form is one whatever follows.
     """
     codes, value = batch.codes[words], batch.vocabulary.property
-    spoken = is_spoken(batch)[batch.rows[words]]
+    spoken = batch.spoken[batch.rows[words]]
     unknown = value(_is_unknown)[codes]
     size = value(_stub_size)[codes].astype(np.int64)
     at = np.flatnonzero((size[:-1] > 0) & (spoken | unknown)[:-1]) if len(words) else words

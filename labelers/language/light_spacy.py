@@ -20,7 +20,7 @@ def import_spacy() -> Any:
         try:
             import spacy
         finally:
-            del sys.modules["torch"]
+            sys.modules.pop("torch", None)  # another thread may have been here
     import spacy
 
     return spacy

@@ -12,11 +12,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.candidates import DOUBT, Uses, places
+from labelers.language.candidates import DOUBT, Uses
 from labelers.language.discourse import RULE, log_odds, score
 from labelers.language.forms import FRAMES, Matches, lexicon, match, medial_openers
 from labelers.language.shapes import word_class, word_classes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
 
 __all__ = ["medial_uses"]
 
@@ -161,7 +161,7 @@ class _Near:
 
         comma_before, comma_behind = (_among(at(edge), _COMMA) for edge in (matches.start - 1, matches.end))
         size = matches.start - comma_before - first
-        left = kinds[batch.codes[places(first, first + size)]]
+        left = kinds[batch.codes[ranges(first, size)]]
         owner = np.repeat(np.arange(len(matches)), size)
 
         def count(names: frozenset[str]) -> IntArray:

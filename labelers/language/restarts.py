@@ -10,17 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import IntArray, PassageBatch, Vocabulary
 
-__all__ = ["is_spoken", "restarts"]
+__all__ = ["restarts"]
 
 _END = "<end>"
-
-
-def is_spoken(batch: PassageBatch) -> BoolArray:
-    """Return bool [P]: rows that are parts of dialogues."""
-    spoken: BoolArray = np.diff(batch.turn_offsets) > 0
-    return spoken
 
 
 @cache
@@ -70,7 +64,7 @@ def restarts(batch: PassageBatch, keys: IntArray) -> IntArray:
         batch: P passages.
         keys: int64 per type: the code of each type in lower case.
     """
-    spoken = is_spoken(batch)
+    spoken = batch.spoken
     if not spoken.any():
         return np.empty(0, np.int64)
     found: IntArray = np.union1d(_clashes(batch), _frames(batch, keys))
