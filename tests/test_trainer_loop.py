@@ -148,16 +148,19 @@ def test_the_best_checkpoint_is_chosen_by_the_primary(
         assert load(out / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
 
 
-def test_a_task_worse_than_its_prior_counts_as_the_prior(
+def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a primary, the value of a checkpoint is minus the mean of min(1, loss / loss of the prior)."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: self._priors)
-    priors = train(dataset, tmp_path / "run", Settings(**(QUICK | {"epochs": 1, "learning_rate": 0.05})))
-    line = next(line for line in log(tmp_path / "run") if "value" in line)
-    ratios = [loss / priors[name] for name, loss in line["validation_loss"].items()]
-    assert max(ratios) > 1 > min(ratios)
-    assert line["value"] == pytest.approx(-sum(min(1, ratio) for ratio in ratios) / len(ratios))
+    """Nats per word count as the share that they save of a unigram model's."""
+    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: self._unigram)
+    unigram = train(dataset, tmp_path / "run", Settings(**QUICK))
+    lines = [line for line in log(tmp_path / "run") if "value" in line]
+    for line in lines:
+        metrics = dict(line["validation"])
+        saved = 1 - metrics.pop("masking.word") / unigram["masking.word"]
+        assert line["value"] == pytest.approx((saved + sum(metrics.values())) / (1 + len(metrics)))
+    best = max(lines, key=lambda line: (line["value"], -line["step"]))
+    assert load(tmp_path / "run" / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
 
 
 def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:

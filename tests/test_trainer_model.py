@@ -14,7 +14,7 @@ from labelers.task import Task
 from trainer.batch import Batch, Noise, Request, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
-from trainer.evaluate import evaluate, prior_loss
+from trainer.evaluate import evaluate, unigram_nats
 from trainer.heads import HEADS, pooled, untrained
 from trainer.model import Model
 from trainer.settings import Settings
@@ -193,13 +193,21 @@ def test_a_sample_of_rows_is_evaluated_where_that_is_asked(data: Encoded, model:
     assert (some["topic.long"].rows == again["topic.long"].rows).all()
 
 
-def test_the_prior_loss_is_the_cross_entropy_of_the_train_frequencies(data: Encoded) -> None:
-    """With one added to each class; for words it is that of a unigram model over pieces."""
-    train = data.splits["train"].labels["topic.craft"].label
-    prior = (np.bincount(train, minlength=3) + 1) / (len(train) + 3)
-    gold = data.splits["test"].labels["topic.craft"].label
-    assert prior_loss(data, BY_NAME["topic.craft"], "test") == pytest.approx(-np.log(prior)[gold].mean())
-    assert 1 < prior_loss(data, BY_NAME["masking.word"], "test") < 2 * np.log(len(data.vocabulary))
+def test_unigram_nats_are_the_cross_entropy_of_the_train_pieces(data: Encoded) -> None:
+    """With one added to each piece, per masked word of the split."""
+    found = unigram_nats(data, "test")
+    assert list(found) == ["masking.word"]
+    reading = data.readings["masking.word"]
+    train, held = (data.splits[name].sequences[reading] for name in ("train", "test"))
+    counts = np.bincount(train.pieces[np.asarray(train.word) >= 0], minlength=len(data.vocabulary)) + 1
+    words: dict[tuple[int, int], float] = {}
+    for row in range(len(held.offsets) - 1):
+        for place in range(held.offsets[row], held.offsets[row + 1]):
+            if held.word[place] >= 0 and held.draw[place] < 256 * reading.rate:
+                nats = -np.log(counts[held.pieces[place]] / counts.sum())
+                words[row, held.word[place]] = words.get((row, held.word[place]), 0.0) + nats
+    assert found["masking.word"] == pytest.approx(np.mean(list(words.values())))
+    assert unigram_nats(data, "nowhere") == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a model says about the labels of a split, and what the class prior says."""
+"""What a model says about the labels of a split."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from trainer.metrics import Predictions
 from trainer.model import Model
 from trainer.plan import generator
 
-__all__ = ["evaluate", "moved", "prior_loss"]
+__all__ = ["evaluate", "moved", "unigram_nats"]
 
 _CALL_PIECES = 8192  # pieces of one encoder call, padding included: fills a core's cache, and little of a GPU's memory
 _FEW = 1000  # classes up to which probabilities are kept
@@ -120,24 +120,14 @@ def _predictions(task: Task, parts: Sequence[tuple[Items, Tensor]], documents: I
     )
 
 
-def prior_loss(data: Encoded, task: Task, split: str) -> float:
-    """Return the loss per label of a split under the class prior of the train split (add-one), in nats.
-
-    For masked words it is the loss per word of a unigram model over pieces.
-    """
-    if split not in data.splits:
-        return 0.0
-    if task.kind == "masked_lm":
-        return _unigram_loss(data, task, split)
-    classes = len(task.classes)
-    train = data.splits["train"].labels[task.name].label
-    prior = np.log((np.bincount(train, minlength=classes) + 1) / (len(train) + classes))
-    gold = data.splits[split].labels[task.name].label
-    return float(-prior[gold].mean()) if len(gold) else 0.0
+def unigram_nats(data: Encoded, split: str) -> dict[str, float]:
+    """Return the nats per masked word of a split under a unigram model over pieces (add-one), by task."""
+    tasks = [task for task in data.tasks if task.kind == "masked_lm" and split in data.splits]
+    return {task.name: _unigram_nats(data, task, split) for task in tasks}
 
 
-def _unigram_loss(data: Encoded, task: Task, split: str) -> float:
-    """Return the nats per masked word of a unigram model over pieces."""
+def _unigram_nats(data: Encoded, task: Task, split: str) -> float:
+    """Return the nats per masked word of one task."""
     reading, size = data.readings[task.name], len(data.vocabulary)
     train = data.splits["train"].sequences[reading]
     count = np.bincount(train.pieces[np.asarray(train.word) >= 0], minlength=size) + 1

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from trainer import checkpoint, report
 from trainer.batch import Noise, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
-from trainer.evaluate import evaluate, moved, prior_loss
+from trainer.evaluate import evaluate, moved, unigram_nats
 from trainer.folder import RunFolder
 from trainer.heads import untrained
-from trainer.metrics import Predictions, metric_of, score
+from trainer.metrics import metric_of, score
 from trainer.model import Model
 from trainer.optimiser import learning_rate, make_optimiser
 from trainer.plan import EpochPlan
@@ -109,7 +109,7 @@ class Run:
             self.state = _State(**state)
         self.folder.rewind(self.state.step)
         self.validation = next((name for name in ("validation", "test") if name in self.data.splits), "")
-        self._priors = {task.name: prior_loss(self.data, task, self.validation) for task in self.data.tasks}
+        self._unigram = unigram_nats(self.data, self.validation)
 
     def _encoded(self) -> Encoded:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
@@ -197,8 +197,8 @@ class Run:
         found = evaluate(self.model, self.data, self.validation, rows=settings.evaluate_rows, seed=settings.seed)
         found = [item for item in found if len(item.gold)]
         losses = {item.task.name: float(item.loss.mean()) for item in found}
-        scores = {item.task.name: score(item, replicates=1).value for item in found}
-        value = self._value(found, losses)
+        scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
+        value = self._value(scores)
         line = {"step": self.state.step, "epoch": epoch, "validation_loss": losses, "validation": scores}
         self.folder.log(line | {"value": value})
         if not self.state.best or value > self.state.best["value"]:
@@ -206,18 +206,18 @@ class Run:
             checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
         return f"validation {value:.3f}"
 
-    def _value(self, found: Sequence[Predictions], losses: Mapping[str, float]) -> float:
+    def _value(self, scores: Mapping[str, float]) -> float:
         """Return by what the best checkpoint is chosen, higher is better.
 
-        The primary's metric; without a primary, minus the mean over tasks of the loss over that of the class prior, at
-        most 1 each: a small task that is learnt by heart, and worse than the prior for it, must not outweigh others.
+        The primary's metric; without a primary the mean over tasks of their metric, of which nats per word count as the
+        share that they save of a unigram model's. Not the loss: of a small task it rises while the answers get better.
         """
-        for item in found:
-            if item.task.name == self.settings.primary:
-                value = score(item, replicates=1).value or 0.0
-                return value if metric_of(item.task).higher else -value
-        ratios = [min(1.0, loss / max(self._priors[name], 1e-9)) for name, loss in losses.items()]
-        return -sum(ratios) / max(len(ratios), 1)
+        metrics = {task.name: metric_of(task) for task in self.data.tasks}
+        primary = self.settings.primary
+        if primary in scores:
+            return scores[primary] if metrics[primary].higher else -scores[primary]
+        values = [value if metrics[name].higher else 1 - value / self._unigram[name] for name, value in scores.items()]
+        return sum(values) / max(len(values), 1)
 
     def _save(self) -> None:
         """Write the last checkpoint: all that the next step depends on."""

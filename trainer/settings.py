@@ -57,7 +57,7 @@ class Settings(BaseModel):
     weights: dict[str, float] = Field(default_factory=dict)
     """Fixed weight of a task's loss, by its name; 1 where not given."""
     primary: str = ""
-    """The task by whose metric the best checkpoint is chosen; "": by the loss of all tasks relative to the prior's."""
+    """The task by whose metric the best checkpoint is chosen; "": by the mean of all tasks' metrics."""
     outside_weight: float = Field(0.6, gt=0)
     """Weight of tags of the first class (outside) in a token task's loss, the others having 1."""
 
