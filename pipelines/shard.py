@@ -42,7 +42,7 @@ from pipelines.writer import ShardWriter
 
 __all__ = ["done_stats", "make_shard", "passage_keys", "preview"]
 
-BATCH_CHARACTERS = 1_000_000
+BATCH_CHARACTERS = 2_000_000
 """A processing batch ends here at the latest, whatever the number of its documents: it bounds memory."""
 
 _REPEATED = "repeated_id"
