@@ -11,15 +11,16 @@ import torch
 from tiny_dataset import TASKS, write_dataset
 
 from labelers.task import Task
-from trainer.batch import Batch, Noise, Request, collate
+from trainer.batch import Batch, Items, Noise, Request, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
+from trainer.encoder import States
 from trainer.evaluate import evaluate, unigram_nats
-from trainer.heads import HEADS, pooled, untrained
+from trainer.heads import HEADS, TurnHead, pooled, untrained
 from trainer.model import Model
 from trainer.settings import Settings
 from trainer.streams import Streams
-from trainer.vocabulary import MASK
+from trainer.vocabulary import CLS, MASK, ROLE, ROLE_MASK, SEP
 
 TRAINED = tuple(task for task in TASKS if task.kind != "generation")
 BY_NAME = {task.name: task for task in TRAINED}
@@ -191,6 +192,21 @@ def test_a_sample_of_rows_is_evaluated_where_that_is_asked(data: Encoded, model:
     assert len(set(some["topic.long"].rows.tolist())) == 4
     again = {item.task.name: item for item in evaluate(model, data, "test", rows=4, seed=1)}
     assert (some["topic.long"].rows == again["topic.long"].rows).all()
+
+
+def test_a_turn_is_read_beside_what_opens_the_turns_around_it() -> None:
+    """Two before and two behind, of its own row alone."""
+    text = 99
+    pieces = torch.tensor([CLS, ROLE, text, ROLE_MASK, text, ROLE, SEP, CLS, ROLE, text, SEP])
+    places = torch.arange(len(pieces), dtype=torch.float32)[:, None].repeat(1, 4)
+    openers = (pieces == ROLE) | (pieces == ROLE_MASK)
+    states = States([places], torch.zeros(len(pieces), 0), pieces, openers)
+    spans = torch.tensor([[3, 5, 0, 0], [5, 6, 0, 0], [8, 10, 0, 0]])
+    items = Items(torch.zeros(3), spans, torch.tensor([0, 0, 7]), torch.ones(3), np.zeros(3), np.zeros(3))
+    head = TurnHead(BY_NAME["masking.role"], 4, 1, 0.0, torch.nn.Embedding(100, 4))
+    assert head.features(states, items)[:, 12::4].tolist() == [[0, 1, 5, 0], [1, 3, 0, 0], [0, 0, 0, 0]]
+    alone = dataclasses.replace(states, openers=torch.zeros_like(openers))  # roles that are not read
+    assert not head.features(alone, items)[:, 12:].any()
 
 
 def test_unigram_nats_are_the_cross_entropy_of_the_train_pieces(data: Encoded) -> None:

@@ -13,6 +13,7 @@ from trainer.batch import Bucket
 from trainer.bigrams import Bigrams
 from trainer.cues import CUES, Cues
 from trainer.data import IntArray
+from trainer.vocabulary import ROLE_MASK
 
 __all__ = ["SIZES", "Encoder", "Size", "States"]
 
@@ -41,12 +42,15 @@ class States:
     """float32 [N, CUES]: see `Cues`."""
     pieces: Tensor
     """int64 [N]."""
+    openers: Tensor
+    """bool [N]: the piece opens a turn, whether it tells the role or hides it."""
 
     @classmethod
     def joined(cls, parts: Sequence["States"]) -> "States":
         """Return the states of all parts."""
         layers = [torch.cat(layer) for layer in zip(*(part.layers for part in parts), strict=True)]
-        return cls(layers, torch.cat([part.cues for part in parts]), torch.cat([part.pieces for part in parts]))
+        cues, pieces, openers = zip(*((part.cues, part.pieces, part.openers) for part in parts), strict=True)
+        return cls(layers, torch.cat(cues), torch.cat(pieces), torch.cat(openers))
 
 
 class Attention(nn.Module):
@@ -107,6 +111,7 @@ class Encoder(nn.Module):
     def __init__(self, size: Size, folded: IntArray, bigrams: Bigrams, max_pieces: int, dropout: float) -> None:
         super().__init__()
         self.pieces = nn.Embedding(len(folded), size.width)
+        self.special = int(np.count_nonzero(folded < 0))
         self.sides = nn.Embedding(2, size.width)
         self.cues = Cues(folded, bigrams)
         self.cued = nn.Sequential(nn.Linear(CUES, size.width), nn.ReLU(), nn.Linear(size.width, size.width, bias=False))
@@ -160,4 +165,6 @@ class Encoder(nn.Module):
             x = layer(x, self.turns[:length], mask)
             layers.append(x)
         layers[-1] = self.last(x)
-        return States([state.flatten(0, 1) for state in layers], cues.flatten(0, 1), bucket.pieces.flatten())
+        pieces = bucket.pieces.flatten()
+        openers = (pieces >= ROLE_MASK) & (pieces < self.special)
+        return States([state.flatten(0, 1) for state in layers], cues.flatten(0, 1), pieces, openers)

@@ -12,8 +12,9 @@ from labelers.task import Task
 from trainer.batch import Items
 from trainer.cues import CUES
 from trainer.encoder import States
+from trainer.vocabulary import CLS
 
-__all__ = ["HEADS", "Head", "pooled", "untrained"]
+__all__ = ["HEADS", "Head", "TurnHead", "pooled", "untrained"]
 
 _WIDE = 3.0
 """Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
@@ -140,14 +141,33 @@ class WideHead(Head):
 
 
 class PartHead(WideHead):
-    """Classifies a passage, a segment or a turn."""
+    """Classifies a passage or a segment."""
 
     vectors = 3
 
     def features(self, states: States, items: Items) -> Tensor:
-        """Return the part's first state (a turn's role piece), and the mean and the maximum of all."""
+        """Return the part's first state (of a turn, what opens it), and the mean and the maximum of all."""
         read, (start, end, _, _) = self.read(states), items.spans.unbind(1)
         return torch.cat([read(start), *pooled(read, start, end, len(states.pieces))], -1)
+
+
+class TurnHead(PartHead):
+    """Classifies a turn; it reads what opens the turns around it, too, for who speaks follows from who spoke."""
+
+    around: ClassVar[tuple[int, ...]] = (-2, -1, 1, 2)
+    """Distances of those turns."""
+    vectors = PartHead.vectors + len(around)
+
+    def features(self, states: States, items: Items) -> Tensor:
+        """Return the features of the part, and the first state of each turn around it, 0 where the row has none."""
+        start = items.spans[:, 0].contiguous()
+        openers, rows = torch.nonzero(states.openers).flatten(), torch.nonzero(states.pieces == CLS).flatten()
+        turns = torch.searchsorted(openers, start)[:, None] + torch.tensor(self.around, device=start.device)
+        places = F.pad(openers, (0, 1))[turns.clamp(0, len(openers))]
+        there = (turns >= 0) & (turns < len(openers))
+        there &= torch.searchsorted(rows, places, right=True) == torch.searchsorted(rows, start, right=True)[:, None]
+        around = self.read(states)(places) * there[..., None]
+        return torch.cat([super().features(states, items), around.flatten(1)], -1)
 
 
 class PairHead(WideHead):
@@ -196,7 +216,7 @@ HEADS: Mapping[str, type[Head]] = {
     "token": TokenHead,
     "passage": PartHead,
     "segment": PartHead,
-    "turn": PartHead,
+    "turn": TurnHead,
     "span_pair": PairHead,
     "pair": PairHead,
     "masked_lm": WordHead,

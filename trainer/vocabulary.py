@@ -14,7 +14,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from trainer.data import Ragged, Split
 
-__all__ = ["CLS", "MASK", "PAD", "ROLE_MASK", "SEP", "Pieces"]
+__all__ = ["CLS", "MASK", "PAD", "ROLE", "ROLE_MASK", "SEP", "Pieces"]
 
 PAD, CLS, SEP, MASK, ROLE_MASK, ROLE = range(6)
 _SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[ROLE_MASK]", "[ROLE]")
