@@ -1,11 +1,12 @@
 """A trained model on labels of annotators: python benchmarks/outside.py RUN [--swbd F] [--disflqa F] [--gdtb F].
 
 RUN is the folder of a run of `auxloom train` (OUT/model of `auxloom run`). Its heads, trained on constructed labels,
-are applied as they are: nothing is fine-tuned, no threshold is chosen, tokens and punctuation stay those of the file.
+are applied as they are: nothing is fine-tuned, no threshold is chosen, tokens stay those of the file.
 A FILE has one JSON object per line:
 
 - ``--swbd``: Switchboard utterances with `conv`, `tokens`, `reparandum` and `delete` (0 or 1 per token; `delete` holds
-  fillers and editing terms too). A document is a conversation.
+  fillers and editing terms too). A document is a conversation. Read as they come, and with the transcriber's
+  punctuation left out, as is usual on this corpus (Charniak and Johnson 2001).
 - ``--disflqa``: questions with `status`, `tokens` and `tags` (1: to delete). Those of status exact and near count; each
   is a document.
 - ``--gdtb``: discourse relations with `doc`, `type`, `label`, `arg1` and `arg2`, texts of tokens divided by blanks.
@@ -169,6 +170,17 @@ def tagged(run: Path, rows: Sequence[Record], document: Sequence[str], golds: Ma
     return results
 
 
+def spoken(row: Record) -> Record:
+    """Return a record without the tokens that hold no letter or digit, which nobody says.
+
+    Example:
+        >>> spoken({"conv": 1, "tokens": ["I", ",", "I"], "delete": [1, 1, 0]})
+        {'conv': 1, 'tokens': ['I', 'I'], 'delete': [1, 0]}
+    """
+    kept = [place for place, token in enumerate(row["tokens"]) if any(map(str.isalnum, token))]
+    return {key: [value[place] for place in kept] if isinstance(value, list) else value for key, value in row.items()}
+
+
 def ways(task: Task, predicted: IntArray, rule: BoolArray) -> dict[str, BoolArray]:
     """Return by which ways a token is marked; with a class for the interregnum, the model has two."""
     disfluent = predicted == task.classes.index("D")
@@ -321,9 +333,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("give at least one of --swbd, --disflqa and --gdtb")
     if given.swbd:
         rows = list(records(given.swbd, "conv", "tokens", "reparandum", "delete"))
-        print(f"\n{given.swbd.name}")
         golds = {"reparandum": "reparandum", "delete": "delete"}
-        print_tags(tagged(given.run, rows, [str(row["conv"]) for row in rows], golds))
+        words = [row for row in map(spoken, rows) if row["tokens"]]
+        for title, read in (("", rows), (", punctuation left out", words)):
+            print(f"\n{given.swbd.name}{title}")
+            print_tags(tagged(given.run, read, [str(row["conv"]) for row in read], golds))
     if given.disflqa:
         every = list(records(given.disflqa, "status", "tokens", "tags"))
         rows = [row for row in every if row["status"] in CLEAN]
