@@ -95,7 +95,7 @@ def main(source: str, out: str) -> None:
 
 def write(out: Path, blank: Model, parts: list[csr_matrix], weights: npt.NDArray[np.float64], bias: float) -> None:
     """Write the weights as a table."""
-    names, sizes = blank.names(), blank.sizes()
+    names, sizes = blank.names(), blank.sizes
     lines = [
         *HEADER.splitlines(),
         f"bias\t{bias:.3f}",

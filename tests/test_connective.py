@@ -14,10 +14,11 @@ from labelers.connective import LEAST_PROBABLE, NO_CONNECTIVE, SENSES, Connectiv
 from labelers.edits import Edits, leaks, source_view, weave
 from labelers.labeler import Corpus
 from labelers.language.between import segment_pairs
-from labelers.language.discourse import THRESHOLD, find_connectives
+from labelers.language.discourse import THRESHOLD, features, find_connectives, model
 from labelers.language.forms import FRAMES, lexicon, match
 from labelers.language.inside import inside_candidates
 from labelers.language.medial import medial_uses
+from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch
 
 
@@ -424,6 +425,25 @@ def test_uses_that_link_nothing_are_told_from_connectives() -> None:
     forms = [lexicon().forms[number].form for number in found.form]
     assert forms in (["and", "then", "because"], ["and", "because"])
     assert (found.start >= batch.offsets[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "distance"),
+    [("But stayed .", 1), ("But , stayed .", 2), ("But Ann , stayed .", 0), ("But Ann Lee of York stayed .", 4)],
+)
+def test_the_nearest_verb_is_searched_up_to_a_stop(text: str, distance: int) -> None:
+    """A comma at once behind the form closes nothing; what is four tokens off or more counts as four."""
+    batch = passages([text])
+    seen = features(batch, match(batch, batch.segments), model())
+    assert seen.values["verb+1"].tolist() == [distance]
+
+
+def test_tokens_that_their_class_tells_wrong() -> None:
+    """A hyphen divides no clauses as other dashes do, and "you" tells no clause as other subjects do."""
+    batch = passages(["- -- You they shed"])
+    types = shapes(batch)[batch.codes]
+    assert types["mark"].tolist() == [False, True, False, False, False]
+    assert types["clause"].tolist() == [False, False, False, True, True]
 
 
 def test_the_lexicon_is_sound() -> None:

@@ -1,5 +1,6 @@
 """Pairs of adjacent segments: those that a connective in the second links, and those that none does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,8 +10,8 @@ from labelers.language.candidates import MOST, Candidates, Uses
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
 from labelers.language.medial import medial_uses
-from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.language.shapes import new_shapes, shapes
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["segment_pairs"]
 
@@ -23,6 +24,18 @@ LONG = 8
 CLEAR = 9
 """Words, that of the mark included, that an argument must have for each mark of a transcriber in it: what has fewer is
 given up or started anew."""
+
+
+_PACKED = {"word": 0, "comma": 16, "clause": 32, "quote": 48}
+"""Shift of each field of a shape that segments count, in an int64 that holds all their counts."""
+
+
+def _packed(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
+    """Return the int64 that each type adds to the counts of its segment."""
+    types, packed = new_shapes(vocabulary, texts), np.zeros(len(texts), np.int64)
+    for field, shift in _PACKED.items():
+        packed += types[field].astype(np.int64) << shift
+    return packed
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class _Segments:
     def of(cls, batch: PassageBatch) -> Self:
         """Count in one pass over the tokens: the counts share an int64, 16 bits each."""
         types = shapes(batch)
-        packed = types["packed"][batch.codes]
+        packed = batch.vocabulary.property(_packed).take(batch.codes)
         counts = np.add.reduceat(packed, batch.segments) if len(batch.segments) else packed
         rows = batch.segment_rows
         joined = np.concatenate([[False], rows[1:] == rows[:-1]])[: len(rows)]
@@ -54,10 +67,11 @@ class _Segments:
         joined &= lower == np.roll(lower, 1)
         last = batch.codes[batch.segment_ends - 1]
         before = batch.codes[np.maximum(batch.segment_ends - 2, batch.segments)]
-        ended = (types["stop"][last] & ~types["broken"][before]) | (types["quote"][last] & types["stop"][before])
-        words, commas, clauses, quotes = (counts >> shift & 0xFFFF for shift in (0, 16, 32, 48))
-        marks = np.flatnonzero(batch.codes == batch.vocabulary.find("}"))
-        marked = np.bincount(np.searchsorted(batch.segments, marks, side="right") - 1, minlength=len(rows))
+        broken = batch.vocabulary.find("}")  # a mark of a transcriber that a turn may break off with
+        ended = (types["stop"][last] & (before != broken)) | (types["quote"][last] & types["stop"][before])
+        words, commas, clauses, quotes = (counts >> shift & 0xFFFF for shift in _PACKED.values())
+        marks = batch.token_segments[np.flatnonzero(batch.codes == broken)]
+        marked = np.bincount(marks, minlength=len(rows))
         return cls(words, commas, clauses, quotes, ended & (marked * CLEAR <= words), joined)
 
     def pairs(self) -> BoolArray:
@@ -112,8 +126,8 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
 
 def _asks(batch: PassageBatch, segment: IntArray) -> BoolArray:
     """Return which segments end with a question mark, a quote behind it aside."""
-    asks, end = shapes(batch)["asks"], batch.segment_ends[segment]
-    found: BoolArray = asks[batch.codes[end - 1]] | asks[batch.codes[np.maximum(end - 2, 0)]]
+    question, end = batch.vocabulary.find("?"), batch.segment_ends[segment]
+    found: BoolArray = (batch.codes[end - 1] == question) | (batch.codes[np.maximum(end - 2, 0)] == question)
     return found
 
 

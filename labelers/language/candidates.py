@@ -10,8 +10,9 @@ import numpy.typing as npt
 from labelers.edits import Edits
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import Matches, match
+from labelers.language.ngrams import upper_first
 from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch, ranges
+from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, running_total
 
 __all__ = ["DOUBT", "MOST", "Candidates", "Uses", "pair_counts", "surviving"]
 
@@ -133,7 +134,7 @@ def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntAr
         rows=rows,
         start=start,
         end=stop + recased,
-        write_offsets=np.concatenate([[0], np.cumsum(recased)]).astype(np.int64),
+        write_offsets=running_total(recased),
         codes=batch.vocabulary.recode(batch.codes[source], _capitalised),
         origin=source,
         copies=source,
@@ -143,13 +144,13 @@ def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntAr
 
 def _capitalised(text: str) -> str:
     """Return the word with a capital, left alone where it has capitals of its own ("iPhone") or is code ("f(x")."""
-    return text[0].upper() + text[1:] if text.islower() and text.strip("'\u2019").isalpha() else text
+    return upper_first(text) if text.islower() and text.strip("'\u2019").isalpha() else text
 
 
 def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:
     """Return what `unmarked_rates` asks of pairs, int64 [C] each: words, quotes, and if it is a dialogue."""
     types = shapes(batch)
-    words, quotes = (np.concatenate([[0], np.cumsum(types[name][batch.codes])]) for name in ("word", "quote"))
+    words, quotes = (running_total(types[name][batch.codes]) for name in ("word", "quote"))
     return {
         "first": words[found.border] - words[found.first],
         "second": words[found.stop] - words[found.border] - words[found.resume] + words[found.cut],
@@ -164,13 +165,16 @@ def surviving(batch: PassageBatch, found: Candidates) -> BoolArray:
     marked = np.flatnonzero(found.form >= 0)
     last = np.maximum(found.border - 3, found.first)
     spans = [(last, found.cut), (found.resume, found.stop)]
-    looked_at = np.concatenate([ranges(start[marked], stop[marked] - start[marked]) for start, stop in spans])
-    again = match(batch, np.unique(looked_at))
+    looked_at = np.zeros(len(batch.codes), bool)
+    for start, stop in spans:
+        looked_at[ranges(start[marked], (stop - start)[marked])] = True
+    again, size = match(batch, np.flatnonzero(looked_at)), len(batch.codes) + 1
+    rows = batch.segment_rows[batch.token_segments[again.start]]
+    again = again.take(np.isin(again.form * size + rows, found.form * size + found.rows))
     again = again.take(score(batch, again) >= log_odds(DOUBT))
     shown = np.zeros(len(found), bool)
-    size = len(batch.codes) + 1
     keys = np.sort(again.form * size + again.start)
     for start, stop in spans:
         low, high = (np.searchsorted(keys, found.form * size + edge) for edge in (start, stop))
         shown |= high > low
-    return shown & (found.form >= 0)
+    return shown

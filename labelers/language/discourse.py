@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import Matches, lexicon, match, rows_of
-from labelers.language.shapes import VERBS, case_of, word_class, word_classes
+from labelers.language.shapes import VERBS, shapes, word_classes
 from labelers.passages import IntArray, PassageBatch, Vocabulary
 
 __all__ = [
@@ -46,10 +46,8 @@ _REACH = 4
 _AHEAD = 8
 """Tokens searched for the nearest verb on either side."""
 
-_STOP = 2
-"""`_TYPE` part of a token at which the search for a verb ends."""
-
 _STOPS = frozenset({"comma", "semicolon", "stop", "dash", "edge", "close"})
+"""Classes at which that search ends."""
 
 TEMPLATES: tuple[tuple[str, ...], ...] = (
     ("form",),
@@ -87,6 +85,9 @@ TEMPLATES: tuple[tuple[str, ...], ...] = (
 )
 """Each feature is the conjunction of these values around a match; the number is the distance from its edge."""
 
+_KINDS = {value: value.rstrip("+-1234") for template in TEMPLATES for value in template}
+"""What kind of value each is, at whatever distance."""
+
 
 @dataclass(frozen=True)
 class Connectives:
@@ -113,21 +114,13 @@ def log_odds(probability: float) -> float:
     )
 
 
-_TYPE = np.dtype([("word", np.int32), ("ending", np.int32), ("class", np.int16), ("case", np.int8), ("part", np.int8)])
+_TYPE = np.dtype([("word", np.int32), ("ending", np.int32)])
 
 
-def type_table(words: Mapping[str, int], endings: Mapping[str, int], texts: Sequence[str]) -> npt.NDArray[np.void]:
-    """Return per text the numbers of its word, ending and class, its case, and its part (1 verb, 2 stop)."""
-    numbers = word_classes()
-    out = np.zeros(len(texts), _TYPE)
-    names, lower = list(map(word_class, texts)), list(map(str.lower, texts))
-    parts = {name: 1 if name in VERBS or name == "ed" else _STOP if name in _STOPS else 0 for name in numbers}
-    out["word"] = [words.get(text, 0) for text in lower]
-    out["ending"] = [endings.get(text[-3:], 0) for text in lower]
-    out["class"] = [numbers[name] for name in names]
-    out["case"] = list(map(case_of, texts))
-    out["part"] = [parts[name] for name in names]
-    return out
+@cache
+def _among(names: frozenset[str]) -> npt.NDArray[np.bool_]:
+    """Return for every class whether its name is one of those."""
+    return np.array([name in names for name in word_classes()])
 
 
 @dataclass(frozen=True)
@@ -139,40 +132,44 @@ class Features:
 
     def key(self, template: tuple[str, ...]) -> tuple[IntArray, int]:
         """Return (int64 [C]: one number for the conjunction of the template's values, how many there are)."""
-        key, size = np.zeros(1, np.int64), 1
-        for name in template:
-            key, size = key * self.sizes[name] + self.values[name], size * self.sizes[name]
-        return key, size
+        sizes = [self.sizes[name] for name in template]
+        return np.ravel_multi_index([self.values[name] for name in template], sizes), math.prod(sizes)
 
 
 def features(batch: PassageBatch, matches: Matches, model: "Model") -> Features:
     """Return the values that the model's features are made of, for each match."""
-    types = batch.vocabulary.property(model)
-    segment = np.searchsorted(batch.segments, matches.start, side="right") - 1
+    types, classes = batch.vocabulary.property(model), shapes(batch)
+    segment = batch.token_segments[matches.start]
     row = batch.segment_rows[segment]
-    first, last = batch.offsets[row], batch.offsets[row + 1]
     values: dict[str, IntArray] = {
         "form": matches.form,
-        "case": types["case"][batch.codes[matches.start]],
+        "case": classes["case"][batch.codes[matches.start]],
         "opens": (batch.segments[segment] == matches.start).astype(np.int64),
         "left": np.minimum(matches.start - batch.segments[segment], 9),
         "right": np.minimum(batch.segment_ends[segment] - matches.end, 9),
     }
+    first, last = batch.offsets[row], batch.offsets[row + 1]
+    tables = {"word": types["word"], "ending": types["ending"], "class": classes["class"]}
     for side, edge in ((-1, matches.start - 1), (1, matches.end)):
-        verb, open_ = np.zeros(len(matches), np.int64), np.ones(len(matches), bool)
-        for far in range(_AHEAD):
-            place = edge + side * far
-            inside = (place >= first) & (place < last)
-            seen = types[batch.codes[np.clip(place, first, last - 1)]]
-            if far < _REACH:
-                for name in ("word", "ending", "class"):
-                    values[f"{name}{side * (far + 1):+d}"] = np.where(inside, seen[name].astype(np.int64), 0)
-            part = np.where(inside, seen["part"], _STOP)
-            verb = np.where(open_ & (part == 1), min(far, 3) + 1, verb)
-            # a stop beside the match itself closes nothing: ", but" and "However ,"
-            open_ = open_ & (part != 1) & ((part != _STOP) | (far == 0))
-        values[f"verb{side:+d}"] = verb
-    return Features(values, model.sizes())
+        place = edge + side * np.arange(_AHEAD)[:, None]  # [_AHEAD, C]: the tokens on this side, from the match on
+        inside, codes = (place >= first) & (place < last), batch.codes[np.clip(place, first, last - 1)]
+        for name, table in tables.items():
+            seen = np.where(inside, table[codes], 0)  # the class 0 is that of the edge
+            values |= {f"{name}{side * (far + 1):+d}": seen[far] for far in range(_REACH)}
+        values[f"verb{side:+d}"] = _nearest_verb(seen)
+    return Features(values, model.sizes)
+
+
+def _nearest_verb(classes: npt.NDArray[np.int8]) -> IntArray:
+    """Return how far the first verb is, 1 to 4 for all from the fourth token on, 0 for none before a stop; int64 [C].
+
+    Args:
+        classes: int8 [T, C]: classes of the T tokens on one side of each of C matches.
+    """
+    verb, stop = _among(VERBS)[classes], _among(_STOPS)[classes]
+    stop[0] = False  # a stop beside the match itself closes nothing: ", but" and "However ,"
+    far = np.argmax(verb | stop, axis=0)
+    return np.where(verb[far, np.arange(len(far))], np.minimum(far, 3) + 1, 0)
 
 
 @dataclass(frozen=True)
@@ -199,9 +196,12 @@ class Model:
         return id(self)
 
     def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG002
-        """Return the record of each type."""
+        """Return the numbers of each type's word and ending."""
         words, endings = self._numbers
-        return type_table(words, endings, texts)
+        small, out = list(map(str.lower, texts)), np.zeros(len(texts), _TYPE)
+        out["word"] = [words.get(text, 0) for text in small]
+        out["ending"] = [endings.get(text[-3:], 0) for text in small]
+        return out
 
     @cached_property
     def _numbers(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -224,10 +224,11 @@ class Model:
             "class": list(word_classes()),
         }
 
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Return how many numbers each value of the templates has."""
         names = self.names()
-        return {value: len(names[value.rstrip("+-1234")]) for template in TEMPLATES for value in template}
+        return {value: len(names[_KINDS[value]]) for template in TEMPLATES for value in template}
 
 
 @cache
@@ -238,16 +239,16 @@ def model() -> Model:
     named: dict[str, set[str]] = {"word": set(), "ending": set()}
     for template, values in read:
         for value, text in zip(template, values[:-1], strict=True):
-            named.setdefault(value.rstrip("+-1234"), set()).add(text)
+            named.setdefault(_KINDS[value], set()).add(text)
     words, endings = (tuple(sorted(named[kind] - {"*"})) for kind in ("word", "ending"))
     blank = Model(words, endings)
     numbers = {kind: {text: i for i, text in enumerate(texts)} for kind, texts in blank.names().items()}
-    sizes = blank.sizes()
+    sizes = blank.sizes
     tables = {template: np.zeros(math.prod(sizes[value] for value in template)) for template in TEMPLATES}
     for template, values in read:
         key = 0
         for value, text in zip(template, values[:-1], strict=True):
-            key = key * sizes[value] + numbers[value.rstrip("+-1234")][text]
+            key = key * sizes[value] + numbers[_KINDS[value]][text]
         tables[template][key] = float(values[-1])
     return Model(blank.words, blank.endings, float(bias), tuple(tables[template] for template in TEMPLATES))
 
@@ -258,7 +259,7 @@ def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) ->
     seen = features(batch, matches, chosen)
     total = np.full(len(matches), chosen.bias)
     for template, weights in zip(TEMPLATES, chosen.weights, strict=False):
-        total += weights[seen.key(template)[0]]
+        total += weights.take(seen.key(template)[0])
     ruled = _ruled()[seen.key(("form", "class+1"))[0]] & (seen.values["opens"] == 1)
     return np.where(ruled, np.maximum(total, RULE), total)
 

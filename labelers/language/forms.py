@@ -280,13 +280,17 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
     return Matches(start[free], end[free], form[found][free])
 
 
+def _opens_medial(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
+    """Return which texts, the vocabulary's last ones, open a form with frames."""
+    opens: BoolArray = lexicon().medial_openers[0][vocabulary.property(_word)[len(vocabulary) - len(texts) :]]
+    return opens
+
+
 def medial_openers(batch: PassageBatch) -> IntArray:
     """Return the positions, sorted, where a form with frames may stand: behind a comma where all of them want one."""
-    words = batch.vocabulary.property(_word)
-    some, free = (opens[words] for opens in lexicon().medial_openers)
-    at = np.flatnonzero(some[batch.codes])
-    comma = batch.vocabulary.find(",")
-    places: IntArray = at[free[batch.codes[at]] | (batch.codes[at - 1] == comma)]
+    at = np.flatnonzero(batch.vocabulary.property(_opens_medial).take(batch.codes))
+    free = lexicon().medial_openers[1][batch.vocabulary.property(_word)[batch.codes[at]]]
+    places: IntArray = at[free | (batch.codes[at - 1] == batch.vocabulary.find(","))]
     return places
 
 
@@ -295,23 +299,17 @@ def _walk(
 ) -> tuple[IntArray, IntArray]:
     """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
     (step, ends), words = trie, batch.vocabulary.property(_word)
-    # most places open nothing: the others are walked
-    first = step[0, words[batch.codes[at]]] > 0
-    if not first.all():
-        text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
-        text[first], length[first] = _walk(batch, at[first], trie)
-        return text, length
-    limit = batch.segment_ends[np.searchsorted(batch.segments, at, side="right") - 1]
-    node: IntArray = np.zeros(len(at), np.int64)
-    alive = np.ones(len(at), bool)
     text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
-    size = 0
-    while alive.any():
-        alive &= at + size < limit
-        node = step[node, np.where(alive, words[batch.codes[np.minimum(at + size, limit - 1)]], 0)]
-        alive, size = node > 0, size + 1
-        here = alive & (ends[node] >= 0)
-        text, length = np.where(here, ends[node], text), np.where(here, size, length)
+    # the places from which a text may still go on, the node that each has reached, and where its next token stands
+    going, node, place = np.arange(len(at)), np.zeros(len(at), np.int16), at
+    while len(going):
+        node = step[node, words.take(batch.codes.take(place))]
+        on = np.flatnonzero(node)
+        going, node, place = going[on], node[on], place[on] + 1
+        ended = np.flatnonzero(ends[node] >= 0)
+        text[going[ended]], length[going[ended]] = ends[node[ended]], place[ended] - at[going[ended]]
+        on = np.flatnonzero(place < batch.segment_ends[batch.token_segments[place - 1]])
+        going, node, place = going[on], node[on], place[on]
     return text, length
 
 

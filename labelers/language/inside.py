@@ -6,7 +6,7 @@ from labelers.language.candidates import MOST, Candidates
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, lexicon, match, match_partners
 from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.passages import BoolArray, IntArray, PassageBatch, running_total
 
 __all__ = ["inside_candidates"]
 
@@ -21,7 +21,7 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
     """Return the pairs of clauses of one sentence that a connective at a clause boundary links."""
     forms, types = lexicon(), shapes(batch)
     matches = match(batch)
-    segment = np.searchsorted(batch.segments, matches.start, side="right") - 1
+    segment = batch.token_segments[matches.start]
     first, stop = batch.segments[segment], batch.segment_ends[segment]
     mark = matches.start - (types["mark"][batch.codes[matches.start - 1]] & (matches.start > first))
     second = matches.end + types["comma"][batch.codes[np.minimum(matches.end, len(batch.codes) - 1)]]
@@ -57,8 +57,7 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
 def _clause(batch: PassageBatch, start: IntArray, stop: IntArray) -> BoolArray:
     """Return which spans have enough words, not too many, and look like a clause."""
     types = shapes(batch)
-    words = np.concatenate([[0], np.cumsum(types["word"][batch.codes])])
-    clauses = np.concatenate([[0], np.cumsum(types["clause"][batch.codes])])
+    words, clauses = (running_total(types[name][batch.codes]) for name in ("word", "clause"))
     count = words[stop] - words[start]
     fits: BoolArray = (count >= LEAST) & (count <= MOST) & (clauses[stop] > clauses[start])
     return fits

@@ -7,6 +7,7 @@ clause of its segment, where nothing that stands before it in the segment can be
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import repeat
 from typing import Self
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from labelers.language.candidates import DOUBT, Uses
 from labelers.language.discourse import RULE, log_odds, score
 from labelers.language.forms import FRAMES, Matches, lexicon, match, medial_openers
-from labelers.language.shapes import word_class, word_classes
+from labelers.language.shapes import VERBS, new_shapes, shapes, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
 
 __all__ = ["medial_uses"]
@@ -38,7 +39,6 @@ _SPECIAL = {
 """Words that weigh here otherwise than in the context model: by a class of their own, or by another one."""
 
 _COMMA = frozenset({"comma"})
-_VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base", "ed"})
 _AUXILIARIES = frozenset({"be", "have", "do", "modal", "'s"})
 _MODALS = frozenset({"modal"})
 _PRONOUNS = frozenset({"subject", "neutral"})
@@ -67,8 +67,8 @@ def medial_uses(batch: PassageBatch, asked: BoolArray) -> Uses:
         asked: bool [S]: the segments to look at.
     """
     at = medial_openers(batch)
-    matches = match(batch, at[asked[np.searchsorted(batch.segments, at, side="right") - 1]])
-    segment = np.searchsorted(batch.segments, matches.start, side="right") - 1
+    matches = match(batch, at[asked[batch.token_segments[at]]])
+    segment = batch.token_segments[matches.start]
     inside = (lexicon().medial[matches.form] > 0) & (matches.start > batch.segments[segment])
     matches, segment = matches.take(inside), segment[inside]
     near = _Near.of(batch, matches, segment)
@@ -89,15 +89,16 @@ def medial_uses(batch: PassageBatch, asked: BoolArray) -> Uses:
     return uses.take(odds >= log_odds(DOUBT))
 
 
-def _kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
-    """Return the number of each text's class; those of `_SPECIAL` come behind the others."""
-    number = {name: i for i, name in enumerate(_names())}
-    return np.array([number[_SPECIAL.get(text.lower()) or word_class(text)] for text in texts], np.int16)
+_KIND = np.dtype([("kind", np.int8), ("small", np.int8)])
 
 
-def _small_kind(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:
-    """Return what `_kind` says of each text in small letters: "Seeing" is no name where it opens a segment."""
-    return _kind(vocabulary, [text.lower() for text in texts])
+def _kinds(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:
+    """Return the number of each type's class, and in small letters; those of `_SPECIAL` come behind the others."""
+    special = {text: _names().index(name) for text, name in _SPECIAL.items()}
+    found = np.fromiter(map(special.get, map(str.lower, texts), repeat(-1)), np.int8, len(texts))
+    types, out = new_shapes(vocabulary, texts), np.empty(len(texts), _KIND)
+    out["kind"], out["small"] = (np.where(found < 0, types[name], found) for name in ("class", "small"))
+    return out
 
 
 @cache
@@ -112,29 +113,24 @@ def _table(names: frozenset[str]) -> BoolArray:
     return np.array([name in names for name in _names()])
 
 
-def _among(kinds: npt.NDArray[np.int16], names: frozenset[str]) -> BoolArray:
+def _among(kinds: npt.NDArray[np.int8], names: frozenset[str]) -> BoolArray:
     """Return which kinds are classes of those names."""
     return _table(names)[kinds]
-
-
-def _capital(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return which texts hold a capital."""
-    return np.array([not text.islower() for text in texts], bool)
 
 
 @dataclass(frozen=True)
 class _Near:
     """What stands around each of U matches in its segment, arrays of length U; kinds are numbers of classes."""
 
-    opening: npt.NDArray[np.int16]
+    opening: npt.NDArray[np.int8]
     """The kind of the segment's first token."""
     second: BoolArray
     """Nothing but that token stands before it, a comma left out."""
-    before: npt.NDArray[np.int16]
+    before: npt.NDArray[np.int8]
     """Of the token before the match, a comma left out."""
-    behind: npt.NDArray[np.int16]
+    behind: npt.NDArray[np.int8]
     """Of the token behind it, a comma left out."""
-    beyond: npt.NDArray[np.int16]
+    beyond: npt.NDArray[np.int8]
     """Of the token behind that one."""
     comma_before: BoolArray
     comma_behind: BoolArray
@@ -152,30 +148,30 @@ class _Near:
     @classmethod
     def of(cls, batch: PassageBatch, matches: Matches, segment: IntArray) -> Self:
         """Look around the matches."""
-        kinds = batch.vocabulary.property(_kind)
+        types = batch.vocabulary.property(_kinds)
         first, stop = batch.segments[segment], batch.segment_ends[segment]
 
-        def at(place: IntArray) -> npt.NDArray[np.int16]:
-            found: npt.NDArray[np.int16] = kinds[batch.codes[np.clip(place, first, stop - 1)]]
+        def at(place: IntArray) -> npt.NDArray[np.int8]:
+            found: npt.NDArray[np.int8] = types["kind"][batch.codes[np.clip(place, first, stop - 1)]]
             return found
 
         comma_before, comma_behind = (_among(at(edge), _COMMA) for edge in (matches.start - 1, matches.end))
         size = matches.start - comma_before - first
-        left = kinds[batch.codes[ranges(first, size)]]
+        left = types["kind"][batch.codes[ranges(first, size)]]
         owner = np.repeat(np.arange(len(matches)), size)
 
         def count(names: frozenset[str]) -> IntArray:
             found: IntArray = np.bincount(owner[_among(left, names)], minlength=len(matches))
             return found
 
-        opening = batch.vocabulary.property(_small_kind)[batch.codes[first]]
+        opening = types["small"][batch.codes[first]]  # "Seeing" is no name there
         before, behind = at(matches.start - 1 - comma_before), at(matches.end)
-        commas, verbs = count(_COMMA), count(_VERBS)
-        others = verbs - _among(before, _VERBS)
+        commas, verbs = count(_COMMA), count(VERBS)
+        others = verbs - _among(before, VERBS)
         conjoined = (count(_AND) > _among(opening, _AND)) & ((others > 0) | (commas > 0))
         last = _among(behind, _CLOSING) & _among(at(matches.end + 1), _CLOSING)
         question = _among(opening, _WH) & (size == 1)  # "Why, then, did he stay?"
-        capital = batch.vocabulary.property(_capital)[batch.codes[matches.start]]
+        capital = shapes(batch)["capital"][batch.codes[matches.start]]
         return cls(
             opening=opening,
             second=size == 1,
@@ -200,7 +196,7 @@ class _Near:
         alone = ~self.comma_before & ~self.comma_behind & ~self.closed & (self.commas == 0)
         first = (self.commas == 0) & ~self.second
         noun = _among(self.before, _NOUNS) & ~self.clause
-        verb = _among(self.behind, _VERBS)
+        verb = _among(self.behind, VERBS)
         subject = (_among(self.before, _PRONOUNS) & (verb | _among(self.behind, frozenset({"word", "s", "ly"})))) | (
             noun & (verb | _among(self.behind, frozenset({"s"})))
         )
@@ -211,7 +207,7 @@ class _Near:
             "subject": alone & subject,
             "modal": alone & _among(self.before, _MODALS) & ~_among(self.behind, _PRONOUNS),
             "auxiliary": alone & _among(self.before, _AUXILIARIES - _MODALS) & ~_among(self.behind, _PRONOUNS),
-            "object": alone & _among(self.before, _VERBS - _AUXILIARIES) & first,
+            "object": alone & _among(self.before, VERBS - _AUXILIARIES) & first,
         }
         found: IntArray = np.argmax([*(frames[name] for name in FRAMES), np.ones(len(alone), bool)], axis=0)
         return found
@@ -219,7 +215,7 @@ class _Near:
     @property
     def after_verb(self) -> BoolArray:
         """Which stand behind a verb: the object or the rest of the predicate follows."""
-        return _among(self.before, _VERBS | _AUXILIARIES)
+        return _among(self.before, VERBS | _AUXILIARIES)
 
     @property
     def keeps_comma(self) -> BoolArray:

@@ -1,7 +1,9 @@
 """What a token is by its form alone: a coarse class, and the shape that follows from it."""
 
+import operator
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +11,14 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.passages import PassageBatch, Vocabulary
 
-__all__ = ["VERBS", "case_of", "is_open", "listed_words", "shapes", "word_class", "word_classes"]
+__all__ = ["VERBS", "is_open", "listed_words", "new_shapes", "shapes", "word_classes"]
 
 _STEM = 4
 """Letters that a word must exceed for its ending to count."""
 
-VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base"})
+_ENDINGS = ("ly", "ing", "ed", "s")
+
+VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base", "ed"})
 _FINITE = frozenset({"be", "have", "do", "modal", "past", "ed"})
 _SUBJECTS = frozenset({"subject", "neutral", "there"})
 _OPENERS = _SUBJECTS | {"person", "possessive", "article", "this", "quantity", "number", "digit", "upper", "title"}
@@ -34,22 +38,28 @@ def listed_words() -> dict[str, str]:
 @cache
 def word_classes() -> dict[str, int]:
     """Return the number of each coarse class by its name: first those that the form of other words decides."""
-    names = ["edge", "digit", "upper", "title", "ly", "ing", "ed", "s", "word", "mark", *listed_words().values()]
+    names = ["edge", "digit", "upper", "title", *_ENDINGS, "word", "mark", *listed_words().values()]
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
-@lru_cache(1 << 14)  # several properties ask for the same new types
-def word_class(text: str) -> str:
-    """Return the coarse class of a token by its form."""
+def _class(text: str, listed: str | None) -> str:
+    """Return the coarse class of a token by its form, ``listed`` if its lower-case form has one."""
     shouted = len(text) > 1 and text.isupper()
-    known = "" if shouted else listed_words().get(text.lower())
-    if known:
-        return known
+    if listed and not shouted:
+        return listed
     if not text[0].isalpha():
         return "digit" if text[0].isdigit() else "mark"
     if text[0].isupper():
         return "upper" if shouted else "title"
-    return next((ending for ending in ("ly", "ing", "ed", "s") if len(text) > _STEM and text.endswith(ending)), "word")
+    if len(text) <= _STEM or not text.endswith(_ENDINGS):
+        return "word"
+    return next(filter(text.endswith, _ENDINGS))
+
+
+def _classes(texts: Sequence[str], small: Sequence[str]) -> npt.NDArray[np.int8]:
+    """Return the number of the class of each text, given the texts in small letters too."""
+    names = map(_class, texts, map(listed_words().get, small))
+    return np.fromiter(map(word_classes().__getitem__, names), np.int8, len(texts))
 
 
 def is_open(word: str) -> bool:
@@ -57,50 +67,9 @@ def is_open(word: str) -> bool:
     return word not in listed_words()
 
 
-def case_of(text: str) -> int:
+def _case(text: str) -> int:
     """Return 0 for lower case, 1 for a capital, 2 for capitals only."""
     return 0 if not text[0].isupper() else 2 if text.isupper() and len(text) > 1 else 1
-
-
-_SHAPE = np.dtype(
-    [
-        (name, bool)
-        for name in (
-            "word",
-            "comma",
-            "mark",
-            "stop",
-            "quote",
-            "clause",
-            "opener",
-            "link",
-            "ing",
-            "finite",
-            "asks",
-            "broken",
-        )
-    ]
-    + [("lower", bool), ("case", np.int8), ("packed", np.int64)]
-)
-
-
-def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG001
-    """Return the record of each type."""
-    out = np.zeros(len(texts), _SHAPE)
-    names = list(map(word_class, texts))
-    out["word"] = [text[0].isalnum() for text in texts]
-    out["lower"] = [text[0].islower() for text in texts]
-    out["case"] = list(map(case_of, texts))
-    for field, classes in _FIELDS.items():
-        out[field] = [name in classes for name in names]
-    out["asks"] = [text == "?" for text in texts]
-    out["broken"] = [text == "}" for text in texts]
-    out["mark"][[i for i, text in enumerate(texts) if text in {"-", "..."}]] = False
-    out["clause"][[i for i, text in enumerate(texts) if text.lower() == "you"]] = False  # "Thank you"
-    out["clause"][[i for i, text in enumerate(texts) if text.endswith("ed")]] = True
-    for field, shift in _PACKED:
-        out["packed"] += out[field].astype(np.int64) << shift
-    return out
 
 
 _FIELDS = {
@@ -116,17 +85,52 @@ _FIELDS = {
 }
 """Fields of a shape that its class alone decides, or nearly so."""
 
-_PACKED = (("word", 0), ("comma", 16), ("clause", 32), ("quote", 48))
+_UNLIKE = {"-": "mark", "...": "mark", "you": "clause"}
+"""Tokens that one of these fields does not hold for: "Thank you" is no clause."""
+
+_SHAPE = np.dtype(
+    [(name, np.int8) for name in ("class", "small", "case")]
+    + [(name, bool) for name in ("word", "lower", "capital", *_FIELDS)]
+)
+
+
+@cache
+def _class_shapes() -> npt.NDArray[np.void]:
+    """Return the record of each class, with the fields that it decides."""
+    out = np.zeros(len(word_classes()), _SHAPE)
+    out["class"] = out["small"] = np.arange(len(out))
+    for field, classes in _FIELDS.items():
+        out[field] = [name in classes for name in word_classes()]
+    return out
+
+
+def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG001
+    """Return the record of each type."""
+    small, first = list(map(str.lower, texts)), [text[0] for text in texts]
+    out = _class_shapes()[_classes(texts, small)]
+    out["capital"] = list(map(operator.ne, texts, small))
+    lowered = list(compress(small, out["capital"]))
+    out["small"][out["capital"]] = _classes(lowered, lowered)
+    out["case"] = list(map(_case, texts))
+    out["word"], out["lower"] = list(map(str.isalnum, first)), list(map(str.islower, first))
+    for i in [i for i, text in enumerate(small) if text in _UNLIKE]:
+        out[_UNLIKE[small[i]]][i] = False
+    out["clause"] |= np.array([text.endswith("ed") for text in texts], bool)
+    return out
+
+
+def new_shapes(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:
+    """Return the shapes of the texts that a property is asked for, the vocabulary's last ones."""
+    return vocabulary.property(_shape)[len(vocabulary) - len(texts) :]
 
 
 def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
     """Return per type of the batch's vocabulary what it is by its form.
 
-    Fields: ``word``, ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or
-    subject, as far as closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows
-    to itself), ``ing`` (a participle), ``finite`` (a verb, before its subject in questions and inversions), ``asks`` (a
-    question mark), ``broken`` (a mark of a transcriber that a turn may break off with), ``lower`` (opens with a small
-    letter), ``case`` (0 lower, 1 capital, 2 capitals only) and ``packed`` (word, comma, clause and quote as 1 << 0, 16,
-    32 and 48).
+    Fields: ``class`` (the number of its coarse class), ``small`` (of that which it has in small letters), ``case`` (0
+    lower, 1 capital, 2 capitals only), ``word``, ``lower`` (opens with a small letter), ``capital`` (holds one),
+    ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or subject, as far as
+    closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows to itself), ``ing``
+    (a participle) and ``finite`` (a verb, before its subject in questions and inversions).
     """
     return batch.vocabulary.property(_shape)
