@@ -10,7 +10,8 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.labeler import Avoid
 from labelers.language.fluency import disfluent_segments, is_hesitation
-from labelers.language.ngrams import Case, Form, Ngrams, Part, casefold, part_in_phrase
+from labelers.language.ngrams import Case, Ngrams, Part, casefold, part_in_phrase
+from labelers.language.words import Form
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
 __all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
@@ -74,12 +75,11 @@ class Text:
         its run can take its place.
         """
         ngrams = self.ngrams
-        opens = ngrams.first[ngrams.start]
-        behind_word = ngrams.word[ngrams.start - 1] & ~opens
-        small: BoolArray = ngrams.end - ngrams.start <= REMAIN
+        opens = ngrams.first.take(ngrams.start)
+        behind_word = ngrams.word.take(ngrams.start - 1) & ~opens
         first = np.flatnonzero(opens)
         behind_word[first[self.last_of_run(first) > first]] = True
-        removable: BoolArray = behind_word & small
+        removable: BoolArray = behind_word & (ngrams.end - ngrams.start <= REMAIN)
         return removable
 
     def last_of_run(self, units: IntArray) -> IntArray:
@@ -100,7 +100,7 @@ class Text:
     @cached_property
     def shouted(self) -> BoolArray:
         """Bool [S]: segments most words of which are written in capitals."""
-        capitals = np.flatnonzero((self.ngrams.flags & Form.CAPS.value) > 0)
+        capitals = np.flatnonzero(self.ngrams.flags & Form.CAPS.value)
         count = np.bincount(self.batch.token_segments[capitals], minlength=len(self.batch.segments))
         shouted: BoolArray = 2 * count > self.length
         return shouted
@@ -113,17 +113,21 @@ class Text:
 
     def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
         """Return int8 per global position: see `labelers.language.ngrams.Case`."""
-        cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case)[self.batch.codes[positions]]
+        cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case).take(self.batch.codes.take(positions))
         return cases
 
     def keys(self, positions: IntArray) -> IntArray:
         """Return the lower-case code of each global position."""
-        return self.batch.vocabulary.property(casefold)[self.batch.codes[positions]]
+        return self.batch.vocabulary.property(casefold).take(self.batch.codes.take(positions))
 
-    def count(self, marked: BoolArray) -> IntArray:
-        """Return int64 [S]: marked units of each segment."""
-        segments = self.batch.token_segments[self.ngrams.start[np.flatnonzero(marked)]]
-        return np.bincount(segments, minlength=len(self.batch.segments))
+    @cached_property
+    def _unit_offsets(self) -> IntArray:
+        """int64 [S + 1]: units before each segment, and all."""
+        return np.append(np.searchsorted(self.ngrams.start, self.batch.segments), len(self.ngrams.start))
+
+    def before(self, marked: BoolArray) -> IntArray:
+        """Return int64 [S + 1]: marked units before each segment, and all of them."""
+        return running_total(marked)[self._unit_offsets]
 
     def near(self, gaps: IntArray, offset: IntArray | int, segments: IntArray) -> IntArray:
         """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.
