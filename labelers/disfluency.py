@@ -156,7 +156,7 @@ class Disfluency(Labeler):
         words = text.length
         long = words >= self.min_words
         disfluent = text.disfluent
-        place = (np.diff(text.before(text.settled)) > 0) & (np.diff(text.before(text.removable)) > 0) & ~text.shouted
+        place = text.settled.some & text.removable.some & ~text.shouted
         able = long & ~disfluent & place
         status = np.full(len(batch), _TOO_SHORT, np.int8)
         # the later mark wins: a row is as good as its best segment
@@ -189,7 +189,7 @@ class Disfluency(Labeler):
         tags = np.zeros(len(view.codes), np.int8)
         tags[own] = state["tags"][edits.write_offsets[edit] + rank]
         if len(segments):
-            tags[state["untagged"].take(segments)] = -1
+            np.putmask(tags, state["untagged"].take(segments), -1)
         columns = {"tags": row_lists(tags, view.offsets, proposal.status <= _CLEAN)}
         return columns if joint else columns | self._pair(batch, draws, proposal, segments)
 

@@ -643,7 +643,7 @@ def test_deletions_start_behind_a_word() -> None:
     """Behind a comma or a quote nothing is deleted; at the opening only if another word can open."""
     batch = passages(['Yes , " we saw it , too , " said both . Yes .'])
     text = Text.of(batch, Case.of(None), 6)
-    starts = [batch.vocabulary.texts[code] for code in batch.codes[text.ngrams.start[text.removable]]]
+    starts = [batch.vocabulary.texts[code] for code in batch.codes[text.ngrams.start[text.removable.units]]]
     assert starts == ["saw", "it", "both"]
 
 

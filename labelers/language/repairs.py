@@ -8,7 +8,7 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.labeler import Avoid
-from labelers.language.donors import REMAIN, Donors, Places, Text, is_capitalised
+from labelers.language.donors import REMAIN, Donors, Marked, Places, Text, is_capitalised
 from labelers.language.fluency import entries, may_stand_twice
 from labelers.language.ngrams import upper_first
 from labelers.passages import BoolArray, IntArray, ranges, running_total
@@ -84,15 +84,15 @@ class Corruptor:
             ends[chosen, rank],
         )
 
-    def _units(self, segments: IntArray, allowed: BoolArray) -> tuple[IntArray, IntArray]:
+    def _units(self, segments: IntArray, allowed: Marked) -> tuple[IntArray, IntArray]:
         """Draw distinct allowed units in each of C segments.
 
         Returns:
             int64 [C, max_places], ascending, -1 behind the last; int64 [C], the number of each segment in its row.
         """
         batch = self.text.batch
-        candidates, before = np.append(np.flatnonzero(allowed), -1), self.text.before(allowed)
-        first, count = before[segments], before[segments + 1] - before[segments]
+        candidates, first = np.append(allowed.units, -1), allowed.offsets[segments]
+        count = allowed.offsets[segments + 1] - first
         rows = batch.segment_rows[segments]
         number = segments - batch.segment_offsets[rows]
         ranks = self._ranks(batch.keys[rows], number, count)
