@@ -69,27 +69,27 @@ def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.u
     return np.fromiter(map(_form, texts), np.uint16, len(texts))
 
 
-def _form(text: str) -> Form:
+def _form(text: str) -> int:
     """Return the flags of one text."""
     if not text.isalnum():
         return _mixed(text) if any(map(str.isalnum, text)) else _punctuation(text)
     form = _SMALL_WORD if text[0].islower() else _WORD
     if text in _TAILS:
         return form | Form.TAIL
-    return form | Form.CAPS if _in_capitals(text) else form
+    return form | Form.CAPS if text.isupper() and _has_letters(text) else form
 
 
-def _mixed(text: str) -> Form:
+def _mixed(text: str) -> int:
     """Return the flags of a text that holds other characters than letters and digits."""
-    form = Form(0) if is_mark(text) else Form.WORD if _SEVERAL.search(text) else _WORD
+    form = 0 if is_mark(text) else Form.WORD.value if _SEVERAL.search(text) else _WORD
     if next(filter(str.isalnum, text)).islower():
-        form |= Form.SMALL
+        form |= Form.SMALL.value
     if is_clitic(text):
         return form | Form.CLITIC | Form.LEFT
-    return form | Form.CAPS if _in_capitals(text) else form
+    return form | Form.CAPS if text.isupper() and _has_letters(text) else form
 
 
-def _punctuation(text: str) -> Form:
+def _punctuation(text: str) -> int:
     """Return the flags of a text without a letter or digit."""
     if text in _HYPHENS:
         return Form.LEFT | Form.RIGHT
@@ -101,12 +101,13 @@ def _punctuation(text: str) -> Form:
     return Form.STOP | Form.BAR | other
 
 
-_WORD, _SMALL_WORD = Form.WORD | Form.ONE_WORD, Form.WORD | Form.ONE_WORD | Form.SMALL
+_WORD = (Form.WORD | Form.ONE_WORD).value
+_SMALL_WORD = (Form.WORD | Form.ONE_WORD | Form.SMALL).value
 
 
-def _in_capitals(text: str) -> bool:
-    """Return whether a text has two or more letters, all of them capitals."""
-    return text.isupper() and sum(map(str.isalpha, text)) > 1
+def _has_letters(text: str) -> bool:
+    """Return whether a text has two or more letters."""
+    return sum(map(str.isalpha, text)) > 1
 
 
 def is_mark(text: str) -> bool:
