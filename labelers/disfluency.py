@@ -17,7 +17,7 @@ from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.language.donors import Donors, Text
 from labelers.language.ngrams import Case
 from labelers.language.repairs import Corruptor, Profile
-from labelers.passages import BoolArray, IntArray, PassageBatch, row_lists
+from labelers.passages import BoolArray, IntArray, PassageBatch, row_lists, running_total
 from labelers.task import SOURCE, Task
 
 __all__ = ["Disfluency"]
@@ -156,7 +156,7 @@ class Disfluency(Labeler):
         words = text.length
         long = words >= self.min_words
         disfluent = text.disfluent
-        place = (text.count(text.settled) > 0) & (text.count(text.removable) > 0) & ~text.shouted
+        place = text.settled.some & text.removable.some & ~text.shouted
         able = long & ~disfluent & place
         status = np.full(len(batch), _TOO_SHORT, np.int8)
         # the later mark wins: a row is as good as its best segment
@@ -189,7 +189,7 @@ class Disfluency(Labeler):
         tags = np.zeros(len(view.codes), np.int8)
         tags[own] = state["tags"][edits.write_offsets[edit] + rank]
         if len(segments):
-            tags[state["untagged"][segments]] = -1
+            np.putmask(tags, state["untagged"].take(segments), -1)
         columns = {"tags": row_lists(tags, view.offsets, proposal.status <= _CLEAN)}
         return columns if joint else columns | self._pair(batch, draws, proposal, segments)
 
@@ -201,7 +201,7 @@ class Disfluency(Labeler):
         some = chosen >= 0
         swap = some & (draws.bits("swap", batch.keys) >> np.uint64(63) > 0)
         pair = 2 * proposal.state["deleting"] + ~swap  # the view, first if swapped, is the corrupted side
-        in_view = np.concatenate([[0], np.cumsum(np.bincount(segments, minlength=len(batch.segments)))])
+        in_view = running_total(np.bincount(segments, minlength=len(batch.segments)))
         in_source = np.append(batch.segments, len(batch.codes))
         return {
             "pair": pa.array(pair.astype(np.int64), mask=~some),

@@ -5,9 +5,9 @@ sequence of that task alone: what one task must predict, another may read.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 from unicodedata import combining, normalize
 
 import numpy as np
@@ -18,8 +18,8 @@ from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.language.fluency import broken_words
-from labelers.language.words import is_one_word, is_sentence_final, is_word, leans, transcript_marks
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, row_lists
+from labelers.language.words import Form, form_flags, leans, transcript_marks
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges, row_lists, running_total
 from labelers.task import Task
 
 __all__ = ["Masking"]
@@ -107,11 +107,12 @@ class Masking(Labeler):
         avoid: Avoid | None = None,  # noqa: ARG002
     ) -> Proposal:
         """Abstain from rows without a word; there are no edits."""
-        words = batch.vocabulary.property(is_word)[batch.codes] & ~transcript_marks(batch)
-        whole = words & batch.vocabulary.property(is_one_word)[batch.codes]
+        forms = batch.vocabulary.property(form_flags).take(batch.codes)
+        words = (forms & Form.WORD.value > 0) & ~transcript_marks(batch, forms)
+        whole = words & (forms & Form.ONE_WORD.value > 0)
         whole[broken_words(batch, words)] = False
-        some = np.bincount(batch.rows[np.flatnonzero(whole)], minlength=len(batch)) > 0
-        state = {"words": words, "whole": whole, "leans": leans(batch, words)}
+        some = np.diff(running_total(whole)[batch.offsets]) > 0
+        state = {"forms": forms, "words": words, "whole": whole, "leans": leans(batch, words, forms)}
         return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state=state)
 
     def label(
@@ -119,11 +120,10 @@ class Masking(Labeler):
     ) -> dict[str, pa.Array]:
         """Return what each task hides, aligned to the view."""
         rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
-        words = proposal.state["words"]
         # the last place is for what was inserted
         never = view.touched | ~np.append(proposal.state["whole"], False).take(view.origin)
         draw = _draw_bytes(batch, draws, view)
-        draw, never = _as_written(draw, never, _leaning(proposal.state["leans"], view))
+        _write_together(draw, never, _leaning(proposal.state["leans"], view))
         role = self._role_targets(batch, corpus, draws, turn_rows)
         hidden = _with_neighbours(role >= 0, turn_rows)
         columns = {
@@ -133,7 +133,7 @@ class Masking(Labeler):
             "role_hidden": row_lists(hidden, batch.turn_offsets, rows),
             "role_words": row_lists(_role_words(batch, corpus, view, hidden), view.offsets, rows),
         }
-        return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, words))}
+        return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, proposal.state))}
 
     def _role_targets(
         self, batch: PassageBatch, corpus: Corpus, draws: Draws, turn_rows: IntArray
@@ -193,32 +193,35 @@ def _draw_bytes(batch: PassageBatch, draws: Draws, view: View) -> npt.NDArray[np
     first = np.cumsum(blocks) - blocks
     number = np.arange(blocks.sum()) - np.repeat(first, blocks)
     data = draws.bits("word", np.repeat(batch.keys, blocks), number).astype("<u8").view(np.uint8)
-    result: npt.NDArray[np.uint8] = data[np.arange(len(view.codes)) + np.repeat(8 * first - view.offsets[:-1], lengths)]
-    return result
+    return np.delete(data, ranges(8 * first + lengths, 8 * blocks - lengths))  # what a row's last block has too many
 
 
-def _leaning(leans: BoolArray, view: View) -> BoolArray:
-    """Return bool [M]: tokens that lean on the one before them in the view as they do in the source."""
-    leaning = np.zeros(len(view.codes), bool)
-    leaning[1:] = (view.origin[1:] >= 0) & leans[view.origin[1:]] & (view.origin[1:] == view.origin[:-1] + 1)
+def _leaning(leans: BoolArray, view: View) -> IntArray:
+    """Return the positions of tokens that lean on the one before them in the view as they do in the source."""
+    at = np.flatnonzero(np.append(leans, False).take(view.origin[1:])) + 1
+    leaning: IntArray = at[view.origin[at] == view.origin[at - 1] + 1]
     return leaning
 
 
-def _as_written(
-    draw: npt.NDArray[np.uint8], never: BoolArray, leaning: BoolArray
-) -> tuple[npt.NDArray[np.uint8], BoolArray]:
+def _write_together(draw: npt.NDArray[np.uint8], never: BoolArray, leaning: IntArray) -> None:
     """Give all tokens of a written word the draw of its first one; if one of them may not be hidden, none may.
 
+    Args:
+        draw: uint8 [M].
+        never: bool [M]: tokens that may not be hidden.
+        leaning: positions of tokens that lean on the one before them, rising, the first token left out.
+
     Example:
-        >>> never, leaning = np.array([False, False, True]), np.array([False, True, False])
-        >>> [part.tolist() for part in _as_written(np.array([7, 200, 90], np.uint8), never, leaning)]
-        [[7, 7, 90], [False, False, True]]
+        >>> draw, never = np.array([7, 200, 90], np.uint8), np.array([False, True, False])
+        >>> _write_together(draw, never, np.array([1]))
+        >>> draw.tolist(), never.tolist()
+        ([7, 7, 90], [True, True, False])
     """
-    first = np.flatnonzero(~leaning)
-    if not len(first):
-        return draw, never
-    size = np.diff(np.append(first, len(draw)))
-    return np.repeat(draw[first], size), np.repeat(np.logical_or.reduceat(never, first), size)
+    opens = np.diff(leaning, prepend=-1) > 1
+    first = np.maximum.accumulate(np.where(opens, leaning - 1, 0))
+    draw[leaning] = draw[first]
+    never[first[never[leaning]]] = True
+    never[leaning] = never[first]
 
 
 def _with_neighbours(targets: BoolArray, turn_rows: IntArray) -> BoolArray:
@@ -245,45 +248,38 @@ def _role_words(batch: PassageBatch, corpus: Corpus, view: View, hidden: BoolArr
     return is_role_word & np.where(view.origin >= 0, source[view.origin], rows[view.rows])
 
 
-def _segments(batch: PassageBatch, draws: Draws, words: BoolArray) -> tuple[IntArray, BoolArray]:
+def _segments(batch: PassageBatch, draws: Draws, state: Mapping[str, npt.NDArray[Any]]) -> tuple[IntArray, BoolArray]:
     """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
-    counts = np.bincount(batch.token_segments[np.flatnonzero(words)], minlength=len(batch.segments))
-    enough = counts >= _MIN_WORDS
+    before = running_total(state["words"])
+    enough = before[batch.segment_ends] - before[batch.segments] >= _MIN_WORDS
     many = np.diff(batch.segment_offsets) >= _MIN_SEGMENTS
-    able = np.flatnonzero(enough & _is_sentence(batch, words) & many[batch.segment_rows])
+    sentence = _is_sentence(batch, state["forms"], np.flatnonzero(state["words"]), before)
+    able = np.flatnonzero(enough & sentence & many[batch.segment_rows])
     count = np.bincount(batch.segment_rows[able], minlength=len(batch))
     chosen = np.cumsum(count) - count + draws.integers("segment", batch.keys, count)
     return np.append(able, 0)[np.where(count > 0, chosen, -1)], count > 0
 
 
-def _is_sentence(batch: PassageBatch, words: BoolArray) -> BoolArray:
+def _is_sentence(batch: PassageBatch, forms: IntArray, words: IntArray, before: IntArray) -> BoolArray:
     """Return bool [S]: segments that begin and end as sentences do.
 
     Behind the last word stands a final mark, and the first word has no small letter first: what a speaker goes on with
     after an interruption is half a sentence. Rows in which no segment is marked so are spared either rule.
+
+    Args:
+        batch: P passages.
+        forms: [N]: the `Form` of each token.
+        words: positions of words.
+        before: int64 [N + 1]: words before each position.
     """
-    ends, n = batch.segment_ends, len(words)
-    finals = np.flatnonzero(batch.vocabulary.property(is_sentence_final)[batch.codes])
-    final, last = _last_before(finals, ends), _last_before(np.flatnonzero(words), ends)
-    ended = (final > last) & (final >= batch.segments)
-    at = np.append(np.flatnonzero(words), n)
-    first = at[np.searchsorted(at, batch.segments)]  # or a word of a later segment
-    small = batch.vocabulary.property(_is_small)[batch.codes[np.minimum(first, n - 1)]]
-    opened = (first < ends) & ~small
+    first, behind = before[batch.segments], before[batch.segment_ends]
+    finals = np.flatnonzero(forms & Form.FINAL.value)
+    final = np.append(-1, finals)[np.searchsorted(finals, batch.segment_ends)]  # the last one before the end
+    ended = (final >= batch.segments) & (final > np.append(-1, words)[behind])
+    small = forms[np.append(words, 0)[first]] & Form.SMALL.value > 0
+    opened = (first < behind) & ~small
     result: BoolArray = _or_none(ended, batch) & _or_none(opened, batch)
     return result
-
-
-def _last_before(places: IntArray, ends: IntArray) -> IntArray:
-    """Return the last of the rising places before each end, -1 where there is none.
-
-    Example:
-        >>> _last_before(np.array([2, 5]), np.array([1, 5, 6])).tolist()
-        [-1, 2, 5]
-    """
-    padded = np.append(-1, places)
-    last: IntArray = padded[np.searchsorted(places, ends)]
-    return last
 
 
 def _or_none(marked: BoolArray, batch: PassageBatch) -> BoolArray:
@@ -291,12 +287,6 @@ def _or_none(marked: BoolArray, batch: PassageBatch) -> BoolArray:
     some = np.bincount(batch.segment_rows[marked], minlength=len(batch)) > 0
     result: BoolArray = marked | ~some[batch.segment_rows]
     return result
-
-
-def _is_small(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where the first letter of a form is a small one: not in "'Tis" or "3D"."""
-    firsts = (next((letter for letter in text if letter.isalnum()), "") for text in texts)
-    return np.fromiter((first.islower() for first in firsts), bool, len(texts))
 
 
 def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Array:

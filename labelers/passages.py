@@ -60,7 +60,7 @@ class Vocabulary:
     """The token types that this process has met, and what is known of each.
 
     Codes follow the order in which types were met, so nothing that ends in a dataset may depend on them. A property
-    is computed once per type and gathered: ``vocabulary.property(is_word)[batch.codes]``.
+    is computed once per type and gathered: ``vocabulary.property(form_flags)[batch.codes]``.
 
     Example:
         >>> vocabulary = Vocabulary()

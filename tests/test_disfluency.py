@@ -643,8 +643,17 @@ def test_deletions_start_behind_a_word() -> None:
     """Behind a comma or a quote nothing is deleted; at the opening only if another word can open."""
     batch = passages(['Yes , " we saw it , too , " said both . Yes .'])
     text = Text.of(batch, Case.of(None), 6)
-    starts = [batch.vocabulary.texts[code] for code in batch.codes[text.ngrams.start[text.removable]]]
+    starts = [batch.vocabulary.texts[code] for code in batch.codes[text.ngrams.start[text.removable.units]]]
     assert starts == ["saw", "it", "both"]
+
+
+def test_marked_units_are_told_apart_by_segment() -> None:
+    """A segment without a marked unit has an empty range."""
+    text = Text.of(passages(["We saw it , too . -- . Yes ."]), Case.of(None), 6)
+    first, last = text.settled.offsets[:-1], text.settled.offsets[1:]
+    units = [text.ngrams.start[text.settled.units[a:b]].tolist() for a, b in zip(first, last, strict=True)]
+    assert [text.batch.segments.tolist(), units] == [[0, 6, 8], [[0, 1, 2, 4], [], [8]]]
+    assert text.settled.some.tolist() == [True, False, True]
 
 
 def test_the_case_of_a_word_follows_the_pool() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +11,16 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.labeler import Avoid
 from labelers.language.fluency import disfluent_segments, is_hesitation
-from labelers.language.ngrams import Case, Form, Ngrams, Part, casefold, part_in_phrase
+from labelers.language.ngrams import Case, Ngrams, Part, casefold, part_in_phrase
+from labelers.language.words import Form
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
-__all__ = ["REMAIN", "Donors", "Places", "Text", "is_capitalised"]
+__all__ = ["REMAIN", "Donors", "Marked", "Places", "Text", "is_capitalised"]
 
 REMAIN = 3
 """Words that deletions leave of a segment, at least."""
 
-_TRIES = 8  # n-grams of the pool tried for one place before it gets a repeat
+_TRIES = (0, 1, 2, 4, 8)  # rounds of n-grams of the pool tried for one place, before it gets a repeat
 _COMPOUND = 4  # tokens of content that pass for a part of a compound behind another one
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
 
@@ -26,6 +28,22 @@ _CONTEXT = 3  # words on either side in which an insertion must make no repetiti
 def is_capitalised(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
     """Return where a form begins with a capital."""
     return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Some of the units of a text."""
+
+    units: IntArray
+    """int64: which, rising."""
+    offsets: IntArray
+    """int64 [S + 1]: those of segment i are ``units[offsets[i]:offsets[i + 1]]``."""
+
+    @property
+    def some(self) -> BoolArray:
+        """Bool [S]: segments that hold one or more."""
+        some: BoolArray = self.offsets[1:] > self.offsets[:-1]
+        return some
 
 
 @dataclass(frozen=True)
@@ -59,28 +77,32 @@ class Text:
         return running_total(self.ngrams.word)
 
     @cached_property
-    def settled(self) -> BoolArray:
-        """Bool [U]: units whose capital, if they have one, is known to be theirs or their place's."""
+    def settled(self) -> Marked:
+        """Units whose capital, if they have one, is known to be theirs or their place's."""
         settled = np.ones(len(self.ngrams.start), bool)
         open_ = np.flatnonzero(self.cases(self.ngrams.start) == 2)  # noqa: PLR2004  (see Case)
         settled[open_] = ~self.ngrams.capital(self.batch, open_)
-        return settled
+        return self._marked(settled)
 
     @cached_property
-    def removable(self) -> BoolArray:
-        """Bool [U]: units from which a deletion may start.
+    def removable(self) -> Marked:
+        """Units from which a deletion may start.
 
         A word stands before it, so that no punctuation is left doubled; or it opens the segment and another unit of
         its run can take its place.
         """
         ngrams = self.ngrams
-        opens = ngrams.first[ngrams.start]
-        behind_word = ngrams.word[ngrams.start - 1] & ~opens
-        small: BoolArray = ngrams.end - ngrams.start <= REMAIN
+        opens = ngrams.first.take(ngrams.start)
+        behind_word = ngrams.word.take(ngrams.start - 1) & ~opens
         first = np.flatnonzero(opens)
         behind_word[first[self.last_of_run(first) > first]] = True
-        removable: BoolArray = behind_word & small
-        return removable
+        return self._marked(behind_word & (ngrams.end - ngrams.start <= REMAIN))
+
+    def _marked(self, units: BoolArray) -> Marked:
+        """Return the units marked in bool [U]."""
+        marked, segments = np.flatnonzero(units), self.batch.segments
+        offsets = np.searchsorted(self.ngrams.start.take(marked), np.append(segments, len(self.batch.codes)))
+        return Marked(marked, offsets)
 
     def last_of_run(self, units: IntArray) -> IntArray:
         """Return the last unit that an n-gram from each unit can reach."""
@@ -89,8 +111,8 @@ class Text:
     @cached_property
     def fluent(self) -> IntArray:
         """int64: settled units of segments that are neither disfluent nor written in capitals."""
-        bad = self.disfluent | self.shouted
-        return np.flatnonzero(self.settled & ~bad[self.batch.token_segments[self.ngrams.start]])
+        bad, units = self.disfluent | self.shouted, self.settled.units
+        return units[~bad[self.batch.token_segments[self.ngrams.start[units]]]]
 
     @cached_property
     def disfluent(self) -> BoolArray:
@@ -100,7 +122,7 @@ class Text:
     @cached_property
     def shouted(self) -> BoolArray:
         """Bool [S]: segments most words of which are written in capitals."""
-        capitals = np.flatnonzero((self.ngrams.flags & Form.CAPS.value) > 0)
+        capitals = np.flatnonzero(self.ngrams.flags & Form.CAPS.value)
         count = np.bincount(self.batch.token_segments[capitals], minlength=len(self.batch.segments))
         shouted: BoolArray = 2 * count > self.length
         return shouted
@@ -113,17 +135,12 @@ class Text:
 
     def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
         """Return int8 per global position: see `labelers.language.ngrams.Case`."""
-        cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case)[self.batch.codes[positions]]
+        cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case).take(self.batch.codes.take(positions))
         return cases
 
     def keys(self, positions: IntArray) -> IntArray:
         """Return the lower-case code of each global position."""
-        return self.batch.vocabulary.property(casefold)[self.batch.codes[positions]]
-
-    def count(self, marked: BoolArray) -> IntArray:
-        """Return int64 [S]: marked units of each segment."""
-        segments = self.batch.token_segments[self.ngrams.start[np.flatnonzero(marked)]]
-        return np.bincount(segments, minlength=len(self.batch.segments))
+        return self.batch.vocabulary.property(casefold).take(self.batch.codes.take(positions))
 
     def near(self, gaps: IntArray, offset: IntArray | int, segments: IntArray) -> IntArray:
         """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.
@@ -181,22 +198,36 @@ class Donors:
         """
         start, end = np.full(len(room), -1), np.full(len(room), -1)
         pool, candidates = self.pool.ngrams, self.pool.fluent
-        for attempt in range(_TRIES):
-            todo = np.flatnonzero(wanted & (start < 0))
-            drawn = self.draws.integers(
-                "donor", places.keys[todo], len(candidates), places.index[todo] * _TRIES + attempt
-            )
-            if not len(drawn) or not len(candidates):
+        for tries in map(np.arange, _TRIES[:-1], _TRIES[1:]):
+            todo = np.repeat(np.flatnonzero(wanted & (start < 0)), len(tries))
+            if not len(todo) or not len(candidates):
                 break
-            units = candidates[drawn]
-            last = pool.last(units, pool.start[units] + room[todo])
+            attempt = np.resize(tries, len(todo))
+            index = places.index[todo] * _TRIES[-1] + attempt
+            units = candidates[self.draws.integers("donor", places.keys[todo], len(candidates), index)]
+            first = pool.start[units]
+            last = pool.last(units, first + room[todo])
             last = np.where(single[todo], np.minimum(last, units), last)
-            first, behind = pool.start[units], pool.end[np.maximum(last, units)]
+            behind = pool.end[np.maximum(last, units)]
             fits = (last >= units) & self._is_foreign(places.segments[todo], first, behind)
-            fits &= ~self._echoes(places, todo, copied[todo], first, behind)
-            fits &= ~self._joins(places, todo, copied[todo], first, behind)
-            start[todo[fits]], end[todo[fits]] = first[fits], behind[fits]
+            left, right = self._around(places, todo, copied[todo])
+            fits &= ~self._echoes(left, right, first, behind)
+            # behind a copy nothing passes for a part of the sentence, since the copied words follow again
+            apart = copied[todo] != self.text.ngrams.start[places.units[todo]]
+            fits &= apart | ~self._joins(left[:, _CONTEXT - 1], right[:, 1], first, behind)
+            made = np.flatnonzero(fits)[::-1]  # of several tries that fit, the first is written last
+            start[todo[made]], end[todo[made]] = first[made], behind[made]
         return start, end
+
+    def _around(self, places: Places, which: IntArray, copied: IntArray) -> tuple[IntArray, IntArray]:
+        """Return int64 [E, 4] twice: the words around the gap before ``copied``, and around that before the place.
+
+        They are the last three before the first gap and one behind it, and one before the second and three behind it.
+        """
+        place, segments = self.text.ngrams.start[places.units[which]], places.segments[which, None]
+        offsets = np.arange(-_CONTEXT, _CONTEXT)
+        left = self.text.near(copied[:, None], offsets[: _CONTEXT + 1], segments)
+        return left, self.text.near(place[:, None], offsets[_CONTEXT - 1 :], segments)
 
     def _is_foreign(self, segments: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
         """Return where [first, behind) of the pool is of another document, and holds no form to be avoided."""
@@ -216,23 +247,16 @@ class Donors:
     def _documents(self) -> tuple[IntArray, IntArray]:
         """Numbers of the documents of the batch's and of the pool's rows, -1 for one that the pool does not hold."""
         numbers, theirs = self.pool.documents
-        own = [numbers.get(document, -1) for document in self.text.batch.documents]
-        return np.array(own, np.int64), theirs
+        own = map(numbers.get, self.text.batch.documents, repeat(-1))
+        return np.fromiter(own, np.int64, len(self.text.batch)), theirs
 
-    def _echoes(
-        self, places: Places, which: IntArray, copied: IntArray, first: IntArray, behind: IntArray
-    ) -> BoolArray:
+    def _echoes(self, left: IntArray, right: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
         """Return where an n-gram of the pool would repeat what stands around it.
 
         It would if one to three tokens followed themselves, or if its first or last word were that of a neighbour, so
-        that nobody could tell which of the two was inserted. The words left of it are those before ``copied``, the
-        words right of it those from the place on.
+        that nobody could tell which of the two was inserted. The words around it are given as by `_around`.
         """
-        width, size, segments = self.longest, behind - first, places.segments[which]
-        place = self.text.ngrams.start[places.units[which]]
-        offsets = np.arange(-_CONTEXT, _CONTEXT)
-        left = self.text.near(copied[:, None], offsets[: _CONTEXT + 1], segments[:, None])
-        right = self.text.near(place[:, None], offsets[_CONTEXT - 1 :], segments[:, None])
+        width, size = self.longest, behind - first
         inside = self.pool.keys(np.minimum(first[:, None] + np.arange(width), behind[:, None] - 1))
         columns = np.concatenate([left[:, :-1], inside, right[:, 1:]], axis=1)  # [E, 3 + width + 3]
         # close the gap behind n-grams shorter than width
@@ -249,18 +273,15 @@ class Donors:
         result: BoolArray = echo
         return result
 
-    def _joins(self, places: Places, which: IntArray, copied: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
+    def _joins(self, left: IntArray, right: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
         """Return where an n-gram of the pool would pass for a part of the sentence.
 
         An adverb or determiner alone does almost anywhere, "and" at the opening; words of content do between an article
         and a noun ("the [old stone] gate"), a few behind another one ("garden [wall] gate"); a phrase that is whole
         does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a preposition
-        or "and" where a noun follows ("saw [the end of] the wall"). Behind a copy nothing does, since the copied words
-        follow again.
+        or "and" where a noun follows ("saw [the end of] the wall").
         """
         parts, codes = self.text.batch.vocabulary.property(part_in_phrase), self.pool.batch.codes
-        segments, place = places.segments[which], self.text.ngrams.start[places.units[which]]
-        left, right = self.text.near(copied, -1, segments), self.text.near(place, 0, segments)
         # what the words are before, at the two ends of, and behind the n-gram
         before = np.where(left < 0, Part.EDGE.value, parts[left])
         head, tail, after = parts[codes[first]], parts[codes[behind - 1]], parts[right]
@@ -272,7 +293,7 @@ class Donors:
         whole = many & _is(head, Part.OPENS) & ~_is(tail | before, Part.GRAMMAR)
         bridge = many & _is(head, Part.OPENS | Part.ARTICLE) & _is(tail, Part.OPENS)
         bridge |= many & ~_is(head, Part.GRAMMAR) & _is(tail, Part.LINK)
-        joins: BoolArray = (copied == place) & (loose | attribute | whole | bridge)
+        joins: BoolArray = loose | attribute | whole | bridge
         return joins
 
 

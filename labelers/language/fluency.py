@@ -9,7 +9,7 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.language.ngrams import casefold, common_words
 from labelers.language.restarts import restarts
-from labelers.language.words import is_word
+from labelers.language.words import is_mark
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
@@ -24,7 +24,7 @@ def entries(kind: str) -> dict[str, str]:
     return {row[1]: row[2] if len(row) > 2 else "" for row in rows_of("disfluency.tsv") if row[0] == kind}  # noqa: PLR2004
 
 
-def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
+def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
     """Return where a form is a filler, a cut word or a transcriber's mark.
 
     Example:
@@ -32,17 +32,13 @@ def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
         [True, True, True, False, False]
     """
     fillers = entries("filler")
+    longest = max(map(len, fillers))
     found = (
-        (text.lower() in fillers and not text.isupper())  # "MM." are Messieurs
-        or (not text.isalnum() and _is_cut_or_mark(vocabulary, text))
+        (len(text) <= longest and text.lower() in fillers and not text.isupper())  # "MM." are Messieurs
+        or (not text.isalnum() and (_cut(text) or (is_mark(text) and any(map(str.isalpha, text)))))
         for text in texts
     )
     return np.fromiter(found, bool, len(texts))
-
-
-def _is_cut_or_mark(vocabulary: Vocabulary, text: str) -> bool:
-    """Return whether a text that is not all letters and digits is a cut word or a transcriber's mark."""
-    return _cut(text) or (any(map(str.isalpha, text)) and not is_word(vocabulary, [text])[0])
 
 
 def _cut(text: str) -> bool:
@@ -59,8 +55,10 @@ def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray
 
 def _head(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int64]:  # noqa: ARG001
     """Return the first three characters of each type in lower case as one number, the first in the highest bits."""
-    heads = (map(ord, text.casefold()[:_STUB].ljust(_STUB, "\0")) for text in texts)
-    return np.array([(a << 2 * _LETTER) + (b << _LETTER) + c for a, b, c in heads], np.int64)
+    firsts = np.array([text.casefold()[:_STUB] for text in texts], f"<U{_STUB}")
+    points = firsts.view(np.uint32).reshape(-1, _STUB).astype(np.int64)
+    heads: npt.NDArray[np.int64] = points @ (1 << _LETTER * np.arange(_STUB)[::-1])
+    return heads
 
 
 @cache
@@ -69,24 +67,31 @@ def _listed(kind: str) -> frozenset[str]:
     return frozenset(word for text in entries(kind) for word in text.split())
 
 
-def _stub_size(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
-    """Return the length of each type that may be a word broken off (no word of grammar), else 0."""
-    grammar = common_words().union(entries("short"))
-    fits = (
-        min(len(t), 99) if t.isalpha() and t[1:] == t[1:].lower() and t.lower() not in grammar else 0 for t in texts
-    )
-    return np.fromiter(fits, np.int8, len(texts))
+def _traces(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
+    """Return what tells of each type that it was broken off.
+
+    Its lowest bits (`_SIZE`) are the letters of a type that may be a word broken off (no word of grammar), three at
+    most; `_UNKNOWN` is a form that is no word we know, `_CUT` a cut word.
+    """
+    grammar, cut = common_words().union(entries("short")), _listed("cut")
+    return np.fromiter((_trace(text, grammar, cut) for text in texts), np.uint8, len(texts))
 
 
-def _is_unknown(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where a form is no word we know: of one to three small letters, or a capital and a small letter."""
-    return np.fromiter(map(_unknown, texts), bool, len(texts))
+_SIZE, _UNKNOWN, _CUT = 3, 4, 8
 
 
-def _unknown(text: str) -> bool:
-    """Return whether one form is no word we know."""
-    if len(text) > _STUB or not text.isalpha():
-        return text.lower() in _listed("cut")
+def _trace(text: str, grammar: frozenset[str], cut: frozenset[str]) -> int:
+    """Return what tells of one type that it was broken off, given words of grammar and beginnings of words."""
+    lower = text.lower()
+    if not text.isalpha():
+        return _UNKNOWN * (lower in cut) | _CUT * (text != "" and _cut(text))
+    unknown = _is_unknown(text) if len(text) <= _STUB else lower in cut
+    fits = (text.islower() or text[1:] == text[1:].lower()) and lower not in grammar
+    return min(len(text), _STUB) * fits | _UNKNOWN * unknown
+
+
+def _is_unknown(text: str) -> bool:
+    """Return whether one to three letters are no word we know: small ones, or a capital and a small one."""
     if text.islower():
         return text not in entries("short") and text not in _listed("known")
     capital = 1 < len(text) < _STUB and text.isascii() and text.istitle()
@@ -102,19 +107,19 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
         hesitation: bool [N]: fillers, cut words and marks, see `is_hesitation`.
     """
     words = np.flatnonzero(word)
-    segments = batch.token_segments[words]
-    keys = batch.vocabulary.property(casefold)[batch.codes[words]]
+    codes = batch.codes.take(words)
+    fold = batch.vocabulary.property(casefold)
+    keys = fold.take(codes)
+    hits = np.concatenate([_repeats(batch, words, keys), _stubs(batch, words, codes), _markers(batch, words, keys)])
     found = np.zeros(len(batch.segments), bool)
-    found[batch.token_segments[np.flatnonzero(hesitation)]] = True
-    for hits in (_repeats(batch, words, keys, segments), _stubs(batch, words), _markers(batch, words, keys)):
-        found[segments[hits]] = True
-    found[batch.token_segments[restarts(batch, batch.vocabulary.property(casefold))]] = True
+    for places in (np.flatnonzero(hesitation), words[hits], restarts(batch, fold)):
+        found[batch.token_segments[places]] = True
     return found
 
 
-def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: IntArray) -> IntArray:
+def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
     """Return indices into words at which one, two or three words begin that follow again at once."""
-    single, double, triple = (_again(keys, segments, period) for period in (1, 2, 3))
+    single, double, triple = (_again(batch, words, keys, period) for period in (1, 2, 3))
     twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words[single]]]
     spoken = batch.spoken[batch.rows[words[single]]]
     excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
@@ -122,33 +127,32 @@ def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, segments: Int
     return np.concatenate([single[~excepted | thrice], double, triple])
 
 
-def _again(keys: IntArray, segments: IntArray, period: int) -> IntArray:
-    """Return the indices from which ``period`` keys are repeated at once, in one segment."""
-    size = max(len(keys) - 2 * period + 1, 0)
-    hit = np.ones(size, bool)
-    for i in range(period):
-        hit &= keys[i : i + size] == keys[i + period : i + period + size]
-    hits = np.flatnonzero(hit)
-    inside: IntArray = hits[segments[hits] == segments[hits + 2 * period - 1]]
+def _again(batch: PassageBatch, words: IntArray, keys: IntArray, period: int) -> IntArray:
+    """Return the indices into words from which ``period`` keys are repeated at once, in one segment."""
+    same = np.flatnonzero(keys[period:] == keys[:-period])
+    hits = same[: max(len(same) - period + 1, 0)]
+    hits = hits[same[period - 1 :] == hits + period - 1]
+    segments = batch.token_segments
+    inside: IntArray = hits[segments[words[hits]] == segments[words[hits + 2 * period - 1]]]
     return inside
 
 
-def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
-    """Return indices into words at which a broken-off word stands.
+def _stubs(batch: PassageBatch, words: IntArray, codes: IntArray) -> IntArray:
+    """Return indices into words, of the given codes, at which a broken-off word stands.
 
     It stands before the word that it begins; in speech an unknown form is one whatever follows.
     """
-    codes, value = batch.codes[words], batch.vocabulary.property
-    spoken = batch.spoken[batch.rows[words]]
-    unknown = value(_is_unknown)[codes]
-    size = value(_stub_size)[codes].astype(np.int64)
-    at = np.flatnonzero((size[:-1] > 0) & (spoken | unknown)[:-1]) if len(words) else words
-    shift = (_STUB - np.minimum(size[at], _STUB)) * _LETTER
-    heads = value(_head)
-    at = at[(heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)]
+    traces = batch.vocabulary.property(_traces).take(codes)
+    unknown = traces & _UNKNOWN > 0
+    spoken = batch.spoken[batch.rows[words]] if batch.spoken.any() else np.zeros(len(words), bool)
+    at = np.flatnonzero((traces & _SIZE > 0)[:-1] & (spoken | unknown)[:-1])
+    size = traces[at].astype(np.int64) & _SIZE
+    shift, heads = (_STUB - size) * _LETTER, batch.vocabulary.property(_head)
+    same = (heads[codes[at]] >> shift) == (heads[codes[at + 1]] >> shift)
+    at, size = at[same], size[same]
     between = words[at + 1] - words[at] - 1
     hyphen = batch.codes[np.minimum(words[at] + 1, len(batch.codes) - 1)] == batch.vocabulary.find("-")
-    near = (between == 0) | ((between == 1) & hyphen & (size[at] == 1))
+    near = (between == 0) | ((between == 1) & hyphen & (size == 1))
     together = batch.token_segments[words[at]] == batch.token_segments[words[at + 1]]
     begun = at[near & together & _begins(batch.vocabulary, codes[at], codes[at + 1])]
     return np.concatenate([begun, np.flatnonzero(spoken & unknown)])
@@ -157,13 +161,10 @@ def _stubs(batch: PassageBatch, words: IntArray) -> IntArray:
 def broken_words(batch: PassageBatch, word: BoolArray) -> IntArray:
     """Return the positions of words that were broken off, of the words bool [N]: "th-", "pro" before "problem"."""
     words = np.flatnonzero(word)
-    cut = batch.vocabulary.property(_is_cut)[batch.codes[words]]
-    return np.concatenate([words[cut], words[_stubs(batch, words)]])
-
-
-def _is_cut(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where a form is a cut word."""
-    return np.fromiter((text != "" and _cut(text) for text in texts), bool, len(texts))
+    codes = batch.codes.take(words)
+    cut = np.flatnonzero(batch.vocabulary.property(_traces).take(codes) & _CUT)
+    broken: IntArray = words[np.concatenate([cut, _stubs(batch, words, codes)])]
+    return broken
 
 
 def _same_start(stub: str, text: str) -> bool:

@@ -15,73 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.shapes import listed_words
-from labelers.language.words import is_clitic, is_word, transcript_marks
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.language.words import Form, form_flags, transcript_marks
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
 __all__ = [
     "Case",
-    "Form",
     "Ngrams",
     "Part",
     "casefold",
     "common_words",
-    "form_flags",
     "part_in_phrase",
     "upper_first",
 ]
 
-_LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "$", "£", "€", "#", "+", "="})
-_HYPHENS = frozenset(
-    {"-", "\u2010", "\u2011", "/"}
-)  # as a token they join what stands around them, whatever the spaces
-
-
-class Form(IntFlag):
-    """What the form of a type tells of its part in an n-gram."""
-
-    WORD = 1
-    """A word, not a transcriber's mark."""
-    BAR = 2
-    """No n-gram holds it."""
-    STOP = 4
-    """It parts what it touches, even where no space stands."""
-    LEFT = 8
-    """It belongs to the token before it."""
-    RIGHT = 16
-    """It belongs to the token behind it."""
-    CAPS = 32
-    """Two or more letters, all of them capitals."""
-
-
-def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return the `Form` of each type.
-
-    Example:
-        >>> [Form(int(flags)).name for flags in form_flags(Vocabulary(), ["cat", ",", "-", '"', "'s", "NASA"])]
-        ['WORD', 'STOP', 'LEFT|RIGHT', 'BAR|STOP', 'WORD|LEFT', 'WORD|CAPS']
-    """
-    return np.array([_form(text) for text in texts], np.uint8) | is_word(vocabulary, texts)
-
-
-def _form(text: str) -> Form:
-    """Return all flags of a text but WORD."""
-    if text.islower() and text.isalpha():  # most types
-        return _PLAIN
-    if any(map(str.isalnum, text)):
-        if is_clitic(text):
-            return Form.LEFT
-        return Form.CAPS if text.isupper() and sum(map(str.isalpha, text)) > 1 else _PLAIN
-    if text in _HYPHENS:
-        return _JOINS
-    return Form.STOP if text in _LIGHT else _PARTS
-
-
-_PLAIN, _JOINS, _PARTS = Form(0), Form.LEFT | Form.RIGHT, Form.STOP | Form.BAR
-
 
 def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
     """Return the code of each type in lower case: what two words must share to count as the same word."""
-    return vocabulary.encode(text.casefold().replace("\u2019", "'") for text in texts)
+    folded = map(str.casefold, texts)
+    return vocabulary.encode(text if text.isascii() else text.replace("\u2019", "'") for text in folded)
 
 
 def upper_first(text: str) -> str:
@@ -145,43 +96,50 @@ def part_in_phrase(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[
         >>> [Part(int(part)).name for part in part_in_phrase(Vocabulary(), ["The", "with", "gate", "slowly", "On"])]
         ['GRAMMAR|ARTICLE', 'GRAMMAR|OPENS', None, 'ADVERB', 'GRAMMAR|OPENS|ADVERB']
     """
-    return np.array([_part(text.casefold()) for text in texts], np.uint8)
+    listed, folded = _listed_parts(), map(str.casefold, texts)
+    parts = (listed[text] if text in listed else _part_by_ending(text) for text in folded)
+    return np.fromiter(parts, np.uint8, len(texts))
 
 
-def _part(text: str) -> Part:
-    """Return the part of one word in lower case."""
-    name = None if text in _GENITIVES else listed_words().get(text)
-    if name is None and text in _OPENERS:
-        return Part.GRAMMAR | Part.OPENS
-    if name is None:
-        ending = Part.OPENS if text.endswith("ing") else Part.ADVERB if text.endswith("ly") else Part(0)
-        return ending if text.isalpha() and len(text) > _SHORTEST_STEM else Part(0)
+@cache
+def _listed_parts() -> dict[str, Part]:
+    """Return the part of each word, in lower case, whose ending does not decide it."""
+    parts = {text: _part(text, name) for text, name in listed_words().items()}
+    return dict.fromkeys(_OPENERS, Part.GRAMMAR | Part.OPENS) | parts | dict.fromkeys(_GENITIVES, Part(0))
+
+
+def _part(text: str, name: str) -> Part:
+    """Return the part of a listed word, given its class."""
     part = _PARTS_OF_CLASSES.get(name, Part(0)) | (Part.ADVERB if text in _PARTICLES else Part(0))
     part |= Part.OPENS if text in _OPENERS else Part(0)
     return part if name in _LEXICAL else part | Part.GRAMMAR
 
 
+def _part_by_ending(text: str) -> Part:
+    """Return the part of any other word in lower case."""
+    if not text.endswith(("ing", "ly")) or len(text) <= _SHORTEST_STEM or not text.isalpha():
+        return _CONTENT
+    return Part.OPENS if text.endswith("ing") else Part.ADVERB
+
+
+_CONTENT = Part(0)
 _SHORTEST_STEM = 4  # "king", "only"
 
 
-def _until(positions: IntArray, n: int) -> IntArray:
-    """Return int64 [n + 1]: how many of the given distinct positions, n at most, do not lie behind each position.
-
-    Example:
-        >>> _until(np.array([1, 3]), 3).tolist()
-        [0, 1, 1, 2]
-    """
-    marks = np.zeros(n + 1, np.int64)
-    marks[positions] = 1
-    return np.cumsum(marks, out=marks)
+def _joined(flags: IntArray, spaces: BoolArray) -> BoolArray:
+    """Return bool [N]: tokens that are of one unit with the token before them, given the `Form` of each."""
+    joined, stop = np.zeros(len(flags), bool), flags & Form.STOP.value > 0
+    joined[1:] = ~(spaces[:-1] | stop[:-1] | stop[1:])
+    joined[1:] |= ((flags[1:] & Form.LEFT.value) | (flags[:-1] & Form.RIGHT.value)) > 0
+    return joined
 
 
 @dataclass(frozen=True)
 class Ngrams:
     """The U units of a batch, in the order of the text, and the bars that no n-gram crosses."""
 
-    flags: npt.NDArray[np.uint8]
-    """uint8 [N]: the `Form` of each token."""
+    flags: npt.NDArray[np.uint16]
+    """uint16 [N]: the `Form` of each token."""
     word: BoolArray
     """bool [N]: it is a word and stands in no transcriber's mark."""
     hesitation: BoolArray
@@ -192,8 +150,8 @@ class Ngrams:
     """int64 [U]: global position of each unit's first token."""
     end: IntArray
     """int64 [U]: global position behind its last token."""
-    bars: IntArray
-    """int64: positions that no n-gram holds or, being the first of a segment, crosses; the last one is N."""
+    bar: BoolArray
+    """bool [N]: no n-gram holds it or, where it is the first of a segment, crosses its left edge."""
 
     @classmethod
     def of(cls, batch: PassageBatch, bar: BoolArray, longest: int) -> Self:
@@ -204,27 +162,28 @@ class Ngrams:
             bar: bool per type: further forms that no n-gram holds.
             longest: longer units (in tokens) are left out.
         """
-        n = len(batch.codes)
         flags = batch.vocabulary.property(form_flags).take(batch.codes)
-        marks = transcript_marks(batch)
+        marks = transcript_marks(batch, flags)
         hesitation = bar.take(batch.codes) | marks
         barred = ((flags & Form.BAR.value) > 0) | hesitation
         word = ((flags & Form.WORD.value) > 0) & ~marks
-        first = np.zeros(n, bool)
+        first = np.zeros(len(flags), bool)
         first[batch.segments] = True
-        joined = np.zeros(n, bool)
-        stop = (flags & Form.STOP.value) > 0
-        joined[1:] = ~(batch.spaces[:-1] | stop[:-1] | stop[1:])
-        joined[1:] |= ((flags[1:] & Form.LEFT.value) | (flags[:-1] & Form.RIGHT.value)) > 0
-        start = np.flatnonzero(~joined | first)
-        end = np.append(start[1:], n)[: len(start)]
-        whole = word[start] & word[end - 1] & (end - start <= longest) & ~np.logical_or.reduceat(barred, start)
-        units, bars = np.flatnonzero(whole), np.append(np.flatnonzero(first | barred), n)
-        return cls(flags, word, hesitation, first, start[units], end[units], bars)
+        opens = first | ~_joined(flags, batch.spaces)
+        start = np.flatnonzero(opens)
+        end = np.append(start[1:], len(flags))[: len(start)]
+        whole = (word & ~barred).take(start)
+        several = np.flatnonzero(end - start > 1)
+        whole[several] &= word[end[several] - 1] & (end[several] - start[several] <= longest)
+        whole[np.searchsorted(start, np.flatnonzero(barred & ~opens)) - 1] = False
+        units = np.flatnonzero(whole)
+        return cls(flags, word, hesitation, first, start.take(units), end.take(units), first | barred)
 
     def run_end(self, units: IntArray) -> IntArray:
         """Return the global position at which an n-gram that begins with each unit must have ended."""
-        return self.bars[self._bars_until[self.start[units]]]
+        positions, before = self._bars
+        end: IntArray = positions[before[self.start[units] + 1]]
+        return end
 
     def last(self, units: IntArray, limit: IntArray) -> IntArray:
         """Return the last unit of the longest n-gram from each unit that ends at the limit or before it.
@@ -232,18 +191,20 @@ class Ngrams:
         It is the unit before the given one where even that is too long.
         """
         limit = np.minimum(limit, self.run_end(units))
-        last: IntArray = np.maximum(self._ends_until[limit] - 1, units - 1)
+        last: IntArray = np.maximum(self._ended[limit] - 1, units - 1)
         return last
 
     @cached_property
-    def _bars_until(self) -> IntArray:
-        """int64 [N + 1]: bars at each position and before it."""
-        return _until(self.bars, len(self.flags))
+    def _bars(self) -> tuple[IntArray, IntArray]:
+        """The positions of bars, N behind them, and int64 [N + 1]: how many stand before each position."""
+        return np.append(np.flatnonzero(self.bar), len(self.bar)), running_total(self.bar)
 
     @cached_property
-    def _ends_until(self) -> IntArray:
+    def _ended(self) -> IntArray:
         """int64 [N + 1]: units that end at each position or before it."""
-        return _until(self.end, len(self.flags))
+        ends = np.zeros(len(self.flags), bool)
+        ends[self.end - 1] = True
+        return running_total(ends)
 
     def capital(self, batch: PassageBatch, units: IntArray) -> BoolArray:
         """Return where a unit opens a sentence, a quotation or the like: its capital may be the place's."""
@@ -270,7 +231,7 @@ class Case:
         """Count the words of a pool; without one only the package's common words are known."""
         if pool is None or not len(pool.codes):
             return cls(Counter(), Counter())
-        word = pool.vocabulary.property(is_word)[pool.codes]
+        word = pool.vocabulary.property(form_flags).take(pool.codes) & Form.WORD.value > 0
         inside = word.copy()
         inside[1:] &= word[:-1]
         inside[pool.segments] = False
@@ -282,13 +243,15 @@ class Case:
 
     def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG002
         """Return int8 for each text."""
-        return np.fromiter((self._of(text) for text in texts), np.int8, len(texts))
+        kinds = (self._of(text) if text[:1].isupper() else 0 for text in texts)
+        return np.fromiter(kinds, np.int8, len(texts))
 
     def _of(self, text: str) -> int:
-        """Return the class of one text."""
-        if not text[:1].isupper() or text[1:] != text[1:].lower() or text == "I":
+        """Return the class of one text that begins with a capital."""
+        if text[1:] != text[1:].lower() or text == "I":
             return 0
-        small, name = self.lower.get(text.lower(), 0), self.name.get(text, 0)
+        lower = text.lower()
+        small, name = self.lower.get(lower, 0), self.name.get(text, 0)
         if small != name:
             return int(small > name)
-        return 1 if text.lower() in common_words() else 2
+        return 1 if lower in common_words() else 2

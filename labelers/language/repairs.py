@@ -8,7 +8,7 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.labeler import Avoid
-from labelers.language.donors import REMAIN, Donors, Places, Text, is_capitalised
+from labelers.language.donors import REMAIN, Donors, Marked, Places, Text, is_capitalised
 from labelers.language.fluency import entries, may_stand_twice
 from labelers.language.ngrams import upper_first
 from labelers.passages import BoolArray, IntArray, ranges, running_total
@@ -84,15 +84,15 @@ class Corruptor:
             ends[chosen, rank],
         )
 
-    def _units(self, segments: IntArray, allowed: BoolArray) -> tuple[IntArray, IntArray]:
+    def _units(self, segments: IntArray, allowed: Marked) -> tuple[IntArray, IntArray]:
         """Draw distinct allowed units in each of C segments.
 
         Returns:
             int64 [C, max_places], ascending, -1 behind the last; int64 [C], the number of each segment in its row.
         """
         batch = self.text.batch
-        candidates, counts = np.append(np.flatnonzero(allowed), -1), self.text.count(allowed)
-        first, count = running_total(counts)[segments], counts[segments]
+        candidates, first = np.append(allowed.units, -1), allowed.offsets[segments]
+        count = allowed.offsets[segments + 1] - first
         rows = batch.segment_rows[segments]
         number = segments - batch.segment_offsets[rows]
         ranks = self._ranks(batch.keys[rows], number, count)
@@ -201,11 +201,11 @@ class Corruptor:
         vocabulary, weights = self.text.batch.vocabulary, entries("interregnum")
         texts = [[], *(["I" if word == "i" else word for word in phrase.split()] for phrase in weights)]
         codes = vocabulary.encode([word for text in texts for word in text])
-        offsets = np.cumsum([0, *map(len, texts)])
+        offsets = running_total(np.array([len(text) for text in texts]))
         phrase = 1 + _weighted(self.draws.uniform("phrase", keys, index), tuple(map(float, weights.values())))
         phrase[self.draws.uniform("interregnum", keys, index) >= self.interregnum] = 0
         if self.avoid is not None:
-            avoided = np.concatenate([[0], np.cumsum(self.avoid(codes))])
+            avoided = running_total(self.avoid(codes))
             phrase[(avoided[offsets[1:]] > avoided[offsets[:-1]])[phrase]] = 0
         return (codes, offsets), phrase
 

@@ -77,7 +77,7 @@ def _clashes(batch: PassageBatch) -> IntArray:
     value = batch.vocabulary.property
     opens = np.zeros(len(batch.codes), bool)
     opens[batch.segments] = True
-    left, right, unless = (value(side)[batch.codes] for side in (_left, _right, _unless))
+    left, right, unless = (value(side).take(batch.codes) for side in (_left, _right, _unless))
     behind = np.where(np.append(opens[1:], True), _lines("clash", 2)[_END], np.append(right[1:], 0))
     before = np.where(opens, 0, np.append(0, unless[:-1]))
     clashes: IntArray = np.flatnonzero(left & behind & ~before)
@@ -87,7 +87,7 @@ def _clashes(batch: PassageBatch) -> IntArray:
 def _frames(batch: PassageBatch, keys: IntArray) -> IntArray:
     """Return the positions of words that stand on both sides of a word that they do not frame in fluent speech."""
     codes, segments = batch.codes, batch.token_segments
-    outer, inner = (batch.vocabulary.property(part)[codes] for part in (_outer, _inner))
+    outer, inner = (batch.vocabulary.property(part).take(codes) for part in (_outer, _inner))
     at = np.flatnonzero(outer[:-2] & inner[1:-1]) if len(codes) > 2 else np.empty(0, np.int64)  # noqa: PLR2004
     frames: IntArray = at[(keys[codes[at]] == keys[codes[at + 2]]) & (segments[at] == segments[at + 2])]
     return frames
