@@ -249,8 +249,8 @@ def _view_columns(batch: PassageBatch, view: View, keep: BoolArray) -> dict[str,
     """Return tokens and origin of a view for the rows to keep, empty for the others."""
     rows = np.flatnonzero(keep)
     tokens, taken = ragged_take(view.offsets, rows)
-    origin = view.origin.take(tokens)
-    local = np.where(origin >= 0, origin - np.repeat(batch.offsets[rows], np.diff(taken)), -1).astype(np.int32)
+    origin = view.origin.take(tokens) - np.repeat(batch.offsets[rows], np.diff(taken))
+    local = np.maximum(origin, -1).astype(np.int32)  # what has none lies below zero
     offsets = running_total(np.where(keep, np.diff(view.offsets), 0))
     return {
         "tokens": _lists(batch.vocabulary.strings(view.codes.take(tokens)), offsets),
