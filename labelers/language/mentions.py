@@ -140,11 +140,9 @@ class Names:
         found = [trie.find(batch, table) for table, trie in self._tries if len(trie)]
         starts, ends, which = (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _NONE
         order = np.argsort((starts << 32) - ends, kind="stable")  # positions stay below 2**31
-        starts, ends, which = starts[order], ends[order], which[order]
-        kept = _leftmost(starts, ends)
-        starts, ends, which = starts[kept], ends[kept], which[kept]
-        common = ~_inner_capital(batch, starts) | self.titled[which]
-        return Mentions(which[common], starts[common], ends[common])
+        mentions = Mentions(which, starts, ends).take(order)
+        mentions = mentions.take(_leftmost(mentions.start, mentions.end))
+        return mentions.take(~_inner_capital(batch, mentions.start) | self.titled[mentions.name])
 
     @cached_property
     def telling(self) -> BoolArray:
@@ -184,8 +182,7 @@ class Numbering(dict[int, int]):
 
     def __missing__(self, key: int) -> int:
         """Give a key the next number."""
-        number = self[key] = len(self)
-        return number
+        return self.setdefault(key, len(self))
 
     def of(self, keys: IntArray) -> tuple[IntArray, list[int]]:
         """Return the number of each key, and the keys that had none before."""
