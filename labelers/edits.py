@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from labelers.passages import BoolArray, IntArray, PassageBatch, ragged_take, running_total
+from labelers.passages import BoolArray, IntArray, PassageBatch, ragged_take, ranges, running_total
 
 __all__ = ["Edits", "View", "collisions", "leaks", "source_view", "weave"]
 
@@ -127,10 +127,10 @@ class View:
         source tokens belongs to the later one, so that what a speaker repeats at the start of a sentence stands in
         that sentence; the end of a row is the end of its view.
         """
-        kept = np.flatnonzero(self.origin >= 0)
-        behind = np.zeros(len(batch.codes) + 1, np.int64)  # place behind the last kept token up to each position
-        behind[self.origin[kept] + 1] = kept + 1
-        places = np.maximum(np.maximum.accumulate(behind)[positions], self.offsets[rows])
+        # place behind the last kept token up to each position; the last one is that of tokens without an origin
+        behind = np.zeros(len(batch.codes) + 2, np.int64)
+        behind[1:][self.origin] = np.arange(1, len(self.codes) + 1)
+        places = np.maximum(np.maximum.accumulate(behind[:-1])[positions], self.offsets[rows])
         ends = positions >= batch.offsets[rows + 1]
         return np.where(ends, self.offsets[rows + 1], places) - self.offsets[rows]
 
@@ -160,9 +160,9 @@ def weave(batch: PassageBatch, edits: Edits) -> View:
     copied = np.zeros(n + len(edits.codes), bool)
     copied[edits.copies[edits.copies >= 0]] = True
     copied[n:] = True
-    origin, edit, own = place.copy(), np.full(len(place), -1), np.flatnonzero(place >= n)
-    origin[own], edit[own] = edits.origin, edits.writers
     codes, touched = np.concatenate([batch.codes, edits.codes]).take(place), copied.take(place)
+    origin, edit, own = place, np.full(len(place), -1), ranges(offsets[1:-1:2], written)
+    origin[own], edit[own] = edits.origin, edits.writers
     grown = np.bincount(edits.rows, weights=written - (edits.end - edits.start), minlength=len(batch))
     return View(codes, batch.offsets + running_total(grown.astype(np.int64)), origin, edit, touched)
 
@@ -209,4 +209,5 @@ def leaks(view: View, edits: Edits, hidden: BoolArray) -> BoolArray:
         seen = spare.take(view.origin)
         inserted = np.flatnonzero(view.edit >= 0)  # in the order in which the edits write them
         seen[inserted] |= spare[edits.copies]
-    return np.bincount(view.rows[np.flatnonzero(seen)], minlength=len(view)) > 0
+    rows = np.searchsorted(view.offsets, np.flatnonzero(seen), side="right") - 1
+    return np.bincount(rows, minlength=len(view)) > 0

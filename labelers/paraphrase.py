@@ -149,7 +149,9 @@ class Paraphrase(Labeler):
         rival = frequencies.rival(bundles.name, draws.uniform("rival", keys, bundles.place))
         chance = frequencies.chance(bundles.name, rival)
         taken = draws.uniform("take", keys, bundles.place) < chance
-        taken &= _ranks(bundles.row, draws.uniform("order", keys, bundles.place)) < self.max_concepts
+        crowded = np.flatnonzero(np.bincount(bundles.row)[bundles.row] > self.max_concepts)
+        order = draws.uniform("order", keys[crowded], bundles.place[crowded])
+        taken[crowded] &= _ranks(bundles.row[crowded], order) < self.max_concepts
         taken &= bundles.agree
         if avoid is not None:
             unwanted = self._avoided(batch, avoid)

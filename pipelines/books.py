@@ -113,17 +113,16 @@ def _column(batch: pa.RecordBatch, path: str) -> pa.Array:
     first, *rest = path.split(".")
     array = batch.column(first)
     for part in rest:
-        array = pc.struct_field(array, part)
+        array = pc.struct_field(array, part) if array.null_count else array.field(part)
     return array
 
 
 def _tally(array: pa.Array) -> dict[int, int]:
     """Return how often each integer stands in an array, nulls aside."""
     values = array.drop_null().to_numpy(zero_copy_only=False)
-    if values.dtype.itemsize == 1:  # one per token, and never more than 256 different ones
-        counts = np.bincount(values.view(np.uint8))
-        found = np.flatnonzero(counts)
-        return dict(zip(found.astype(np.uint8).view(values.dtype).tolist(), counts[found].tolist(), strict=True))
+    if values.dtype.itemsize == 1:  # one per token, and few different ones
+        span = range(int(values.min(initial=0)), int(values.max(initial=0)) + 1)
+        return {value: n for value in span if (n := int(np.count_nonzero(values == value)))}
     distinct, counts = np.unique(values.astype(np.int64), return_counts=True)
     return dict(zip(distinct.tolist(), counts.tolist(), strict=True))
 

@@ -108,33 +108,36 @@ def _leaves(array: pa.Array, path: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(child, f"{path}.{field.name}")
     elif pa.types.is_string(array.type):
         yield f"{path}#", _lengths(array)
-        yield path, _text(_filled(array, ""))
-    elif pa.types.is_boolean(array.type):
-        yield path, _bits(_filled(array, False))
+        yield path, _text(pc.fill_null(array, "") if array.null_count else array)
     else:
-        yield path, _filled(array, 0).to_numpy()
+        yield path, _values(array)
 
 
-def _filled(array: pa.Array, value: Any) -> pa.Array:
-    """Return the array with a value for null."""
-    return pc.fill_null(array, value) if array.null_count else array
+def _values(array: pa.Array) -> Any:
+    """Return the numbers, a byte per boolean; zero for null."""
+    if pa.types.is_boolean(array.type):
+        values = _bits(array, 1)
+    else:
+        values = np.frombuffer(array.buffers()[1] or b"", array.type.to_pandas_dtype())[array.offset :][: len(array)]
+    return np.where(_bits(array, 0), values, values.dtype.type(0)) if array.null_count else values
 
 
 def _valid(array: pa.Array) -> Any:
     """Return a byte per value: 0 where it is null."""
-    return _bits(array.is_valid()) if array.null_count else np.ones(len(array), np.uint8)
+    return _bits(array, 0) if array.null_count else np.ones(len(array), np.uint8)
 
 
-def _bits(array: pa.Array) -> Any:
-    """Return a byte per boolean."""
-    return array.to_numpy(zero_copy_only=False).view(np.uint8)
+def _bits(array: pa.Array, buffer: int) -> Any:
+    """Return a byte for each of an array's bits in one of its buffers."""
+    bits = np.frombuffer(array.buffers()[buffer] or b"", np.uint8)
+    return np.unpackbits(bits, count=array.offset + len(array), bitorder="little")[array.offset :]
 
 
 def _lengths(array: pa.Array) -> Any:
     """Return the length of each list or text, in elements or bytes."""
     start = array.offset
-    offsets = np.frombuffer(array.buffers()[1], np.int32)[start : start + len(array) + 1] if len(array) else [0]
-    return np.diff(offsets).astype(np.int32, copy=False)
+    offsets = np.frombuffer(array.buffers()[1] or b"", np.int32)[start : start + len(array) + 1]
+    return offsets[1:] - offsets[:-1]
 
 
 def _text(array: pa.Array) -> Any:

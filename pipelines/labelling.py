@@ -249,8 +249,8 @@ def _view_columns(batch: PassageBatch, view: View, keep: BoolArray) -> dict[str,
     """Return tokens and origin of a view for the rows to keep, empty for the others."""
     rows = np.flatnonzero(keep)
     tokens, taken = ragged_take(view.offsets, rows)
-    origin = view.origin.take(tokens)
-    local = np.where(origin >= 0, origin - np.repeat(batch.offsets[rows], np.diff(taken)), -1).astype(np.int32)
+    origin = view.origin.take(tokens) - np.repeat(batch.offsets[rows], np.diff(taken))
+    local = np.maximum(origin, -1).astype(np.int32)  # what has none lies below zero
     offsets = running_total(np.where(keep, np.diff(view.offsets), 0))
     return {
         "tokens": _lists(batch.vocabulary.strings(view.codes.take(tokens)), offsets),
@@ -304,10 +304,7 @@ def _canonical(array: pa.Array) -> pa.Array:
     if pa.types.is_struct(array.type):
         children = [_canonical(child) for child in array.flatten()]
         return pa.StructArray.from_arrays(children, fields=list(array.type), mask=missing)
-    if pa.types.is_string(array.type):
-        filled = pc.fill_null(array, "")
-        _, offsets, data = filled.buffers()
-        bits = pa.array(~missing.to_numpy(zero_copy_only=False)).buffers()[1]
-        return pa.StringArray.from_buffers(len(array), offsets, data, bits, array.null_count, filled.offset)
-    values = pc.fill_null(array, False if pa.types.is_boolean(array.type) else 0)
-    return pa.array(values.to_numpy(zero_copy_only=False), array.type, mask=missing.to_numpy(zero_copy_only=False))
+    zero = "" if pa.types.is_string(array.type) else False if pa.types.is_boolean(array.type) else 0
+    _, *data = pc.fill_null(array, zero).buffers()
+    present = pc.invert(missing).buffers()[1]
+    return pa.Array.from_buffers(array.type, len(array), [present, *data], array.null_count)

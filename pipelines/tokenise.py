@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.language.light_spacy import import_spacy
+from labelers.language.light_spacy import tokenizer
 from labelers.passages import BoolArray, Growing, IntArray, Vocabulary, ragged_take, running_total
 
 __all__ = ["Tokeniser", "clean", "is_empty"]
@@ -176,11 +176,10 @@ class _Rule:
 
     def __init__(self, lang: str) -> None:
         """Load the language's tokeniser."""
-        spacy = import_spacy()
+        own = tokenizer(lang)
         from spacy.tokenizer import Tokenizer
         from spacy.vocab import Vocab
 
-        own = spacy.blank(lang).tokenizer
         self._vocab = Vocab()  # a bare one: no lexical attributes are worked out for words that are only split
         self._tokenizer: Any = Tokenizer(
             self._vocab,

@@ -1,16 +1,17 @@
 """Exchanging names: which mentions go together, which rival is drawn, and the edits that put it in their place."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from itertools import pairwise
+from functools import cached_property, lru_cache
+from itertools import pairwise, repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from labelers.edits import Edits
 from labelers.language.dictionary import takes_an
-from labelers.language.mentions import Mentions, Names, shared, style_of
+from labelers.language.mentions import Mentions, Names, Numbering, shared
+from labelers.language.shapes import shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names", "rewrite"]
@@ -69,7 +70,8 @@ class Frequencies:
         self._ranked = np.lexsort((np.array(names.texts), self.weights, names.types))
         self._rank = np.empty(len(names), np.int64)
         self._rank[self._ranked] = np.arange(len(names))
-        self._similar: dict[tuple[int, int], IntArray] = {}
+        self._spelling = _Spelling(names.texts)
+        self._pairs, self._similar = Numbering(), np.empty((0, _CHOICES), np.int64)
 
     def rival(self, present: IntArray, draws: _FLOATS) -> IntArray:
         """Draw one of the concept's other names by frequency; the present one has one at least."""
@@ -86,29 +88,37 @@ class Frequencies:
         chance: _FLOATS = np.minimum(1.0, rest / (self._totals[present] - self.weights[rival]))
         return chance
 
-    def similar(self, names: Names, present: int, rival: int) -> IntArray:
-        """Return names of other concepts that could stand for the present one and look as the rival does.
+    def similar(self, names: Names, present: IntArray, rival: IntArray) -> IntArray:
+        """Return names of other concepts that could stand for the present one and look as the rival does, for P pairs.
 
         They are of the same type, resemble the present name in spelling as much as the rival, and are about as
-        frequent as it; the best come first, `_CHOICES` at most.
-        """
-        key = (present, rival)
-        if key not in self._similar:
-            self._similar[key] = self._search(names, present, rival)
-        return self._similar[key]
+        frequent as it; the best come first.
 
-    def _search(self, names: Names, present: int, rival: int) -> IntArray:
-        """Compare the rival with its neighbours in type and frequency."""
-        middle = self._rank[rival]
-        near = self._ranked[max(0, middle - _WINDOW) : middle + _WINDOW + 1]
-        fits = (names.types[near] == names.types[rival]) & (names.groups[near] != names.groups[rival])
-        near = near[fits & (names.rivals[near] > 0)]
-        gap = np.abs(np.log2(self.weights[near] / self.weights[rival]))
-        own = _pairs(names.texts[present])
-        likeness = np.array([_likeness(own, _pairs(names.texts[name])) for name in [rival, *near.tolist()]])
-        off = np.abs(likeness[1:] - likeness[0])
-        order = np.lexsort((near, off + _PER_DOUBLING * gap))
-        best: IntArray = near[order[(off[order] <= _FARTHEST) & (gap[order] <= _DOUBLINGS)]][:_CHOICES]
+        Returns:
+            int64 [P, `_CHOICES`], -1 where there are fewer.
+        """
+        entry, added = self._pairs.of(present * len(names) + rival)
+        if added:
+            found = self._search(names, *np.divmod(np.array(added), len(names)))
+            self._similar = np.concatenate([self._similar, found])
+        return self._similar[entry]
+
+    def _search(self, names: Names, present: IntArray, rival: IntArray) -> IntArray:
+        """Compare the rivals with their neighbours in type and frequency."""
+        place = self._rank[rival][:, None] + np.arange(-_WINDOW, _WINDOW + 1)
+        near = self._ranked[np.clip(place, 0, len(names) - 1)]
+        fits = (names.types[near] == names.types[rival][:, None]) & (names.groups[near] != names.groups[rival][:, None])
+        pair, column = np.nonzero(fits & (names.rivals[near] > 0) & (place >= 0) & (place < len(names)))
+        near = near[pair, column]
+        gap = np.abs(np.log2(self.weights[near] / self.weights[rival[pair]]))
+        likeness = self._spelling.likeness
+        off = np.abs(likeness(present[pair], near) - likeness(present, rival)[pair])
+        order = np.lexsort((near, off + _PER_DOUBLING * gap, pair))
+        order = order[(off[order] <= _FARTHEST) & (gap[order] <= _DOUBLINGS)]
+        turn = np.arange(len(order)) - np.searchsorted(pair[order], pair[order])  # place among those of its pair
+        order, turn = order[turn < _CHOICES], turn[turn < _CHOICES]
+        best = np.full((len(rival), _CHOICES), -1, np.int64)
+        best[pair[order], turn] = near[order]
         return best
 
 
@@ -122,21 +132,32 @@ _DOUBLINGS = 4.0
 _PER_DOUBLING = 0.05
 
 
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return Dice's coefficient of two names given by their pairs of neighbouring characters.
+class _Spelling:
+    """The pairs of neighbouring characters of n texts, case apart.
 
     Example:
-        >>> _likeness(_pairs("night"), _pairs("nacht"))
-        0.25
+        >>> _Spelling(["night", "nacht", "Light"]).likeness(np.array([0, 0]), np.array([1, 2])).tolist()
+        [0.25, 0.75]
     """
-    return 2 * len(one & other) / max(1, len(one) + len(other))
 
+    def __init__(self, texts: Sequence[str]) -> None:
+        """Number the pairs."""
+        pairs = [set(pairwise(text.lower())) for text in texts]
+        codes = np.array([ord(one) << 32 | ord(other) for part in pairs for one, other in part], np.int64)
+        distinct, self._numbers = np.unique(codes, return_inverse=True)
+        self._n, self._sizes = len(distinct), np.array(list(map(len, pairs)), np.int64)
+        self._offsets = running_total(self._sizes)
 
-@cache
-def _pairs(text: str) -> frozenset[str]:
-    """Return the pairs of neighbouring characters of a name, case apart."""
-    text = text.lower()
-    return frozenset(map("".join, pairwise(text)))
+    def likeness(self, one: IntArray, other: IntArray) -> _FLOATS:
+        """Return Dice's coefficient of the pairs of texts two by two."""
+        ones, which = np.unique(one, return_inverse=True)
+        place, ends = ragged_take(self._offsets, ones)
+        held = np.zeros((len(ones), self._n), bool)
+        held[np.repeat(np.arange(len(ones)), np.diff(ends)), self._numbers[place]] = True
+        place, ends = ragged_take(self._offsets, other)
+        both = np.diff(running_total(held[np.repeat(which, np.diff(ends)), self._numbers[place]])[ends])
+        likeness: _FLOATS = 2 * both / np.maximum(1, self._sizes[one] + self._sizes[other])
+        return likeness
 
 
 def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
@@ -147,22 +168,18 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     word that another one grades ("more often", not "more from time to time"). All but the second hold for both
     directions of a pair alike. A rival of -1 is none, and not blocked.
     """
-    names, checked = bundles.names, np.flatnonzero(rival >= 0)
-    pairs, pair_of = _distinct(bundles.name[checked], rival[checked])
-    marks, entry = names.marks(pairs)
+    checked = np.flatnonzero(rival >= 0)
+    marks, entry = bundles.names.marks(bundles.name[checked], rival[checked])
     hit = np.zeros(len(rival), bool)
-    hit[checked] = marks.nested[entry][pair_of]
+    hit[checked] = marks.nested[entry]
     # bundle, word, own [K]: each word to look for, and how often the bundle's mentions show it themselves
-    place, offsets = ragged_take(marks.offsets, entry[pair_of])
+    place, offsets = ragged_take(marks.offsets, entry)
     bundle, word, own = np.repeat(checked, np.diff(offsets)), marks.words[place], marks.own[place]
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
-    return hit | _repeats(bundles, rival) | _graded(bundles, rival)
-
-
-def _distinct(one: IntArray, other: IntArray) -> tuple[list[tuple[int, int]], IntArray]:
-    """Return the distinct pairs of numbers below 2**31, and the pair of each element."""
-    both, which = np.unique((one << 32) | other, return_inverse=True)
-    return list(zip((both >> 32).tolist(), (both & 0xFFFFFFFF).tolist(), strict=True)), which.reshape(-1)
+    chosen = np.flatnonzero(rival.take(bundles.of) >= 0)
+    of, mentions = bundles.of[chosen], bundles.mentions.take(chosen)
+    hit[of[_repeats(bundles, mentions, rival[of]) | _graded(bundles, mentions, rival[of])]] = True
+    return hit
 
 
 def _counts(bundles: Bundles, rows: IntArray, words: IntArray) -> IntArray:
@@ -172,16 +189,14 @@ def _counts(bundles: Bundles, rows: IntArray, words: IntArray) -> IntArray:
     return upper - np.searchsorted(bundles.seen, asked, side="left")
 
 
-def _repeats(bundles: Bundles, rival: IntArray) -> BoolArray:
-    """Return bool [B]: the rival would begin or end with the word that it comes to stand beside."""
-    chosen = np.flatnonzero(rival[bundles.of] >= 0)
-    mentions, new = bundles.mentions.take(chosen), rival[bundles.of[chosen]]
+def _repeats(bundles: Bundles, mentions: Mentions, new: IntArray) -> BoolArray:
+    """Return bool [M]: the new name would begin or end with the word that it comes to stand beside."""
     batch, (opening, closing) = bundles.batch, bundles.names.ends[new].T
     before, after = np.maximum(mentions.start - 1, 0), np.minimum(mentions.end, len(batch.codes) - 1)
     row = batch.rows[mentions.start]
-    same = (before < mentions.start) & (batch.rows[before] == row) & (bundles.names.words_at(batch, before) == opening)
-    same |= (after == mentions.end) & (batch.rows[after] == row) & (bundles.names.words_at(batch, after) == closing)
-    repeats: BoolArray = np.bincount(bundles.of[chosen[same]], minlength=len(rival)) > 0
+    left, right = bundles.names.words_at(batch, before), bundles.names.words_at(batch, after)
+    repeats: BoolArray = (before < mentions.start) & (batch.rows[before] == row) & (left == opening)
+    repeats |= (after == mentions.end) & (batch.rows[after] == row) & (right == closing)
     return repeats
 
 
@@ -206,21 +221,18 @@ _GRADES = frozenset(
 """Words that make more or less of the one behind them."""
 
 
-def _grades(_: Vocabulary, texts: Iterable[str]) -> npt.NDArray[np.bool_]:
+def _grades(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether it may grade the word behind it."""
-    return np.array([text.lower() in _GRADES for text in texts], bool)
+    return np.fromiter(map(_GRADES.__contains__, map(str.lower, texts)), bool, len(texts))
 
 
-def _graded(bundles: Bundles, rival: IntArray) -> BoolArray:
-    """Return bool [B]: one of the two names is a single word and the other is not, behind a word that grades it."""
-    mentions, sizes = bundles.mentions, bundles.names.sizes
-    chosen = np.flatnonzero(rival[bundles.of] >= 0)
-    new, old = rival[bundles.of[chosen]], mentions.name[chosen]
-    before = np.maximum(mentions.start[chosen] - 1, 0)
-    batch = bundles.batch
-    near = (mentions.start[chosen] > 0) & (batch.token_segments[before] == batch.token_segments[mentions.start[chosen]])
-    near &= batch.vocabulary.property(_grades)[batch.codes[before]] & ((sizes[new] == 1) != (sizes[old] == 1))
-    graded: BoolArray = np.bincount(bundles.of[chosen[near]], minlength=len(rival)) > 0
+def _graded(bundles: Bundles, mentions: Mentions, new: IntArray) -> BoolArray:
+    """Return bool [M]: one of the two names is a single word and the other is not, behind a word that grades it."""
+    batch, sizes = bundles.batch, bundles.names.sizes
+    before = np.maximum(mentions.start - 1, 0)
+    near = (mentions.start > 0) & (batch.token_segments[before] == batch.token_segments[mentions.start])
+    near &= batch.vocabulary.property(_grades)[batch.codes[before]]
+    graded: BoolArray = near & ((sizes[new] == 1) != (sizes[mentions.name] == 1))
     return graded
 
 
@@ -231,23 +243,19 @@ def foreign_names(
 
     Of the names that resemble the rival, one is drawn; where that is blocked, the next of them that is not.
     """
-    foreign = np.full(len(rival), -1, np.int64)
-    wanted = np.flatnonzero(replaced)
-    pairs, pair_of = _distinct(bundles.name[wanted], rival[wanted])
-    table = np.full((len(pairs), _CHOICES), -1, np.int64)
-    for i, pair in enumerate(pairs):
-        found = frequencies.similar(bundles.names, *pair)
-        table[i, : len(found)] = found
-    size = (table >= 0).sum(axis=1)[pair_of]
+    foreign, wanted = np.full(len(rival), -1, np.int64), np.flatnonzero(replaced)
+    table = frequencies.similar(bundles.names, bundles.name[wanted], rival[wanted])
+    size = (table >= 0).sum(axis=1)
     first = (draws[wanted] * size).astype(np.int64)
+    left = np.arange(len(wanted))
     for turn in range(_CHOICES):
-        choice = np.full(len(rival), -1, np.int64)
-        choice[wanted] = np.where(turn < size, table[pair_of, (first + turn) % np.maximum(size, 1)], -1)
-        choice[foreign >= 0] = -1
-        if (choice < 0).all():
+        left = left[(foreign[wanted[left]] < 0) & (turn < size[left])]
+        if not len(left):
             break
-        free = (choice >= 0) & ~blocked(bundles, choice)
-        foreign[free] = choice[free]
+        choice = np.full(len(rival), -1, np.int64)
+        choice[wanted[left]] = table[left, (first[left] + turn) % size[left]]
+        choice[blocked(bundles, choice)] = -1
+        foreign = np.maximum(foreign, choice)
     return _once(foreign, bundles.row, len(bundles.names))
 
 
@@ -267,14 +275,14 @@ def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
     if not len(mentions.name):
         return Edits.none()
     new = shown[bundles.of[replaced[bundles.of]]]
-    style = _styles(batch, names, mentions)
-    article = _articles(batch, mentions)
-    pairs, pair_of = _distinct(mentions.name, new)
-    manners = len(_ARTICLES) + 1
-    combos, which = _distinct(pair_of, style * manners + article)
-    writing = [_written(names, *pairs[pair], *divmod(manner, manners)) for pair, manner in combos]
-    shape = np.array([(item.head, item.tail, item.article) for item in writing], np.int64)
-    head, tail, repaired = shape[which].T
+    asked = (mentions.name, new, _styles(batch, names, mentions), _articles(batch, mentions))
+    shape = (len(names), len(names), _EACH + 1, len(_ARTICLES) + 1)
+    combos, which = np.unique(np.ravel_multi_index(asked, shape), return_inverse=True)
+    old_name, new_name, style, article = (part.tolist() for part in np.unravel_index(combos, shape))
+    old_words, new_words = ([names.words[name] for name in part] for part in (old_name, new_name))
+    writing = list(map(_written, old_words, new_words, style, article))
+    ends = np.array([(item.head, item.tail, item.article) for item in writing], np.int64)
+    head, tail, repaired = ends[which].T
     start = mentions.start + head - repaired
     place, offsets = ragged_take(running_total(np.array([len(item.words) for item in writing])), which)
     codes = batch.vocabulary.encode(word for item in writing for word in item.words)
@@ -306,38 +314,35 @@ class _Written:
 
 
 @lru_cache(1 << 16)
-def _written(names: Names, old: int, new: int, style: int, article: int) -> _Written:
+def _written(old: tuple[str, ...], new: tuple[str, ...], style: int, article: int) -> _Written:
     """Write a name in the place of another.
 
     Args:
-        names: the dictionary's.
-        old: the name that stands there.
-        new: the name to be written.
+        old: the words of the name that stands there.
+        new: those of the name to be written.
         style: how the old one is written.
         article: the article before it: 0 for none, else its index + 1.
     """
-    before = _recase(names.words[old], style, keep=bool(names.exact[old]))
-    words = _recase(names.words[new], style, keep=bool(names.exact[new]))
+    before, words = _recase(old, style), _recase(new, style)
     head, tail = shared(before, words)
     middle = words[head : len(words) - tail]
     repaired = ""
     if article and not head:
         repaired = _repair(_ARTICLES[article - 1], middle[0], style)
-    return _Written((repaired, *middle) if repaired else tuple(middle), head, tail, int(bool(repaired)))
+    return _Written((repaired, *middle) if repaired else middle, head, tail, int(bool(repaired)))
 
 
 _LOWER, _FIRST, _UPPER, _EACH = range(4)
 """How a mention is written: in lower case, its first letter a capital, all in capitals, a capital in each word."""
 
 
-def _recase(words: Iterable[str], style: int, *, keep: bool) -> list[str]:
+def _recase(words: tuple[str, ...], style: int) -> tuple[str, ...]:
     """Return the words in a style; those of a name with capitals of its own keep them."""
-    words = list(words)
     if style == _UPPER:
-        return [word.upper() for word in words]
-    if style == _EACH and not keep:
-        return [_capital(word) for word in words]
-    return [_capital(words[0]), *words[1:]] if style != _LOWER else words
+        return tuple(map(str.upper, words))
+    if style == _EACH and all(word == word.lower() for word in words):
+        return tuple(map(_capital, words))
+    return (_capital(words[0]), *words[1:]) if style != _LOWER else words
 
 
 def _capital(word: str) -> str:
@@ -347,7 +352,7 @@ def _capital(word: str) -> str:
 
 def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
     """Return int64 [M]: how each mention is written; one with capitals of its own tells it by its place alone."""
-    style = batch.vocabulary.property(style_of)
+    style = shapes(batch)["case"]
     first, last = style[batch.codes[mentions.start]], style[batch.codes[mentions.end - 1]]
     several = mentions.end - mentions.start > 1
     found = np.where(first > 0, _FIRST, _LOWER)
@@ -358,11 +363,12 @@ def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
 
 
 _ARTICLES = ("a", "an", "A", "An", "AN")
+_ARTICLE_NUMBERS = {article: number for number, article in enumerate(_ARTICLES, 1)}
 
 
-def _article(_: Vocabulary, texts: Iterable[str]) -> npt.NDArray[np.int8]:
+def _article(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
     """Return the index + 1 of the article that each type is, 0 for others."""
-    return np.array([_ARTICLES.index(text) + 1 if text in _ARTICLES else 0 for text in texts], np.int8)
+    return np.fromiter(map(_ARTICLE_NUMBERS.get, texts, repeat(0)), np.int8, len(texts))
 
 
 def _articles(batch: PassageBatch, mentions: Mentions) -> IntArray:

@@ -1,9 +1,10 @@
 """spaCy without torch, which it would load if it can, and of which a tokeniser makes no use."""
 
 import sys
+from functools import cache
 from typing import Any
 
-__all__ = ["import_spacy"]
+__all__ = ["import_spacy", "tokenizer"]
 
 
 def import_spacy() -> Any:
@@ -12,8 +13,8 @@ def import_spacy() -> Any:
     Where torch or spaCy is loaded already, everything stays as it is.
 
     Example:
-        >>> [token.text for token in import_spacy().blank("en").tokenizer("to-day")]
-        ['to', '-', 'day']
+        >>> import_spacy().blank("en").lang
+        'en'
     """
     if not {"torch", "thinc"} & sys.modules.keys():
         sys.modules["torch"] = None  # type: ignore[assignment]  # importing it fails as where it is not installed
@@ -24,3 +25,14 @@ def import_spacy() -> Any:
     import spacy
 
     return spacy
+
+
+@cache
+def tokenizer(lang: str) -> Any:
+    """Return the tokeniser of a blank spaCy pipeline, the same for all who ask.
+
+    Example:
+        >>> [token.text for token in tokenizer("en")("to-day")]
+        ['to', '-', 'day']
+    """
+    return import_spacy().blank(lang).tokenizer

@@ -1,19 +1,20 @@
 """Where the names of a dictionary stand in a batch of passages: the longest match over tokens, in array steps."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from labelers.language.dictionary import Concept, plural
-from labelers.language.light_spacy import import_spacy
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.language.light_spacy import tokenizer
+from labelers.language.shapes import shapes
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
-__all__ = ["Mentions", "Names", "style_of", "tokenise"]
+__all__ = ["Mentions", "Names", "Numbering", "shared", "tokenise"]
 
 _JOINERS = frozenset("-\u2010\u2011/_")
 """A name that one of these joins to another word is a part of a longer name."""
@@ -45,29 +46,13 @@ class _WordOf:
 
     def __call__(self, _: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return the word of each text."""
-        shown = (text.lower() for text in texts) if self.fold else texts
-        return np.fromiter((self.table.get(text, -1) for text in shown), np.int32, len(texts))
+        shown = map(str.lower, texts) if self.fold else texts
+        return np.fromiter(map(self.table.get, shown, repeat(-1)), np.int32, len(texts))
 
 
 def _is_joiner(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether it joins two words."""
-    return np.fromiter((text in _JOINERS for text in texts), bool, len(texts))
-
-
-def style_of(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
-    """Return how each type is written: 0 in lower case, 1 with a capital first, 2 in capitals."""
-    return np.fromiter(
-        ((2 if text.isupper() and len(text) > 1 else 1) if text[:1].isupper() else 0 for text in texts),
-        np.int8,
-        len(texts),
-    )
-
-
-@cache
-def _tokenizer() -> Callable[[str], Iterable[object]]:
-    """Return spaCy's English tokeniser, which also cuts the passages."""
-    tokenizer: Callable[[str], Iterable[object]] = import_spacy().blank("en").tokenizer
-    return tokenizer
+    return np.fromiter(map(_JOINERS.__contains__, texts), bool, len(texts))
 
 
 def tokenise(name: str) -> tuple[str, ...]:
@@ -78,7 +63,7 @@ def tokenise(name: str) -> tuple[str, ...]:
         ('to', '-', 'day')
     """
     words = tuple(name.split(" "))
-    return words if all(map(str.isalpha, words)) else tuple(str(token) for token in _tokenizer()(name))
+    return words if all(map(str.isalpha, words)) else tuple(map(str, tokenizer("en")(name)))
 
 
 class Names:
@@ -94,7 +79,7 @@ class Names:
         """n names."""
         self.groups = np.repeat(np.arange(len(groups)), [len(group.names) for group in groups])
         """int64 [n]: the concept of each name; singular and plural are concepts of their own."""
-        self.offsets = np.concatenate([[0], np.cumsum([len(group.names) for group in groups])]).astype(np.int64)
+        self.offsets = running_total(np.array([len(group.names) for group in groups], np.int64))
         """int64 [concepts + 1]: the names of each concept."""
         kinds = {kind: number for number, kind in enumerate(sorted({group.type for group in groups}))}
         self.types = np.array([kinds[group.type] for group in groups], np.int64)[self.groups]
@@ -114,10 +99,9 @@ class Names:
             (table, _Trie([(i, words) for i, words in enumerate(self.words) if self.exact[i] == exact], table.table))
             for table, exact in ((self._folded, False), (self._exact, True))
         ]
-        self._marks, self._pairs = Marks.none(), dict[tuple[int, int], int]()
-        for words in self.words:
-            for word in words:
-                self._folded.table.setdefault(word.lower(), len(self._folded.table))
+        for word in chain.from_iterable(self.words):
+            self._folded.table.setdefault(word.lower(), len(self._folded.table))
+        self._marks, self._pairs = Marks.none(), Numbering()
 
     def __len__(self) -> int:
         """Return the number of names."""
@@ -145,7 +129,7 @@ class Names:
     def telling_words(self, batch: PassageBatch) -> tuple[IntArray, IntArray]:
         """Return the positions of the tokens that show a telling word, and these words."""
         by_type = self.telling[batch.vocabulary.property(self._folded)]
-        positions = np.flatnonzero(by_type[batch.codes])
+        positions = np.flatnonzero(by_type.take(batch.codes))
         return positions, self.words_at(batch, positions)
 
     def find(self, batch: PassageBatch) -> Mentions:
@@ -155,12 +139,10 @@ class Names:
         """
         found = [trie.find(batch, table) for table, trie in self._tries if len(trie)]
         starts, ends, which = (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _NONE
-        order = np.lexsort((-ends, starts))
-        starts, ends, which = starts[order], ends[order], which[order]
-        kept = _leftmost(starts, ends)
-        starts, ends, which = starts[kept], ends[kept], which[kept]
-        common = ~_inner_capital(batch, starts) | self.titled[which]
-        return Mentions(which[common], starts[common], ends[common])
+        order = np.argsort((starts << 32) - ends, kind="stable")  # positions stay below 2**31
+        mentions = Mentions(which, starts, ends).take(order)
+        mentions = mentions.take(_leftmost(mentions.start, mentions.end))
+        return mentions.take(~_inner_capital(batch, mentions.start) | self.titled[mentions.name])
 
     @cached_property
     def telling(self) -> BoolArray:
@@ -169,16 +151,12 @@ class Names:
         telling[[word for name in range(len(self)) for word in self._telling(name)]] = True
         return telling
 
-    def marks(self, pairs: Sequence[tuple[int, int]]) -> tuple["Marks", IntArray]:
+    def marks(self, old: IntArray, new: IntArray) -> tuple["Marks", IntArray]:
         """Return what sets names apart, and which of its entries is that of each pair of an old and a new name."""
-        which = np.fromiter(map(self._pairs.get, pairs, repeat(-1)), np.int64, len(pairs))
-        unknown = np.flatnonzero(which < 0)
-        if len(unknown):
-            new = [pairs[place] for place in unknown.tolist()]
-            which[unknown] = len(self._pairs) + np.arange(len(new))
-            self._pairs.update(zip(new, which[unknown].tolist(), strict=True))
-            self._marks = self._marks.extended([self._apart(*pair) for pair in new])
-        return self._marks, which
+        entry, added = self._pairs.of(old * len(self) + new)
+        if added:
+            self._marks = self._marks.extended([self._apart(*divmod(pair, len(self))) for pair in added])
+        return self._marks, entry
 
     def _apart(self, old: int, new: int) -> tuple[list[int], list[int], bool]:
         """Return the telling words of only one of two names, how often the old one has each, and if one is nested."""
@@ -191,6 +169,26 @@ class Names:
         """Return the words of a name that tell something: all but the short ones of a name of several words."""
         words = self.words[name]
         return {self.word(word) for word in words if len(words) == 1 or len(word) > _SHORT}
+
+
+class Numbering(dict[int, int]):
+    """The numbers 0, 1, ... of keys, in the order in which each was first asked for.
+
+    Example:
+        >>> numbering = Numbering()
+        >>> numbering.of(np.array([7, 5, 7])), numbering.of(np.array([5, 9]))
+        ((array([0, 1, 0]), [7, 5]), (array([1, 2]), [9]))
+    """
+
+    def __missing__(self, key: int) -> int:
+        """Give a key the next number."""
+        return self.setdefault(key, len(self))
+
+    def of(self, keys: IntArray) -> tuple[IntArray, list[int]]:
+        """Return the number of each key, and the keys that had none before."""
+        known = len(self)
+        numbers = np.fromiter(map(self.__getitem__, keys.tolist()), np.int64, len(keys))
+        return numbers, list(self)[known:] if len(self) > known else []
 
 
 @dataclass(frozen=True)
@@ -229,9 +227,11 @@ def shared(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:
         >>> shared("at the end".split(), "at the very end".split())
         (2, 1)
     """
-    limit = min(len(one), len(other))
-    head = next((i for i in range(limit) if one[i] != other[i]), limit)
-    tail = next((i for i in range(limit - head) if one[-1 - i] != other[-1 - i]), limit - head)
+    limit, head, tail = min(len(one), len(other)), 0, 0
+    while head < limit and one[head] == other[head]:
+        head += 1
+    while tail < limit - head and one[-1 - tail] == other[-1 - tail]:
+        tail += 1
     return head, tail
 
 
@@ -290,6 +290,21 @@ class _Trie:
         self._may[_slot(self._keys >> 32, self._keys & 0xFFFFFFFF)] = True
         self._name = np.full(len(steps) + 1, -1, np.int64)
         self._name[list(ends)] = list(ends.values())
+        self.parts = self._parts()
+
+    def _parts(self) -> npt.NDArray[np.uint32]:
+        """Return for each word if it is `_ALONE`, the kinds of words that may follow and, 16 bits higher, its own."""
+        parts, opens = np.zeros(len(self._first), np.uint32), np.flatnonzero(self._first)
+        opener = np.full(len(self._name), -1)  # the word that leads to each state from the start, -1 for other states
+        opener[self._first[opens]] = opens
+        state, word = self._keys >> 32, self._keys & 0xFFFFFFFF
+        state, word = state[state > 0], word[state > 0]
+        kind = np.uint32(1) << (word % _KINDS).astype(np.uint32)
+        parts[word] = kind << 16
+        np.bitwise_or.at(parts, opener[state], kind)
+        parts[opens[self._name[self._first[opens]] >= 0]] |= _ALONE
+        parts[-1] = 0
+        return parts
 
     def __len__(self) -> int:
         """Return the number of steps."""
@@ -298,10 +313,10 @@ class _Trie:
     def find(self, batch: PassageBatch, table: _WordOf) -> tuple[IntArray, IntArray, IntArray]:
         """Return start, end and name of the longest match at each token, where there is one."""
         words = batch.vocabulary.property(table)
-        parts = batch.vocabulary.property(_PartOf(self, table))[batch.codes]
-        starts = np.flatnonzero((parts & (_ALONE | _OPENS)) > 0)
-        follows = np.append(parts, np.uint8(0))[starts + 1] & _FOLLOWS
-        starts = starts[(parts[starts] & _ALONE > 0) | (follows > 0)]
+        parts = batch.vocabulary.property(_PartOf(self, table)).take(batch.codes)
+        may = parts & _ALONE
+        may[:-1] |= parts[:-1] & (parts[1:] >> 16)
+        starts = np.flatnonzero(may > 0)
         best_end, best_name = np.zeros(len(starts), np.int64), np.full(len(starts), -1, np.int64)
         # alive [A]: which of the starts still follow a path; state [A]: where on it; at [A]: the token to look at next
         alive, state, at = np.arange(len(starts)), self._first[words[batch.codes[starts]]], starts + 1
@@ -324,18 +339,9 @@ class _Trie:
         go = np.flatnonzero(self._keys[place] == key)
         return may[go], self._targets[place[go]]
 
-    def parts(self, words: IntArray) -> npt.NDArray[np.uint8]:
-        """Return what each word (-1 for none) may be in a name: `_ALONE`, `_OPENS`, `_FOLLOWS`, added up."""
-        table = np.zeros(int(words.max(initial=-1)) + 2 + len(self._first), np.uint8)
-        opens = np.flatnonzero(self._first[:-1])
-        table[opens] |= _OPENS
-        table[opens[self._name[self._first[opens]] >= 0]] |= _ALONE
-        table[self._keys[self._keys >> 32 > 0] & 0xFFFFFFFF] |= _FOLLOWS
-        return table[words]
 
-
-_ALONE, _OPENS, _FOLLOWS = 1, 2, 4
-"""A word is a name, is the first of a name, is another word of a name."""
+_KINDS, _ALONE = 15, np.uint32(1 << 15)
+"""Kinds of words, which few words share, and the bit of a word that is a name."""
 
 
 @dataclass(frozen=True)
@@ -345,9 +351,11 @@ class _PartOf:
     trie: _Trie
     table: _WordOf
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint32]:
         """Return the parts of each text."""
-        return self.trie.parts(self.table(vocabulary, texts))
+        words = vocabulary.property(self.table)[len(vocabulary) - len(texts) :]
+        parts: npt.NDArray[np.uint32] = self.trie.parts[np.minimum(words, len(self.trie.parts) - 1)]
+        return parts
 
 
 def _stands_free(batch: PassageBatch, starts: IntArray, ends: IntArray) -> BoolArray:
@@ -368,14 +376,14 @@ _OPENERS = frozenset("\"'\u201c\u2018«([—\u2013:;.!?…*_`") | {"--", "---", 
 
 def _is_opener(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether a capital behind it may be that of a sentence."""
-    return np.fromiter((text in _OPENERS for text in texts), bool, len(texts))
+    return np.fromiter(map(_OPENERS.__contains__, texts), bool, len(texts))
 
 
 def _inner_capital(batch: PassageBatch, starts: IntArray) -> BoolArray:
     """Tell which tokens have a capital first, and only there, where no sentence begins."""
     before = np.maximum(starts - 1, 0)
     inside = (starts > 0) & (batch.token_segments[before] == batch.token_segments[starts])
-    titled = batch.vocabulary.property(style_of)[batch.codes[starts]] == 1
+    titled = shapes(batch)["case"][batch.codes[starts]] == 1
     capital: BoolArray = inside & titled & ~batch.vocabulary.property(_is_opener)[batch.codes[before]]
     return capital
 
