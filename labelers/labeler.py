@@ -138,7 +138,8 @@ class Labeler(ABC):
     """It has a view of its own."""
     needs_pool: ClassVar[bool] = False
     needs_classes: ClassVar[tuple[str, ...]] = ()
-    """Fields whose class names it needs in `Corpus.classes`; ``"roles"`` for the roles of dialogues."""
+    """Fields whose class names it needs in `Corpus.classes`; ``"roles"`` for the roles of dialogues. Each has an entry,
+    empty where the input has no such class, and while columns and tasks are checked before the input is read."""
 
     @property
     def name(self) -> str:

@@ -155,24 +155,30 @@ def show(
 ) -> None:
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
-    from pipelines.show import read_rows, show_rows
+    from pipelines.show import choose_tasks, read_rows, show_rows
 
     if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
+        _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
         rows, found = read_rows(Path(inputs[0]), n), tasks(inputs[0])
+        found = choose_tasks(found, with_) if with_ else found
     else:
         from pipelines.shard import preview
 
         flags = _flags(None, with_, views, None, seed, None, None, None)
         rows, previewed = preview(_recipe(inputs, flags, overrides or []), n)
         found = list(previewed)
-    if with_:
-        wanted = {name.rpartition(":")[2].lower() for name in with_}
-        found = [task for task in found if task.labeler in wanted]
     if as_json:
         for row in rows:
             _print_json(row)
     else:
         show_rows(rows, found, _out)
+
+
+def _refuse(options: Mapping[str, Any], dataset: str) -> None:
+    """Raise if an option of a build is given for a dataset that is built."""
+    given = [name for name, value in options.items() if value not in (None, [])]
+    if given:
+        raise ValueError(f"{given[0]} changes a preview of text, and {dataset} is built already; leave it out")
 
 
 @app.command(epilog="Example: auxloom verify data")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from pipelines.segment import Segmenter
 __all__ = [
     "Context",
     "corpus_schema",
+    "find_own_modules",
     "load_labelers",
     "pool_document",
     "pool_line",
@@ -92,6 +94,12 @@ def _segmented(
 def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:
     """Return the schema of the dataset that a recipe makes of a corpus with these classes."""
     return declare(labelers, Corpus(classes=classes), joint=recipe.views == "woven", keep=recipe.input.keep)
+
+
+def find_own_modules(folder: str) -> None:
+    """Let labelers of the user's own be imported from a folder, behind all that is installed."""
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, str]]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from labelers.labeler import Labeler
 from pipelines.context import corpus_schema, load_labelers
 from pipelines.layout import DROPPED, PLAN, POOL, TEMPORARY, Folder, digest_json, to_json
 from pipelines.recipe import Recipe, RecipeError, Run, make_recipe
@@ -18,7 +19,7 @@ from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
 from pipelines.sources import find_files, make_units
 from pipelines.splits import Splitter
 
-__all__ = ["Plan", "check_inputs", "digest_pool", "draft", "fill", "identity"]
+__all__ = ["Plan", "check_inputs", "class_fields", "digest_pool", "draft", "fill", "identity"]
 
 Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
 
@@ -136,9 +137,11 @@ def draft(recipe: Recipe) -> Plan:
     files, skipped = find_files(recipe.input)
     _check_out(recipe, files)
     labelers, resources = load_labelers(recipe)
-    corpus_schema(recipe, labelers, {})  # two columns of one name are an error now, not in every unit
+    fields = class_fields(recipe, labelers)
+    # two columns of one name are an error now, not in every unit
+    corpus_schema(recipe, labelers, dict.fromkeys(fields, ()))
     units = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)
-    earlier = _earlier(recipe).digest if recipe.plan.from_ else ""
+    earlier = _earlier(recipe, fields).digest if recipe.plan.from_ else ""
     described = {item.name: {"version": item.version, "resources": resources[item.name]} for item in labelers}
     return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, _versions(), earlier)
 
@@ -186,7 +189,7 @@ def digest_pool(data: bytes) -> str:
 def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
     """Run the scan and return what it found."""
     folder, name = Folder.at(plan.recipe.out), f"{scratch}/found.json"
-    fields = _class_fields(plan.recipe)
+    fields = class_fields(plan.recipe, load_labelers(plan.recipe)[0])
     work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
     small = sum(file.size for file in plan.files) < _SMALL_INPUT
     scan(plan.units, work, merge_scans, WriteJson(plan.recipe.out, name), Run() if small else run)
@@ -196,9 +199,12 @@ def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
     return found
 
 
-def _class_fields(recipe: Recipe) -> tuple[str, ...]:
-    """Return the fields whose classes some labeler needs."""
-    labelers, _ = load_labelers(recipe)
+def class_fields(recipe: Recipe, labelers: Sequence[Labeler]) -> tuple[str, ...]:
+    """Return the fields whose classes some labeler needs.
+
+    Raises:
+        ValueError: a field that the recipe does not keep.
+    """
     names = {name for labeler in labelers for name in labeler.needs_classes}
     strangers = sorted(names - {"roles", *recipe.input.keep})
     if strangers:
@@ -237,12 +243,16 @@ def _write_dropped(folder: Folder, scratch: str, found: Found, names: Sequence[s
     return digests
 
 
-def _earlier(recipe: Recipe) -> Plan:
-    """Return the plan whose classes and pool are to be used again."""
+def _earlier(recipe: Recipe, fields: Sequence[str] = ()) -> Plan:
+    """Return the plan whose classes and pool are to be used again; of these fields it must have classes."""
     folder = Folder.at(recipe.plan.from_)
     if not folder.is_file(PLAN):
         raise RecipeError(f"[plan] from = {recipe.plan.from_!r} holds no {PLAN}; give a dataset that was built")
-    return Plan.read(folder)
+    plan = Plan.read(folder)
+    for name in fields:
+        if name not in (plan.classes or {}):
+            raise RecipeError(f"[plan] from = {recipe.plan.from_!r} has no classes of {name!r}, which a labeler needs")
+    return plan
 
 
 def _versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ from pipelines.records import Document, InputFile, Reject, Unit
 from pipelines.sources import read_unit
 from pipelines.splits import Splitter, group_digest
 
-__all__ = ["Found", "ScanUnit", "WriteJson", "merge_scans", "repeats"]
+__all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "repeats"]
 
 MAX_VALUES = 100_000
 """Distinct values that a class field may have: with more it is text, not a class."""
@@ -72,7 +72,7 @@ class ScanUnit:
                 groups.add(group, None)
                 pool.add(f"{group_digest(record.id)} {record.source}:{record.place:020d}", (group, record))
                 for name, counter in classes.items():
-                    counter.update(_values(record, name))
+                    counter.update(class_values(record, name))
         found = len(keys)
         if found:
             Folder.at(self.out).write(f"{self.scratch}/{unit.index:05d}.keys", keys.data())
@@ -247,7 +247,7 @@ def _content(record: Document | Reject) -> bytes:
     return head + _text(record)
 
 
-def _values(document: Document, name: str) -> set[str]:
+def class_values(document: Document, name: str) -> set[str]:
     """Return the values that a class field has in a document."""
     if name == "roles":
         return {turn.role for turn in document.turns or ()}

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from labelers.passages import PassageBatch, Vocabulary
 from labelers.task import Task
 from pipelines.books import balance
-from pipelines.context import Context, read_pool
+from pipelines.context import Context, find_own_modules, load_labelers, read_pool
 from pipelines.labelling import RowError, copied
 from pipelines.layout import (
     DROPPED,
@@ -34,10 +35,11 @@ from pipelines.layout import (
     stats_name,
     to_json,
 )
-from pipelines.plan import Plan, check_inputs, draft
+from pipelines.plan import Plan, check_inputs, class_fields
 from pipelines.recipe import Recipe
 from pipelines.records import Document, InputFile, Reject
-from pipelines.sources import read_unit
+from pipelines.scan import class_values
+from pipelines.sources import find_files, make_units, read_unit
 from pipelines.writer import ShardWriter
 
 __all__ = ["done_stats", "make_shard", "passage_keys", "preview"]
@@ -338,15 +340,18 @@ def preview(recipe: Recipe, n: int) -> tuple[list[dict[str, Any]], Sequence[Task
 
     The pool is what stands in those first documents, and classes are all that occur there.
     """
-    plan = draft(recipe)
+    find_own_modules(str(Path.cwd()))
+    fields = class_fields(recipe, load_labelers(recipe)[0])
+    files, _ = find_files(recipe.input)
+    unit = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)[0]
     documents: list[Document] = []
-    for record in read_unit(plan.units[0], plan.files, recipe.input, recipe.split.group):
+    for record in read_unit(unit, files, recipe.input, recipe.split.group):
         if isinstance(record, Document):
             documents.append(record)
         if len(documents) >= max(n, _PREVIEWED):
             break
-    roles = sorted({turn.role for document in documents for turn in document.turns or ()})
-    context = Context.make(recipe, {"roles": tuple(roles)}, documents)
+    values = {name: {value for item in documents for value in class_values(item, name)} for name in fields}
+    context = Context.make(recipe, {name: tuple(sorted(found)) for name, found in values.items()}, documents)
     batch, _ = context.segmenter.segment(documents)
     batch = copied(batch.take(np.arange(min(n, len(batch)))), recipe.copies)
     return context.label(batch, Counter()).to_pylist()[:n], context.tasks

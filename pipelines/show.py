@@ -1,6 +1,7 @@
 """Rows for the eye: what each labeler changed in a text, hid in it and says of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.text import Text
 from labelers.task import SOURCE, WOVEN, Task, column
 from pipelines.sheet import Row, Sheet, clean
 
-__all__ = ["read_rows", "show_rows"]
+__all__ = ["choose_tasks", "read_rows", "show_rows"]
 
 _NAME, _NOTE, _INDENT = "bold cyan", "dim", "    "
 
@@ -21,6 +22,22 @@ def read_rows(dataset: Path, n: int) -> list[dict[str, Any]]:
     """Return the first rows of a dataset, those of its first split (train) first."""
     files = sorted(dataset.glob("*/data-*.arrow"), key=_split_order)
     return list(islice((row for file in files for row in _rows(file)), n))
+
+
+def choose_tasks(tasks: Sequence[Task], labelers: Iterable[str]) -> list[Task]:
+    """Return the tasks of some labelers, each given by its name or as module:Class.
+
+    Raises:
+        ValueError: none of the tasks is of such a labeler; the message names those that there are.
+    """
+    known = list(dict.fromkeys(task.labeler for task in tasks if task.labeler))
+    wanted = [name.rpartition(":")[2].lower() for name in labelers]
+    for name in wanted:
+        if name not in known:
+            close = get_close_matches(name, known, 1, 0.5)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ValueError(f"the dataset has no labels of {name!r}{hint}; it has those of {', '.join(known)}")
+    return [task for task in tasks if task.labeler in wanted]
 
 
 def _split_order(file: Path) -> tuple[int, str]:

@@ -80,6 +80,38 @@ def test_show_reads_a_dataset_and_previews_a_text(
     assert row["tokens"][:3] == ["The", "ferry", "left"]
 
 
+def test_show_finds_a_labeler_of_the_current_folder(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As build does, wherever the command is installed."""
+    own = "from labelers.masking import Labeler, Masking\nclass Mine(Masking):\n    name = 'mine'\n"
+    (tmp_path / "own_of_show.py").write_text(own, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert run(monkeypatch, "show", dataset.parent / "a.txt", "-n", 1, "--with", "own_of_show:Mine", "--json") == 0
+    assert "draw" in json.loads(capsys.readouterr().out)["mine"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--with", "maskin"), "did you mean 'masking'?); it has those of connective, disfluency, paraphrase, masking"),
+        (("--with", "masking", "--with", "own:Nosuch"), "has no labels of 'nosuch'; it has those of connective"),
+        (("--set", "foo.bar=1"), "--set changes a preview of text"),
+        (("--seed", "0"), "--seed changes a preview of text"),
+        (("--views", "woven"), "is built already; leave it out"),
+    ],
+)
+def test_show_refuses_what_says_nothing_about_a_dataset(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Any, message: str
+) -> None:
+    """A labeler that it has no labels of, and options of a build."""
+    assert run(monkeypatch, "show", dataset, *words) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert not told.out
+
+
 def test_labelers_lists_tasks_and_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything a user can choose stands there."""
     assert run(monkeypatch, "labelers", "--json") == 0

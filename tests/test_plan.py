@@ -63,6 +63,15 @@ def test_the_digest_covers_what_changes_bytes_and_nothing_else(tmp_path: Path) -
     assert [identity(other) == identity(plan) for other in others] == [False] * 6
 
 
+def test_an_earlier_plan_must_know_the_classes_that_are_needed(tmp_path: Path) -> None:
+    """Its classes are used again, and a field that no labeler asked for then has none."""
+    source = _jsonl(tmp_path, [{"source": "news", "text": line} for line in text(9).splitlines()])
+    tables: dict[str, Any] = {"input": {"keep": {"source": "string"}}, "plan": {"from": str(tmp_path / "out")}}
+    built(source, tmp_path / "out", **tables | {"plan": {}})
+    with pytest.raises(RecipeError, match="has no classes of 'source', which a labeler needs"):
+        draft(recipe(source, tmp_path / "new", **{"with": ["toy_labelers:Origin"]}, **tables))
+
+
 def test_another_text_of_the_same_size_is_another_plan(tmp_path: Path) -> None:
     """Records are digested, so that equal names and sizes do not hide other words."""
     one, two = write(tmp_path / "a", text(20)), write(tmp_path / "b", text(20).replace("page", "leaf"))

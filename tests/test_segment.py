@@ -18,7 +18,7 @@ import pipelines.tokenise as tokenise_module
 from labelers.passages import PassageBatch, Vocabulary
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter, read_texts
-from pipelines.tokenise import Tokeniser, clean, is_empty
+from pipelines.tokenise import LONGEST, Tokeniser, clean, is_empty
 
 ROOT = Path(__file__).parents[1]
 
@@ -114,6 +114,37 @@ def test_a_special_case_is_hidden_by_tokens_beyond_a_space_as_in_spacy() -> None
     ):
         batch = read_texts(["Other words.", text, "More:) words"])
         assert tokens(batch, 1) == [token.text for token in reference()(text)]
+
+
+@given(st.lists(st.tuples(PIECES, st.integers(1, 900)).map(lambda item: item[0] * item[1]), max_size=4).map(" ".join))
+@settings(max_examples=60, deadline=None)
+def test_a_long_chunk_is_split_piece_by_piece(drawn: str) -> None:
+    """No character is lost, whatever it is made of; a text without such a chunk has spaCy's tokens."""
+    text = clean(drawn[:4000])
+    codes, spaces, _ = (splitter := Tokeniser("en", Vocabulary())).split([text] if text else [])
+    words = splitter._vocabulary.strings(codes).to_pylist()
+    assert "".join(w + " " * s for w, s in zip(words, spaces.tolist(), strict=True)) == text
+    if max(map(len, text.split(" "))) <= LONGEST:
+        assert words == [token.text for token in reference()(text)]
+    assert max(map(len, words), default=0) <= LONGEST
+
+
+@pytest.mark.parametrize("chunk", ["[" * 100_000, "[" * 100_000 + "word", "x:)" + "[" * 100_000, "[{" * 50_000 + ":-)"])
+def test_the_time_of_a_chunk_does_not_grow_with_the_square_of_its_marks(
+    chunk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SpaCy, for which it does, never sees more than a piece of it, alone or beside what asks for the whole text."""
+    rule = tokenise_module._rule("en")
+    tokenizer = rule._tokenizer
+
+    def ask(text: str) -> Any:
+        assert max(map(len, text.split(" "))) <= LONGEST
+        return tokenizer(text)
+
+    monkeypatch.setattr(rule, "_tokenizer", ask)
+    splitter = Tokeniser("en", Vocabulary())
+    words = splitter._vocabulary.strings(splitter.split([f"word:( {chunk} (x:) )"])[0]).to_pylist()
+    assert "".join(words) == f"word:({chunk}(x:))"
 
 
 def test_chunks_that_could_not_be_learnt_are_new_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from toy_labelers import Beheading, Stutter
 from labelers.edits import Edits
 from labelers.labeler import Corpus, Labeler, Proposal, load
 from labelers.passages import PassageBatch
+from labelers.task import tasks
+from pipelines.build import build
 from pipelines.labelling import RowError, copied, label_rows
 from pipelines.layout import Folder, Pending
 from pipelines.plan import Plan
+from pipelines.recipe import make_recipe
 from pipelines.schema import declare
 from pipelines.shard import make_shard, passage_keys, preview
 from pipelines.writer import ShardWriter
@@ -301,6 +305,31 @@ def test_a_preview_shows_rows_without_building(tmp_path: Path) -> None:
     built(source, tmp_path / "out", **{"with": ["masking"]})
     assert found == rows(tmp_path / "out", "train")[:3]
     assert {task.labeler for task in tasks} == {"masking"}
+
+
+@pytest.mark.parametrize("show", [preview, build])
+def test_the_classes_of_every_field_that_a_labeler_needs_are_found(tmp_path: Path, show: Callable[..., Any]) -> None:
+    """In a preview all that occur, in a build all that are not rare; before that the entry is there, and empty."""
+    records = [{"source": "club" if i % 3 else "news", "text": line} for i, line in enumerate(text(60).splitlines())]
+    source = write(tmp_path, "".join(json.dumps(record) + "\n" for record in records), "t.jsonl")
+    tables = {"with": ["toy_labelers:Origin"], "input": {"keep": {"source": "string"}}}
+    settings = recipe(source, tmp_path / "out", **tables)
+    if show is preview:
+        found, declared = preview(settings, 4)
+    else:
+        build(settings)
+        found, declared = rows(tmp_path / "out", "train"), tasks(tmp_path / "out")
+    assert [task.classes for task in declared] == [("club", "news")]
+    assert {(row["source"], row["origin"]["place"]) for row in found} == {("club", 0), ("news", 1)}
+
+
+def test_a_preview_writes_nothing_and_minds_no_output_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the folder that holds the text may be previewed from inside, though a build would write into it."""
+    source = write(tmp_path, text(3))
+    monkeypatch.chdir(source.parent)
+    found, _ = preview(make_recipe({"input": {"files": ["."]}, "with": ["masking"]}), 2)
+    assert len(found) == 2
+    assert [path.name for path in source.parent.iterdir()] == [source.name]
 
 
 def test_no_edits_weave_to_the_source() -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labelers.draws import Draws
 from labelers.edits import Edits, View
@@ -128,6 +129,27 @@ class Counting(Labeler):
         self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
     ) -> dict[str, pa.Array]:
         return {"turns": pa.array(np.zeros(len(batch), np.int64))}
+
+
+@dataclass(frozen=True)
+class Origin(Labeler):
+    """Labels each row with where its document comes from: the field ``source``, whose classes it takes for granted."""
+
+    needs_classes: ClassVar[tuple[str, ...]] = ("source",)
+
+    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
+        return (pa.field("place", pa.int64()),)
+
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+        return (self.task("place", "passage", joint=joint, classes=corpus.classes["source"], metric="accuracy"),)
+
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+        return Proposal(np.ones(len(batch), np.int8), Edits.none())
+
+    def label(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
+    ) -> dict[str, pa.Array]:
+        return {"place": pc.index_in(batch.fields["source"], pa.array(corpus.classes["source"])).cast(pa.int64())}
 
 
 @dataclass(frozen=True)
