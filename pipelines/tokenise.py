@@ -103,13 +103,12 @@ class Tokeniser:
     def _doubtful(self, pieces: pa.Array, bounds: IntArray, chunks: IntArray) -> list[int]:
         """Return the texts without a long chunk in which an open one is beside what may be a special case with it."""
         rows = set[int]()
-        barred = set((np.searchsorted(bounds, np.flatnonzero(_long(pieces)), side="right") - 1).tolist())
         for place in np.flatnonzero(self._open.values.take(chunks)).tolist():
             row = int(np.searchsorted(bounds, place, side="right")) - 1
             first, last = max(place - 1, bounds[row]), min(place + 2, bounds[row + 1])
-            if row not in barred and self._rule.meets("".join(pieces[first:last].to_pylist())):
+            if row not in rows and self._rule.meets("".join(pieces[first:last].to_pylist())):
                 rows.add(row)
-        return sorted(rows)
+        return sorted(row for row in rows if not _long(pieces[bounds[row] : bounds[row + 1]]).any())
 
     def _find(self, chunks: pa.Array) -> IntArray:
         """Return the number of each of some distinct chunks, after learning those that are new."""
