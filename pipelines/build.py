@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.context import find_own_modules
 from pipelines.dataset import clear, differences, finish, occupant, stored_plan
 from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, to_json
 from pipelines.plan import Plan, draft, fill
@@ -42,7 +43,7 @@ def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None 
         ValueError: a recipe that cannot be built, or an output folder that holds something else or another plan.
     """
     started = time.time()
-    _find_own_modules(str(Path.cwd()))
+    find_own_modules(str(Path.cwd()))
     folder = Folder.at(recipe.out)
     plan = _plan(recipe, folder, overwrite=overwrite)
     if folder.is_file(MANIFEST) and folder.read_json(MANIFEST)["plan"] == plan.digest:
@@ -118,7 +119,7 @@ class MakeShard:
 
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
-        _find_own_modules(self.folder)
+        find_own_modules(self.folder)
         report = make_shard(unit, _planned(self.out, self.plan, self.run), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         return [report]
@@ -158,12 +159,6 @@ def _planned(out: str, digest: str, run: str) -> Plan:
             raise OSError(f"another build replaced the plan in {out}")
         _plans[run] = plan
     return _plans[run]
-
-
-def _find_own_modules(folder: str) -> None:
-    """Let labelers of the user's own be imported from a folder, behind all that is installed."""
-    if folder not in sys.path:
-        sys.path.append(folder)
 
 
 def _retry(recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +25,14 @@ from pipelines.segment import Segmenter
 __all__ = [
     "Context",
     "corpus_schema",
+    "find_own_modules",
     "load_labelers",
     "pool_document",
     "pool_line",
     "read_pool",
     "read_resource",
     "resource_digest",
+    "resource_options",
 ]
 
 POOL_CHARACTERS = 2000
@@ -107,7 +110,7 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
         options = dict(recipe.labelers.get(name.rpartition(":")[2].lower() if ":" in name else name, {}))
         resources = {
             option: read_resource(options[option])
-            for option in _resource_options(type(load(name)))
+            for option in resource_options(name)
             if isinstance(options.get(option), str) and options[option]
         }
         labeler = load(name, **{**options, **resources})
@@ -116,11 +119,18 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
     return labelers, digests
 
 
-def _resource_options(labeler: type[Labeler]) -> list[str]:
-    """Return the options whose annotation names a Resource."""
+def resource_options(name: str) -> list[str]:
+    """Return the options of a labeler whose annotation names a Resource."""
+    labeler = type(load(name))
     hints = typing.get_type_hints(labeler)
     names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
     return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]
+
+
+def find_own_modules(folder: str) -> None:
+    """Let labelers of the user's own be imported from a folder, behind all that is installed."""
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def read_resource(place: str) -> Resource:
