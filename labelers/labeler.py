@@ -256,7 +256,9 @@ def load(name: str, **options: Any) -> Labeler:
     module, _, attribute = name.partition(":")
     found = _find(module, attribute) if attribute else _find_own(name)
     if found is None and attribute:
-        raise ValueError(f"{name!r} names no Labeler: no subclass of labelers.labeler.Labeler with that name")
+        known = [key for key, _ in _defined(module)]
+        hint = f"{module} has {', '.join(known) or 'none'}{_nearest(attribute, known)}"
+        raise ValueError(f"{name!r} names no Labeler, a subclass of labelers.labeler.Labeler; {hint}")
     if found is None:
         all_names = names()
         hint = f"there are {', '.join(all_names)}{_nearest(name, all_names)}, or give module:Class"
@@ -295,14 +297,19 @@ def _find_own(name: str) -> type[Labeler] | None:
 
 def _find(module: str, attribute: str) -> type[Labeler] | None:
     """Return the Labeler that a module defines: the one of that name, or its only one."""
+    for key, value in _defined(module):
+        if attribute in (key, "" if value.__module__ == module else key):
+            return value
+    return None
+
+
+def _defined(module: str) -> list[tuple[str, type[Labeler]]]:
+    """Return the Labelers that stand in a module, by their names in it."""
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module!r} ({error}); is it installed, or in the current folder?") from None
     except Exception as error:
         raise ValueError(f"cannot import {module!r}: {type(error).__name__}: {error}; mend the module") from error
-    for key, value in vars(loaded).items():
-        defined = isinstance(value, type) and issubclass(value, Labeler) and not inspect.isabstract(value)
-        if defined and attribute in (key, "" if value.__module__ == module else key):
-            return value  # type: ignore[no-any-return]
-    return None
+    classes = [(key, value) for key, value in vars(loaded).items() if isinstance(value, type)]
+    return [(key, value) for key, value in classes if issubclass(value, Labeler) and not inspect.isabstract(value)]

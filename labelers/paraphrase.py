@@ -59,7 +59,9 @@ class Paraphrase(Labeler):
     needs_pool: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Read the files: what is wrong with them is an error now, not in the middle of a build."""
+        """Check the options and read the files: what is wrong is an error now, not in the middle of a build."""
+        if self.max_concepts < 1:
+            raise ValueError(f"labeler 'paraphrase': max_concepts is {self.max_concepts}; it must be at least 1")
         if self.dictionary or self.wordnet:
             _names(self.dictionary, self.wordnet)
 

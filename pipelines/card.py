@@ -62,11 +62,13 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
 
 def _splitting(plan: Plan) -> str:
     """Say how the splits came about."""
-    if any(file.split for file in plan.files):
+    group = plan.recipe.split.group
+    how = _BLOCKS.format(group=_GROUPS.get(group, f"the field `{group}`"))
+    given = [bool(file.split) for file in plan.files]
+    if all(given):
         how = "as the input came"
-    else:
-        group = plan.recipe.split.group
-        how = _BLOCKS.format(group=_GROUPS.get(group, f"the field `{group}`"))
+    elif any(given):
+        how = f"as the input came; of files that came in none, {how}"
     return _SPLITTING.format(how=how, shares=f"Views are {plan.recipe.views}.")
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.progress import Bar
-from pipelines.recipe import Recipe, load_recipe, make_recipe, set_key
+from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
 
 __all__ = ["app", "main"]
 
@@ -259,8 +259,11 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
     """Return the recipe of a command line: a .toml file or inputs, then options, then overrides."""
-    if len(inputs) == 1 and inputs[0].endswith(".toml"):
-        return load_recipe(inputs[0], overrides, flags)
+    recipes = [path for path in inputs if path.endswith(".toml")]
+    if recipes and len(inputs) > 1:
+        raise RecipeError(f"{recipes[0]} is a recipe, which names its input in [input] files; give it alone")
+    if recipes:
+        return load_recipe(recipes[0], overrides, flags)
     data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}
     for override in overrides:
         set_key(data, override)

@@ -32,6 +32,7 @@ __all__ = [
     "read_pool",
     "read_resource",
     "resource_digest",
+    "resource_options",
 ]
 
 POOL_CHARACTERS = 2000
@@ -115,7 +116,7 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
         options = dict(recipe.labelers.get(name.rpartition(":")[2].lower() if ":" in name else name, {}))
         resources = {
             option: read_resource(options[option])
-            for option in _resource_options(type(load(name)))
+            for option in resource_options(name)
             if isinstance(options.get(option), str) and options[option]
         }
         labeler = load(name, **{**options, **resources})
@@ -124,8 +125,9 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
     return labelers, digests
 
 
-def _resource_options(labeler: type[Labeler]) -> list[str]:
-    """Return the options whose annotation names a Resource."""
+def resource_options(name: str) -> list[str]:
+    """Return the options of a labeler whose annotation names a Resource."""
+    labeler = type(load(name))
     hints = typing.get_type_hints(labeler)
     names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
     return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]

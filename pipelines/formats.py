@@ -1,6 +1,7 @@
 """How each format is opened, cut into ranges and read: text, JSON lines, gzipped JSON lines, Parquet, Arrow."""
 
 import gzip
+import os
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,13 @@ def _opened(path: str) -> Iterator[pa.NativeFile]:
         yield stream
 
 
+def _told(error: Exception) -> str:
+    """Return kind and first line of an error, without the path that one of the system names."""
+    number = error.errno if isinstance(error, OSError) else None
+    text = os.strerror(number) if number else str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class Format(ABC):
     """A file format."""
 
@@ -82,7 +90,7 @@ class Format(ABC):
                     last = place
         except _UNREADABLE as error:
             if last is not None:
-                yield parser.reject(last + 1, "file", type(error).__name__)
+                yield parser.reject(last + 1, "file", _told(error))
 
     @abstractmethod
     def records(

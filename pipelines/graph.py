@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from pipelines.recipe import RecipeError, Run
+from pipelines.recipe import RecipeError, Run, nearest
 
 __all__ = ["import_beam", "run_graph", "worker_main"]
 
@@ -71,7 +71,10 @@ def _runner(run: Run) -> tuple[Any, Any]:
 
     flags = [flag for key, value in run.beam.items() for flag in _flags(key, value)]
     if run.runner != "local":
-        return _named(run.runner), PipelineOptions(flags)
+        runner = _named(run.runner)
+        _check_flags(flags, runner)
+        return runner, PipelineOptions(flags)
+    _check_flags(flags, None)
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.transforms import environments
 
@@ -116,6 +119,31 @@ def _flags(key: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{key}"] if value else []
     return [f"--{key}={item}" for item in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _check_flags(flags: Sequence[str], runner: Any) -> None:
+    """Refuse options that neither Beam nor the runner knows; a job server may know more than we can ask.
+
+    Raises:
+        RecipeError: an unknown option, or a value of another type than it has.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.portable_runner import PortableRunner
+
+    def check(parser: Any) -> None:
+        parser.error = _refuse
+        for flag in parser.parse_known_args(flags)[1]:
+            name = flag.removeprefix("--").partition("=")[0]
+            _refuse(f"no option {name!r}{nearest(name, known)}")
+
+    if not isinstance(runner, PortableRunner):
+        known = list(PipelineOptions([]).get_all_options())
+        PipelineOptions([]).get_all_options(add_extra_args_fn=check)
+
+
+def _refuse(text: str) -> NoReturn:
+    """Refuse options of a runner."""
+    raise RecipeError(f"--beam, or [run.beam]: {text}; Beam's documentation lists its pipeline options")
 
 
 def worker_main() -> None:

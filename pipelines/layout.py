@@ -129,8 +129,15 @@ class Folder:
         return data
 
     def read_json(self, name: str) -> Any:
-        """Return the value of a JSON file."""
-        return json.loads(self.read(name))
+        """Return the value of a JSON file.
+
+        Raises:
+            ValueError: it holds something else.
+        """
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise ValueError(f"{self.full(name)} is damaged: it is not valid JSON ({error})") from None
 
     def open(self, name: str) -> pa.NativeFile:
         """Open a file for random access, memory-mapped where it is local."""

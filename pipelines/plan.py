@@ -12,11 +12,22 @@ import pyarrow.fs as pafs
 
 from labelers.labeler import Labeler
 from pipelines.context import corpus_schema, load_labelers
-from pipelines.layout import DROPPED, PLAN, POOL, TEMPORARY, Folder, digest_json, to_json
+from pipelines.layout import (
+    DROPPED,
+    PLAN,
+    POOL,
+    SPLITS,
+    TEMPORARY,
+    Folder,
+    digest_json,
+    rejects_name,
+    shard_name,
+    to_json,
+)
 from pipelines.recipe import Recipe, RecipeError, Run, make_recipe
 from pipelines.records import InputFile, Range, Unit
 from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
-from pipelines.sources import find_files, make_units
+from pipelines.sources import find_files, make_units, reaches
 from pipelines.splits import Splitter
 
 __all__ = ["Plan", "check_inputs", "class_fields", "digest_pool", "draft", "fill", "identity"]
@@ -27,6 +38,8 @@ _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behav
 _NO_BYTES = ("out", "run", "train", "max_reject_rate")  # recipe keys that change no byte
 _PLACES = ("files", "train", "validation", "test")  # keys of [input] that say where, which the list of files replaces
 _RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
+_READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
+"""Files of a dataset whose endings are those of input."""
 _SMALL_INPUT = 32 * 2**20  # bytes that this process scans sooner than workers start
 
 
@@ -82,7 +95,11 @@ class Plan:
     @classmethod
     def read(cls, folder: Folder) -> "Plan":
         """Read the plan of a dataset."""
-        return cls.from_json(folder.read_json(PLAN))
+        data = folder.read_json(PLAN)
+        try:
+            return cls.from_json(data)
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError(f"{folder.full(PLAN)} is no plan that auxloom can read; give another folder") from None
 
     @property
     def splitter(self) -> Splitter:
@@ -187,15 +204,32 @@ def digest_pool(data: bytes) -> str:
 
 
 def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
-    """Run the scan and return what it found."""
-    folder, name = Folder.at(plan.recipe.out), f"{scratch}/found.json"
+    """Run the scan and return what it found: again where an id may be that of a record without one."""
     fields = class_fields(plan.recipe, load_labelers(plan.recipe)[0])
+    run = Run() if sum(file.size for file in plan.files) < _SMALL_INPUT else run
     work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
-    small = sum(file.size for file in plan.files) < _SMALL_INPUT
-    scan(plan.units, work, merge_scans, WriteJson(plan.recipe.out, name), Run() if small else run)
+    found = _scanned(plan, run, scan, work)
+    if found["places"] and found["unnamed"]:
+        found = _scanned(plan, run, scan, replace(work, all_ids=True))
+    return found
+
+
+def _scanned(plan: Plan, run: Run, scan: Scan, work: ScanUnit) -> Found:
+    """Scan all units once."""
+    name = f"{work.scratch}/found.json"
+    try:
+        scan(plan.units, work, merge_scans, WriteJson(work.out, name), run)
+    except RecipeError:
+        raise
+    except Exception as error:  # a runner may fail in any way
+        told = str(error).strip().splitlines()[-1:] or [type(error).__name__]  # the first lines may be a traceback
+        raise OSError(f"the input could not be scanned for the plan: {told[0]}") from error
+    folder = Folder.at(work.out)
+    if not folder.is_file(name):
+        raise OSError(f"what the scan found could not be written to {work.out}; is there space left on the disk?")
     found: Found = folder.read_json(name)
     if found["errors"]:
-        raise RuntimeError(f"the input could not be read: {'; '.join(sorted(found['errors'])[:3])}")
+        raise ValueError(f"no plan can be made: {'; '.join(sorted({*found['errors']})[:3])}")
     return found
 
 
@@ -271,9 +305,7 @@ def _check_out(recipe: Recipe, files: Sequence[InputFile]) -> None:
     out = Folder.at(recipe.out).path
     places = [place for name in _PLACES for place in getattr(recipe.input, name)]
     for place in places:
-        given = Folder.at(place)
-        inside = out == given.path or out.startswith(f"{given.path}/")
-        if inside and given.kind() == pafs.FileType.Directory:
+        if any(reaches(place, f"{out}{name}") for name in ("", *_READABLE)):
             raise RecipeError(f"the output folder {recipe.out} lies inside the input {place}; give a folder elsewhere")
     if any(file.path == out for file in files):
         raise RecipeError(f"the output folder {recipe.out} is an input file; give another folder")

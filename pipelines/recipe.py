@@ -1,5 +1,6 @@
 """The recipe: every setting of a run, validated, with all defaults in one place."""
 
+import copy
 import difflib
 import os
 import tomllib
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-__all__ = ["Input", "Recipe", "RecipeError", "Run", "load_recipe", "make_recipe", "set_key"]
+__all__ = ["Input", "Recipe", "RecipeError", "Run", "load_recipe", "make_recipe", "nearest", "set_key"]
 
 FieldType = Literal["string", "int64", "float64", "bool"]
 
@@ -152,11 +153,36 @@ def make_recipe(data: Mapping[str, Any]) -> Recipe:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError("; ".join(_explain(item) for item in error.errors())) from None
-    strangers = [name for name in recipe.labelers if name not in {_table_name(item) for item in recipe.with_}]
-    if strangers:
-        used = ", ".join(recipe.with_)
-        raise RecipeError(f"[labelers.{strangers[0]}] has options for a labeler that `with` does not use ({used})")
+    _check_labelers(recipe)
+    _check_split(recipe)
     return recipe
+
+
+def _check_labelers(recipe: Recipe) -> None:
+    """Refuse options for a labeler that is not used."""
+    tables = [_table_name(item) for item in recipe.with_]
+    for name in recipe.labelers:
+        if name not in tables:
+            used = ", ".join(recipe.with_)
+            case = "" if name.islower() else "; its table is named in lower case"
+            raise RecipeError(
+                f"[labelers.{name}] has options for a labeler that `with` does not use ({used})"
+                f"{nearest(name.lower(), tables)}{case}"
+            )
+
+
+def _check_split(recipe: Recipe) -> None:
+    """Refuse shares that leave nothing to train on, and a group that no record brings."""
+    split, fields = recipe.split, list(recipe.input.keep)
+    if split.validation + split.test >= 1:
+        shares = f"{split.validation:g} and {split.test:g}"
+        raise RecipeError(f"split.validation and split.test are {shares}; together they must be below 1")
+    if split.group and split.group not in ("file", *fields):
+        known = ["file", *fields]
+        raise RecipeError(
+            f"split.group is {split.group!r}{nearest(split.group, known)}; it may be {' or '.join(known)}; "
+            "a field of the records must stand in [input] keep, with its type"
+        )
 
 
 def _table_name(labeler: str) -> str:
@@ -174,9 +200,13 @@ def _explain(error: Any) -> str:
     for part in error["loc"][:-1]:
         model = model.model_fields[part].annotation
     known = [item.alias or name for name, item in model.model_fields.items()]
-    close = difflib.get_close_matches(str(error["loc"][-1]), known, 1, 0.5)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"recipe has no key {path!r}{hint}; allowed here are {', '.join(known)}"
+    return f"recipe has no key {path!r}{nearest(str(error['loc'][-1]), known)}; allowed here are {', '.join(known)}"
+
+
+def nearest(given: str, known: Sequence[str]) -> str:
+    """Return a hint that names the nearest known name, or nothing."""
+    close = difflib.get_close_matches(given, known, 1, 0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Recipe:
@@ -194,24 +224,31 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = (), flags: Mapping[
         raise RecipeError(f"no recipe at {file}; give a .toml file, or input files with --out") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{file} is not valid TOML: {error}") from None
-    _resolve(data, file.parent)
-    _merge(data, flags or {})
+    used = _overlaid(copy.deepcopy(data), overrides, flags or {}).with_
+    _resolve(data, file.parent, used)
+    return _overlaid(data, overrides, flags or {})
+
+
+def _overlaid(data: dict[str, Any], overrides: Sequence[str], flags: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of nested keys, ``flags`` and overrides, the later ones first."""
+    _merge(data, flags)
     for override in overrides:
         set_key(data, override)
     return make_recipe(data)
 
 
 def _merge(data: dict[str, Any], flags: Mapping[str, Any]) -> None:
-    """Lay nested keys over a recipe."""
+    """Lay nested keys over a recipe; what stands there for a table and is none is left to be refused."""
     for key, value in flags.items():
-        if isinstance(value, Mapping) and isinstance(data.get(key), dict):
-            _merge(data[key], value)
-        else:
+        table = data.setdefault(key, {}) if isinstance(value, Mapping) else None
+        if isinstance(table, dict):
+            _merge(table, value)
+        elif table is None:
             data[key] = value
 
 
-def _resolve(data: dict[str, Any], folder: Path) -> None:
-    """Make the paths of a recipe file relative to its folder."""
+def _resolve(data: dict[str, Any], folder: Path, labelers: Sequence[str]) -> None:
+    """Make the paths of a recipe file relative to its folder: of input, output, and the files that labelers need."""
 
     def join(value: Any) -> Any:
         if isinstance(value, list):
@@ -220,13 +257,22 @@ def _resolve(data: dict[str, Any], folder: Path) -> None:
 
     places: list[tuple[Any, str]] = [(data, "out"), (data.get("plan"), "from")]
     places += [(data.get("input"), key) for key in ("files", "train", "validation", "test")]
+    tables = data.get("labelers", {})
+    for labeler in labelers:
+        options = tables.get(_table_name(labeler)) if isinstance(tables, dict) else None
+        if isinstance(options, dict):
+            places += [(options, key) for key in _resource_options(labeler)]
     for table, key in places:
         if isinstance(table, dict) and table.get(key):
             table[key] = join(table[key])
-    for options in (data.get("labelers") or {}).values():
-        for key in ("dictionary", "wordnet"):
-            if isinstance(options, dict) and options.get(key):
-                options[key] = join(options[key])
+
+
+def _resource_options(labeler: str) -> list[str]:
+    """Return the options of a labeler that name files."""
+    from pipelines.context import find_own_modules, resource_options  # loads the labeler, and all that it needs
+
+    find_own_modules(str(Path.cwd()))
+    return resource_options(labeler)
 
 
 def set_key(data: dict[str, Any], override: str) -> None:

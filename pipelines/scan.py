@@ -1,5 +1,6 @@
 """One look at all raw records before the build: the pool, the classes, which repeat, which shares are empty."""
 
+import contextlib
 import hashlib
 import heapq
 from collections import Counter
@@ -41,6 +42,8 @@ class ScanUnit:
     """Fields whose classes a labeler needs; ``roles`` for those of dialogues."""
     out: str
     scratch: str
+    all_ids: bool = False
+    """Keys of all ids, not only of those that records bring."""
 
     def __call__(self, unit: Unit) -> Found:
         """Scan a unit; what cannot be mended is returned as an error, for the caller to raise."""
@@ -55,7 +58,7 @@ class ScanUnit:
         splitter = Splitter.of(self.recipe.split, self.files, {})
         content, keys = (
             hashlib.blake2b(digest_size=16),
-            _Keys(self.files, unit.index, dedup=self.recipe.dedup.documents),
+            _Keys(self.files, unit.index, dedup=self.recipe.dedup.documents, all_ids=self.all_ids),
         )
         documents: Counter[str] = Counter()
         classes: dict[str, Counter[str]] = {name: Counter() for name in self.fields}
@@ -79,6 +82,8 @@ class ScanUnit:
         return {
             "units": {str(unit.index): content.hexdigest()},
             "keys": {str(unit.index): found} if found else {},
+            "places": keys.places,
+            "unnamed": keys.unnamed,
             "documents": dict(documents),
             "classes": {name: dict(counter) for name, counter in classes.items()},
             "groups": [key for key, _ in groups.items()],
@@ -90,10 +95,13 @@ class ScanUnit:
 def merge_scans(parts: Iterable[Found]) -> Found:
     """Return what several scans found together, whatever their order."""
     total: Found = {"units": {}, "keys": {}, "documents": {}, "classes": {}, "groups": [], "pool": [], "errors": []}
+    total |= {"places": False, "unnamed": False}
     for part in parts:
         total["errors"] = total["errors"] + part.get("errors", [])
         total["units"].update(part.get("units", {}))
         total["keys"].update(part.get("keys", {}))
+        for name in ("places", "unnamed"):
+            total[name] = total[name] or part.get(name, False)
         for split, n in part.get("documents", {}).items():
             total["documents"][split] = total["documents"].get(split, 0) + n
         for name, values in part.get("classes", {}).items():
@@ -101,7 +109,7 @@ def merge_scans(parts: Iterable[Found]) -> Found:
             for value, n in values.items():
                 known[value] = known.get(value, 0) + n
             if len(known) > MAX_VALUES:
-                total["errors"] = [f"field {name!r} has over {MAX_VALUES:,} values; it is no field of classes"]
+                total["errors"] = [f"field {name!r} has over {MAX_VALUES:,} values; it is text, not a field of classes"]
                 known.clear()
         total["pool_size"] = part.get("pool_size", total.get("pool_size", 0))
         total["groups"] = sorted({*total["groups"], *part.get("groups", [])})[:_SMALLEST]
@@ -117,8 +125,9 @@ class WriteJson:
     name: str
 
     def __call__(self, value: Any) -> None:
-        """Write a JSON value."""
-        Folder.at(self.out).write(self.name, to_json(value))
+        """Write a JSON value; where it cannot be written it is missing, since Beam would print pages."""
+        with contextlib.suppress(OSError):
+            Folder.at(self.out).write(self.name, to_json(value))
 
 
 def repeats(
@@ -197,9 +206,14 @@ class _Reversed:
 class _Keys:
     """Digests of what may not stand twice in a corpus: ids of records, and with dedup their texts."""
 
-    def __init__(self, files: Sequence[InputFile], unit: int, *, dedup: bool) -> None:
+    places = False
+    """Whether a record brings an id that one without might have: a file of the input and a place."""
+    unnamed = False
+    """Whether a record brings no id."""
+
+    def __init__(self, files: Sequence[InputFile], unit: int, *, dedup: bool, all_ids: bool) -> None:
         self._files = {file.name: i for i, file in enumerate(files)}
-        self._unit, self._dedup = unit, dedup
+        self._unit, self._dedup, self._all_ids = unit, dedup, all_ids
         self._rows: list[tuple[int, int, int, int, int, int]] = []
 
     def __len__(self) -> int:
@@ -208,7 +222,12 @@ class _Keys:
     def add(self, document: Document) -> None:
         """Note a document."""
         place = (self._files[document.source], self._unit, document.place)
-        if document.id != f"{document.source}:{document.place}":
+        own = document.id != f"{document.source}:{document.place}"
+        if own:
+            self.places = self.places or document.id.rpartition(":")[0] in self._files
+        else:
+            self.unnamed = True
+        if own or self._all_ids:
             self._rows.append((*_halves(document.id.encode("utf-8", "surrogatepass")), 1, *place))
         if self._dedup:
             self._rows.append((*_halves(_text(document)), 0, *place))

@@ -60,8 +60,8 @@ class Segmenter:
     def segment(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject]]:
         """Return the passages of the documents in order, and a reject for each document that has none.
 
-        A document that brings tokens is never cut: it is one row, or a reject ``too_long``. Which passages a document
-        has depends on that document alone.
+        A document that brings tokens and kept fields is never cut, since these may label it: it is one row, or a
+        reject ``too_long``. Which passages a document has depends on that document alone.
         """
         pieces, rejects = self._read(documents)
         starts = _cut(self.vocabulary, pieces, self._max_tokens)
@@ -75,10 +75,11 @@ class Segmenter:
         rejects: list[Reject] = []
         for number, document in enumerate(documents):
             if document.tokens is not None:
-                if 0 < len(document.tokens) <= self._max_tokens:
-                    given.append(number)
+                reason = self._unfit(document, len(document.tokens))
+                if reason:
+                    rejects.append(_reject(document, reason))
                 else:
-                    rejects.append(_reject(document, "too_long" if document.tokens else "empty"))
+                    given.append(number)
                 continue
             before = len(found)
             if document.turns is None:
@@ -89,6 +90,11 @@ class Segmenter:
             if len(found) == before:
                 rejects.append(_reject(document, "empty"))
         return _merge(self._split(found), self._take(documents, given)), rejects
+
+    def _unfit(self, document: Document, size: int) -> str:
+        """Return why a document of so many given tokens yields no passage, or nothing."""
+        whole = document.fields or self._keep  # a document of the pool has lost its fields
+        return "empty" if not size else "too_long" if whole and size > self._max_tokens else ""
 
     def _split(self, found: Sequence[tuple[int, str | None, str]]) -> _Pieces:
         """Return the pieces of (document, role or None, clean text)."""

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice, pairwise
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipelines.formats import FORMATS, locate
+from pipelines.layout import Folder
 from pipelines.parse import Parser
 from pipelines.recipe import Input
 from pipelines.records import Document, InputFile, Range, Reject, Turn, Unit
@@ -28,6 +30,7 @@ __all__ = [
     "Unit",
     "find_files",
     "make_units",
+    "reaches",
     "read_unit",
 ]
 
@@ -114,6 +117,7 @@ def _check_encoding(encoding: str) -> None:
 
 def _find(path: str, split: str) -> list[_Found]:
     """Return the files that one given path stands for."""
+    _check_name(path)
     system, inner = locate(path) if path else (None, "")
     info = system.get_file_info(inner) if system else None
     prefix = path[: len(path) - len(inner)] if "://" in path and path.endswith(inner) else ""
@@ -129,6 +133,14 @@ def _find(path: str, split: str) -> list[_Found]:
     return [item for match in matches for item in _find(match, split)]
 
 
+def _check_name(path: str) -> None:
+    """Refuse a path that is no UTF-8, which an id could not hold."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the name of the input {path!a} is not UTF-8; rename it") from None
+
+
 def _matches(system: pafs.FileSystem, inner: str, prefix: str) -> list[str]:
     """Return the paths that a glob matches, sorted."""
     if not prefix:
@@ -138,11 +150,44 @@ def _matches(system: pafs.FileSystem, inner: str, prefix: str) -> list[str]:
     return sorted(prefix + item.path for item in infos if fnmatchcase(item.path, inner))
 
 
+def reaches(given: str, path: str) -> bool:
+    """Return whether a path lies in what was given: in a folder, or in a folder or file that a glob may match.
+
+    Args:
+        given: a file, a folder or a glob.
+        path: as the file system knows it; it need not exist.
+    """
+    place = Folder.at(given)
+    if place.kind() == pafs.FileType.Directory:
+        return f"{path}/".startswith(f"{place.path}/")
+    if not glob.has_magic(given):
+        return False
+    if "://" in given:
+        return fnmatchcase(path, place.path)
+    parts, pattern = Path(path).parts, Path(place.path).parts
+    return any(_matches_parts(parts[: i + 1], pattern) for i in range(len(parts)))
+
+
+def _matches_parts(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the parts of a path match those of a glob, of which ``**`` stands for any number."""
+    if not path or not pattern:
+        return not path and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _matches_parts(path, pattern[1:]) or _matches_parts(path[1:], pattern)
+    return fnmatchcase(path[0], pattern[0]) and _matches_parts(path[1:], pattern[1:])
+
+
 def _walk(system: pafs.FileSystem, folder: str, prefix: str, split: str) -> list[_Found]:
     """Return the files of a folder, and of a dataset in it only its data files."""
     root = folder if prefix else os.path.abspath(folder)
     infos = system.get_file_info(pafs.FileSelector(root, recursive=True))
-    below = {posixpath.relpath(info.path, root): info for info in infos if info.type == pafs.FileType.File}
+    try:
+        below = {posixpath.relpath(info.path, root): info for info in infos if info.type == pafs.FileType.File}
+    except UnicodeDecodeError:
+        for parent, _, names in os.walk(root):
+            for name in names:
+                _check_name(os.path.join(parent, name))
+        raise
     datasets = {posixpath.dirname(name) for name in below if posixpath.basename(name) == "dataset_dict.json"}
     parts = {posixpath.dirname(name) for name in below if posixpath.basename(name) == "state.json"}
     data = {name for part in parts for name in _data_files(system, root, part)}

@@ -34,7 +34,7 @@ class Splitter:
 
     shares: Split
     given: Mapping[str, str]
-    """Split by file name, where the input comes in splits."""
+    """Split by file name, of files that come in a split."""
     moved: Mapping[str, str] = field(default_factory=dict)
     """Split by group digest, for groups that fill a share which would be empty."""
 
@@ -45,9 +45,7 @@ class Splitter:
 
     def split(self, document: Document) -> str:
         """Return train, validation or test."""
-        if self.given:
-            return self.given[document.source]
-        return self.by_digest(group_digest(document.group))
+        return self.given.get(document.source) or self.by_digest(group_digest(document.group))
 
     def by_digest(self, digest: str) -> str:
         """Return the split of a group by its digest."""

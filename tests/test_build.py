@@ -18,6 +18,7 @@ from labelers.edits import Edits
 from pipelines.books import balance
 from pipelines.build import build, merge_reports
 from pipelines.layout import Pending
+from pipelines.plan import draft
 from pipelines.recipe import RecipeError
 from pipelines.verify import verify
 
@@ -225,6 +226,16 @@ def test_a_runner_that_is_not_there_is_an_error_in_the_recipe(
         built(source, tmp_path / "out", unit=UNIT, run={"runner": name})
 
 
+@pytest.mark.parametrize("runner", ["local", "DirectRunner"])
+def test_an_option_that_beam_does_not_know_is_an_error(source: Path, tmp_path: Path, runner: str) -> None:
+    """With the nearest name; so is a value of another type."""
+    run = {"runner": runner, "beam": {"direct_num_worker": 1}}
+    with pytest.raises(RecipeError, match=r"no option 'direct_num_worker' \(did you mean 'direct_num_workers'\?\)"):
+        built(source, tmp_path / "out", unit=UNIT, run=run)
+    with pytest.raises(RecipeError, match="invalid int value: 'many'"):
+        built(source, tmp_path / "out", unit=UNIT, run={"runner": runner, "beam": {"direct_num_workers": "many"}})
+
+
 def test_a_runner_that_fails_leaves_what_is_done(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed takes the runner with it; the report says so, and the next build goes on."""
 
@@ -346,6 +357,34 @@ def test_an_output_folder_inside_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="lies inside the input"):
         built(source.parent, source.parent / "out")
     assert not (source.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "out", "inside"),
+    [
+        ("*", "out", True),
+        ("*/b", "in/b/out", True),
+        ("**/*.jsonl", "in/b/out", True),
+        ("*/*/pool.jsonl", "in/out", True),
+        ("in/b/**", "in/b/out", True),
+        ("*/*.txt", "in/out", False),
+        ("in/*.txt", "out", False),
+        ("in/b/**", "in/out", False),
+        ("**/*.txt", "out", False),
+    ],
+)
+def test_an_output_folder_that_a_glob_would_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, out: str, *, inside: bool
+) -> None:
+    """Before there is anything in it, so that the same command can be given again; what no glob reads is none."""
+    for name in ("a.txt", "b/a.txt", "b/pool.jsonl", "b/c/pool.jsonl"):
+        write(tmp_path, '{"text": "A word."}\n', name)
+    monkeypatch.chdir(tmp_path)
+    if inside:
+        with pytest.raises(RecipeError, match=f"the output folder {out} lies inside the input {re.escape(pattern)}"):
+            draft(recipe(Path(pattern), Path(out)))
+    else:
+        assert draft(recipe(Path(pattern), Path(out))).files
 
 
 def test_another_plan_needs_overwrite(tmp_path: Path) -> None:

@@ -182,6 +182,7 @@ def test_a_training_that_was_stopped_says_how_to_go_on(
             ),
             "no recipe at",
         ),
+        (("build", "{0}/r.toml", "{0}/a.txt", "--out", "{0}/x"), "r.toml is a recipe, which names its input"),
         (("build", "--out", "{0}/x"), "no input"),
         (("train", "{0}", "--out", "{0}/m"), "is not a dataset"),
         (("train", "{0}", "--out", "{0}/m", "--set", "epoch=1"), "did you mean 'epochs'?"),

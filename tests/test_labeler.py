@@ -147,6 +147,7 @@ def test_options_are_the_fields() -> None:
         ("edits", r"no labeler 'edits'"),
         ("no_such_module:Thing", r"cannot import 'no_such_module'"),
         ("my_own_lab:Missing", r"'my_own_lab:Missing' names no Labeler"),
+        ("my_own_lab:Shoutin", r"my_own_lab has Masking, Shouting, Reading \(did you mean 'Shouting'\?\)"),
         ("my_own_lab:Other", r"names no Labeler"),
         ("my_own_lab:Draft", r"names no Labeler"),  # abstract
     ],

@@ -87,6 +87,12 @@ def test_replaced_tokens_are_tagged_and_the_others_are_not() -> None:
     assert seen == {0, 1}
 
 
+def test_a_passage_has_at_least_one_concept_to_look_at() -> None:
+    """Fewer than one is an error before the build."""
+    with pytest.raises(ValueError, match="labeler 'paraphrase': max_concepts is 0; it must be at least 1"):
+        load("paraphrase", max_concepts=0)
+
+
 def test_every_word_comes_back_from_the_origin() -> None:
     """The source is what the origin tells, with the hidden tokens where the origin has a hole."""
     batch = passages(["A huge film and vinegar in spite of a tiny movie .", "Nothing ."] * 10)

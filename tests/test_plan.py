@@ -113,6 +113,40 @@ def test_a_repeated_id_is_rejected_with_the_place_of_the_first(tmp_path: Path) -
     assert ids.count("r7") == 1
 
 
+@pytest.mark.parametrize("unit", [60, 10_000])
+def test_an_id_that_a_record_without_one_has_is_repeated(tmp_path: Path, unit: int) -> None:
+    """The later of the two is rejected, whichever brings its id; ids of other places and files stay."""
+    first = {"id": "text.jsonl:56", "text": "A word or two of it."}
+    records = [
+        first,
+        {"text": "Another word."},
+        {"id": "text.jsonl:60", "text": "x"},
+        {"id": "text.jsonl:0", "text": "y"},
+    ]
+    source = _jsonl(tmp_path, records)
+    assert source.read_bytes().index(b"\n") == 55
+    write(tmp_path, "Plain.\n", "a.txt")
+    _jsonl(tmp_path, [{"id": "a.txt:0", "text": "Not plain."}, {"id": "b.txt:0", "text": "Of no file."}], "z.jsonl")
+    report = built(tmp_path / "in", tmp_path / "out", unit={"bytes": unit})
+    assert report.books["records"]["rejected"] == {"repeated_id": 2}
+    lines = [line for path in (tmp_path / "out").glob("rejects/*") for line in path.read_bytes().splitlines()]
+    rejects = {(item["source"], item["place"]): item["sample"] for item in map(json.loads, lines)}
+    assert rejects == {
+        ("text.jsonl", 56): "id 'text.jsonl:56' stands first at text.jsonl:0",
+        ("z.jsonl", 0): "id 'a.txt:0' stands first at a.txt:0",
+    }
+
+
+def test_input_without_such_ids_is_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no key is kept of a record that brings no id."""
+    source = write(tmp_path, text(20))
+    _jsonl(tmp_path, [{"id": "x", "text": "A word."}], "a.jsonl")
+    sizes: list[int] = []
+    monkeypatch.setattr("pipelines.plan.repeats", lambda *given: sizes.append(sum(given[2].values())) or iter(()))
+    built(source.parent, tmp_path / "out")
+    assert sizes == [1]
+
+
 def test_dedup_uses_the_first_of_equal_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Duplicates have a book of their own; without the option they are used. Passes over the keys change nothing."""
     lines = text(60).splitlines()
@@ -179,6 +213,77 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
     assert sorted(report.splits) == ["test", "train"]
     assert {row["document"].split(":")[0] for row in rows(tmp_path / "out", "train")} == {"a.txt"}
     assert {row["document"].split(":")[0] for row in rows(tmp_path / "out", "test")} == {"b.txt"}
+
+
+def test_given_splits_are_kept_beside_files_that_have_none(tmp_path: Path) -> None:
+    """A dataset's own splits hold for its documents; the digest decides for the others, and the card says so."""
+    for part in ("train", "test"):
+        records = [{"text": f"The {part} ferry left at dusk, as page {i} tells."} for i in range(40)]
+        _jsonl(tmp_path, records, f"d/{part}/data.jsonl")
+        write(tmp_path, '{"_data_files": [{"filename": "data.jsonl"}]}', f"d/{part}/state.json")
+    write(tmp_path, '{"splits": ["train", "test"]}', "d/dataset_dict.json")
+    write(tmp_path, text(400), "e.txt")
+    report = built(tmp_path / "in", tmp_path / "out", split={"validation": 0.3, "test": 0.3})
+    places = {
+        (row["document"].split(":")[0], split) for split in report.splits for row in rows(tmp_path / "out", split)
+    }
+    plain = {("e.txt", split) for split in ("train", "validation", "test")}
+    assert places == {("d/train/data.jsonl", "train"), ("d/test/data.jsonl", "test"), *plain}
+    assert "as the input came; of files that came in none" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_field_of_too_many_values_is_an_error_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the field; nothing is left that a later build would take for a plan."""
+    monkeypatch.setattr(scan, "MAX_VALUES", 3)
+    talks = [{"turns": [{"role": f"R{i}", "text": "A word."}]} for i in range(9)]
+    with pytest.raises(ValueError, match="no plan can be made: field 'roles' has over 3 values; it is text"):
+        built(_jsonl(tmp_path, talks), tmp_path / "out", **{"with": ["toy_labelers:Counting"]})
+    assert not (tmp_path / "out" / "plan.json").exists()
+
+
+@pytest.mark.parametrize("name", ["found.json", ".keys"])
+def test_a_disk_that_is_full_before_the_plan_is_an_error_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Whatever cannot be written; nothing else is printed."""
+    whole = Folder.write
+
+    def write_until_full(self: Folder, path: str, data: bytes) -> None:
+        if path.endswith(name):
+            raise OSError(28, "No space left on device")
+        whole(self, path, data)
+
+    monkeypatch.setattr(Folder, "write", write_until_full)
+    with pytest.raises((ValueError, OSError), match=r"[Nn]o space left|is there space left"):
+        built(_jsonl(tmp_path, [{"id": "x", "text": "A word."}]), tmp_path / "out")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_scan_that_a_runner_breaks_off_is_an_error_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line of what it says stands for its pages."""
+
+    def fail(*given: object) -> None:
+        raise RuntimeError("Traceback (most recent call last):\n  a\nChannel closed prematurely.\n")
+
+    monkeypatch.setattr("pipelines.graph.run_graph", fail)
+    with pytest.raises(OSError, match=r"^the input could not be scanned for the plan: Channel closed prematurely\.$"):
+        built(write(tmp_path, text(3)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{x", "is damaged: it is not valid JSON"),
+        (b"\xff", "is damaged"),
+        (b"{}", "is no plan"),
+        (b"[3]", "is no plan"),
+    ],
+)
+def test_a_broken_plan_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    """The error says which file it is."""
+    (tmp_path / "plan.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{tmp_path}/plan\.json {message}"):
+        _plan(tmp_path)
 
 
 def test_groups_stay_on_one_side(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The recipe: defaults, overrides, paths, and what a mistake is told."""
 
+import sys
 import tomllib
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def test_defaults_need_nothing() -> None:
         ({"views": "both"}, "'views': input should be 'separate' or 'woven', given 'both'"),
         ({"passage": {"max_tokens": 1}}, "greater than or equal to 8, given 1"),
         ({"labelers": {"maskng": {}}}, "[labelers.maskng] has options for a labeler that `with` does not use"),
+        ({"labelers": {"disfluncy": {}}}, "masking) (did you mean 'disfluency'?)"),
+        (
+            {"with": ["mylab:Shout"], "labelers": {"Shout": {}}},
+            "(mylab:Shout) (did you mean 'shout'?); its table is named in lower case",
+        ),
+        ({"labelers": 3}, "'labelers': input should be a valid dictionary, given 3"),
+        ({"split": {"group": "book"}}, "split.group is 'book'; it may be file; a field of the records must stand"),
+        (
+            {"split": {"group": "sorce"}, "input": {"keep": {"source": "string"}}},
+            "split.group is 'sorce' (did you mean 'source'?); it may be file or source",
+        ),
+        ({"split": {"validation": 0.6, "test": 0.4}}, "are 0.6 and 0.4; together they must be below 1"),
         ({"input": {"keep": {"score": "float"}}}, "'input.keep.score'"),
     ],
 )
@@ -62,14 +75,39 @@ def test_paths_are_relative_to_the_file_and_options_win_over_it(tmp_path: Path) 
     assert recipe.labelers["disfluency"] == {"rate": 0.3}
 
 
-@pytest.mark.parametrize(("text", "message"), [(None, "no recipe at"), ("out = ", "is not valid TOML")])
+def test_the_files_of_any_labeler_are_relative_to_the_recipe(tmp_path: Path) -> None:
+    """Whatever their options are called; what the command line names is relative to the current folder."""
+    (tmp_path / "lab_of_lists.py").write_text(
+        "from dataclasses import dataclass\nfrom labelers.labeler import Resource\nfrom toy_labelers import Stutter\n"
+        "@dataclass(frozen=True)\nclass Listed(Stutter):\n    words: Resource | None = None\n    title: str = ''\n"
+    )
+    file = tmp_path / "night" / "r.toml"
+    file.parent.mkdir()
+    file.write_text('with = ["lab_of_lists:Listed"]\n[labelers.listed]\nwords = "w.txt"\ntitle = "w.txt"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.path", [*sys.path])
+        patch.chdir(tmp_path)
+        listed = load_recipe(file).labelers["listed"]
+        assert listed == {"words": str(tmp_path / "night" / "w.txt"), "title": "w.txt"}
+        assert load_recipe(file, ["labelers.listed.words=v.txt"]).labelers["listed"]["words"] == "v.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no recipe at"),
+        ("out = ", "is not valid TOML"),
+        ("labelers = 3", "'labelers': input should be a valid dictionary"),
+        ("input = 3", "'input': input should be a valid dictionary"),
+    ],
+)
 def test_a_recipe_that_cannot_be_read_is_told(tmp_path: Path, text: str | None, message: str) -> None:
     """A missing file and broken TOML are errors of the user."""
     file = tmp_path / "r.toml"
     if text is not None:
         file.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match=message):
-        load_recipe(file)
+        load_recipe(file, flags={"input": {"limit": 3}})
 
 
 @pytest.mark.parametrize(

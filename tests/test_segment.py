@@ -276,7 +276,11 @@ RECORD = st.one_of(
 def documents_of(draw: st.DrawFn) -> list[Document]:
     """Return some documents of all kinds."""
     found = draw(st.lists(RECORD, max_size=8))
-    return [Document(f"d{i}", fields={"n": i if i % 3 else None}, **record) for i, record in enumerate(found)]
+    keep = draw(st.booleans())
+    return [
+        Document(f"d{i}", fields={"n": i if i % 3 else None} if keep else {}, **record)
+        for i, record in enumerate(found)
+    ]
 
 
 def source(document: Document) -> str:
@@ -293,11 +297,12 @@ def test_passages_hold_all_of_a_document_and_depend_on_it_alone(
     documents: list[Document], limit: int, size: int
 ) -> None:
     """Rows are within the limit, start with a segment, rebuild the text, and are the same in batches of any size."""
-    segmenter = Segmenter(max_tokens=limit, keep={"n": "int64"})
+    keep = {"n": "int64"} if any(document.fields for document in documents) else {}
+    segmenter = Segmenter(max_tokens=limit, keep=keep)
     batch, rejects = segmenter.segment(documents)
     named = {reject.source: reject.reason for reject in rejects}
     for document in documents:
-        if document.tokens is not None and len(document.tokens) > limit:
+        if document.tokens is not None and document.fields and len(document.tokens) > limit:
             assert named.pop(document.id) == "too_long"
         elif not source(document):
             assert named.pop(document.id) == "empty"
@@ -307,13 +312,13 @@ def test_passages_hold_all_of_a_document_and_depend_on_it_alone(
     lengths = np.diff(batch.offsets)
     assert ((lengths > 0) & (lengths <= limit)).all()
     assert (batch.segments[batch.segment_offsets[:-1]] == batch.offsets[:-1]).all()
-    other = Segmenter(max_tokens=limit, keep={"n": "int64"})
+    other = Segmenter(max_tokens=limit, keep=keep)
     parts = [rows(other.segment(documents[i : i + size])[0]) for i in range(0, len(documents), size)]
     assert [row for part in parts for row in part] == rows(batch)
     assert [row[0] for row in rows(batch)] == [
         f"{name}/{n}" for name in dict.fromkeys(batch.documents) for n in range(list(batch.documents).count(name))
     ]
-    assert all(row[-1]["n"] == documents[int(row[1][1:])].fields["n"] for row in rows(batch))
+    assert all(row[-1] == documents[int(row[1][1:])].fields for row in rows(batch))
 
 
 def lengths(texts: Sequence[str], limit: int) -> list[int]:
@@ -362,12 +367,12 @@ def test_a_dialogue_is_cut_between_turns_where_they_fit() -> None:
 
 
 def test_given_tokens_and_segments_are_kept() -> None:
-    """They are one row or none, never tokenised again, and segmented unless they bring segments."""
+    """They are never tokenised again, and segmented unless they bring segments; with kept fields one row or none."""
     given_tokens = ("Mr.", "X", "isn't", "there.", ".", "Go", ".")
     documents = [
         Document("a", tokens=given_tokens, source="f", place=3),
         Document("b", tokens=given_tokens, segments=(0, 2)),
-        Document("c", tokens=("x",) * 9, source="f", place=7),
+        Document("c", tokens=("x",) * 9, fields={"n": 1}, source="f", place=7),
         Document("d", "Plain text."),
     ]
     batch, rejects = Segmenter(max_tokens=8).segment(documents)
@@ -380,6 +385,26 @@ def test_given_tokens_and_segments_are_kept() -> None:
     assert [(item.source, item.place, item.reason, item.sample) for item in rejects] == [
         ("f", 7, "too_long", " ".join("x" * 9))
     ]
+
+
+def test_given_tokens_are_cut_into_passages_as_texts_are() -> None:
+    """Between their segments, and a longer one behind its last mark; of a labelled one the pool takes no part."""
+    tokens = ("One", "two", "three", ".", "Four", ",", "five", "six", "seven", ".")
+    own = Document("b", tokens=tokens, segments=(0, 2, 9))
+    long = Document("c", tokens=(*tokens[:3], ",", *tokens[4:5] * 8))
+    batch, rejects = Segmenter(max_tokens=8).segment([Document("a", tokens=tokens), own, long])
+    assert rejects == []
+    assert [(row[0], len(row[2]), row[4]) for row in rows(batch)] == [
+        ("a/0", 4, [0]),
+        ("a/1", 6, [0]),
+        ("b/0", 2, [0]),
+        ("b/1", 8, [0, 7]),
+        ("c/0", 4, [0]),
+        ("c/1", 8, [0]),
+    ]
+    assert [row[3] for row in rows(batch)] == [[True] * (len(row[2]) - 1) + [False] for row in rows(batch)]
+    pool, rejects = Segmenter(max_tokens=8, keep={"n": "int64"}).segment([Document("a", tokens=tokens)])
+    assert (len(pool), [reject.reason for reject in rejects]) == (0, ["too_long"])
 
 
 def test_nothing_gives_an_empty_batch() -> None:

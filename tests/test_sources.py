@@ -252,6 +252,9 @@ def test_a_file_that_is_not_what_its_ending_says_is_one_reject(tmp_path: Path, n
     found = records(tmp_path, 10)
     assert texts(found) == ["<file>", "fine"]
     assert found[0].source == name
+    kind, _, told = found[0].sample.partition(": ")
+    assert (kind in {"ArrowInvalid", "BadGzipFile"}, "\n" in told, str(tmp_path) in told) == (True, False, False)
+    assert len(told.split()) > 3
 
 
 def test_a_packed_file_named_as_text_is_one_reject(tmp_path: Path) -> None:
@@ -275,7 +278,10 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     (tmp_path / "b.txt").unlink()
     assert len([unit for unit in units for part in unit.ranges if part.file == 1]) > 1
     found = [item for unit in units for item in read_unit(unit, files, form)]
-    assert [item.source for item in found if isinstance(item, Reject)] == ["a.jsonl.gz", "b.txt"]
+    rejects = [item for item in found if isinstance(item, Reject)]
+    assert [item.source for item in rejects] == ["a.jsonl.gz", "b.txt"]
+    assert rejects[0].sample == "EOFError: Compressed file ended before the end-of-stream marker was reached"
+    assert rejects[1].sample == "FileNotFoundError: No such file or directory"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.jsonl.gz"])
@@ -361,6 +367,17 @@ def test_of_a_hugging_face_dataset_only_the_data_files_are_read(tmp_path: Path) 
     assert skipped == ["extra/data-00000-of-00001.arrow (split 'extra'; give its folder by itself to use it)"]
     files, _ = find_files(Input(files=(str(tmp_path / "d" / "extra"),)))
     assert [(file.name, file.split) for file in files] == [("data-00000-of-00001.arrow", "")]
+
+
+@pytest.mark.parametrize("given_path", ["in", "in/*", "in/n\udcff.txt"])
+def test_a_name_that_is_no_utf8_is_an_error_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_path: str
+) -> None:
+    """In a folder, by a glob, or given by itself."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "in/n\udcff.txt", b"text\n")
+    with pytest.raises(ValueError, match=r"in/n\\udcff\.txt' is not UTF-8; rename it"):
+        find_files(Input(files=(given_path,)))
 
 
 @pytest.mark.parametrize(
