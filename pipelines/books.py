@@ -128,12 +128,12 @@ def _tally(array: pa.Array) -> dict[int, int]:
 
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
-    """Return how often each class of a task is given; what has no classes counts as 0."""
-    target = _column(batch, task.target)
+    """Return how often each class of a task is given by rows that weigh something; what has no classes counts as 0."""
+    target = _weighty(batch, task, task.target)
     if task.rate is not None:
         chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)
         if task.exclude is not None:
-            chosen &= ~_column(batch, task.exclude).flatten().to_numpy(zero_copy_only=False)
+            chosen &= ~_weighty(batch, task, task.exclude).flatten().to_numpy(zero_copy_only=False)
         return {0: int(np.count_nonzero(chosen))}
     if task.classes and pa.types.is_list(target.type):
         found = _tally(target.flatten())
@@ -141,8 +141,14 @@ def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
         return found
     if task.classes:
         return _tally(target)
-    labelled = pc.less(_column(batch, task.status), _ABSTAINED)
+    labelled = pc.less(_weighty(batch, task, task.status), _ABSTAINED)
     return {0: pc.sum(pc.and_(labelled, target.is_valid())).as_py() or 0}
+
+
+def _weighty(batch: pa.RecordBatch, task: Task, path: str) -> pa.Array:
+    """Return the column at a dotted path, of the rows in which the task's label has a weight above 0."""
+    array = _column(batch, path)
+    return array if task.weight is None else array.filter(pc.greater(_column(batch, task.weight), 0))
 
 
 def _named(task: Task, counts: Counter[int]) -> dict[str, int]:

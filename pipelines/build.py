@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.context import find_own_modules
-from pipelines.dataset import clear, differences, finish, occupant, stored_plan
+from pipelines.dataset import check_free, clear, differences, finish, stored_plan
 from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, to_json
 from pipelines.plan import Plan, draft, fill
 from pipelines.recipe import Recipe, RecipeError, Run
@@ -56,9 +56,7 @@ def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None 
 
 def _plan(recipe: Recipe, folder: Folder, *, overwrite: bool) -> Plan:
     """Return the plan to follow: the stored one if it is the same, else a new one."""
-    stranger = occupant(folder)
-    if stranger:
-        raise RecipeError(f"the output folder {recipe.out} holds something else ({stranger}); give a new or empty one")
+    check_free(recipe.out)
     new, old = draft(recipe), stored_plan(folder)
     if old is not None:
         differing = differences(old, new)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from trainer.settings import Settings, make_settings
 
 __all__ = ["app", "main"]
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
+_UNBOUNDED = 10_000  # columns
 _out = Console()
 _err = Console(stderr=True)
 
@@ -40,6 +42,16 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe 
 Runner = Annotated[str | None, typer.Option(help="A Beam runner, by name or full class name.")]
 Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that another plan has made.")]
+Anew = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a dataset of another plan, and a model of other data or settings.")
+]
+_defaults = ", ".join(f"{key}={value!r}" for key, value in Settings().model_dump(mode="json").items()).replace(
+    "[", r"\["
+)
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", help=f"Override a setting: encoder=small. All settings and their defaults: {_defaults}"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to be resumed later.")]
@@ -93,19 +105,19 @@ def build(
 def train(
     dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: encoder=small")] = None,
+    overrides: Setting = None,
     resume: Resume = False,
     stop_after: StopAfter = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one model on all tasks of a dataset and report each task beside its baselines."""
-    settings: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for override in overrides or []:
-        set_key(settings, override.removeprefix("train."))
-    report = _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
+        set_key(given, override.removeprefix("train."))
+    report = _train(dataset, out, make_settings(given), resume=resume, stop_after=stop_after, as_json=as_json)
     if not (as_json or report.get("finished", True)):
-        given = [word for override in overrides or [] for word in ("--set", override)]
-        command = shlex.join(["auxloom", "train", str(dataset), "--out", str(out), *given, "--resume"])
+        words = [word for override in overrides or [] for word in ("--set", override)]
+        command = shlex.join(["auxloom", "train", str(dataset), "--out", str(out), *words, "--resume"])
         _say(f"stopped after step {report['step']:,}; go on with: {command}")
 
 
@@ -121,23 +133,30 @@ def run(
     overrides: Set = None,
     runner: Runner = None,
     beam: Beam = None,
-    overwrite: Overwrite = False,
+    overwrite: Anew = False,
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset and train a model on it, in one go."""
+    from pipelines.dataset import check_free
+
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
-    if not inputs:
-        inputs = [_prose(out, as_json=as_json)]
+    prose = None if inputs else Path(out or Recipe().out) / "input" / "pydoc.jsonl"
+    if prose:
+        inputs = [str(prose)]
         flags["input"] |= {"keep": {"module": "string"}}
         # of twentieths of so small a corpus, rare labels would hold out a handful
         flags["split"] = {"group": "module", "validation": 0.1, "test": 0.1}
-    recipe = _recipe(inputs, flags, overrides or [])
+    recipe = _recipe(inputs or [], flags, overrides or [])
     folder = Path(recipe.out)
+    check_free(recipe.out, "dataset", {"input", "dataset", "model", "report.json"}, {"input"})
+    if prose:
+        _write_prose(prose, as_json=as_json)
     recipe = recipe.model_copy(update={"out": str(folder / "dataset")})
     code = _build(recipe, overwrite=overwrite, as_json=False, quiet=as_json)
     if code:
         raise typer.Exit(code)
-    _train(folder / "dataset", folder / "model", recipe.train, resume=True, stop_after=None, as_json=as_json)
+    settings = make_settings(recipe.train)
+    _train(folder / "dataset", folder / "model", settings, resume=True, overwrite=overwrite, as_json=as_json)
     (folder / "report.json").write_bytes((folder / "model" / "report.json").read_bytes())
     if not as_json:
         _say(f"dataset {folder / 'dataset'}   model {folder / 'model'}   report {folder / 'report.json'}")
@@ -213,7 +232,8 @@ def labelers(as_json: AsJson = False) -> None:
         options = [f"{key} = {value!r}".replace("[", r"\[") for key, value in item["options"].items()]
         paper = item["paper"].replace("[", r"\[")
         table.add_row(item["name"], str(item["version"]), "\n".join(listed), "\n".join(options), paper)
-    _out.print(table)
+    # elsewhere than on a terminal nothing is cut: a line is as long as it must be
+    (_out if _out.is_terminal else Console(width=_UNBOUNDED)).print(table)
 
 
 def _describe(labeler: Any) -> dict[str, Any]:
@@ -263,27 +283,28 @@ def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> R
     if recipes and len(inputs) > 1:
         raise RecipeError(f"{recipes[0]} is a recipe, which names its input in [input] files; give it alone")
     if recipes:
-        return load_recipe(recipes[0], overrides, flags)
-    data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}
-    for override in overrides:
-        set_key(data, override)
-    return make_recipe(data)
+        recipe = load_recipe(recipes[0], overrides, flags)
+    else:
+        data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}
+        for override in overrides:
+            set_key(data, override)
+        recipe = make_recipe(data)
+    make_settings(recipe.train)  # a mistake there is told now, not when all is built
+    return recipe
 
 
-def _prose(out: str | None, *, as_json: bool) -> str:
-    """Write the prose that ships with Python below ``out`` and return where it lies."""
+def _write_prose(path: Path, *, as_json: bool) -> None:
+    """Write the prose that ships with Python, and say what it is."""
     from pipelines import pydoc
 
-    folder = Path(out or Recipe().out) / "input"
-    folder.mkdir(parents=True, exist_ok=True)
-    counts = pydoc.write(folder / "pydoc.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    counts = pydoc.write(path)
     rejected = ", ".join(f"{n:,} {key.partition(': ')[2]}" for key, n in counts.most_common() if "rejected" in key)
     if not as_json:
         _say(
             f"no INPUT given: {counts['documents']:,} documents of English prose that ships with Python, from "
             f"{counts['texts']:,} distinct texts; {counts['kept']:,} blocks kept, rejected {rejected}"
         )
-    return str(folder / "pydoc.jsonl")
 
 
 def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, quiet: bool = False) -> int:
@@ -300,16 +321,22 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, quiet: bool = Fals
 
 
 def _train(
-    dataset: Path, out: Path, settings: Mapping[str, Any], *, resume: bool, stop_after: int | None, as_json: bool
+    dataset: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    resume: bool,
+    as_json: bool,
+    overwrite: bool = False,
+    stop_after: int | None = None,
 ) -> dict[str, Any]:
     """Train, print the report if the run is finished, and return it."""
     from trainer.loop import train as run_train
     from trainer.report import show as show_report
-    from trainer.settings import make_settings
 
     with Bar(_err, "train", "steps") as bar:
         report: dict[str, Any] = run_train(
-            dataset, out, make_settings(settings), resume=resume, stop_after=stop_after, progress=bar
+            dataset, out, settings, resume=resume, overwrite=overwrite, stop_after=stop_after, progress=bar
         )
     if as_json:
         _print_json(report)

@@ -30,10 +30,12 @@ from pipelines.layout import (
     to_json,
 )
 from pipelines.plan import Plan, identity
+from pipelines.recipe import RecipeError
 from pipelines.shard import done_stats
 
 __all__ = [
     "books_of",
+    "check_free",
     "clear",
     "differences",
     "equal_passages",
@@ -49,12 +51,29 @@ _BEFORE_PLAN = {POOL, DROPPED}
 _PASS_KEYS = 16_000_000  # passage keys compared in one pass: 256 MB
 
 
-def occupant(folder: Folder) -> str:
-    """Return the name of something in a folder that no build wrote, empty where there is none."""
+def check_free(out: str, mark: str = PLAN, ours: set[str] = _OURS, before: set[str] = _BEFORE_PLAN) -> None:
+    """Check that an output folder holds nothing but what we wrote.
+
+    Args:
+        out: the folder; it need not exist.
+        mark: the name that says whose the folder is.
+        ours: what may lie beside the mark.
+        before: what may lie there without it.
+
+    Raises:
+        RecipeError: it holds something else.
+    """
+    stranger = occupant(Folder.at(out), mark, ours, before)
+    if stranger:
+        raise RecipeError(f"the output folder {out} holds something else ({stranger}); give a new or empty one")
+
+
+def occupant(folder: Folder, mark: str = PLAN, ours: set[str] = _OURS, before: set[str] = _BEFORE_PLAN) -> str:
+    """Return the name of something in a folder that we did not write, empty where there is none; see `check_free`."""
     if folder.kind() == pafs.FileType.File:
         return folder.path
     names = [name for name in folder.names() if not name.startswith(TEMPORARY)]
-    known = _OURS if PLAN in names else _BEFORE_PLAN
+    known = ours if mark in names else before
     return next((name for name in names if name not in known), "")
 
 

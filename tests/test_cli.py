@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from small import rows
 
 from pipelines import cli
 from pipelines.layout import SPLITS
+from trainer.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 OPENERS = ("However,", "But", "So", "Then", "And", "Quietly", "Perhaps", "Therefore,")
@@ -121,6 +123,9 @@ def test_labelers_lists_tasks_and_options(monkeypatch: pytest.MonkeyPatch, capsy
     assert "disfluency.pair" not in listed["disfluency"]["woven"]
     assert listed["disfluency"]["options"]["profile"] == "uniform"
     assert run(monkeypatch, "labelers") == 0
+    table = capsys.readouterr().out
+    assert "min_omission_rate = 0.0" in table
+    assert "…" not in table
 
 
 def test_run_builds_trains_and_reports(
@@ -137,6 +142,48 @@ def test_run_builds_trains_and_reports(
     weights = (out / "model" / "last.safetensors").read_bytes()
     assert run(monkeypatch, *words) == 0
     assert (out / "model" / "last.safetensors").read_bytes() == weights
+    capsys.readouterr()
+    assert run(monkeypatch, *words, "--seed", 3) == 2
+    assert run(monkeypatch, *words, "--seed", 3, "--overwrite") == 0
+    anew = json.loads(capsys.readouterr().out)
+    assert anew["dataset"]["digest"] != report["dataset"]["digest"]
+    assert anew == json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", ["build", "run"])
+def test_settings_of_the_trainer_are_checked_before_anything_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """The nearest name stands in the error, and nothing in the folder."""
+    words = (command, text(tmp_path / "a.txt", 2), "--out", tmp_path / "out", "--set", "train.epoch=3")
+    assert run(monkeypatch, *words) == 2
+    assert "[train] has no key 'epoch' (did you mean 'epochs'?)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_leaves_a_folder_alone_that_holds_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That of the input, for example; without INPUT too."""
+    source = text(tmp_path / "a.txt", 2)
+    for words in (("run", source), ("run",)):
+        assert run(monkeypatch, *words, "--out", tmp_path) == 2
+        assert "holds something else (a.txt); give a new or empty one" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_damaged_dataset_is_not_trained_on(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error names the shard."""
+    copy = shutil.copytree(dataset, tmp_path / "data")
+    shard = next((copy / "train").glob("*.arrow"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    assert run(monkeypatch, "train", copy, "--out", tmp_path / "run") == 2
+    assert f"{shard} is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_input_the_docstrings_of_a_module_stay_on_one_side(
@@ -186,6 +233,8 @@ def test_a_training_that_was_stopped_says_how_to_go_on(
         (("build", "--out", "{0}/x"), "no input"),
         (("train", "{0}", "--out", "{0}/m"), "is not a dataset"),
         (("train", "{0}", "--out", "{0}/m", "--set", "epoch=1"), "did you mean 'epochs'?"),
+        (("build", "{0}/a.txt", "--out", "{0}/x", "--set", "train.bucket=5"), "is not a multiple of bucket = 5"),
+        (("train", "{0}", "--out", "{0}/m", "--set", "temperatures=[1,5,0]"), "temperatures.2 = 0: input should be"),
     ],
 )
 def test_a_mistake_is_two_lines_and_exit_code_two(
@@ -211,6 +260,9 @@ def test_an_unknown_option_is_an_error_with_the_nearest_name() -> None:
 def test_every_command_has_help_with_an_example(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The example begins with the command."""
+    """The example begins with the command; where settings are, all stand there with their defaults."""
     assert run(monkeypatch, command, "--help") == 0
-    assert f"auxloom {command}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"auxloom {command}" in told
+    if command == "train":
+        assert [name for name in Settings.model_fields if f"{name}=" not in told] == []

@@ -1,6 +1,7 @@
 """The layout on disk: what Hugging Face datasets and pyarrow read, and the bytes of a shard."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pyarrow as pa
 import pytest
 from small import built, manifest, rows, text, write
 
-from labelers.task import tasks
+from labelers.task import Task, tasks
+from pipelines.books import RowBook
 from pipelines.dataset import clear, equal_passages, occupant
 from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import Folder
@@ -214,6 +216,24 @@ def test_the_digest_of_rows_knows_order_value_and_column() -> None:
         pa.record_batch({"a": ["x", None, "yz"], "b": [[1], [], [2, 3]], "c": [True, False, None]}),
     ]
     assert len({same, *(digest(other) for other in others)}) == 6
+
+
+def test_a_label_without_weight_is_not_counted() -> None:
+    """Of one label, of several and of none of a class: rows of weight 0 and of no weight hold none."""
+    batch = pa.record_batch({
+        "tokens": [["a"]] * 4,
+        "made": [
+            {"status": status, "label": 1, "tags": [0, 1, -1], "weight": weight}
+            for status, weight in ((0, 1.0), (0, 0.0), (0, None), (2, 1.0))
+        ],
+    })  # fmt: skip
+    task = Task(name="made", labeler="made", version=1, kind="passage", sequences=("source",), target="made.label",
+                classes=("no", "yes"), status="made.status", reasons=("short",), weight="made.weight")  # fmt: skip
+    tags = replace(task, name="tags", kind="token", target="made.tags")
+    story = replace(task, name="story", kind="generation", target="tokens", classes=())
+    book = RowBook([task, tags, story])
+    book.add(batch)
+    assert book.to_json()["tasks"] == {"made": {"no": 0, "yes": 2}, "tags": {"no": 2, "yes": 2}, "story": {"labels": 1}}
 
 
 def test_a_folder_knows_its_own(tmp_path: Path) -> None:

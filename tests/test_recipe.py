@@ -1,14 +1,19 @@
 """The recipe: defaults, overrides, paths, and what a mistake is told."""
 
+import re
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelers.labeler import load, names
 from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from trainer.settings import Settings
 
 
 def test_defaults_need_nothing() -> None:
@@ -137,9 +142,33 @@ def test_what_was_given_is_what_stands_there(seed: int, views: str, size: int) -
     assert (recipe.seed, recipe.views, recipe.passage.max_tokens) == (seed, views, size)
 
 
+DOCUMENTED = (Path(__file__).parents[1] / "recipes" / "default.toml").read_text(encoding="utf-8")
+
+
 def test_the_documented_recipe_is_the_default() -> None:
     """recipes/default.toml lists every key with its default."""
-    text = (Path(__file__).parents[1] / "recipes" / "default.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
+    data = tomllib.loads(DOCUMENTED)
+    train = data.pop("train")
     assert make_recipe(data) == make_recipe({})
     assert set(data) | {"labelers", "train"} == {item.alias or name for name, item in Recipe.model_fields.items()}
+    for table in ("input", "text", "passage", "split", "dedup", "unit", "plan", "run"):
+        assert data[table] == _as_toml(getattr(Recipe(), table).model_dump(by_alias=True))
+    assert train == Settings().model_dump(mode="json")
+
+
+def test_the_documented_options_are_those_of_the_labelers() -> None:
+    """They are comments, for a table of a labeler that is not asked for is an error; one without a default is two."""
+    _, heading, tables = DOCUMENTED.partition("# [labelers.connective]")
+    data = tomllib.loads(re.sub(r"(?m)^# ", "", heading + tables))["labelers"]
+    unset = set(re.findall(r"(?m)^# # (\w+) = ", tables))
+    assert sorted(data) == names()
+    options = {name: {item.name: getattr(load(name), item.name) for item in fields(load(name))} for name in names()}
+    assert unset == {key for known in options.values() for key, value in known.items() if value is None}
+    assert data == {
+        name: {key: value for key, value in known.items() if value is not None} for name, known in options.items()
+    }
+
+
+def _as_toml(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table with lists for tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in table.items()}

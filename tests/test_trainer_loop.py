@@ -177,6 +177,48 @@ def test_other_settings_do_not_resume_a_run(dataset: Path, tmp_path: Path) -> No
         train(dataset, tmp_path / "run", Settings(**(QUICK | {"rows": 24, "seed": 5})), resume=True)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"primary": "nothing"}, {"weights": {"nothing": 2.0}}, {"batch": "primary+one"}, {"device": "cuda"}],
+    ids=str,
+)
+def test_a_setting_that_is_refused_leaves_no_folder(
+    dataset: Path, tmp_path: Path, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command with the mistake mended begins the run."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"is none of the trained|needs a primary|device = 'cuda', but torch"):
+        train(dataset, tmp_path / "run", Settings(**(QUICK | wrong)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_cannot_begin_leaves_its_folder_free(tmp_path: Path) -> None:
+    """What only the encoded rows show: the primary has no train label."""
+    (long,) = (task for task in TASKS if task.name == "topic.long")
+    never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))
+    dataset = write_dataset(tmp_path / "set", rows=24, tasks=(long, never))
+    with pytest.raises(ValueError, match=r"primary = 'topic\.never' is none of the trained tasks"):
+        train(dataset, tmp_path / "run", Settings(**(QUICK | {"primary": "topic.never"})))
+    assert list((tmp_path / "run").iterdir()) == []
+    assert train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1) == {"finished": False, "step": 1}
+
+
+def test_overwrite_begins_anew_where_the_run_is_another(dataset: Path, tmp_path: Path) -> None:
+    """On another dataset or with other settings; of the same run nothing is lost; only the run is removed."""
+    run, settings = tmp_path / "run", Settings(**QUICK)
+    train(dataset, run, settings, stop_after=3)
+    (run / "notes.txt").write_text("mine")
+    assert train(dataset, run, settings, stop_after=1, resume=True, overwrite=True)["step"] == 3
+    other = write_dataset(tmp_path / "other", rows=48, seed=1)
+    assert train(other, run, settings, stop_after=2, resume=True, overwrite=True)["step"] == 2
+    changed = Settings(**(QUICK | {"seed": 5}))
+    assert train(other, run, changed, stop_after=1, resume=True, overwrite=True)["step"] == 1
+    train(other, tmp_path / "fresh", changed, stop_after=1)
+    for name in ("last.safetensors", "run.json", "vocabulary.json"):
+        assert (run / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    assert (run / "notes.txt").read_text() == "mine"
+
+
 def test_a_checkpoint_of_another_dataset_is_an_error(dataset: Path, tmp_path: Path) -> None:
     """Rows would mean something else."""
     train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)

@@ -18,7 +18,7 @@ from trainer.encoder import States
 from trainer.evaluate import evaluate, unigram_nats
 from trainer.heads import HEADS, TurnHead, pooled, untrained
 from trainer.model import Model
-from trainer.settings import Settings
+from trainer.settings import Settings, make_settings
 from trainer.streams import Streams
 from trainer.vocabulary import CLS, MASK, ROLE, ROLE_MASK, SEP
 
@@ -274,6 +274,15 @@ def test_primary_batches_need_a_primary_that_exists(data: Encoded) -> None:
         Streams(data, SETTINGS.model_copy(update={"batch": "primary+one"}))
     with pytest.raises(ValueError, match="primary = 'nothing' is none of the trained tasks"):
         Streams(data, SETTINGS.model_copy(update={"primary": "nothing"}))
+
+
+def test_weights_are_of_tasks_that_exist(data: Encoded) -> None:
+    """The error lists them; a name with a dot may be written as a table in a table."""
+    with pytest.raises(ValueError, match=r"weights: 'nothing' is none of the trained tasks \(connective, disfluency"):
+        Streams(data, SETTINGS.model_copy(update={"weights": {"nothing": 2.0}}))
+    nested = make_settings({"weights": {"connective": 3, "disfluency": {"tags": 2, "pair": 0.5}}})
+    assert nested.weights == {"connective": 3, "disfluency.tags": 2, "disfluency.pair": 0.5}
+    Streams(data, SETTINGS.model_copy(update={"weights": nested.weights}))
 
 
 def test_joint_tasks_train_on_rows_by_default(data: Encoded, tmp_path: Path) -> None:

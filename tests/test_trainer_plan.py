@@ -93,9 +93,3 @@ def test_primary_and_one_fill_half_a_step_each() -> None:
         assert len(found) == 1
     assert others == {0, 2}
     assert epoch.expected.tolist() == pytest.approx([8 * 40 / 70, 8, 8 * 30 / 70])
-
-
-def test_buckets_must_fill_a_step() -> None:
-    """The error says what was given."""
-    with pytest.raises(ValueError, match="rows = 16 is not a multiple of bucket = 5"):
-        dataclasses.replace(PLAN, bucket=5)

@@ -1,6 +1,7 @@
 """A dataset on disk as memory-mapped columns and flat arrays; no row ever becomes a Python object."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 MANIFEST = "auxloom.json"
+STATS = "stats"
 SPLITS = ("train", "validation", "test")
 
 
@@ -196,7 +198,8 @@ class Dataset:
 
         Raises:
             FileNotFoundError: there is no dataset, or its build did not end.
-            ValueError: it has no tasks, no train rows, or a task of a kind that this version does not know.
+            ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, or a shard
+                that is not what the build wrote.
         """
         root = Path(path)
         manifest = root / MANIFEST
@@ -229,8 +232,29 @@ def _missing(root: Path) -> str:
 
 def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
     """Yield the name and the memory-mapped rows of each split that has any."""
+    digests = _digests(root)
     for name in SPLITS:
         files = sorted((root / name).glob("data-*.arrow"))
-        parts = [pa.ipc.open_stream(pa.memory_map(str(file))).read_all() for file in files]
+        parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
         if parts and sum(part.num_rows for part in parts):
             yield name, pa.concat_tables(parts)
+
+
+def _digests(root: Path) -> dict[str, str]:
+    """Return the sha256 of each file of a dataset's units, as the build noted it."""
+    marks = [json.loads(file.read_bytes()) for file in sorted((root / STATS).glob("*.json"))]
+    return {name: facts["sha256"] for mark in marks for name, facts in mark["files"].items()}
+
+
+def _rows(shard: Path, sha256: str | None) -> pa.Table:
+    """Return the memory-mapped rows of a shard, once its bytes are known to be those that were written.
+
+    Arrow takes offsets as they are: a single wrong one may end the process.
+    """
+    with shard.open("rb") as file:
+        if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise ValueError(
+                f"{shard} is damaged: its sha256 is not that of the build (`auxloom verify` tells more); "
+                "put the file back, or build the dataset again in another folder"
+            )
+    return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()

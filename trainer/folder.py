@@ -7,6 +7,7 @@
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,18 @@ from trainer.data import Dataset
 from trainer.settings import Settings
 
 __all__ = ["RunFolder"]
+
+_FILES = (
+    "report.json",
+    "last.safetensors",
+    "best.safetensors",
+    "metrics.jsonl",
+    "tasks.json",
+    "vocabulary.of",
+    "vocabulary.json",
+    "bigrams.npz",
+)
+"""What a run leaves in its folder, beside its mark and the folder of the cache."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,14 @@ class RunFolder:
     def _log(self) -> Path:
         return self.path / "metrics.jsonl"
 
-    def claim(self, data: Dataset, settings: Settings, *, resume: bool) -> None:
+    def claim(self, data: Dataset, settings: Settings, *, resume: bool, overwrite: bool = False) -> None:
         """Make the folder, or check that it holds the run that is to go on.
+
+        Args:
+            data: what the run trains on.
+            settings: of the run.
+            resume: go on with the run in the folder.
+            overwrite: remove a run on another dataset or with other settings.
 
         Raises:
             ValueError: it holds something else, or a run on another dataset or with other settings.
@@ -71,9 +90,17 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; give a folder for the run")
         if self._mark.exists():
-            self._check(data, settings, resume=resume)
-            return
-        if self.path.exists() and any(self.path.iterdir()):
+            other = self._other(data, settings)
+            if other and not overwrite:
+                raise ValueError(other)
+            if not other and not resume:
+                raise ValueError(
+                    f"{self.path} holds a run already; add --resume to go on with it, or give another folder"
+                )
+            if not other:
+                return
+            self.clear()
+        elif self.path.exists() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} holds something that is no run of auxloom; give another folder")
         self.path.mkdir(parents=True, exist_ok=True)
         mark = {"dataset": data.digest, "settings": settings.model_dump(mode="json")}
@@ -83,22 +110,25 @@ class RunFolder:
         """Return the settings of the run in the folder."""
         return Settings.model_validate(json.loads(self._mark.read_text(encoding="utf-8"))["settings"])
 
-    def _check(self, data: Dataset, settings: Settings, *, resume: bool) -> None:
-        """Check that the run in the folder is the one that was asked for."""
+    def clear(self) -> None:
+        """Remove the run, its mark last, so that a break leaves a run that can be removed again."""
+        shutil.rmtree(self.path / "encoded", ignore_errors=True)
+        for name in (*_FILES, self._mark.name):
+            (self.path / name).unlink(missing_ok=True)
+
+    def _other(self, data: Dataset, settings: Settings) -> str:
+        """Say how the run in the folder differs from the one that was asked for; empty where it is that one."""
         known = json.loads(self._mark.read_text(encoding="utf-8"))
         if known["dataset"] != data.digest:
-            raise ValueError(
+            return (
                 f"the checkpoint in {self.path} is of another dataset than {data.path}; give the dataset that it was "
                 "trained on, or another folder"
             )
         wanted = settings.model_dump(mode="json")
         differs = [key for key, value in wanted.items() if known["settings"].get(key) != value]
-        if differs:
-            raise ValueError(
-                f"{self.path} holds a run with other settings ({', '.join(differs)}); give those, or another folder"
-            )
-        if not resume:
-            raise ValueError(f"{self.path} holds a run already; add --resume to go on with it, or give another folder")
+        if not differs:
+            return ""
+        return f"{self.path} holds a run with other settings ({', '.join(differs)}); give those, or another folder"
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Write one line to the log."""

@@ -25,7 +25,7 @@ from trainer.model import Model
 from trainer.optimiser import learning_rate, make_optimiser
 from trainer.plan import EpochPlan
 from trainer.settings import Settings
-from trainer.streams import Streams
+from trainer.streams import Streams, check
 
 __all__ = ["Progress", "Run", "train"]
 
@@ -39,6 +39,7 @@ def train(
     settings: Settings | None = None,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     stop_after: int | None = None,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -47,9 +48,10 @@ def train(
 
     Args:
         dataset: a folder that `auxloom build` wrote.
-        out: the folder of the run; must be empty or absent unless ``resume`` is given.
+        out: the folder of the run; must be empty or absent unless ``resume`` or ``overwrite`` is given.
         settings: the defaults if None.
         resume: go on where the run in ``out`` stopped; of one that ended the report is returned.
+        overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
         progress: is told of every step.
@@ -57,11 +59,11 @@ def train(
 
     Raises:
         FileNotFoundError: ``dataset`` is no finished dataset.
-        ValueError: it has no tasks that can be trained, ``out`` holds something else, or a run on another dataset or
-            with other settings.
+        ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
+            other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
     """
     started = clock()
-    run = Run(Path(dataset), Path(out), settings or Settings(), resume=resume)
+    run = Run(Path(dataset), Path(out), settings or Settings(), resume=resume, overwrite=overwrite)
     if run.folder.report.exists():
         known: dict[str, Any] = json.loads(run.folder.report.read_text(encoding="utf-8"))
         return known
@@ -87,14 +89,16 @@ class _State:
 class Run:
     """A training run: the data, the plan, the model, and how far it has come."""
 
-    def __init__(self, dataset: Path, out: Path, settings: Settings, *, resume: bool) -> None:
+    def __init__(
+        self, dataset: Path, out: Path, settings: Settings, *, resume: bool = False, overwrite: bool = False
+    ) -> None:
         """Open and encode the dataset, build the model, and go back to the last checkpoint if there is one."""
         self.settings, self.folder, self.dataset = settings, RunFolder(out), Dataset.open(dataset)
-        self.folder.claim(self.dataset, settings, resume=resume)
         self.device = _prepared(settings)
         self.untrained = {task.name: reason for task in self.dataset.tasks if (reason := untrained(task))}
-        self.data = self._encoded()
-        self.streams = Streams(self.data, settings)
+        check([task for task in self.dataset.tasks if task.name not in self.untrained], settings)
+        self.folder.claim(self.dataset, settings, resume=resume, overwrite=overwrite)
+        self.data, self.streams = self._begun()
         self.ends = self.streams.plan.ends()
         self.total = min(int(self.ends[-1]), settings.max_steps or int(self.ends[-1]))
         heads = [task.to_json() for task in self.data.tasks]
@@ -110,6 +114,16 @@ class Run:
         self.folder.rewind(self.state.step)
         self.validation = next((name for name in ("validation", "test") if name in self.data.splits), "")
         self._unigram = unigram_nats(self.data, self.validation)
+
+    def _begun(self) -> tuple[Encoded, Streams]:
+        """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""
+        try:
+            data = self._encoded()
+            return data, Streams(data, self.settings)
+        except ValueError:
+            if not self.folder.last.exists():
+                self.folder.clear()
+            raise
 
     def _encoded(self) -> Encoded:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
@@ -262,4 +276,9 @@ def _prepared(settings: Settings) -> torch.device:
         torch.set_num_threads(settings.threads)
     if settings.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device = 'cuda', but torch {torch.__version__} finds no GPU; set device = 'auto' or 'cpu', or install "
+            "a torch that is built for CUDA"
+        )
     return torch.device(settings.device)

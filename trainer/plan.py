@@ -63,13 +63,6 @@ class Plan:
     primary: int | None = None
     """The stream that fills half of each step; one drawn other fills the rest (Augenstein, Soegaard 2017)."""
 
-    def __post_init__(self) -> None:
-        """Check that buckets fill a step."""
-        if self.rows % self.bucket:
-            raise ValueError(
-                f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; choose one that divides it"
-            )
-
     @property
     def sizes(self) -> IntArray:
         """Rows of each stream, int64 [T]."""

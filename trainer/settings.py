@@ -2,11 +2,24 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 __all__ = ["Settings", "make_settings"]
+
+_Temperature = Annotated[float, Field(ge=1)]
+
+
+def _dotted(value: Any) -> Any:
+    """Return nested tables as one with dotted names: ``weights.disfluency.tags=2`` names one task."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        inner = _dotted(item)
+        flat |= {f"{name}.{key}": part for key, part in inner.items()} if isinstance(item, Mapping) else {name: item}
+    return flat
 
 
 class Settings(BaseModel):
@@ -52,9 +65,9 @@ class Settings(BaseModel):
     `batch` rows."""
     temperature: float = Field(2.0, ge=1)
     """Of the sampler of that name: 1 is proportional, infinity uniform."""
-    temperatures: tuple[float, float, int] = (1.0, 5.0, 5)
+    temperatures: tuple[_Temperature, _Temperature, Annotated[int, Field(ge=1)]] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
-    weights: dict[str, float] = Field(default_factory=dict)
+    weights: Annotated[dict[str, float], BeforeValidator(_dotted)] = Field(default_factory=dict)
     """Fixed weight of a task's loss, by its name; 1 where not given."""
     primary: str = ""
     """The task by whose metric the best checkpoint is chosen; "": by the mean of all tasks' metrics."""
@@ -81,6 +94,15 @@ class Settings(BaseModel):
     """Threads of torch; 0: its default. Another number is another run, bit by bit."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
+    @model_validator(mode="after")
+    def _buckets_fill_a_step(self) -> Self:
+        """Check that the rows of a step go into buckets."""
+        if self.rows % self.bucket:
+            raise ValueError(
+                f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; choose one that divides it"
+            )
+        return self
+
 
 def make_settings(data: Mapping[str, Any]) -> Settings:
     """Return the settings that a table of a recipe gives.
@@ -102,6 +124,8 @@ def make_settings(data: Mapping[str, Any]) -> Settings:
 def _explained(error: Any) -> str:
     """Say in words what one error of pydantic means."""
     key = ".".join(map(str, error["loc"]))
+    if not key:
+        return f"[train] {error['ctx']['error']}"
     if error["type"] != "extra_forbidden":
         return f"[train] {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
     known = sorted(Settings.model_fields)

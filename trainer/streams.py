@@ -1,9 +1,10 @@
 """What the planned rows of a step mean: a row of one task, or a row of the dataset with all its labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from labelers.task import Task
 from trainer.batch import Request
 from trainer.cache import Encoded
 from trainer.data import IntArray
@@ -11,7 +12,7 @@ from trainer.plan import EpochPlan, Plan
 from trainer.samplers import sampler
 from trainer.settings import Settings
 
-__all__ = ["Streams"]
+__all__ = ["Streams", "check"]
 
 
 class Streams:
@@ -19,7 +20,8 @@ class Streams:
 
     def __init__(self, data: Encoded, settings: Settings) -> None:
         self.data = data
-        self.mode = _mode(data, settings)
+        check(data.tasks, settings)
+        self.mode = _mode(data.tasks, settings)
         train = data.splits["train"]
         self._rows: dict[str, IntArray] = {}
         if self.mode == "rows":
@@ -30,8 +32,6 @@ class Streams:
             ]
         words = tuple(i for i, task in enumerate(data.tasks) if task.kind == "masked_lm")
         names = [task.name for task in data.tasks]
-        if settings.primary and settings.primary not in names:
-            raise ValueError(f"primary = {settings.primary!r} is none of the trained tasks ({', '.join(names)})")
         self.plan = Plan(
             seed=settings.seed,
             lengths=lengths,
@@ -96,13 +96,25 @@ class Streams:
         return expected
 
 
-def _mode(data: Encoded, settings: Settings) -> str:
-    """Return how steps are made up.
+def check(tasks: Sequence[Task], settings: Settings) -> None:
+    """Check that the settings fit the tasks.
 
     Raises:
-        ValueError: a sampler of tasks was asked for where rows are drawn, or no primary was named.
+        ValueError: they name a task that is not trained, a sampler of tasks where rows are drawn, or no primary where
+            one is needed.
     """
-    joint = all(task.mode == "joint" for task in data.tasks)
+    names = [task.name for task in tasks]
+    given = [("weights:", name) for name in settings.weights]
+    given += [("primary =", settings.primary)] if settings.primary else []
+    for setting, name in given:
+        if name not in names:
+            raise ValueError(f"{setting} {name!r} is none of the trained tasks ({', '.join(names)})")
+    _mode(tasks, settings)
+
+
+def _mode(tasks: Sequence[Task], settings: Settings) -> str:
+    """Return how steps are made up, or raise a ValueError as `check` says."""
+    joint = all(task.mode == "joint" for task in tasks)
     mode = ("rows" if joint else "tasks") if settings.batch == "auto" else settings.batch
     if mode == "rows" and settings.sampler != "auto":
         raise ValueError(
@@ -110,5 +122,5 @@ def _mode(data: Encoded, settings: Settings) -> str:
             "leave the sampler out, or set batch = 'tasks'"
         )
     if mode == "primary+one" and not settings.primary:
-        raise ValueError(f"batch = {mode!r} needs a primary task; name one of {', '.join(t.name for t in data.tasks)}")
+        raise ValueError(f"batch = {mode!r} needs a primary task; name one of {', '.join(task.name for task in tasks)}")
     return mode
