@@ -168,6 +168,9 @@ def test_a_shard_that_is_not_what_was_written_is_an_error(tmp_path: Path) -> Non
     shard.write_bytes(data)
     with pytest.raises(ValueError, match=r"train/data-00001-of-00002\.arrow is damaged"):
         Dataset.open(tmp_path)
+    shard.unlink()
+    with pytest.raises(ValueError, match=r"train/data-00001-of-00002\.arrow is missing"):
+        Dataset.open(tmp_path)
 
 
 def test_a_dataset_without_train_rows_is_an_error(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ class Dataset:
         Raises:
             FileNotFoundError: there is no dataset, or its build did not end.
             ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, or a shard
-                that is not what the build wrote.
+                that is missing or not what the build wrote.
         """
         root = Path(path)
         manifest = root / MANIFEST
@@ -233,6 +233,9 @@ def _missing(root: Path) -> str:
 def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
     """Yield the name and the memory-mapped rows of each split that has any."""
     digests = _digests(root)
+    for name in digests:
+        if not (root / name).exists():
+            raise ValueError(f"{root / name} is missing; put it back, or build the dataset again in another folder")
     for name in SPLITS:
         files = sorted((root / name).glob("data-*.arrow"))
         parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
@@ -241,9 +244,10 @@ def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _digests(root: Path) -> dict[str, str]:
-    """Return the sha256 of each file of a dataset's units, as the build noted it."""
+    """Return the sha256 of each shard of a dataset, as the build noted it."""
     marks = [json.loads(file.read_bytes()) for file in sorted((root / STATS).glob("*.json"))]
-    return {name: facts["sha256"] for mark in marks for name, facts in mark["files"].items()}
+    files = (item for mark in marks for item in mark["files"].items())
+    return {name: facts["sha256"] for name, facts in files if name.endswith(".arrow")}
 
 
 def _rows(shard: Path, sha256: str | None) -> pa.Table:
