@@ -16,9 +16,9 @@ from trainer.cache import Encoded, EncodedSplit
 from trainer.data import Dataset, Ragged, Split
 from trainer.encode import Reading, Sequences
 from trainer.labels import Labels
-from trainer.metrics import Predictions, Score
+from trainer.metrics import FEW, Predictions, Score
 from trainer.probes import ProbeScore
-from trainer.report import FEW, NOTE, build_report, held_out, lines, render, show, task_entry, write
+from trainer.report import NOTE, build_report, held_out, lines, render, show, task_entry, write
 
 TASK = Task(
     name="made.tags",

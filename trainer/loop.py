@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from trainer.data import Dataset
 from trainer.evaluate import evaluate, moved, unigram_nats
 from trainer.folder import RunFolder
 from trainer.heads import untrained
-from trainer.metrics import metric_of, score
+from trainer.metrics import FEW, metric_of, score
 from trainer.model import Model
 from trainer.optimiser import learning_rate, make_optimiser
 from trainer.plan import EpochPlan
@@ -212,7 +212,7 @@ class Run:
         found = [item for item in found if len(item.gold)]
         losses = {item.task.name: float(item.loss.mean()) for item in found}
         scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
-        value = self._value(scores)
+        value = self._value(scores, [item.task.name for item in found if len(item.gold) >= FEW])
         line = {"step": self.state.step, "epoch": epoch, "validation_loss": losses, "validation": scores}
         self.folder.log(line | {"value": value})
         if not self.state.best or value > self.state.best["value"]:
@@ -220,17 +220,23 @@ class Run:
             checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
         return f"validation {value:.3f}"
 
-    def _value(self, scores: Mapping[str, float]) -> float:
+    def _value(self, scores: Mapping[str, float], sure: Sequence[str]) -> float:
         """Return by what the best checkpoint is chosen, higher is better.
 
         The primary's metric; without a primary the mean over tasks of their metric, of which nats per word count as the
         share that they save of a unigram model's. Not the loss: of a small task it rises while the answers get better.
+
+        Args:
+            scores: the metric of each task.
+            sure: tasks that have labels enough for their metric to tell something; the others count only if there are
+                none.
         """
         metrics = {task.name: metric_of(task) for task in self.data.tasks}
         primary = self.settings.primary
         if primary in scores:
             return scores[primary] if metrics[primary].higher else -scores[primary]
-        values = [value if metrics[name].higher else 1 - value / self._unigram[name] for name, value in scores.items()]
+        chosen = {name: scores[name] for name in sure or scores}
+        values = [value if metrics[name].higher else 1 - value / self._unigram[name] for name, value in chosen.items()]
         return sum(values) / max(len(values), 1)
 
     def _save(self) -> None:

@@ -14,16 +14,13 @@ from rich.text import Text
 from labelers.task import Task
 from trainer.cache import Encoded
 from trainer.data import Dataset, Types
-from trainer.metrics import Predictions, Score, metric_of, score
+from trainer.metrics import FEW, Predictions, Score, metric_of, score
 from trainer.probes import ProbeScore, prior, run_probes
 from trainer.rows import read_rows, sample
 
 __all__ = ["NOTE", "build_report", "held_out", "lines", "render", "show", "task_entry", "write"]
 
 NOTE = "Scores on constructed labels tell whether a task can be learnt, not whether learning it helps another task."
-
-FEW = 200
-"""Held-out labels under which a score is marked: at 200 the interval of an accuracy of one half is 0.14 wide."""
 
 PRIOR = (
     "class prior: the most frequent class (accuracy), a random guess at the train rates (F1), "
