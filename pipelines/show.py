@@ -1,7 +1,6 @@
 """Rows for the eye: what each labeler changed in a text, hid in it and says of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from labelers.task import SOURCE, WOVEN, Task, column
+from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, clean
 
 __all__ = ["choose_tasks", "read_rows", "show_rows"]
@@ -34,9 +34,8 @@ def choose_tasks(tasks: Sequence[Task], labelers: Iterable[str]) -> list[Task]:
     wanted = [name.rpartition(":")[2].lower() for name in labelers]
     for name in wanted:
         if name not in known:
-            close = get_close_matches(name, known, 1, 0.5)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ValueError(f"the dataset has no labels of {name!r}{hint}; it has those of {', '.join(known)}")
+            hint = f"{nearest(name, known)}; it has those of {', '.join(known)}"
+            raise ValueError(f"the dataset has no labels of {name!r}{hint}")
     return [task for task in tasks if task.labeler in wanted]
 
 
