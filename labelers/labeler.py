@@ -125,6 +125,12 @@ class Labeler(ABC):
     A subclass is a frozen dataclass whose fields are its options. Row i of what it makes depends on row i, the corpus,
     its options and the draws of row i alone. The name of a labeler is the name of its module (``connective``) or
     ``package.module:Class``'s class name in lower case for one from elsewhere.
+
+    A labeler may rely on this, whatever engine runs a build: at most one unit at a time is labelled in a process, so
+    its methods are never called by two threads at once, `propose` and `label` of a batch follow each other without
+    another batch between them, and its instance, its module and its caches are shared with no other process. It may
+    not rely on which units a process gets, in what order, how many labelers run before it, or that one thread makes all
+    the calls: a cache may make it faster, and must never change a row.
     """
 
     version: ClassVar[int] = 1

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
-_plans: dict[str, Plan] = {}  # the plan of the run that this process works for
 
 
 def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None = None) -> BuildReport:
@@ -148,15 +148,13 @@ def _unit(report: Mapping[str, Any]) -> int:
     return int(report["unit"])
 
 
-def _planned(out: str, digest: str, run: str) -> Plan:
+@lru_cache(1)
+def _planned(out: str, digest: str, run: str) -> Plan:  # noqa: ARG001  (a process may outlive the run it works for)
     """Return the plan of a folder, read once in each process of a run."""
-    if run not in _plans:
-        _plans.clear()
-        plan = Plan.read(Folder.at(out))
-        if plan.digest != digest:
-            raise OSError(f"another build replaced the plan in {out}")
-        _plans[run] = plan
-    return _plans[run]
+    plan = Plan.read(Folder.at(out))
+    if plan.digest != digest:
+        raise OSError(f"another build replaced the plan in {out}")
+    return plan
 
 
 def _retry(recipe: Recipe) -> str:

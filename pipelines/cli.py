@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import secrets
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -200,21 +201,63 @@ def _refuse(options: Mapping[str, Any], dataset: str) -> None:
         raise ValueError(f"{given[0]} changes a preview of text, and {dataset} is built already; leave it out")
 
 
-@app.command(epilog="Example: auxloom verify data")
+@app.command(epilog="Example: auxloom verify data --rebuild 3")
 def verify(
-    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")], as_json: AsJson = False
+    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
+    rebuild: Annotated[
+        str | None,
+        typer.Option(help="Also make so many units again from the input, or all, and compare every byte."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed that draws the units of --rebuild. [default: random]")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Recompute digests, rows and books of a dataset; exit code 1 if anything does not add up."""
+    """Recompute digests, rows and books of a dataset; exit code 1 if anything does not add up.
+
+    With --rebuild units are made again, which finds rows that were made wrong and then counted as they were: use it on
+    a new cluster, after an update, and on a few units every night. Exit code 2 if the input is gone or changed.
+    """
     from pipelines.verify import verify as check
 
+    wanted = _count(rebuild, seed)
     problems = check(dataset)
-    if as_json:
-        _print_json({"dataset": str(dataset), "problems": problems})
-    else:
+    found: dict[str, Any] = {"dataset": str(dataset), "problems": problems}
+    if not as_json:
         for problem in problems:
             _say(problem)
         _say(f"{dataset}: {f'{len(problems)} problems' if problems else 'all digests, rows and books add up'}")
+    if wanted is not None:
+        found["rebuilt"] = rebuilt = _rebuild(dataset, wanted, seed, quiet=as_json)
+        problems = [*problems, *rebuilt["problems"]]
+    if as_json:
+        _print_json(found)
     raise typer.Exit(1 if problems else 0)
+
+
+def _count(rebuild: str | None, seed: int | None) -> int | None:
+    """Return how many units --rebuild asks for: 0 for all, None if it is not given."""
+    if rebuild is None and seed is not None:
+        raise ValueError("--seed draws the units of --rebuild; give both, or neither")
+    if rebuild in (None, "all"):
+        return None if rebuild is None else 0
+    if not (rebuild.isdecimal() and int(rebuild)):
+        raise ValueError(f"--rebuild is {rebuild!r}; give a number of units, or all")
+    return int(rebuild)
+
+
+def _rebuild(dataset: Path, count: int, seed: int | None, *, quiet: bool) -> dict[str, Any]:
+    """Make units again, say what came of it unless ``quiet``, and return it."""
+    from pipelines.context import find_own_modules
+    from pipelines.rebuild import rebuild
+
+    find_own_modules(str(Path.cwd()))
+    found = rebuild(str(dataset), count or None, secrets.randbelow(1 << 32) if seed is None else seed)
+    if not quiet:
+        for text in (*found.notes, *found.problems):
+            _say(text)
+        units = ", ".join(map(str, found.units))
+        result = f"{len(found.problems)} problems" if found.problems else "the same bytes"
+        _say(f"rebuilt {'unit' if len(found.units) == 1 else 'units'} {units} (seed {found.seed}): {result}")
+    return dataclasses.asdict(found)
 
 
 @app.command(epilog="Example: auxloom labelers --json")

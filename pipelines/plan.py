@@ -30,7 +30,7 @@ from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
 from pipelines.sources import find_files, make_units, reaches
 from pipelines.splits import Splitter
 
-__all__ = ["Plan", "check_inputs", "class_fields", "digest_pool", "draft", "fill", "identity"]
+__all__ = ["Plan", "check_inputs", "class_fields", "digest_pool", "draft", "fill", "identity", "installed_versions"]
 
 Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
 
@@ -160,7 +160,7 @@ def draft(recipe: Recipe) -> Plan:
     units = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)
     earlier = _earlier(recipe, fields).digest if recipe.plan.from_ else ""
     described = {item.name: {"version": item.version, "resources": resources[item.name]} for item in labelers}
-    return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, _versions(), earlier)
+    return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, installed_versions(), earlier)
 
 
 def fill(plan: Plan, run: Run, scan: Scan) -> Plan:
@@ -289,7 +289,7 @@ def _earlier(recipe: Recipe, fields: Sequence[str] = ()) -> Plan:
     return plan
 
 
-def _versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Return the versions of all that can change a row: libraries, and Python's Unicode tables."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in _LIBRARIES:

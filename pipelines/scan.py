@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pipelines.context import pool_line
 from pipelines.layout import Folder, to_json
+from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.records import Document, InputFile, Reject, Unit
 from pipelines.sources import read_unit
@@ -48,7 +49,7 @@ class ScanUnit:
     def __call__(self, unit: Unit) -> Found:
         """Scan a unit; what cannot be mended is returned as an error, for the caller to raise."""
         try:
-            return self._scan(unit)
+            return run_exclusively(self._scan, unit)
         except Exception as error:  # noqa: BLE001  (Beam would wrap it in pages)
             return {"errors": [f"unit {unit.index}: {type(error).__name__}: {error}"]}
 

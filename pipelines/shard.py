@@ -36,28 +36,44 @@ from pipelines.layout import (
     to_json,
 )
 from pipelines.plan import Plan, check_inputs, class_fields
+from pipelines.processes import ChildError, run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.records import Document, InputFile, Reject
 from pipelines.scan import class_values
 from pipelines.sources import find_files, make_units, read_unit
 from pipelines.writer import ShardWriter
 
-__all__ = ["done_stats", "make_shard", "passage_keys", "preview"]
+__all__ = ["done_stats", "make_shard", "make_shard_here", "passage_keys", "preview"]
 
 BATCH_CHARACTERS = 2_000_000
 """A processing batch ends here at the latest, whatever the number of its documents: it bounds memory."""
 
 _REPEATED = "repeated_id"
-_cached: dict[str, Context] = {}  # the context of one plan: what costs seconds to make serves all units of a process
+_cached: dict[str, Context] = {}
+"""The context of one plan: what costs seconds to make serves all units of a process, one at a time."""
 
 
 def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[str, Any]:
     """Write the shards of one unit, unless they are there, and return its report.
 
+    It may be called from several threads at once: one unit at a time is made in this process, the others in child
+    processes (`pipelines.processes`).
+
     The report is what the unit's commit mark says, with the seconds it took, those of them that ``setup`` took in a
     process that is new to the plan, and where; or, if the unit failed, ``error`` with the document and labeler, and
     nothing of it is left on disk.
     """
+    started = time.time()
+    try:
+        return run_exclusively(make_shard_here, unit, plan, out, batch)
+    except ChildError as error:
+        failed = {"text": str(error), "labeler": "", "document": ""}
+        report = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0, "error": failed}
+        return report | {"started": started, "seconds": time.time() - started}
+
+
+def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048) -> dict[str, Any]:
+    """Make the shards of one unit in this process; no two calls may overlap in it."""
     started = time.time()
     folder = Folder.at(out)
     report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0}

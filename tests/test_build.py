@@ -87,14 +87,15 @@ def test_two_workers_write_the_same_bytes_without_a_word(source: Path, reference
     assert len({unit["process"] for unit in json.loads(line)["units"]}) == 2
 
 
-def test_dask_writes_the_same_bytes(source: Path, reference: Path, tmp_path: Path) -> None:
-    """Another Beam runner, in two processes, makes the same dataset."""
+@pytest.mark.parametrize(("workers", "threads"), [(2, 1), (1, 2)])
+def test_dask_writes_the_same_bytes(source: Path, reference: Path, tmp_path: Path, workers: int, threads: int) -> None:
+    """Another Beam runner makes the same dataset: in two workers, and in one with two threads."""
     code = (
-        "from small import built\nfrom pathlib import Path\n"
+        f"N, T = {workers}, {threads}\nfrom small import built\nfrom pathlib import Path\n"
         "import logging; logging.disable(logging.INFO)\n"
         "if __name__ == '__main__':\n"
         "    from distributed import Client, LocalCluster\n"
-        "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+        "    cluster = LocalCluster(n_workers=N, threads_per_worker=T, dashboard_address=None)\n"
         "    run = {'runner': 'apache_beam.runners.dask.dask_runner.DaskRunner',\n"
         "           'beam': {'dask_npartitions': 4, 'dask_client_address': cluster.scheduler_address}}\n"
         f"    report = built(Path({str(source)!r}), Path({str(tmp_path / 'out')!r}), unit={UNIT}, run=run)\n"

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,3 +182,24 @@ class Suicidal(Counting):
             Path(self.marker).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().propose(batch, corpus, draws, avoid=avoid)
+
+
+@dataclass(frozen=True)
+class Noting(Counting):
+    """Notes in `propose` what `label` needs, in the instance: the number of the first token of each row."""
+
+    notes: ClassVar[list[np.ndarray]] = []
+
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+        time.sleep(0)  # here another thread may come in
+        self.notes[:] = [np.array([len(batch.vocabulary.texts[code]) for code in batch.codes[batch.offsets[:-1]]])]
+        time.sleep(0.001)
+        return super().propose(batch, corpus, draws, avoid=avoid)
+
+    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+        return (self.task("turns", "passage", joint=joint, classes=tuple(map(str, range(100))), metric="accuracy"),)
+
+    def label(
+        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
+    ) -> dict[str, pa.Array]:
+        return {"turns": pa.array(np.resize(self.notes[0], len(batch)).astype(np.int64))}

@@ -1,0 +1,213 @@
+"""Make units of a finished dataset again, from its input and its plan, and compare every byte.
+
+What `verify` recomputes follows from the files of the dataset: rows that a faulty machine or engine made wrong, and
+that were counted and digested as they were, agree with all of it. Only the input tells.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.context import load_labelers
+from pipelines.layout import DROPPED, PLAN, POOL, Folder, stats_name
+from pipelines.plan import Plan, check_inputs, installed_versions
+from pipelines.processes import Child, ChildError
+from pipelines.shard import done_stats, make_shard_here
+
+__all__ = ["Rebuilt", "rebuild"]
+
+_SHOWN = 80  # characters of a value in a message
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What came of making units again."""
+
+    seed: int
+    units: tuple[int, ...]
+    notes: tuple[str, ...]
+    """What is not as it was when the dataset was built, and may explain a difference."""
+    problems: tuple[str, ...]
+    """A sentence for each file whose bytes are not the same."""
+
+
+def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
+    """Make some units of a dataset again in a fresh process and compare their files byte by byte.
+
+    Args:
+        out: the dataset.
+        count: how many units to make, drawn by ``seed``; None makes all of them.
+        seed: decides which units are drawn, and nothing else.
+
+    Raises:
+        OSError: an input file or a resource that a drawn unit needs is gone, or not what it was.
+        ValueError: the dataset has no finished unit.
+    """
+    folder = Folder.at(out)
+    plan = Plan.read(folder)
+    done = [unit for unit in range(len(plan.units)) if done_stats(folder, plan, unit)]
+    if not done:
+        raise ValueError(f"{out} has no finished unit to make again; run its build first")
+    units = sorted(sorted(done, key=lambda unit: _digest(seed, unit))[:count])
+    _check_sources(plan, units)
+    notes = tuple(_check_tools(plan))
+    problems: list[str] = []
+    child = Child()
+    try:
+        for unit in units:
+            child = child if child.serves else Child()
+            problems += _compare_unit(unit, plan, folder, child)
+    finally:
+        child.end()
+    return Rebuilt(seed, tuple(units), notes, tuple(problems))
+
+
+def _digest(seed: int, unit: int) -> bytes:
+    """Return what a unit is drawn by."""
+    return hashlib.blake2b(f"{seed}\0{unit}".encode(), digest_size=8).digest()
+
+
+def _check_sources(plan: Plan, units: Sequence[int]) -> None:
+    """Raise unless the input files of the units are what they were."""
+    numbers = sorted({part.file for unit in units for part in plan.units[unit].ranges})
+    for name in check_inputs([plan.files[number] for number in numbers]):
+        path = next(file.path for file in plan.files if file.name == name)
+        state = "changed since the dataset was built" if Folder.at(path).is_file("") else f"is gone from {path}"
+        raise OSError(f"no unit can be made again: the input file {name} {state}")
+
+
+def _check_tools(plan: Plan) -> Iterator[str]:
+    """Yield which labelers and libraries have another version than the dataset was built with.
+
+    Raises:
+        OSError: a resource is gone, or not what it was.
+    """
+    labelers, resources = load_labelers(plan.recipe)
+    for labeler in labelers:
+        told = plan.labelers.get(labeler.name, {})
+        if resources[labeler.name] != told.get("resources", {}):
+            raise OSError(f"no unit can be made again: a file of labeler {labeler.name!r} changed since the build")
+        if labeler.version != told.get("version"):
+            yield f"labeler {labeler.name} was version {told.get('version')} at the build, and is {labeler.version}"
+    for name, version in installed_versions().items():
+        if plan.versions.get(name) != version:
+            yield f"{name} was {plan.versions.get(name)} at the build, and is {version}"
+
+
+def _compare_unit(unit: int, plan: Plan, folder: Folder, child: Child) -> Iterator[str]:
+    """Yield how the files of a unit differ from those that are made of it now."""
+    with tempfile.TemporaryDirectory(prefix="auxloom-rebuild-") as place:
+        made = Folder.at(place)
+        for name in (PLAN, POOL, f"{DROPPED}/{unit:05d}.json"):
+            if folder.is_file(name):
+                made.write(name, folder.read(name))
+        try:
+            report = child.call(make_shard_here, unit, plan, place)
+        except ChildError as error:
+            report = {"error": {"text": str(error), "labeler": ""}}
+        if "error" in report:
+            told = report["error"]
+            where = f" (labeler {told['labeler']!r}, document {told['document']!r})" if told["labeler"] else ""
+            yield f"unit {unit} could not be made again: {told['text']}{where}"
+            return
+        names = {*folder.read_json(stats_name(unit))["files"], *report["stats"]["files"]}
+        differing = [text for name in sorted(names) if (text := _difference(name, folder, made))]
+        # counts and digests follow from the files above
+        yield from differing or filter(None, [_difference(stats_name(unit), folder, made)])
+
+
+def _difference(name: str, stored: Folder, made: Folder) -> str:
+    """Return how a file differs from the one that was made now, nothing where no byte does."""
+    for folder, state in ((stored, "is missing"), (made, "is not made any more")):
+        if not folder.is_file(name):
+            return f"{name} {state}"
+    if _digest_file(stored, name) == _digest_file(made, name):
+        return ""
+    try:
+        if name.endswith(".arrow"):
+            return f"{name}: {_first_row(stored, made, name)}"
+        if name.endswith(".keys"):
+            return f"{name}: the keys of its passages differ"
+        return f"{name}: {_first_line(stored, made, name)}"
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        return f"{name} cannot be read: {error}"
+
+
+def _digest_file(folder: Folder, name: str) -> bytes:
+    """Return the blake2b of a file."""
+    digest = hashlib.blake2b()
+    with folder.open(name) as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def _first_line(stored: Folder, made: Folder, name: str) -> str:
+    """Return the first line in which two files of JSON differ, of one line the first key."""
+    for number, (old, new) in enumerate(zip_longest(stored.read(name).splitlines(), made.read(name).splitlines())):
+        if old != new:
+            before, after = (None if line is None else json.loads(line) for line in (old, new))
+            if isinstance(before, dict) and isinstance(after, dict):
+                key = next(key for key in sorted({*before, *after}) if before.get(key) != after.get(key))
+                return f"line {number + 1}, key {key}: {_both(before.get(key), after.get(key))}"
+            return f"line {number + 1}: {_both(before, after)}"
+    return "its lines are equal, but not its bytes"
+
+
+def _first_row(stored: Folder, made: Folder, name: str) -> str:
+    """Return the first row and column in which two shards differ."""
+    with stored.open(name) as one, made.open(name) as other:
+        old, new = pa.ipc.open_stream(one), pa.ipc.open_stream(other)
+        if not old.schema.equals(new.schema, check_metadata=True):
+            return "it has another schema"
+        before = 0
+        for first, second in zip_longest(old, new):
+            rows = [0 if batch is None else batch.num_rows for batch in (first, second)]
+            same = _equal_rows(first, second, min(rows))
+            if same < max(rows):
+                if same == min(rows):
+                    return f"it has {before + rows[0]:,} rows or more, rebuilt it has {before + rows[1]:,}"
+                row = f"row {before + same:,} ({first.column('id')[same].as_py()!r})"
+                return f"{row}, {_first_column(first, second, same)}"
+            before += rows[0]
+    return "its rows are equal, but not its bytes"
+
+
+def _equal_rows(first: pa.RecordBatch | None, second: pa.RecordBatch | None, rows: int) -> int:
+    """Return how many rows at the beginning of two batches are equal, of so many that both have."""
+    if first is None or second is None or first.slice(0, rows).equals(second.slice(0, rows)):
+        return rows
+    return next((row for row in range(rows) if not first.slice(row, 1).equals(second.slice(row, 1))), rows)
+
+
+def _first_column(first: pa.RecordBatch, second: pa.RecordBatch, row: int) -> str:
+    """Return the first column, down to the leaves of structs, in which a row differs, and both values."""
+    old, new, path = first.slice(row, 1).to_struct_array(), second.slice(row, 1).to_struct_array(), ""
+    while pa.types.is_struct(old.type) and old.is_valid()[0].as_py() and new.is_valid()[0].as_py():
+        pairs = zip(old.type, old.flatten(), new.flatten(), strict=True)
+        found = next(((field.name, a, b) for field, a, b in pairs if not a.equals(b)), None)
+        if found is None:
+            break
+        path, old, new = f"{path}.{found[0]}".lstrip("."), found[1], found[2]
+    return f"column {path}: {_both(old[0].as_py(), new[0].as_py())}"
+
+
+def _both(old: Any, new: Any) -> str:
+    """Return two values for a message, from where they differ if they are lists."""
+    if isinstance(old, list) and isinstance(new, list):
+        place = next((i for i, (a, b) in enumerate(zip_longest(old, new)) if a != b), 0)
+        if place:
+            return f"from place {place} on {_short(old[place:])} stored, {_short(new[place:])} rebuilt"
+    return f"{_short(old)} stored, {_short(new)} rebuilt"
+
+
+def _short(value: Any) -> str:
+    """Return a value as JSON, cut to what fits a message."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -1,0 +1,143 @@
+"""Units that are made at once in one process have the bytes of units that are made one after the other."""
+
+import itertools
+import json
+import shutil
+import string
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corpus import DIALOGUES, TEXTS
+from small import built, files, recipe
+
+from pipelines import shard
+from pipelines.build import build
+from pipelines.dataset import finish
+from pipelines.plan import Plan, draft, fill
+from pipelines.processes import end_children
+from pipelines.rebuild import rebuild
+from pipelines.recipe import Run
+from pipelines.shard import make_shard, make_shard_here
+from pipelines.verify import verify
+
+LABELERS = ["connective", "disfluency", "paraphrase", "masking", "toy_labelers:Noting"]
+ROUNDS = 20
+
+TABLES = {"with": LABELERS, "unit": {"bytes": 10_000}}
+
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _children() -> Iterator[None]:
+    """Keep the children from test to test, as a worker does, and end them."""
+    yield
+    end_children()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return texts and dialogues, of which each brings a word of its own, so that every vocabulary goes on growing."""
+    words = map("".join, itertools.product(string.ascii_lowercase, repeat=3))
+    lines = []
+    for number, word in enumerate(itertools.islice(words, 240)):
+        if number % 5:
+            lines.append({"text": f"{TEXTS[number % len(TEXTS)]} They gave it the name q{word} and another x{word} ."})
+        else:
+            turns = [{"role": role, "text": f"{text} So said k{word} ."} for role, text in DIALOGUES[number % 2]]
+            lines.append({"turns": turns})
+    path = tmp_path_factory.mktemp("source") / "mixed.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def planned(source: Path, out: Path, **tables: Any) -> Plan:
+    """Return a new plan of six units or so, of which nothing is made."""
+    settings = recipe(source, out, **TABLES, **tables)
+    return fill(draft(settings), settings.run, plainly)
+
+
+def plainly(
+    units: Sequence[Any], work: Callable[[Any], Any], merge: Callable[[Any], Any], end: Callable[[Any], None], run: Run
+) -> None:
+    """Do what a graph does, without Beam, which takes a second each time."""
+    assert run.workers == 1
+    end(merge(map(work, units)))
+
+
+def in_threads(make: Make, plan: Plan, out: Path, threads: int) -> list[dict[str, Any]]:
+    """Make all units, so many at once, and return their reports."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda unit: make(unit, plan, str(out)), range(len(plan.units))))
+
+
+@pytest.mark.parametrize("views", ["separate", "woven"])
+def test_threads_write_the_bytes_of_one(source: Path, tmp_path: Path, views: str) -> None:
+    """Two threads and four, twenty times, under a seed of its own each time, so that no process is ready for a plan."""
+    for seed in range(ROUNDS):
+        one = tmp_path / f"{seed}"
+        plan = planned(source, one, views=views, seed=seed)
+        for threads in (2, 4):
+            many = tmp_path / f"{seed}x{threads}"
+            shutil.copytree(one, many)
+            reports = in_threads(make_shard, plan, many, threads)
+            assert [report["error"] for report in reports if "error" in report] == []
+            assert len({report["process"] for report in reports}) == threads
+        for unit in range(len(plan.units)):
+            make_shard(unit, plan, str(one))
+        assert files(one) == files(tmp_path / f"{seed}x2") == files(tmp_path / f"{seed}x4")
+
+
+def test_two_threads_of_beams_local_runner_write_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    """An engine that deals units to threads of one process."""
+    run = {"beam": {"direct_num_workers": 2, "direct_running_mode": "multi_threading"}}
+    assert built(source, tmp_path / "one", **TABLES).exit_code == 0
+    assert built(source, tmp_path / "two", **TABLES, run=run).exit_code == 0
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    (line,) = (tmp_path / "two" / "run.jsonl").read_text().splitlines()
+    assert len({unit["process"] for unit in json.loads(line)["units"]}) == 2
+
+
+def carelessly(plan: Plan, out: Path) -> None:
+    """Make all units in threads that share one context, until that has made other rows of them, and end the build.
+
+    This is how units were made before each had a process to itself. A thread may come in between any two steps, as it
+    may on a busy machine, only more often.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        shard._cached.clear()
+        reports = in_threads(make_shard_here, plan, out, 4)
+    finally:
+        sys.setswitchinterval(interval)
+        shard._cached.clear()
+    for report in reports:
+        if "error" in report:  # a build that is run again makes what failed
+            make_shard_here(report["unit"], plan, str(out))
+    assert finish(plan, str(out)) is not None
+
+
+def test_rebuild_finds_rows_that_were_made_wrong(source: Path, tmp_path: Path) -> None:
+    """All digests, rows and counts of such a dataset agree; only units that are made again tell."""
+    for attempt in range(20):
+        right, wrong = tmp_path / f"right{attempt}", tmp_path / f"wrong{attempt}"
+        plan = planned(source, right, seed=attempt)
+        shutil.copytree(right, wrong)
+        carelessly(plan, wrong)
+        build(recipe(source, right, **TABLES, seed=attempt))
+        differing = sorted(name for name, data in files(right).items() if data != files(wrong)[name])
+        if differing:
+            break
+    assert verify(wrong) == []
+    problems = rebuild(str(wrong), None, 0).problems
+    named = {problem.partition(":")[0] for problem in problems}
+    assert named == {name for name in differing if not name.endswith(".json")}
+    shown = [problem for problem in problems if ".arrow: row " in problem]
+    assert shown
+    assert all(" column " in problem and " stored, " in problem for problem in shown)
+    assert rebuild(str(right), None, 0).problems == ()
