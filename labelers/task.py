@@ -12,7 +12,20 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-__all__ = ["KINDS", "SOURCE", "TASKS_KEY", "WOVEN", "Task", "column", "read_tasks", "tasks", "view", "write_tasks"]
+__all__ = [
+    "FRAMEWORK_REASONS",
+    "KINDS",
+    "SOURCE",
+    "TASKS_KEY",
+    "WOVEN",
+    "Task",
+    "column",
+    "read_tasks",
+    "status_reason",
+    "tasks",
+    "view",
+    "write_tasks",
+]
 
 TASKS_KEY = b"auxloom.tasks"
 """Key of the task list in the metadata of an Arrow schema."""
@@ -36,6 +49,12 @@ KINDS: Mapping[str, str] = {
     "regression": "0.1",
 }
 """Every kind of task, with the first version of auxloom that knows it."""
+
+FRAMEWORK_REASONS: Mapping[int, str] = {100: "error", 101: "language", 102: "too_long"}
+"""Why a row has no label, not by a decision of the labeler: it raised on the row, does not speak the row's language, or
+cannot take a passage of that length. Statuses from 100 to 127 are the framework's; a labeler's reasons end before."""
+
+_ABSTAINED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +136,25 @@ class Task:
         names = {f.name for f in dataclasses.fields(cls)} - {"extra"}
         known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
         return cls(**known, extra={k: v for k, v in data.items() if k not in names})
+
+
+def status_reason(status: int, reasons: Sequence[str]) -> str:
+    """Return why a labeler abstained, given a row's status and the labeler's reasons; nothing where it did not.
+
+    Raises:
+        ValueError: a status that has no reason.
+
+    Example:
+        >>> status_reason(1, ("short",)), status_reason(2, ("short",)), status_reason(100, ("short",))
+        ('', 'short', 'error')
+    """
+    if 0 <= status < _ABSTAINED:
+        return ""
+    if status in FRAMEWORK_REASONS:
+        return FRAMEWORK_REASONS[status]
+    if not 0 <= status - _ABSTAINED < len(reasons):
+        raise ValueError(f"status {status} has no reason; there are {', '.join(reasons) or 'none'}")
+    return reasons[status - _ABSTAINED]
 
 
 def write_tasks(schema: pa.Schema, items: Sequence[Task]) -> pa.Schema:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.task import Task
+from labelers.task import Task, status_reason
 
 __all__ = ["RowBook", "add_up", "balance"]
 
@@ -55,11 +55,11 @@ class RowBook:
 
     def _labeler(self, name: str, status: Counter[int]) -> dict[str, Any]:
         """Return a labeler's book."""
-        reasons = self._reasons[name]
-        wrong = [value for value in status if not 0 <= value < _ABSTAINED + len(reasons)]
-        if wrong:
-            raise ValueError(f"labeler {name!r} has status {wrong[0]}, but {len(reasons)} reasons")
-        abstained = {reasons[value - _ABSTAINED]: n for value, n in sorted(status.items()) if value >= _ABSTAINED}
+        try:
+            named = {value: status_reason(value, self._reasons[name]) for value in sorted(status)}
+        except ValueError as error:
+            raise ValueError(f"labeler {name!r}: {error}") from None
+        abstained = {text: status[value] for value, text in named.items() if text}
         return {
             "written": status.total(),
             "labelled": status.total() - sum(abstained.values()),

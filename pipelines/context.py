@@ -15,6 +15,7 @@ import pyarrow.fs as pafs
 from labelers.labeler import Corpus, Labeler, Resource, load
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
+from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
 from pipelines.layout import POOL, Folder
 from pipelines.recipe import Recipe
@@ -53,9 +54,14 @@ class Context:
     corpus: Corpus
 
     @classmethod
-    def make(cls, recipe: Recipe, classes: Mapping[str, tuple[str, ...]], pool: Sequence[Document]) -> "Context":
-        """Load the labelers and segment the pool."""
-        labelers, _ = load_labelers(recipe)
+    def make(
+        cls,
+        recipe: Recipe,
+        labelers: Sequence[Labeler],
+        classes: Mapping[str, tuple[str, ...]],
+        pool: Sequence[Document],
+    ) -> "Context":
+        """Segment the pool, and declare what the labelers make."""
         schema = corpus_schema(recipe, labelers, classes)
         segmenter, corpus = _segmented(recipe, classes, pool)
         return cls(recipe, labelers, schema, read_tasks(schema), classes, pool, segmenter, corpus)
@@ -65,8 +71,8 @@ class Context:
         """Whether all edits are woven into one view."""
         return self.recipe.views == "woven"
 
-    def label(self, batch: PassageBatch, conflicts: Counter[str]) -> pa.RecordBatch:
-        """Return a row per passage; ``conflicts`` is raised by the edits that each labeler lost."""
+    def label(self, batch: PassageBatch, conflicts: Counter[str], errors: RowErrors) -> pa.RecordBatch:
+        """Return a row per passage; noted are the edits that each labeler lost, and rows on which one raised."""
         return label_rows(
             batch,
             self.labelers,
@@ -75,6 +81,7 @@ class Context:
             seed=self.recipe.seed,
             joint=self.joint,
             conflicts=conflicts,
+            errors=errors if self.recipe.on_error == "abstain" else None,
         )
 
     def refresh(self) -> None:

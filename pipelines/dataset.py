@@ -11,6 +11,7 @@ from labelers.task import Task, read_tasks
 from pipelines.books import add_up, balance
 from pipelines.card import card
 from pipelines.context import corpus_schema, load_labelers
+from pipelines.errors import RowErrors
 from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import (
     CARD,
@@ -163,7 +164,11 @@ def books_of(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name in SPLITS
         if any(mark["splits"][name]["rows"] for mark in stats)
     }
-    return {**total, "passages": passages | {"copies": stats[0]["passages"]["copies"]}, "splits": splits}
+    errors = RowErrors()
+    for mark in stats:
+        errors.merge(mark.get("errors", {}))
+    examples = {"errors": errors.to_json()} if errors.to_json() else {}
+    return {**total, "passages": passages | {"copies": stats[0]["passages"]["copies"]}, "splits": splits, **examples}
 
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,13 @@ import pyarrow.compute as pc
 from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
-from labelers.task import WOVEN
+from labelers.task import FRAMEWORK_REASONS, WOVEN
+from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 
-__all__ = ["RowError", "copied", "label_rows"]
+__all__ = ["copied", "label_rows"]
 
 ABSTAINED = 2
 """The first status of a row that a labeler abstained from."""
-
-
-class RowError(RuntimeError):
-    """A labeler that failed, broke its declaration or told an answer; names labeler and document."""
-
-    def __init__(self, labeler: str, document: str, text: str) -> None:
-        """Say who failed, on what, and how."""
-        super().__init__(f"labeler {labeler!r}, document {document!r}: {text}")
-        self.labeler, self.document, self.text = labeler, document, text
 
 
 def copied(batch: PassageBatch, copies: int) -> PassageBatch:
@@ -48,6 +40,7 @@ def label_rows(
     seed: int,
     joint: bool,
     conflicts: Counter[str],
+    errors: RowErrors | None = None,
 ) -> pa.RecordBatch:
     """Return one row per passage, in the given schema.
 
@@ -59,17 +52,75 @@ def label_rows(
         seed: of the build.
         joint: weave all edits into one view.
         conflicts: is raised by the edits that each labeler lost.
+        errors: None: a labeler that raises fails the batch. Else it abstains from the rows on which it raises, which
+            are as if it had not been asked for, and are noted here.
 
     Raises:
         RowError: a labeler raised, made other columns than it declared, or a view shows what a task must predict.
     """
-    columns = _source_columns(batch)
-    if joint:
-        columns |= _woven(batch, labelers, corpus, schema, seed=seed, conflicts=conflicts)
-    else:
-        for labeler in labelers:
-            columns[labeler.name] = _separate(batch, labeler, corpus, schema.field(labeler.name), seed)
-    return pa.record_batch([columns[field.name] for field in schema], schema=schema)
+    run = _Run(labelers, corpus, schema, seed, joint)
+    if errors is None:
+        return run.rows(batch, labelers, conflicts)
+    return _abstaining(run, batch, labelers, conflicts, errors)
+
+
+def _abstaining(
+    run: "_Run", batch: PassageBatch, labelers: Sequence[Labeler], conflicts: Counter[str], errors: RowErrors
+) -> pa.RecordBatch:
+    """Return the rows of a batch; where a labeler raises each half is tried by itself, and a single row without it."""
+    lost: Counter[str] = Counter()
+    try:
+        rows = run.rows(batch, labelers, lost)
+    except RaisedError as error:
+        if len(batch) == 1:
+            errors.add(error.labeler, batch.ids[0], error.kept)
+            rest = [labeler for labeler in labelers if labeler.name != error.labeler]
+            return _abstaining(run, batch, rest, conflicts, errors)
+        middle = len(batch) // 2
+        parts = [
+            _abstaining(run, batch.take(np.arange(start, stop)), labelers, conflicts, errors)
+            for start, stop in ((0, middle), (middle, len(batch)))
+        ]
+        columns = [pa.concat_arrays([part.column(i) for part in parts]) for i in range(len(run.schema))]
+        return pa.record_batch(columns, schema=run.schema)
+    conflicts.update(lost)
+    return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What labels every batch alike; see `label_rows`."""
+
+    labelers: Sequence[Labeler]
+    corpus: Corpus
+    schema: pa.Schema
+    seed: int
+    joint: bool
+
+    def rows(self, batch: PassageBatch, asked: Sequence[Labeler], conflicts: Counter[str]) -> pa.RecordBatch:
+        """Return the rows of a batch; labelers that are not asked abstain with the reason ``error``."""
+        columns = _source_columns(batch)
+        if self.joint:
+            columns |= _woven(batch, asked, self.corpus, self.schema, seed=self.seed, conflicts=conflicts)
+        else:
+            for labeler in asked:
+                field = self.schema.field(labeler.name)
+                columns[labeler.name] = _separate(batch, labeler, self.corpus, field, self.seed)
+        for labeler in self.labelers:
+            if labeler not in asked:
+                columns[labeler.name] = _without_labels(self.schema.field(labeler.name), len(batch))
+        return pa.record_batch([columns[field.name] for field in self.schema], schema=self.schema)
+
+
+def _without_labels(field: pa.Field, rows: int) -> pa.Array:
+    """Return the struct of a labeler that raised: empty lists, and null for all else."""
+    empty: dict[str, Any] = {item.name: [] if pa.types.is_list(item.type) else None for item in field.type}
+    values = {item.name: pa.array([empty[item.name]] * rows, item.type) for item in field.type}
+    return _plain_struct(field, values | {"status": pa.array([_ERROR] * rows, pa.int8())})
+
+
+_MOST_REASONS = min(FRAMEWORK_REASONS) - ABSTAINED
+_ERROR = next(status for status, reason in FRAMEWORK_REASONS.items() if reason == "error")
 
 
 def _separate(batch: PassageBatch, labeler: Labeler, corpus: Corpus, field: pa.Field, seed: int) -> pa.Array:
@@ -82,7 +133,7 @@ def _separate(batch: PassageBatch, labeler: Labeler, corpus: Corpus, field: pa.F
         view = weave(part, proposal.edits)
         return proposal, view, labeler.label(part, corpus, draws, proposal, view)
 
-    proposal, view, columns = _guarded(labeler, batch, run)
+    proposal, view, columns = guarded(labeler, batch, run)
     _check_leak(batch, view, proposal.edits, proposal.hidden, (labeler.name,))
     if labeler.edits:
         columns = _view_columns(batch, view, proposal.status == 0) | columns
@@ -107,7 +158,7 @@ def _woven(
             _check_proposal(labeler, part, proposal)
             return proposal
 
-        proposals.append(_guarded(labeler, batch, propose))
+        proposals.append(guarded(labeler, batch, propose))
     made = collisions(batch, [proposal.edits for proposal in proposals])
     edits, places = _joined([proposal.edits for proposal in proposals], made)
     view = weave(batch, edits)
@@ -127,7 +178,7 @@ def _woven(
             again = labeler.propose(part, corpus, labeler.draws(seed))
             return labeler.label(part, corpus, labeler.draws(seed), again, weave(part, again.edits), joint=True)
 
-        found = _guarded(labeler, batch, label)
+        found = guarded(labeler, batch, label)
         columns[labeler.name] = _struct(batch, labeler, schema.field(labeler.name), final.status, found)
     return columns
 
@@ -167,44 +218,12 @@ def _still_hidden(proposal: Proposal, kept: BoolArray) -> BoolArray | None:
     return result
 
 
-def _guarded(labeler: Labeler, batch: PassageBatch, run: Callable[[PassageBatch], Any]) -> Any:
-    """Call a labeler; what it raises becomes a RowError that names the first document on which it fails alone."""
-    try:
-        return run(batch)
-    except RowError:
-        raise
-    except Exception as error:
-        document = _culprit(batch, run)
-        raise RowError(labeler.name, document, f"{type(error).__name__}: {error}") from error
-
-
-def _culprit(batch: PassageBatch, run: Callable[[PassageBatch], Any]) -> str:
-    """Return the document of the first passage on which a call fails, found by halving; else the batch's first."""
-    low, high = 0, len(batch)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _fails(batch.take(np.arange(low, middle)), run):
-            high = middle
-        else:
-            low = middle
-    return batch.documents[low]
-
-
-def _fails(batch: PassageBatch, run: Callable[[PassageBatch], Any]) -> bool:
-    """Return whether a call raises."""
-    try:
-        run(batch)
-    except Exception:  # noqa: BLE001  (whatever it is, it is what is looked for)
-        return True
-    return False
-
-
 def _check_proposal(labeler: Labeler, batch: PassageBatch, proposal: Proposal) -> None:
     """Raise unless a proposal is what a labeler may propose."""
     status = proposal.status
     if status.shape != (len(batch),) or status.dtype != np.int8:
         raise TypeError(f"status must be int8 [{len(batch)}], got {status.dtype} {list(status.shape)}")
-    highest = ABSTAINED + len(labeler.reasons)
+    highest = ABSTAINED + len(labeler.reasons[:_MOST_REASONS])
     if len(status) and not 0 <= status.min() <= status.max() < highest:
         raise ValueError(f"status {int(status.max())} has no reason; there are {labeler.reasons}")
     wrong = np.flatnonzero(status[proposal.edits.rows] != 0)

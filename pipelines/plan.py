@@ -30,7 +30,18 @@ from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
 from pipelines.sources import find_files, make_units, reaches
 from pipelines.splits import Splitter
 
-__all__ = ["Plan", "check_inputs", "class_fields", "digest_pool", "draft", "fill", "identity", "installed_versions"]
+__all__ = [
+    "Plan",
+    "changed_resources",
+    "changed_versions",
+    "check_inputs",
+    "class_fields",
+    "digest_pool",
+    "draft",
+    "fill",
+    "identity",
+    "installed_versions",
+]
 
 Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
 
@@ -161,6 +172,31 @@ def draft(recipe: Recipe) -> Plan:
     earlier = _earlier(recipe, fields).digest if recipe.plan.from_ else ""
     described = {item.name: {"version": item.version, "resources": resources[item.name]} for item in labelers}
     return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, installed_versions(), earlier)
+
+
+def changed_resources(plan: Plan, digests: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield a sentence for each file of a labeler that is not what it was when a plan was made.
+
+    Args:
+        plan: the plan.
+        digests: per labeler the digest of each file now, as `load_labelers` returns them.
+    """
+    for name, found in digests.items():
+        told = plan.labelers.get(name, {}).get("resources", {})
+        for option in sorted({*told, *found}):
+            if told.get(option) != found.get(option):
+                yield f"the file that labeler {name!r} reads as {option} is not what it was when the plan was made"
+
+
+def changed_versions(plan: Plan, labelers: Sequence[Labeler]) -> Iterator[str]:
+    """Yield a sentence for each labeler and library whose version here is not that of a plan."""
+    for labeler in labelers:
+        told = plan.labelers.get(labeler.name, {}).get("version")
+        if labeler.version != told:
+            yield f"labeler {labeler.name} is version {labeler.version} here and {told} in the plan"
+    for name, version in installed_versions().items():
+        if plan.versions.get(name) != version:
+            yield f"{name} is {version or 'missing'} here and {plan.versions.get(name) or 'missing'} in the plan"
 
 
 def fill(plan: Plan, run: Run, scan: Scan) -> Plan:

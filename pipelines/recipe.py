@@ -129,6 +129,8 @@ class Recipe(_Table):
     copies: int = Field(1, ge=1)
     """Independent corruptions of each passage."""
     max_reject_rate: float = Field(0.01, ge=0, le=1)
+    on_error: Literal["fail", "abstain"] = "fail"
+    """What a labeler that raises on a row does: fail the unit, or abstain from the row with the reason ``error``."""
     input: Input = Input()
     text: Text = Text()
     passage: Passage = Passage()

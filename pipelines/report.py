@@ -159,6 +159,9 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
         held_out = sum(n for split, n in labels.items() if split != "train")
         if held_out < _FEW_LABELS:
             yield f"task {task} has {held_out:,} held-out labels; scores on fewer than {_FEW_LABELS} tell little"
+    for name, example in manifest.get("errors", {}).items():
+        count = _labelers(books)[name]["abstained"]["error"]
+        yield f"labeler {name} raised on {count:,} rows, which have no label of it: {example['row']}: {example['text']}"
     repeats = manifest.get("equal_passages", {}).get("repeats", 0)
     if repeats:
         yield f"{repeats:,} passages repeat one of another document"

@@ -21,7 +21,8 @@ from labelers.passages import PassageBatch, Vocabulary
 from labelers.task import Task
 from pipelines.books import balance
 from pipelines.context import Context, find_own_modules, load_labelers, read_pool
-from pipelines.labelling import RowError, copied
+from pipelines.errors import RowError, RowErrors
+from pipelines.labelling import copied
 from pipelines.layout import (
     DROPPED,
     PLAN,
@@ -35,7 +36,7 @@ from pipelines.layout import (
     stats_name,
     to_json,
 )
-from pipelines.plan import Plan, check_inputs, class_fields
+from pipelines.plan import Plan, changed_resources, changed_versions, check_inputs, class_fields
 from pipelines.processes import ChildError, run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.records import Document, InputFile, Reject
@@ -72,14 +73,17 @@ def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[st
         return report | {"started": started, "seconds": time.time() - started}
 
 
-def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048) -> dict[str, Any]:
-    """Make the shards of one unit in this process; no two calls may overlap in it."""
+def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, strict: bool = True) -> dict[str, Any]:
+    """Make the shards of one unit in this process, in which no two calls may overlap; see `make_shard`.
+
+    Unless ``strict``, labelers and libraries may have other versions than when the plan was made.
+    """
     started = time.time()
     folder = Folder.at(out)
     report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0}
     try:
         with _uncollected():
-            stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch, report)
+            stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch, report, strict=strict)
     except Exception as error:  # noqa: BLE001  (other units go on; the report tells of it)
         labeler, document = (error.labeler, error.document) if isinstance(error, RowError) else ("", "")
         text = error.text if isinstance(error, RowError) else f"{type(error).__name__}: {error}"
@@ -109,11 +113,11 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, Any]) -> dict[str, Any]:
+def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     """Write and commit a unit and return its commit mark; note in the report how long getting ready took."""
     _check_unchanged(unit, plan)
     began = time.time()
-    work = _Work(unit, plan, folder)
+    work = _Work(unit, plan, folder, _context(plan, folder, strict=strict))
     report["setup"] = time.time() - began
     try:
         work.open()
@@ -133,12 +137,16 @@ def _check_unchanged(unit: int, plan: Plan) -> None:
         raise OSError(f"the input file {name} changed since the plan was made; start again with --overwrite")
 
 
-def _context(plan: Plan, folder: Folder) -> Context:
-    """Return this process's context for a plan."""
+def _context(plan: Plan, folder: Folder, *, strict: bool) -> Context:
+    """Return this process's context for a plan; if ``strict``, all that can change a row must be as in the plan."""
     if plan.digest not in _cached:
         _cached.clear()
-        pool = read_pool(folder)
-        _cached[plan.digest] = Context.make(plan.recipe, plan.classes or {}, pool)
+        labelers, digests = load_labelers(plan.recipe)
+        changed = [*changed_resources(plan, digests), *(changed_versions(plan, labelers) if strict else ())]
+        if changed:
+            advice = "give all workers what the plan was made with, or build into another folder"
+            raise OSError(f"{socket.gethostname()} would make other rows: {'; '.join(changed)}; {advice}")
+        _cached[plan.digest] = Context.make(plan.recipe, labelers, plan.classes or {}, read_pool(folder))
     context = _cached[plan.digest]
     context.refresh()
     return context
@@ -174,15 +182,15 @@ class _Records:
 class _Work:
     """The files of a unit while they are made."""
 
-    def __init__(self, unit: int, plan: Plan, folder: Folder) -> None:
-        self._unit, self._plan, self._folder = unit, plan, folder
-        self._context = _context(plan, folder)
+    def __init__(self, unit: int, plan: Plan, folder: Folder, context: Context) -> None:
+        self._unit, self._plan, self._folder, self._context = unit, plan, folder, context
         self._splitter = plan.splitter
         self._dropped = self._read_dropped()
         self._records = _Records()
         self._cut = 0
         self._keys: list[npt.NDArray[np.uint64]] = []
         self._conflicts: Counter[str] = Counter()
+        self._errors = RowErrors()
         self._pending: list[Pending] = []
         self._writers: dict[str, ShardWriter] = {}
 
@@ -249,7 +257,7 @@ class _Work:
         self._cut += len(batch)
         self._keys.append(passage_keys(batch))
         batch = copied(batch, recipe.copies)
-        rows = context.label(batch, self._conflicts)
+        rows = context.label(batch, self._conflicts, self._errors)
         sizes = Counter(split_of[name] for name in batch.documents)
         start = 0
         for split in SPLITS:
@@ -298,6 +306,7 @@ class _Work:
         """Return the commit mark."""
         splits = {split: writer.facts() for split, writer in self._writers.items()}
         written = sum(split["rows"] for split in splits.values())
+        errors = self._errors.to_json()
         return {
             "plan": self._plan.digest,
             "unit": self._unit,
@@ -306,6 +315,7 @@ class _Work:
             "passages": {"cut": self._cut, "copies": self._plan.recipe.copies, "written": written},
             "splits": splits,
             "conflicts": dict(self._conflicts),
+            **({"errors": errors} if errors else {}),
         }
 
     def discard(self) -> None:
@@ -357,7 +367,8 @@ def preview(recipe: Recipe, n: int) -> tuple[list[dict[str, Any]], Sequence[Task
     The pool is what stands in those first documents, and classes are all that occur there.
     """
     find_own_modules(str(Path.cwd()))
-    fields = class_fields(recipe, load_labelers(recipe)[0])
+    labelers, _ = load_labelers(recipe)
+    fields = class_fields(recipe, labelers)
     files, _ = find_files(recipe.input)
     unit = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)[0]
     documents: list[Document] = []
@@ -367,10 +378,11 @@ def preview(recipe: Recipe, n: int) -> tuple[list[dict[str, Any]], Sequence[Task
         if len(documents) >= max(n, _PREVIEWED):
             break
     values = {name: {value for item in documents for value in class_values(item, name)} for name in fields}
-    context = Context.make(recipe, {name: tuple(sorted(found)) for name, found in values.items()}, documents)
+    classes = {name: tuple(sorted(found)) for name, found in values.items()}
+    context = Context.make(recipe, labelers, classes, documents)
     batch, _ = context.segmenter.segment(documents)
     batch = copied(batch.take(np.arange(min(n, len(batch)))), recipe.copies)
-    return context.label(batch, Counter()).to_pylist()[:n], context.tasks
+    return context.label(batch, Counter(), RowErrors()).to_pylist()[:n], context.tasks
 
 
 _PREVIEWED = 200  # documents that a preview reads for its pool

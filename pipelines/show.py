@@ -9,7 +9,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.task import SOURCE, WOVEN, Task, column
+from labelers.task import SOURCE, WOVEN, Task, column, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, clean
 
@@ -111,8 +111,11 @@ def _status(row: Row, tasks: Sequence[Task]) -> int:
 
 def _reason(row: Row, tasks: Sequence[Task]) -> str:
     """Return why the labeler abstained, or nothing where it did not."""
-    number, reasons = _status(row, tasks) - 2, tasks[0].reasons
-    return "" if number < 0 else reasons[number] if number < len(reasons) else f"status {number + 2}"
+    status = _status(row, tasks)
+    try:
+        return status_reason(status, tasks[0].reasons)
+    except ValueError:  # a later version has more
+        return f"status {status}"
 
 
 def _labels(row: Row, tasks: Sequence[Task]) -> Iterator[Text]:

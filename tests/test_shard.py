@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,10 +22,13 @@ from labelers.edits import Edits
 from labelers.labeler import Corpus, Labeler, Proposal, load
 from labelers.passages import PassageBatch
 from labelers.task import tasks
+from pipelines import shard
 from pipelines.build import build
-from pipelines.labelling import RowError, copied, label_rows
+from pipelines.errors import RowError
+from pipelines.graph import run_graph
+from pipelines.labelling import copied, label_rows
 from pipelines.layout import Folder, Pending
-from pipelines.plan import Plan
+from pipelines.plan import Plan, draft, fill
 from pipelines.recipe import make_recipe
 from pipelines.schema import declare
 from pipelines.shard import make_shard, passage_keys, preview
@@ -337,3 +341,29 @@ def test_no_edits_weave_to_the_source() -> None:
     found = _label(passages(["a b", "c d e f g h"]), [Stutter()], joint=True).to_pylist()
     assert found[0]["woven"] == {"tokens": [], "origin": []}
     assert len(Edits.none()) == 0
+
+
+def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changed since the plan, another version of a library or a labeler: each is named, with the host."""
+    source = write(tmp_path, text(20))
+    names = write(tmp_path, "C1\tlamp\tlantern\n", "names.tsv")
+    settings = recipe(
+        source, tmp_path / "out", **{"with": ["paraphrase"]}, labelers={"paraphrase": {"dictionary": str(names)}}
+    )
+    plan = fill(draft(settings), settings.run, run_graph)
+
+    def error() -> str:
+        shard._cached.clear()
+        return str(make_shard(0, plan, str(tmp_path / "out"))["error"]["text"])
+
+    names.write_text("C1\tlamp\tcandle\n")
+    assert f"{socket.gethostname()} would make other rows: the file that labeler 'paraphrase' reads as dict" in error()
+    names.write_text("C1\tlamp\tlantern\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.plan.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
+        assert f"spacy is 3.1 here and {plan.versions['spacy']} in the plan" in error()
+    with monkeypatch.context() as patch:
+        patch.setattr(load("paraphrase").__class__, "version", 99)
+        assert "labeler paraphrase is version 99 here and " in error()
+    shard._cached.clear()
+    assert "error" not in make_shard(0, plan, str(tmp_path / "out"))
