@@ -1,7 +1,6 @@
 """The build: plan, then one graph over the units, then the manifest; run it again and it does what is missing."""
 
 import os
-import shlex
 import socket
 import sys
 import threading
@@ -20,6 +19,7 @@ from pipelines.plan import Plan, draft, fill
 from pipelines.recipe import Recipe, RecipeError, Run
 from pipelines.report import BuildReport, make_report
 from pipelines.shard import done_stats, make_shard
+from pipelines.start import command_again
 
 __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
 
@@ -159,9 +159,8 @@ def _planned(out: str, digest: str, run: str) -> Plan:  # noqa: ARG001  (a proce
 
 def _retry(recipe: Recipe) -> str:
     """Return the command that does what is missing: the one that was given."""
-    program = Path(sys.argv[0]).stem
-    if program in {"auxloom", "cli"}:
-        return shlex.join(["auxloom", *sys.argv[1:]])
+    if Path(sys.argv[0]).stem in {"auxloom", "cli"}:
+        return command_again()
     return f"the same build of {recipe.out}"
 
 

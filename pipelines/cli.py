@@ -15,6 +15,7 @@ from rich.table import Table
 
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from pipelines.start import command_again, on_interrupt
 from trainer.settings import Settings, make_settings
 
 __all__ = ["app", "main"]
@@ -354,6 +355,7 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, quiet: bool = Fals
     """Build, print the report and return the exit code."""
     from pipelines.build import build as run_build
 
+    on_interrupt(f"what is done is kept; go on with: {command_again()}")
     with Bar(_err, "build", "MB") as bar:
         report = run_build(recipe, overwrite=overwrite, progress=bar)
     if as_json:
@@ -375,6 +377,9 @@ def _train(
 ) -> dict[str, Any]:
     """Train, print the report if the run is finished, and return it."""
     from trainer.loop import train as run_train
+
+    again = command_again() if overwrite or resume else command_again("--resume")
+    on_interrupt(f"the last checkpoint is kept; go on with: {again}")
     from trainer.report import show as show_report
 
     with Bar(_err, "train", "steps") as bar:

@@ -1,18 +1,22 @@
 """The one shape of graph that a build needs, and the only module that touches Beam."""
 
+import ctypes
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipelines.processes import end_with
 from pipelines.recipe import RecipeError, Run, nearest
 
 __all__ = ["import_beam", "run_graph", "worker_main"]
 
+_SIGNAL_WHEN_PARENT_ENDS = 1  # PR_SET_PDEATHSIG; the parent is the thread of Beam's that waits for the worker
 _WORKER = "import sys; sys.path.append({root!r}); from pipelines.graph import worker_main; worker_main()"
 
 
@@ -82,7 +86,8 @@ def _runner(run: Run) -> tuple[Any, Any]:
         return FnApiRunner(), PipelineOptions(flags)
     # as running mode multi_processing, but with a worker that is quiet and that no file of the current folder shadows
     code = _WORKER.format(root=str(Path(__file__).parents[1]))
-    command = f"exec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)}"
+    # Ctrl-C reaches the workers, too, and is answered by this process alone: they end with it
+    command = f"trap '' INT; exec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)}"
     environment = environments.SubprocessSDKEnvironment.from_command_string(command_string=command)
     options = PipelineOptions([f"--direct_num_workers={run.workers}", *flags])
     return FnApiRunner(default_environment=environment), options
@@ -147,7 +152,10 @@ def _refuse(text: str) -> NoReturn:
 
 
 def worker_main() -> None:
-    """Run a Beam worker in this process, without a word on standard error."""
+    """Run a Beam worker in this process, without a word on standard error, until the process that started it ends."""
+    end_with(os.getppid())
+    if sys.platform == "linux":  # at once, before it can complain that the other end is gone
+        ctypes.CDLL(None).prctl(_SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
     logging.getLogger().addHandler(logging.NullHandler())
     os.environ["PYTHONSAFEPATH"] = "1"
     import_beam()

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["Child", "ChildError", "end_children", "run_exclusively", "serve"]
+__all__ = ["Child", "ChildError", "end_children", "end_with", "run_exclusively", "serve"]
 
 _T = TypeVar("_T")
 
@@ -136,7 +136,9 @@ class Child:
         """
         code = _SERVE.format(path=sys.path, parent=os.getpid())
         command = [sys.executable, "-P", "-c", code]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # in a session of its own no Ctrl-C reaches it: this process decides
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
         self.serves = True
         """Whether it may be given another call."""
 
@@ -192,8 +194,7 @@ def _ending(code: int) -> str:
 
 def serve(parent: int) -> None:
     """Answer the calls that come in on standard input until it ends, or the parent process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which decides
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123  (a device)
         os.dup2(nothing.fileno(), 0)
@@ -205,11 +206,15 @@ def serve(parent: int) -> None:
             answers.flush()
 
 
-def _end_with(parent: int) -> None:
-    """End this process, in the middle of a call, too, as soon as its parent has ended."""
-    while os.getppid() == parent:
-        time.sleep(_POLL)
-    os._exit(1)
+def end_with(parent: int) -> None:
+    """See to it that this process ends as soon as its parent has ended, whatever it is doing then."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _answer(call: bytes) -> bytes:

@@ -203,3 +203,14 @@ class Noting(Counting):
         self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
     ) -> dict[str, pa.Array]:
         return {"turns": pa.array(np.resize(self.notes[0], len(batch)).astype(np.int64))}
+
+
+@dataclass(frozen=True)
+class Slow(Counting):
+    """Takes its time."""
+
+    seconds: float = 0.1
+
+    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+        time.sleep(self.seconds)
+        return super().propose(batch, corpus, draws, avoid=avoid)
