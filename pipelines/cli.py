@@ -41,7 +41,9 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most so many records of each file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: labelers.disfluency.rate=0.3")]
-Runner = Annotated[str | None, typer.Option(help="A Beam runner, by name or full class name.")]
+Runner = Annotated[
+    str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
+]
 Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that another plan has made.")]
 Anew = Annotated[

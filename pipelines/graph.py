@@ -94,24 +94,33 @@ def _runner(run: Run) -> tuple[Any, Any]:
 
 
 def _named(name: str) -> Any:
-    """Return the runner of a name or full class name.
+    """Return the runner of a short name, a name of Beam's or a full class name.
 
     Raises:
         RecipeError: Beam knows none of that name.
     """
-    from apache_beam.options.pipeline_options import StandardOptions
     from apache_beam.runners import create_runner
 
     try:
-        return create_runner(name)
+        return create_runner(_RUNNERS.get(name.lower(), name))
     except ValueError:
         reason = "Beam knows no runner of that name"
     except (ImportError, AttributeError) as error:
         reason = str(error)
-    known = ", ".join(["local", *StandardOptions.KNOWN_RUNNER_NAMES])
-    raise RecipeError(
-        f"cannot use runner {name!r}: {reason}; give one of {known}, or the full name of a runner's class"
-    )
+    known = ", ".join(["local", *_RUNNERS])
+    near = nearest(name, list(_RUNNERS))
+    raise RecipeError(f"cannot use runner {name!r}{near}: {reason}; give one of {known}, or a runner's full class name")
+
+
+_RUNNERS = {
+    "dask": "apache_beam.runners.dask.dask_runner.DaskRunner",
+    "dataflow": "DataflowRunner",
+    "direct": "DirectRunner",
+    "flink": "FlinkRunner",
+    "portable": "PortableRunner",
+    "prism": "PrismRunner",
+    "spark": "SparkRunner",
+}
 
 
 def _flags(key: str, value: Any) -> list[str]:

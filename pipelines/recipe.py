@@ -106,7 +106,7 @@ class Run(_Table):
 
     workers: int = Field(1, ge=1)
     runner: str = "local"
-    """"local", or the name or full class name of a Beam runner."""
+    """local, dask, dataflow, direct, flink, portable, prism or spark; or the full class name of a Beam runner."""
     beam: Mapping[str, Any] = Field(default_factory=dict)
     """Options for the runner."""
     batch: int = Field(2048, ge=1)

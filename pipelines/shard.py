@@ -223,7 +223,8 @@ class _Work:
             elif not self._drop(record):
                 waiting.append(record)
                 characters += _characters(record)
-            if len(waiting) >= batch or characters >= BATCH_CHARACTERS:
+            # each copy of a passage is a row to label
+            if len(waiting) >= batch / recipe.copies or characters >= BATCH_CHARACTERS / recipe.copies:
                 yield waiting
                 waiting, characters = [], 0
         if waiting:

@@ -96,7 +96,7 @@ def test_dask_writes_the_same_bytes(source: Path, reference: Path, tmp_path: Pat
         "if __name__ == '__main__':\n"
         "    from distributed import Client, LocalCluster\n"
         "    cluster = LocalCluster(n_workers=N, threads_per_worker=T, dashboard_address=None)\n"
-        "    run = {'runner': 'apache_beam.runners.dask.dask_runner.DaskRunner',\n"
+        "    run = {'runner': 'dask',\n"
         "           'beam': {'dask_npartitions': 4, 'dask_client_address': cluster.scheduler_address}}\n"
         f"    report = built(Path({str(source)!r}), Path({str(tmp_path / 'out')!r}), unit={UNIT}, run=run)\n"
         "    cluster.close()\n    raise SystemExit(report.exit_code)\n"
@@ -214,7 +214,8 @@ def test_a_raising_labeler_fails_its_unit_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("Nope", "Beam knows no runner of that name; give one of local, "),
+        ("Nope", "Beam knows no runner of that name; give one of local, dask, "),
+        ("dusk", "cannot use runner 'dusk' (did you mean 'dask'?): "),
         ("apache_beam.runners.Nope", "has no attribute 'Nope'"),
         ("nowhere.Runner", "No module named 'nowhere'"),
     ],
