@@ -259,7 +259,7 @@ class _Work:
         try:
             for pending in files:
                 pending.commit()
-            self._folder.sync({pending.name.rpartition("/")[0] for pending in files})
+            self._folder.sync({pending.name.rpartition("/")[0] for pending in files} - {STATS})
             mark.commit()
             self._folder.sync([STATS])
         except FileNotFoundError:

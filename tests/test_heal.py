@@ -10,12 +10,14 @@ import pyarrow as pa
 import pytest
 from small import built, recipe, rows, text, write
 
+from labelers.task import tasks
 from pipelines.build import build
 from pipelines.dataset import finish
 from pipelines.layout import Folder, Pending
 from pipelines.marks import seal
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
+from pipelines.show import read_rows
 from pipelines.verify import verify
 
 TABLES: dict[str, Any] = {"unit": {"bytes": 70_000}}
@@ -310,6 +312,17 @@ def test_files_are_on_the_disk_before_the_mark_says_so(
     mark = events.index("> stats/00000.json")
     shards = events.index("> train/data-00000-of-00001.arrow")
     assert events[shards - 6 : shards] == [".tmp-"] * 6  # three shards, keys, rejects, mark
-    assert sorted(events[mark - 5 : mark]) == ["rejec", "stats", "test", "train", "valid"]
+    assert sorted(events[mark - 4 : mark]) == ["rejec", "test", "train", "valid"]
     assert events[mark + 1] == "stats"
     assert events[-2:] == ["> run.jsonl", "out"]
+
+
+@pytest.mark.parametrize("damage", [empty, cut])
+def test_whoever_reads_a_damaged_shard_names_it(out: Path, damage: Damage) -> None:
+    """Rows are shown, and tasks listed, of whole files only; pyarrow's words alone would tell nobody where to look."""
+    damage(out / "train/data-00000-of-00003.arrow")
+    with pytest.raises(ValueError, match=r"train/data-00000-of-00003\.arrow is damaged .*auxloom verify"):
+        read_rows(out, 2000)
+    empty(out / "test/data-00000-of-00003.arrow")
+    with pytest.raises(ValueError, match=r"test/data-00000-of-00003\.arrow is damaged"):
+        tasks(out)
