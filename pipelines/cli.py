@@ -217,7 +217,8 @@ def verify(
     else:
         for problem in problems:
             _say(problem)
-        _say(f"{dataset}: {f'{len(problems)} problems' if problems else 'all digests, rows and books add up'}")
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        _say(f"{dataset}: {count if problems else 'all digests, rows and books add up'}")
     raise typer.Exit(1 if problems else 0)
 
 

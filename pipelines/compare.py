@@ -9,7 +9,9 @@ from pipelines.plan import Plan, identity
 __all__ = ["differences", "found_differences"]
 
 _SHOWN = 3  # names in a sentence
-_OWN_FOLDER = "build them into a folder of their own with --set plan.from=OUT so that classes and pool stay the same"
+_OWN_FOLDER = (
+    "build {them} into a folder of {their} own with --set plan.from={out} so that classes and pool stay the same"
+)
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
@@ -58,7 +60,9 @@ def _files(old: Plan, new: Plan) -> Iterator[str]:
     if gone:
         yield f"{_count(gone)} not there any more ({_few(gone)})"
     if fresh:
-        yield f"{_count(fresh)} new ({_few(fresh)}){'' if gone else f'; {_OWN_FOLDER}'}"
+        words = {"them": "it", "their": "its"} if len(fresh) == 1 else {"them": "them", "their": "their"}
+        way = "" if gone else f"; {_OWN_FOLDER.format(out=new.recipe.out, **words)}"
+        yield f"{_count(fresh)} new ({_few(fresh)}){way}"
     both = [(before[name], after[name]) for name in before if name in after]
     grown = [now.name for was, now in both if (was.size, was.format) != (now.size, now.format)]
     moved = [now.name for was, now in both if was.split != now.split]
