@@ -46,7 +46,7 @@ Check = Annotated[
     bool, typer.Option("--check", help="Compare the digest of every file that is there, not only its size.")
 ]
 Anew = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a dataset of another plan, and a model of other data or settings.")
+    bool, typer.Option("--overwrite", help="Build the dataset anew, and replace a model of other data or settings.")
 ]
 _defaults = ", ".join(f"{key}={value!r}" for key, value in Settings().model_dump(mode="json").items()).replace(
     "[", r"\["

@@ -1,5 +1,6 @@
 """Where the files of a dataset lie, and writing them so that nobody ever sees half of one."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -154,8 +155,8 @@ class Folder:
 
     def sync(self, names: Iterable[str]) -> None:
         """Have the disk hold which files lie in these folders; an object store does so by itself."""
-        if self.local:
-            for name in names:
+        for name in names if self.local else ():
+            with contextlib.suppress(PermissionError):  # Windows opens no folder
                 _sync(self.full(name))
 
     def open(self, name: str) -> pa.NativeFile:

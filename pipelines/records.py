@@ -65,7 +65,7 @@ class InputFile:
     path: str
     """Where to open it: a local path or a URI."""
     format: str
-    """txt, jsonl, jsonl.gz, parquet or arrow."""
+    """txt, jsonl, txt.gz, jsonl.gz, parquet or arrow."""
     size: int
     modified: str
     """When it was last changed, ISO 8601, to tell whether it changed since."""

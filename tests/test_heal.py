@@ -166,7 +166,7 @@ def test_verify_goes_on_behind_what_is_damaged(out: Path) -> None:
     assert [problem.partition(" ")[0] for problem in verify(out)] == ["plan.json", "auxloom.json"]
 
 
-@pytest.mark.parametrize("place", range(1, 20))
+@pytest.mark.parametrize("place", range(1, 20, 3))
 def test_a_flipped_byte_anywhere_in_a_shard_ends_nothing(out: Path, place: int) -> None:
     """Arrow takes offsets as they are; rows are read only once they are known to be sound."""
     for shard in out.glob("train/*.arrow"):
