@@ -64,11 +64,12 @@ def build(
         plan, damage, lost = _state(new, folder, overwrite=overwrite, check=check)
         reports = [] if damage.complete else _run_units(plan, recipe, folder, damage, progress)
         manifest = read_manifest(folder)
-        mended = [*lost, *damage.mended({report["unit"] for report in reports if "error" in report})]
         already = damage.complete and not lost
         if not already:
             _log(folder, recipe.run, started, reports)
-    remade = [f"{item.name}: {item.what}" for item in mended if manifest is not None or item not in damage.whole]
+    made = {report["unit"] for report in reports if "error" not in report}
+    mended = damage.of(made) if manifest is None else damage.of(damage.units) + damage.whole
+    remade = [f"{item.name}: {item.what}" for item in lost + mended]
     return make_report(plan, manifest, reports, retry=_retry(recipe), remade=remade, already=already)
 
 

@@ -46,9 +46,9 @@ class Damage:
         """Whether there is nothing to do."""
         return self.finished and not self.units and not self.whole
 
-    def mended(self, failed: Collection[int]) -> list[Problem]:
-        """Return all of it but what belongs to units that failed."""
-        return [item for unit, items in self.units.items() if unit not in failed for item in items] + self.whole
+    def of(self, units: Collection[int]) -> list[Problem]:
+        """Return what is wrong with the files of some units."""
+        return [item for unit, items in self.units.items() if unit in units for item in items]
 
 
 def inspect(plan: Plan, folder: Folder, *, check: bool) -> Damage:

@@ -217,6 +217,10 @@ def test_a_unit_that_cannot_be_made_again_is_not_said_to_be(
         report = built(source, out, **TABLES)
     assert (report.exit_code, report.complete, report.remade) == (1, False, [])
     assert not (out / "auxloom.json").exists()
+    cut(out / "stats/00000.json")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.graph.run_graph", lambda *given: 1 / 0)  # a runner that takes all units with it
+        assert built(source, out, **TABLES).remade == []
     assert built(source, out, **TABLES).complete
     assert verify(out) == []
 
