@@ -11,6 +11,7 @@ from pipelines.layout import PLAN, STATS, Folder, digest_json, to_json
 from pipelines.marks import Problem
 from pipelines.plan import Plan, PlanError, Scan, fill, identity, plan_bytes
 from pipelines.recipe import RecipeError
+from pipelines.records import InputFile
 
 __all__ = ["again", "prepare"]
 
@@ -107,9 +108,9 @@ def _of_units(plan: Plan, folder: Folder) -> bytes:
     return plan_bytes(plan)
 
 
-def _with_files(folder: Folder, files: Sequence[object]) -> bytes:
+def _with_files(folder: Folder, files: Sequence[InputFile]) -> bytes:
     """Return the stored plan with other places and times of its input; all that its digest covers stays as it was."""
-    return to_json({**folder.read_json(PLAN), "files": [asdict(file) for file in files]}, indent=1)  # type: ignore[call-overload]
+    return to_json({**folder.read_json(PLAN), "files": [asdict(file) for file in files]}, indent=1)
 
 
 def _changed(new: Plan, names: Sequence[str]) -> RecipeError:
