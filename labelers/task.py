@@ -20,6 +20,7 @@ __all__ = [
     "WOVEN",
     "Task",
     "column",
+    "damaged",
     "read_tasks",
     "status_reason",
     "tasks",
@@ -174,13 +175,25 @@ def tasks(folder: str | Path) -> list[Task]:
 
     Raises:
         FileNotFoundError: no Arrow file lies in the folder.
+        ValueError: the first of them is damaged.
     """
     root = Path(folder)
     files = sorted(root.glob("*.arrow")) or sorted(root.glob("*/*.arrow"))
     if not files:
         raise FileNotFoundError(f"no .arrow file in {root} or its splits; give a dataset that `auxloom build` wrote")
-    with pa.memory_map(str(files[0])) as source:
-        return read_tasks(pa.ipc.open_stream(source).schema)
+    try:
+        with pa.memory_map(str(files[0])) as source:
+            return read_tasks(pa.ipc.open_stream(source).schema)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(damaged(files[0], error)) from None
+
+
+def damaged(file: Path, error: Exception) -> str:
+    """Return the sentence about an Arrow file of a dataset that cannot be read."""
+    return (
+        f"{file} is damaged ({str(error).partition(chr(10))[0]}); `auxloom verify` names all that is, "
+        "and the same `auxloom build` makes it again"
+    )
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:

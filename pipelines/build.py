@@ -7,18 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pipelines.context import find_own_modules
-from pipelines.dataset import check_free, clear, differences, finish, stored_plan
-from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, to_json
-from pipelines.plan import Plan, draft, fill
+from pipelines.damage import Damage, inspect, plan_problems, read_manifest
+from pipelines.dataset import check_free, finish
+from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
+from pipelines.lock import Say, locked
+from pipelines.marks import Problem
+from pipelines.plan import Plan, draft
+from pipelines.prepare import again, prepare
 from pipelines.recipe import Recipe, RecipeError, Run
 from pipelines.report import BuildReport, make_report
-from pipelines.shard import done_stats, make_shard
+from pipelines.shard import make_shard
 from pipelines.start import command_again
 
 __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
@@ -28,47 +32,55 @@ Progress = Callable[[float, float, str], None]
 _POLL = 0.5  # seconds between two looks at what is done
 
 
-def build(recipe: Recipe, *, overwrite: bool = False, progress: Progress | None = None) -> BuildReport:
-    """Build the dataset of a recipe, or what is missing of it.
+def build(
+    recipe: Recipe,
+    *,
+    overwrite: bool = False,
+    check: bool = False,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> BuildReport:
+    """Build the dataset of a recipe, or what is missing or damaged of it.
 
     Args:
         recipe: what to build, and in its table ``run`` how.
-        overwrite: replace a dataset that another plan has made.
+        overwrite: remove what the folder holds of this or another plan, and build all of it.
+        check: compare the digest of every file that is there already, not only its size.
         progress: is called with (megabytes done, megabytes in all, note), from another thread.
+        say: is told what should be known at once.
 
     Returns:
         What was built; ``exit_code`` is not 0 where units failed, files could not be read, or too much was rejected.
 
     Raises:
-        ValueError: a recipe that cannot be built, or an output folder that holds something else or another plan.
+        ValueError: a recipe that cannot be built, an output folder that holds something else or another plan, or one
+            that another build is working in.
     """
     started = time.time()
     find_own_modules(str(Path.cwd()))
-    folder = Folder.at(recipe.out)
-    plan = _plan(recipe, folder, overwrite=overwrite)
-    if folder.is_file(MANIFEST) and folder.read_json(MANIFEST)["plan"] == plan.digest:
-        return make_report(plan, folder.read_json(MANIFEST), [], retry=_retry(recipe), complete=True)
-    reports = _run_units(plan, recipe, folder, progress)
-    manifest = folder.read_json(MANIFEST) if folder.is_file(MANIFEST) else None
-    _log(folder, recipe.run, started, reports)
-    return make_report(plan, manifest, reports, retry=_retry(recipe), complete=False)
-
-
-def _plan(recipe: Recipe, folder: Folder, *, overwrite: bool) -> Plan:
-    """Return the plan to follow: the stored one if it is the same, else a new one."""
     check_free(recipe.out)
-    new, old = draft(recipe), stored_plan(folder)
-    if old is not None:
-        differing = differences(old, new)
-        if not differing:
-            return replace(old, recipe=recipe)
-        if not overwrite:
-            raise RecipeError(
-                f"{recipe.out} holds a dataset of another plan: {'; '.join(differing[:5])}. "
-                "Give another --out, or --overwrite to replace it"
-            )
-        clear(folder)
-    return fill(new, recipe.run, _graph())
+    new, folder = draft(recipe), Folder.at(recipe.out)
+    with locked(folder, say):
+        plan, damage, lost = _state(new, folder, overwrite=overwrite, check=check)
+        reports = [] if damage.complete else _run_units(plan, recipe, folder, damage, progress)
+        manifest = read_manifest(folder)
+        already = damage.complete and not lost
+        if not already:
+            _log(folder, recipe.run, started, reports)
+    made = {report["unit"] for report in reports if "error" not in report}
+    mended = damage.of(made) if manifest is None else damage.of(damage.units) + damage.whole
+    remade = [f"{item.name}: {item.what}" for item in lost + mended]
+    return make_report(plan, manifest, reports, retry=_retry(recipe), remade=remade, already=already)
+
+
+def _state(new: Plan, folder: Folder, *, overwrite: bool, check: bool) -> tuple[Plan, Damage, list[Problem]]:
+    """Return the plan to follow, what is to be done, and what of the plan was made again."""
+    plan, lost = prepare(new, folder, _graph(), overwrite=overwrite)
+    damage = inspect(plan, folder, check=check)
+    broken = list(plan_problems(plan, folder, None if check else sorted(damage.units)))
+    if broken:
+        plan = again(plan, new, folder, _graph())
+    return plan, damage, lost + broken
 
 
 def _graph() -> Any:
@@ -78,10 +90,16 @@ def _graph() -> Any:
     return run_graph
 
 
-def _run_units(plan: Plan, recipe: Recipe, folder: Folder, progress: Progress | None) -> list[dict[str, Any]]:
+def _run_units(
+    plan: Plan, recipe: Recipe, folder: Folder, damage: Damage, progress: Progress | None
+) -> list[dict[str, Any]]:
     """Do the missing units and the end, and return the report of each unit."""
-    done = [unit for unit in range(len(plan.units)) if done_stats(folder, plan, unit)]
-    missing = sorted(set(range(len(plan.units))) - set(done))
+    missing = sorted(damage.units)
+    if damage.finished:  # whatever breaks off from here, the dataset is unfinished
+        folder.remove(MANIFEST)
+    for unit in missing:
+        if damage.units[unit]:
+            folder.remove(stats_name(unit))
     name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
     end = Finish(recipe.out, plan.digest, name)
     work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()))
@@ -158,7 +176,7 @@ def _planned(out: str, digest: str, run: str) -> Plan:  # noqa: ARG001  (a proce
 
 
 def _retry(recipe: Recipe) -> str:
-    """Return the command that does what is missing: the one that was given."""
+    """Return the command that does what is missing: the one that was given, which is to remove nothing now."""
     if Path(sys.argv[0]).stem in {"auxloom", "cli"}:
         return command_again()
     return f"the same build of {recipe.out}"

@@ -45,9 +45,12 @@ Runner = Annotated[
     str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
 ]
 Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that another plan has made.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the dataset in the folder, and build all of it.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Compare the digest of every file that is there, not only its size.")
+]
 Anew = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a dataset of another plan, and a model of other data or settings.")
+    bool, typer.Option("--overwrite", help="Build the dataset anew, and replace a model of other data or settings.")
 ]
 _defaults = ", ".join(f"{key}={value!r}" for key, value in Settings().model_dump(mode="json").items()).replace(
     "[", r"\["
@@ -97,12 +100,13 @@ def build(
     runner: Runner = None,
     beam: Beam = None,
     overwrite: Overwrite = False,
+    check: Check = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build a multi-label dataset from text. Run it again to resume a build that was cut short."""
+    """Build a multi-label dataset from text. Run it again to make what is missing or damaged."""
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
     recipe = _recipe(inputs or [], flags, overrides or [])
-    raise typer.Exit(_build(recipe, overwrite=overwrite, as_json=as_json))
+    raise typer.Exit(_build(recipe, overwrite=overwrite, check=check, as_json=as_json))
 
 
 @app.command(epilog="Example: auxloom train data --out model --set sampler=temperature --set temperature=5")
@@ -227,7 +231,8 @@ def verify(
     if not as_json:
         for problem in problems:
             _say(problem)
-        _say(f"{dataset}: {f'{len(problems)} problems' if problems else 'all digests, rows and books add up'}")
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        _say(f"{dataset}: {count if problems else 'all digests, rows and books add up'}")
     if wanted is not None:
         found["rebuilt"] = rebuilt = _rebuild(dataset, wanted, seed, quiet=as_json)
         problems = [*problems, *rebuilt["problems"]]
@@ -353,13 +358,13 @@ def _write_prose(path: Path, *, as_json: bool) -> None:
         )
 
 
-def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, quiet: bool = False) -> int:
+def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, check: bool = False, quiet: bool = False) -> int:
     """Build, print the report and return the exit code."""
     from pipelines.build import build as run_build
 
     on_interrupt(f"what is done is kept; go on with: {command_again()}")
     with Bar(_err, "build", "MB") as bar:
-        report = run_build(recipe, overwrite=overwrite, progress=bar)
+        report = run_build(recipe, overwrite=overwrite, check=check, progress=bar, say=_warn)
     if as_json:
         _print_json(report.to_json())
     elif not quiet:
@@ -393,6 +398,11 @@ def _train(
     elif report.get("finished", True):
         show_report(report, _out)
     return report
+
+
+def _warn(text: str) -> None:
+    """Print a line on standard error as it is."""
+    _err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _say(text: str) -> None:

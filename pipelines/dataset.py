@@ -1,7 +1,8 @@
 """The dataset as a whole: what a folder holds already, and the files that stand above the shards."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import (
     CARD,
     DROPPED,
+    LOCK,
     MANIFEST,
     PLAN,
     POOL,
@@ -28,23 +30,24 @@ from pipelines.layout import (
     digest_json,
     keys_name,
     shard_name,
+    stats_name,
     to_json,
 )
-from pipelines.plan import Plan, identity
+from pipelines.marks import Sizes, done_stats, listed, seal
+from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
-from pipelines.shard import done_stats
 
 __all__ = [
     "books_of",
     "check_free",
     "clear",
-    "differences",
     "equal_passages",
+    "facts_of",
     "finish",
     "manifest_of",
     "occupant",
     "shared_files",
-    "stored_plan",
+    "strays",
 ]
 
 _OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
@@ -73,14 +76,9 @@ def occupant(folder: Folder, mark: str = PLAN, ours: set[str] = _OURS, before: s
     """Return the name of something in a folder that we did not write, empty where there is none; see `check_free`."""
     if folder.kind() == pafs.FileType.File:
         return folder.path
-    names = [name for name in folder.names() if not name.startswith(TEMPORARY)]
-    known = ours if mark in names else before
+    names = [name for name in folder.names() if not name.startswith(TEMPORARY) and name != LOCK]
+    known = ours if mark in names or (mark == PLAN and MANIFEST in names) else before
     return next((name for name in names if name not in known), "")
-
-
-def stored_plan(folder: Folder) -> Plan | None:
-    """Return the plan that a folder holds, None where it holds none."""
-    return Plan.read(folder) if folder.is_file(PLAN) else None
 
 
 def clear(folder: Folder) -> None:
@@ -88,48 +86,6 @@ def clear(folder: Folder) -> None:
     for name in (MANIFEST, STATS, *sorted(_OURS - {MANIFEST, STATS, PLAN, RUNS})):
         folder.remove(name)
     folder.clean()
-
-
-def differences(old: Plan, new: Plan) -> list[str]:
-    """Return a sentence for each thing in which a new draft differs from a stored plan; none where it is the same.
-
-    What only the scan can tell is not compared: equal sizes and times of all inputs stand for it.
-    """
-    before, after = _flat(identity(old, scanned=False)), _flat(identity(new, scanned=False))
-    found = [
-        f"{key} was {_short(before.get(key))}, now {_short(after.get(key))}"
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key) and not key.startswith("units")
-    ]
-    changed = {file.name: file.modified for file in old.files}
-    found += [
-        f"the input file {file.name} changed since the plan was made"
-        for file in new.files
-        if changed.get(file.name, file.modified) != file.modified
-    ]
-    if not found and old.units != new.units:
-        found.append("the input is cut into other units")
-    return found
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Return the leaves of nested mappings and lists by dotted path."""
-    if isinstance(value, Mapping):
-        items: Iterator[tuple[Any, Any]] = iter(value.items())
-    elif isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, list)) for item in value):
-        items = ((item.get("name", i) if isinstance(item, Mapping) else i, item) for i, item in enumerate(value))
-    else:
-        return {path: list(value) if isinstance(value, tuple) else value}
-    flat: dict[str, Any] = {}
-    for key, item in items:
-        flat |= _flat(item, f"{path}.{key}" if path else str(key))
-    return flat
-
-
-def _short(value: Any) -> str:
-    """Return a value for an error message."""
-    text = "not there" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  (what an eye takes in)
 
 
 def finish(plan: Plan, out: str) -> dict[str, Any] | None:
@@ -145,14 +101,56 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     labelers, _ = load_labelers(plan.recipe)
     schema = corpus_schema(plan.recipe, labelers, plan.classes or {})
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    for name, text in shared_files(plan, manifest, features, read_tasks(schema)):
-        folder.write(name, text.encode())
+    files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
+    for name, data in files.items():
+        folder.write(name, data)
+    promised = {name for mark in stats for name in mark["files"] if name.startswith(f"{REJECTS}/")}
+    for name in strays(len(plan.units), listed(folder), promised, manifest["splits"]):
+        folder.remove(name)
     for split in SPLITS:
         if split not in manifest["splits"]:
             folder.remove(split)
     folder.clean()
+    manifest = seal({**manifest, "files": {name: facts_of(data) for name, data in files.items()}})
     folder.write(MANIFEST, to_json(manifest, indent=1))
     return manifest
+
+
+def facts_of(data: bytes) -> dict[str, Any]:
+    """Return size and checksum of a file's content."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def strays(units: int, sizes: Sizes, promised: Collection[str], splits: Collection[str]) -> Iterator[str]:
+    """Yield the files in a dataset's folders that a reader may take for a part of it, though no unit of the plan is.
+
+    Args:
+        units: how many there are.
+        sizes: what lies in the folders of units.
+        promised: the rejects that there should be.
+        splits: those with rows; of another, the whole folder is a stray.
+    """
+    for split in SPLITS:
+        for base in sorted(sizes[split]):
+            number = base.removeprefix("data-").partition("-")[0]
+            known = (
+                split in splits and _unit(number, units) and f"{split}/{base}" == shard_name(split, int(number), units)
+            )
+            if base.startswith("data-") and not known:
+                yield f"{split}/{base}"
+    for base in sorted(sizes[STATS]):
+        number, _, kind = base.rpartition(".")
+        known = _unit(number, units) and f"{STATS}/{base}" in {stats_name(int(number)), keys_name(int(number))}
+        if kind in {"json", "keys"} and not known:
+            yield f"{STATS}/{base}"
+    for base in sorted(sizes[REJECTS]):
+        if base.endswith(".jsonl") and f"{REJECTS}/{base}" not in promised:
+            yield f"{REJECTS}/{base}"
+
+
+def _unit(number: str, units: int) -> bool:
+    """Return whether a part of a name is the number of a unit."""
+    return number.isdecimal() and int(number) < units
 
 
 def books_of(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

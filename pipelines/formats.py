@@ -1,7 +1,8 @@
-"""How each format is opened, cut into ranges and read: text, JSON lines, gzipped JSON lines, Parquet, Arrow."""
+"""How each format is opened, cut into ranges and read: text and JSON lines, also gzipped, Parquet, Arrow."""
 
 import gzip
 import os
+import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from pipelines.inputs import PieceDigest
 from pipelines.parse import SAMPLE, Parser
 from pipelines.records import Document, Reject
 
@@ -74,20 +76,36 @@ class Format(ABC):
 
     bytewise: ClassVar[bool] = False
     """Ranges are of bytes; otherwise of parts that `parts` counts."""
+    onward: ClassVar[bool] = False
+    """A range is read from its first byte to its last; otherwise here and there."""
 
     def parts(self, path: str) -> int:  # noqa: ARG002  (for subclasses)
         """Return how many row groups or record batches a file has."""
         return 1
 
-    def read(self, parser: Parser, start: int, stop: int) -> Iterator[Document | Reject]:
-        """Yield the records of a range; a file that cannot be read is one reject, of its first range."""
+    def piece(self, size: int, start: int, stop: int) -> PieceDigest | None:
+        """Return an empty digest for a range of a file of so many bytes; that of the first part is of the file."""
+        if self.bytewise:
+            return PieceDigest(start, stop)
+        return PieceDigest(0, size) if start == 0 else None
+
+    def read(
+        self, parser: Parser, start: int, stop: int, digest: PieceDigest | None = None
+    ) -> Iterator[Document | Reject]:
+        """Yield the records of a range; a file that cannot be read is one reject, of its first range.
+
+        Once all are read, a digest is complete.
+        """
         last = -1 if start == 0 else None  # of a file that cannot be opened, the first range alone says so
         try:
             with _opened(parser.file.path) as stream:
                 last = start - 1 if self.bytewise else -1
-                for place, item in self.records(stream, parser, start, stop):
+                source = digest.over(stream) if digest and self.onward else stream
+                for place, item in self.records(source, parser, start, stop):
                     yield item
                     last = place
+                if digest:
+                    digest.finish(stream)
         except _UNREADABLE as error:
             if last is not None:
                 yield parser.reject(last + 1, "file", _told(error))
@@ -102,7 +120,7 @@ class Format(ABC):
 class _Lines(Format):
     """Records are lines."""
 
-    bytewise = True
+    bytewise = onward = True
 
     def records(
         self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
@@ -118,15 +136,15 @@ class _Lines(Format):
             if length > parser.settings.max_record_bytes:
                 yield place, parser.reject(place, "too_long", line)
             elif not line.isspace() and line:
-                yield place, self.record(parser, place, line)
+                yield place, self.record(parser, place, place, line)
 
     def lines(self, stream: pa.NativeFile, parser: Parser, start: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
         """Yield (byte offset, line, its length) of the lines that start in the range."""
         return _lines(stream, start, stop, parser.settings.max_record_bytes)
 
     @abstractmethod
-    def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
-        """Return the record of one line."""
+    def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
+        """Return the record of one line that begins at so many bytes of text."""
 
 
 class _Text(_Lines):
@@ -138,10 +156,10 @@ class _Text(_Lines):
             return _lines(stream, start, stop, parser.settings.max_record_bytes)
         return _paragraphs(stream, start, stop, parser.settings.max_record_bytes)
 
-    def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
+    def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
         """Return the document that a line is."""
         try:
-            return parser.text(place, line.decode(parser.settings.encoding))
+            return parser.text(place, offset, line.decode(parser.settings.encoding))
         except UnicodeDecodeError:
             return parser.reject(place, "undecodable", line)
 
@@ -149,13 +167,18 @@ class _Text(_Lines):
 class _JsonLines(_Lines):
     """A line holds a JSON object."""
 
-    def record(self, parser: Parser, place: int, line: bytes) -> Document | Reject:
+    def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
         """Return the document of the object in a line."""
-        return parser.line(place, place, line)
+        return parser.line(place, offset, line)
 
 
-class _GzipJsonLines(Format):
-    """JSON lines in a gzip file, which is read from its start."""
+class _Gzip(Format):
+    """Lines in a gzip file, which is read from its start."""
+
+    onward = True
+
+    def __init__(self, inner: _Lines) -> None:
+        self._inner = inner
 
     def records(
         self,
@@ -167,11 +190,11 @@ class _GzipJsonLines(Format):
         """Yield (row, record); blank lines are no rows."""
         row = 0
         with gzip.GzipFile(fileobj=stream) as unpacked:
-            for place, line, length in _lines(unpacked, 0, None, parser.settings.max_record_bytes):
+            for place, line, length in self._inner.lines(unpacked, parser, 0, sys.maxsize):
                 if length > parser.settings.max_record_bytes:
                     yield row, parser.reject(row, "too_long", line)
                 elif not line.isspace() and line:
-                    yield row, parser.line(row, place, line)
+                    yield row, self._inner.record(parser, row, place, line)
                 else:
                     continue
                 row += 1
@@ -351,7 +374,8 @@ def _blank_before(stream: pa.NativeFile, end: int) -> bool:
 
 
 FORMATS: Mapping[str, Format] = {
-    "jsonl.gz": _GzipJsonLines(),
+    "jsonl.gz": _Gzip(_JsonLines()),
+    "txt.gz": _Gzip(_Text()),
     "jsonl": _JsonLines(),
     "txt": _Text(),
     "parquet": _Parquet(),

@@ -1,9 +1,11 @@
 """Where the files of a dataset lie, and writing them so that nobody ever sees half of one."""
 
+import contextlib
 import hashlib
 import json
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ import pyarrow.fs as pafs
 __all__ = [
     "CARD",
     "DROPPED",
+    "LOCK",
     "MANIFEST",
     "PLAN",
     "POOL",
@@ -41,6 +44,7 @@ REJECTS = "rejects"
 MANIFEST = "auxloom.json"
 CARD = "README.md"
 RUNS = "run.jsonl"
+LOCK = ".lock"
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
 
@@ -118,6 +122,11 @@ class Folder:
         selector = pafs.FileSelector(self.full(name), allow_not_found=True)
         return sorted(info.base_name for info in self.fs.get_file_info(selector))
 
+    def sizes(self, name: str = "") -> dict[str, int]:
+        """Return the size in bytes of each file that lies in a folder, from one listing."""
+        selector = pafs.FileSelector(self.full(name), allow_not_found=True)
+        return {info.base_name: info.size for info in self.fs.get_file_info(selector) if info.is_file}
+
     def make(self, name: str = "") -> None:
         """Make a folder and those above it."""
         self.fs.create_dir(self.full(name), recursive=True)
@@ -139,14 +148,25 @@ class Folder:
         except ValueError as error:
             raise ValueError(f"{self.full(name)} is damaged: it is not valid JSON ({error})") from None
 
+    @property
+    def local(self) -> bool:
+        """Whether it lies in the file system of this machine."""
+        return isinstance(self.fs, pafs.LocalFileSystem)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Have the disk hold which files lie in these folders; an object store does so by itself."""
+        for name in names if self.local else ():
+            with contextlib.suppress(PermissionError):  # Windows opens no folder
+                _sync(self.full(name))
+
     def open(self, name: str) -> pa.NativeFile:
         """Open a file for random access, memory-mapped where it is local."""
-        if isinstance(self.fs, pafs.LocalFileSystem):
+        if self.local:
             return pa.memory_map(self.full(name))
         return self.fs.open_input_file(self.full(name))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file as a whole: under a temporary name first."""
+        """Write a file as a whole: under a temporary name first, and safe from a power failure when this returns."""
         pending = Pending(self, name)
         try:
             pending.write(data)
@@ -155,6 +175,8 @@ class Folder:
         except BaseException:
             pending.discard()
             raise
+        if not pending.passing:
+            self.sync([name.rpartition("/")[0]])
 
     def append(self, name: str, data: bytes) -> None:
         """Add to the end of a file."""
@@ -192,6 +214,7 @@ class Pending:
         self._folder, self.name = folder, name
         parent, _, _ = name.rpartition("/")
         folder.make(parent)
+        self.passing = name.startswith(TEMPORARY)  # it outlives no run, and need not outlive a power failure
         self._temporary = f"{parent}/{TEMPORARY}{secrets.token_hex(8)}".lstrip("/")
         self._file = folder.fs.open_output_stream(folder.full(self._temporary))
         self._sha256 = hashlib.sha256()
@@ -209,8 +232,10 @@ class Pending:
         """Do nothing; Arrow's writer asks for it."""
 
     def close(self) -> None:
-        """End writing. An object store completes its upload here, under the temporary name."""
+        """End writing: the disk holds the file. An object store completes its upload here, under the temporary name."""
         self._file.close()
+        if self._folder.local and not self.passing:
+            _sync(self._folder.full(self._temporary))
 
     def commit(self) -> None:
         """Give the file its own name, in the place of an earlier one."""
@@ -226,3 +251,12 @@ class Pending:
     def facts(self) -> Mapping[str, Any]:
         """Return size and checksum."""
         return {"bytes": self.bytes, "sha256": self._sha256.hexdigest()}
+
+
+def _sync(path: str) -> None:
+    """Have the disk hold a file, or the list of names in a folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -16,7 +16,7 @@ SAMPLE = 1000
 
 
 class _RejectError(Exception):
-    """The record cannot be used; the argument is the reason."""
+    """The record cannot be used; the arguments are the reason and, where it needs one, a note."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Parser:
     block: int = 65_536
     """Bytes of consecutive text that stay in one split where records bring no id."""
 
-    def text(self, place: int, text: str) -> Document | Reject:
-        """Return the document that a plain text is; its place is a byte offset."""
+    def text(self, place: int, offset: int, text: str) -> Document | Reject:
+        """Return the document that a plain text is, which begins at so many bytes."""
         name = self.file.name
         if is_empty(text):
             return Reject(name, place, "empty", sample(text))
-        group = name if self.group == "file" else f"{name}:{place // self.block}"
+        group = name if self.group == "file" else f"{name}:{offset // self.block}"
         return Document(f"{name}:{place}", text, None, None, None, {}, group, name, place)
 
     def line(self, place: int, offset: int, line: bytes) -> Document | Reject:
@@ -54,13 +54,16 @@ class Parser:
         try:
             return self._document(place, offset, record)
         except _RejectError as error:
-            return self.reject(place, str(error), repr(record) if line is None else line)
+            reason, note = (*error.args, "")[:2]
+            if line is None:  # of a table, only those columns were read that were asked for
+                note = note.partition("; the record has")[0]
+            return self.reject(place, reason, repr(record) if line is None else line, note)
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no text may hold
             return self.reject(place, "undecodable", repr(record) if line is None else line)
 
-    def reject(self, place: int, reason: str, found: str | bytes) -> Reject:
+    def reject(self, place: int, reason: str, found: str | bytes, note: str = "") -> Reject:
         """Return a reject with the start of what was found."""
-        return Reject(self.file.name, place, reason, sample(found))
+        return Reject(self.file.name, place, reason, sample(found), sample(note))
 
     def _document(self, place: int, offset: int, record: Any) -> Document:
         """Return the document of a record, or raise the reason why it is none."""
@@ -129,7 +132,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {"string": str, "int64": int, "f
 def _field(record: Mapping[str, Any], name: str, kind: str) -> Any:
     """Return the value of a kept field, of its declared type or None."""
     if name not in record:
-        raise _RejectError("missing_field")
+        raise _missing(record, name)
     value = record[name]
     if value is None:
         return None
@@ -141,10 +144,15 @@ def _field(record: Mapping[str, Any], name: str, kind: str) -> Any:
     return float(value) if kind == "float64" else value
 
 
+def _missing(record: Mapping[str, Any], name: str) -> _RejectError:
+    """Return the error of a record without a field, which names those that it has."""
+    return _RejectError("missing_field", f"no field {name!r}; the record has {', '.join(record) or 'none'}")
+
+
 def _text(record: Mapping[str, Any], name: str, most: int) -> str:
     """Return the text of a record."""
     if name not in record:
-        raise _RejectError("missing_field")
+        raise _missing(record, name)
     text = record[name]
     if not isinstance(text, str):
         raise _RejectError("wrong_type")
@@ -183,7 +191,7 @@ def _turns(value: Any, most: int) -> tuple[Turn, ...]:
     """Return the turns that hold a word."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise _RejectError("bad_turns")
-    turns = [_turn(item) for item in value]
+    turns = [_turn(number, item) for number, item in enumerate(value, 1)]
     if sum(len(turn.text.encode()) for turn in turns) > most:
         raise _RejectError("too_long")
     spoken = tuple(turn for turn in turns if not is_empty(turn.text))
@@ -192,12 +200,24 @@ def _turns(value: Any, most: int) -> tuple[Turn, ...]:
     return spoken
 
 
-def _turn(value: Any) -> Turn:
+def _turn(number: int, value: Any) -> Turn:
     """Return one turn: an object with a role and a text."""
     if not isinstance(value, Mapping):
-        raise _RejectError("bad_turns")
+        raise _RejectError("bad_turns", f"turn {number} is {_kind(value)}, not an object with role and text")
     role, text = value.get("role"), value.get("text")
-    if not isinstance(role, str) or not isinstance(text, str) or not (role := clean(role)):
-        raise _RejectError("bad_turns")
+    if not isinstance(role, str):
+        raise _RejectError("bad_turns", f"turn {number}: role is {_kind(role)}, not a string")
+    if not isinstance(text, str):
+        raise _RejectError("bad_turns", f"turn {number}: text is {_kind(text)}, not a string")
+    if not (role := clean(role)):
+        raise _RejectError("bad_turns", f"turn {number}: role is empty")
     role.encode()
     return Turn(role, text)
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is, as JSON calls it."""
+    if value is None:
+        return "null"
+    kinds = ((bool, "a boolean"), (str, "a string"), (int | float, "a number"), (Mapping, "an object"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "a list")

@@ -2,13 +2,13 @@
 
 import hashlib
 import importlib.metadata
+import json
 import platform
+import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import pyarrow.fs as pafs
 
 from labelers.labeler import Labeler
 from pipelines.context import corpus_schema, load_labelers
@@ -26,21 +26,21 @@ from pipelines.layout import (
 )
 from pipelines.recipe import Recipe, RecipeError, Run, make_recipe
 from pipelines.records import InputFile, Range, Unit
-from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, repeats
+from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of, repeats
 from pipelines.sources import find_files, make_units, reaches
 from pipelines.splits import Splitter
 
 __all__ = [
     "Plan",
-    "changed_resources",
-    "changed_versions",
-    "check_inputs",
+    "PlanError",
     "class_fields",
     "digest_pool",
     "draft",
     "fill",
     "identity",
     "installed_versions",
+    "plan_bytes",
+    "stored_digest",
 ]
 
 Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
@@ -52,6 +52,10 @@ _RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train docu
 _READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
 """Files of a dataset whose endings are those of input."""
 _SMALL_INPUT = 32 * 2**20  # bytes that this process scans sooner than workers start
+
+
+class PlanError(ValueError):
+    """A plan.json that cannot be read; the message says which, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Plan:
         classes = data["classes"]
         return cls(
             recipe=make_recipe(data["recipe"]),
-            files=tuple(InputFile(**file) for file in data["files"]),
+            files=tuple(_file(file) for file in data["files"]),
             units=tuple(Unit(i, ranges) for i, ranges in enumerate(units)),
             **{name: data[name] for name in _PLAIN if name not in {"classes", "skipped"}},
             classes=None if classes is None else {name: tuple(values) for name, values in classes.items()},
@@ -106,11 +110,17 @@ class Plan:
     @classmethod
     def read(cls, folder: Folder) -> "Plan":
         """Read the plan of a dataset."""
-        data = folder.read_json(PLAN)
+        try:
+            data = folder.read_json(PLAN)
+        except ValueError as error:
+            raise PlanError(f"{error}; {_ANEW}") from None
         try:
             return cls.from_json(data)
-        except (KeyError, TypeError, AttributeError):
-            raise ValueError(f"{folder.full(PLAN)} is no plan that auxloom can read; give another folder") from None
+        except RecipeError as error:
+            text = f"{folder.full(PLAN)} holds a recipe that this version of auxloom cannot read: {error}"
+            raise RecipeError(f"{text}; use the version that wrote it, or give another folder") from None
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise PlanError(f"{folder.full(PLAN)} is no plan that auxloom can read; {_ANEW}") from None
 
     @property
     def splitter(self) -> Splitter:
@@ -130,19 +140,38 @@ class Plan:
         return sizes
 
 
+_ANEW = "build again with the same recipe and input, which makes the plan anew, or give another folder"
+
 _PLAIN = (
     "skipped", "labelers", "versions", "earlier", "classes", "pool", "moved", "dropped", "content", "digest",
 )  # fmt: skip
 
 
-def identity(plan: Plan, *, scanned: bool = True) -> dict[str, Any]:
-    """Return all of a plan that can change a byte: no path, no time; without ``scanned`` only what needs no reading."""
-    data = plan.to_json()
+def _file(data: Mapping[str, Any]) -> InputFile:
+    """Read a file of a plan."""
+    pieces = tuple((start, stop, digest) for start, stop, digest in data.get("pieces", ()))
+    return InputFile(**{**data, "pieces": pieces})
+
+
+def stored_digest(folder: Folder) -> str:
+    """Return the digest that the plan of a dataset says it has, without the work of reading the plan."""
+    found = re.search(rb'^ "digest": "([0-9a-f]+)"', folder.read(PLAN), re.MULTILINE)
+    return found[1].decode() if found else Plan.read(folder).digest
+
+
+def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]:
+    """Return all of a plan that can change a byte: no path, no time; without ``scanned`` only what needs no reading.
+
+    Args:
+        data: the plan as a JSON object. Of a plan that is stored, give what stands there: its recipe has the keys of
+            the version that wrote it, and its digest is of those.
+        scanned: include what only a scan of the input can tell.
+    """
     recipe = {key: value for key, value in data["recipe"].items() if key not in _NO_BYTES}
     recipe["input"] = {key: value for key, value in recipe["input"].items() if key not in _PLACES}
     recipe["plan"] = {key: value for key, value in recipe["plan"].items() if key != "from"}
     recipe["labelers"] = {
-        name: {option: value for option, value in options.items() if option not in _resources(plan, name)}
+        name: {option: value for option, value in options.items() if option not in _resources(data, name)}
         for name, options in recipe["labelers"].items()
     }
     files = [{key: file[key] for key in ("name", "format", "size", "split")} for file in data["files"]]
@@ -151,9 +180,9 @@ def identity(plan: Plan, *, scanned: bool = True) -> dict[str, Any]:
     return {"recipe": recipe, "files": files, **kept, **found}
 
 
-def _resources(plan: Plan, table: str) -> Mapping[str, str]:
+def _resources(data: Mapping[str, Any], table: str) -> Mapping[str, str]:
     """Return the resource digests of the labeler whose options stand in a table of the recipe."""
-    return plan.labelers.get(table, {}).get("resources", {})  # type: ignore[no-any-return]
+    return data["labelers"].get(table, {}).get("resources", {})  # type: ignore[no-any-return]
 
 
 def draft(recipe: Recipe) -> Plan:
@@ -174,64 +203,57 @@ def draft(recipe: Recipe) -> Plan:
     return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, installed_versions(), earlier)
 
 
-def changed_resources(plan: Plan, digests: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Yield a sentence for each file of a labeler that is not what it was when a plan was made.
+def plan_bytes(plan: Plan) -> bytes:
+    """Return what stands in plan.json."""
+    return to_json(plan.to_json(), indent=1)
+
+
+def fill(plan: Plan, run: Run, scan: Scan, settle: Callable[[Plan], bytes] = plan_bytes) -> Plan:
+    """Scan the input, write the pool and the repeated records, then plan.json, and return the plan.
 
     Args:
-        plan: the plan.
-        digests: per labeler the digest of each file now, as `load_labelers` returns them.
-    """
-    for name, found in digests.items():
-        told = plan.labelers.get(name, {}).get("resources", {})
-        for option in sorted({*told, *found}):
-            if told.get(option) != found.get(option):
-                yield f"the file that labeler {name!r} reads as {option} is not what it was when the plan was made"
-
-
-def changed_versions(plan: Plan, labelers: Sequence[Labeler]) -> Iterator[str]:
-    """Yield a sentence for each labeler and library whose version here is not that of a plan."""
-    for labeler in labelers:
-        told = plan.labelers.get(labeler.name, {}).get("version")
-        if labeler.version != told:
-            yield f"labeler {labeler.name} is version {labeler.version} here and {told} in the plan"
-    for name, version in installed_versions().items():
-        if plan.versions.get(name) != version:
-            yield f"{name} is {version or 'missing'} here and {plan.versions.get(name) or 'missing'} in the plan"
-
-
-def fill(plan: Plan, run: Run, scan: Scan) -> Plan:
-    """Scan the input, write the pool and the repeated records, then plan.json, and return the plan.
+        plan: a draft.
+        run: how to scan.
+        scan: runs the graph.
+        settle: returns what plan.json is to hold, or raises if the plan is not one to follow; then nothing is written.
 
     Raises:
         ValueError: the input cannot be scanned.
     """
-    out = plan.recipe.out
-    folder = Folder.at(out)
+    folder = Folder.at(plan.recipe.out)
     folder.make()
     scratch = f"{TEMPORARY}scan-{secrets.token_hex(8)}"
     try:
         found = _scan(plan, run, scan, scratch)
         dropped = _write_dropped(folder, scratch, found, [file.name for file in plan.files])
+        plan, pool = _filled(plan, found, dropped)
+        data = settle(plan)
+        _move_dropped(folder, scratch, dropped)
     finally:
         folder.remove(scratch)
-    moved = _moved(plan, found)
+    folder.write(POOL, pool)
+    folder.write(PLAN, data)
+    return replace(Plan.from_json(json.loads(data)), recipe=plan.recipe)
+
+
+def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan, bytes]:
+    """Return a draft with what a scan found, and the pool."""
+    pieces, moved = pieces_of(found), _moved(plan, found)
     if plan.recipe.plan.from_:
         classes, pool = _earlier(plan.recipe).classes, Folder.at(plan.recipe.plan.from_).read(POOL)
     else:
         classes = {name: _classes(plan.recipe, found, name) for name in found["classes"]}
         pool = b"".join(to_json(line) for _, group, line in found["pool"] if group not in moved)
-    folder.write(POOL, pool)
     plan = replace(
         plan,
+        files=tuple(replace(file, pieces=pieces.get(i, ())) for i, file in enumerate(plan.files)),
         classes=classes,
         pool=digest_pool(pool),
         moved=moved,
         dropped=dropped,
         content=digest_json(found["units"]),
     )
-    plan = replace(plan, digest=digest_json(identity(plan)))
-    folder.write(PLAN, to_json(plan.to_json(), indent=1))
-    return plan
+    return replace(plan, digest=digest_json(identity(plan.to_json()))), pool
 
 
 def digest_pool(data: bytes) -> str:
@@ -304,13 +326,23 @@ def _moved(plan: Plan, found: Found) -> dict[str, str]:
 
 
 def _write_dropped(folder: Folder, scratch: str, found: Found, names: Sequence[str]) -> dict[str, str]:
-    """Write the repeated records of each unit that has any, and return their digests."""
-    folder.remove(DROPPED)
+    """Write the repeated records of each unit that has any into the scratch folder, and return their digests."""
     digests = {}
     for unit, lines in repeats(folder, scratch, found["keys"], names):
-        folder.write(f"{DROPPED}/{unit:05d}.json", to_json(lines))
+        folder.write(f"{scratch}/{unit:05d}.json", to_json(lines))
         digests[str(unit)] = digest_json(lines)
     return digests
+
+
+def _move_dropped(folder: Folder, scratch: str, units: Iterable[str]) -> None:
+    """Put the lists of repeated records in the place of earlier ones."""
+    folder.remove(DROPPED)
+    names = [f"{int(unit):05d}.json" for unit in units]
+    if names:
+        folder.make(DROPPED)
+    for name in names:
+        folder.fs.move(folder.full(f"{scratch}/{name}"), folder.full(f"{DROPPED}/{name}"))
+    folder.sync([DROPPED] if names else [])
 
 
 def _earlier(recipe: Recipe, fields: Sequence[str] = ()) -> Plan:
@@ -345,13 +377,3 @@ def _check_out(recipe: Recipe, files: Sequence[InputFile]) -> None:
             raise RecipeError(f"the output folder {recipe.out} lies inside the input {place}; give a folder elsewhere")
     if any(file.path == out for file in files):
         raise RecipeError(f"the output folder {recipe.out} is an input file; give another folder")
-
-
-def check_inputs(files: Sequence[InputFile]) -> Iterator[str]:
-    """Yield the name of each file that is not what it was when it was planned: gone, or of another size or time."""
-    for file in files:
-        folder = Folder.at(file.path)
-        info = folder.fs.get_file_info(folder.path)
-        modified = "" if info.mtime is None else info.mtime.isoformat()
-        if info.type != pafs.FileType.File or info.size != file.size or modified != file.modified:
-            yield file.name

@@ -15,11 +15,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import load_labelers
+from pipelines.inputs import check_inputs
 from pipelines.layout import DROPPED, PLAN, POOL, Folder, stats_name
-from pipelines.plan import Plan, changed_resources, changed_versions, check_inputs
+from pipelines.marks import MarkError, read_mark
+from pipelines.plan import Plan
 from pipelines.processes import Child, ChildError
-from pipelines.shard import done_stats, make_shard_here
+from pipelines.shard import make_shard_here
 
 __all__ = ["Rebuilt", "rebuild"]
 
@@ -52,7 +55,7 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     """
     folder = Folder.at(out)
     plan = Plan.read(folder)
-    done = [unit for unit in range(len(plan.units)) if done_stats(folder, plan, unit)]
+    done = [unit for unit in range(len(plan.units)) if _is_marked(folder, plan, unit)]
     if not done:
         raise ValueError(f"{out} has no finished unit to make again; run its build first")
     units = sorted(sorted(done, key=lambda unit: _digest(seed, unit))[:count])
@@ -69,6 +72,14 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     return Rebuilt(seed, tuple(units), notes, tuple(problems))
 
 
+def _is_marked(folder: Folder, plan: Plan, unit: int) -> bool:
+    """Return whether a unit was finished, whatever has become of its files."""
+    try:
+        return bool(read_mark(folder, plan.digest, unit))
+    except (MarkError, FileNotFoundError):
+        return False
+
+
 def _digest(seed: int, unit: int) -> bytes:
     """Return what a unit is drawn by."""
     return hashlib.blake2b(f"{seed}\0{unit}".encode(), digest_size=8).digest()
@@ -76,8 +87,7 @@ def _digest(seed: int, unit: int) -> bytes:
 
 def _check_sources(plan: Plan, units: Sequence[int]) -> None:
     """Raise unless the input files of the units are what they were."""
-    numbers = sorted({part.file for unit in units for part in plan.units[unit].ranges})
-    for name in check_inputs([plan.files[number] for number in numbers]):
+    for name in check_inputs(plan.files, [part for unit in units for part in plan.units[unit].ranges]):
         path = next(file.path for file in plan.files if file.name == name)
         state = "changed since the dataset was built" if Folder.at(path).is_file("") else f"is gone from {path}"
         raise OSError(f"no unit can be made again: the input file {name} {state}")
@@ -92,7 +102,7 @@ def _check_tools(plan: Plan) -> Iterator[str]:
     labelers, resources = load_labelers(plan.recipe)
     for text in changed_resources(plan, resources):
         raise OSError(f"no unit can be made again: {text}")
-    yield from changed_versions(plan, labelers)
+    yield from changed_tools(plan, labelers)
 
 
 def _compare_unit(unit: int, plan: Plan, folder: Folder, child: Child) -> Iterator[str]:

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Document", "InputFile", "Range", "Reject", "Turn", "Unit"]
+__all__ = ["Document", "InputFile", "Piece", "Range", "Reject", "Turn", "Unit"]
+
+Piece = tuple[int, int, str]
+"""Start and stop of a part of a file in bytes, and the blake2b of what stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Reject:
     """One of `pipelines.sources.REASONS`."""
     sample: str = ""
     """What was found there, at most 1 kB of it."""
+    note: str = ""
+    """What is wrong with it, where the reason alone does not tell."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,14 @@ class InputFile:
     path: str
     """Where to open it: a local path or a URI."""
     format: str
-    """txt, jsonl, jsonl.gz, parquet or arrow."""
+    """txt, jsonl, txt.gz, jsonl.gz, parquet or arrow."""
     size: int
     modified: str
     """When it was last changed, ISO 8601, to tell whether it changed since."""
     split: str = ""
     """train, validation or test where the input comes in splits, else empty."""
+    pieces: tuple[Piece, ...] = ()
+    """Digests of its bytes: of each range, or of the whole. They are missing where not all of it was read."""
 
 
 @dataclass(frozen=True)

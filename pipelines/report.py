@@ -14,6 +14,7 @@ from pipelines.plan import Plan
 __all__ = ["BuildReport", "make_report"]
 
 _FEW_LABELS = 200  # below it an interval around a score is wider than what one wants to see
+_SHOWN = 20  # files that are named one by one
 _MIN_REJECTS = 10  # a small input may well have a bad line or two
 
 
@@ -24,7 +25,11 @@ class BuildReport:
     out: str
     plan: str
     complete: bool
-    """It was all there already."""
+    """The dataset is whole now."""
+    already: bool
+    """It was whole before, and nothing was done."""
+    remade: Sequence[str]
+    """What was missing or damaged though it had been built, and was made again: "FILE: what was wrong with it"."""
     exit_code: int
     """0: a whole dataset; 1: units failed, a file could not be read, too much was rejected, or no row was written."""
     splits: Mapping[str, int]
@@ -47,7 +52,11 @@ class BuildReport:
 
     def print(self, console: Console) -> None:
         """Print the report for a reader."""
-        if self.complete:
+        for text in self.remade[:_SHOWN]:
+            _say(console, f"made again: {text}")
+        if len(self.remade) > _SHOWN:
+            _say(console, f"made again: {len(self.remade) - _SHOWN:,} more files")
+        if self.already:
             _say(console, f"{self.out} is complete already; nothing was done")
         if self.books:
             console.print(self._table())
@@ -71,7 +80,13 @@ class BuildReport:
 
 
 def make_report(
-    plan: Plan, manifest: Mapping[str, Any] | None, reports: Sequence[Mapping[str, Any]], *, retry: str, complete: bool
+    plan: Plan,
+    manifest: Mapping[str, Any] | None,
+    reports: Sequence[Mapping[str, Any]],
+    *,
+    retry: str,
+    remade: Sequence[str] = (),
+    already: bool = False,
 ) -> BuildReport:
     """Return the report of a build.
 
@@ -80,7 +95,8 @@ def make_report(
         manifest: of the dataset; None where it is unfinished.
         reports: of the units that this run did.
         retry: the command that does what is missing.
-        complete: it was all there before.
+        remade: what was made again.
+        already: nothing was done.
     """
     books = {} if manifest is None else {key: manifest[key] for key in ("records", "passages", "splits", "conflicts")}
     books = _ordered(books)
@@ -92,7 +108,9 @@ def make_report(
     return BuildReport(
         out=plan.recipe.out,
         plan=plan.digest,
-        complete=complete,
+        complete=manifest is not None,
+        already=already,
+        remade=list(remade),
         exit_code=1 if failures or faults else 0,
         splits=splits,
         books=books,

@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.context import pool_line
+from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder, to_json
 from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
-from pipelines.records import Document, InputFile, Reject, Unit
+from pipelines.records import Document, InputFile, Piece, Reject, Unit
 from pipelines.sources import read_unit
 from pipelines.splits import Splitter, group_digest
 
-__all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "repeats"]
+__all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of", "repeats"]
 
 MAX_VALUES = 100_000
 """Distinct values that a class field may have: with more it is text, not a class."""
@@ -64,7 +65,8 @@ class ScanUnit:
         documents: Counter[str] = Counter()
         classes: dict[str, Counter[str]] = {name: Counter() for name in self.fields}
         groups, pool = _Smallest(_SMALLEST), _Smallest(self.recipe.plan.pool_documents)
-        for record in read_unit(unit, self.files, settings, self.recipe.split.group):
+        digests: dict[int, PieceDigest] = {}
+        for record in read_unit(unit, self.files, settings, self.recipe.split.group, digests):
             content.update(_content(record))
             if isinstance(record, Reject):
                 continue
@@ -82,6 +84,7 @@ class ScanUnit:
             Folder.at(self.out).write(f"{self.scratch}/{unit.index:05d}.keys", keys.data())
         return {
             "units": {str(unit.index): content.hexdigest()},
+            "pieces": {f"{file}:{item.start}": [item.stop, item.hex] for file, item in digests.items() if item.hex},
             "keys": {str(unit.index): found} if found else {},
             "places": keys.places,
             "unnamed": keys.unnamed,
@@ -96,11 +99,12 @@ class ScanUnit:
 def merge_scans(parts: Iterable[Found]) -> Found:
     """Return what several scans found together, whatever their order."""
     total: Found = {"units": {}, "keys": {}, "documents": {}, "classes": {}, "groups": [], "pool": [], "errors": []}
-    total |= {"places": False, "unnamed": False}
+    total |= {"places": False, "unnamed": False, "pieces": {}}
     for part in parts:
         total["errors"] = total["errors"] + part.get("errors", [])
         total["units"].update(part.get("units", {}))
         total["keys"].update(part.get("keys", {}))
+        total["pieces"].update(part.get("pieces", {}))
         for name in ("places", "unnamed"):
             total[name] = total[name] or part.get(name, False)
         for split, n in part.get("documents", {}).items():
@@ -129,6 +133,15 @@ class WriteJson:
         """Write a JSON value; where it cannot be written it is missing, since Beam would print pages."""
         with contextlib.suppress(OSError):
             Folder.at(self.out).write(self.name, to_json(value))
+
+
+def pieces_of(found: Found) -> dict[int, tuple[Piece, ...]]:
+    """Return the digests of pieces that a scan found, by the number of their file, in the order of the file."""
+    pieces: dict[int, list[Piece]] = {}
+    for key, (stop, digest) in found["pieces"].items():
+        file, _, start = key.partition(":")
+        pieces.setdefault(int(file), []).append((int(start), stop, digest))
+    return {file: tuple(sorted(items)) for file, items in pieces.items()}
 
 
 def repeats(

@@ -20,13 +20,16 @@ import numpy.typing as npt
 from labelers.passages import PassageBatch, Vocabulary
 from labelers.task import Task
 from pipelines.books import balance
+from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import Context, find_own_modules, load_labelers, read_pool
 from pipelines.errors import RowError, RowErrors
+from pipelines.inputs import check_inputs
 from pipelines.labelling import copied
 from pipelines.layout import (
     DROPPED,
     PLAN,
     SPLITS,
+    STATS,
     Folder,
     Pending,
     digest_json,
@@ -36,7 +39,8 @@ from pipelines.layout import (
     stats_name,
     to_json,
 )
-from pipelines.plan import Plan, changed_resources, changed_versions, check_inputs, class_fields
+from pipelines.marks import done_stats, seal
+from pipelines.plan import Plan, class_fields, stored_digest
 from pipelines.processes import ChildError, run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.records import Document, InputFile, Reject
@@ -44,7 +48,7 @@ from pipelines.scan import class_values
 from pipelines.sources import find_files, make_units, read_unit
 from pipelines.writer import ShardWriter
 
-__all__ = ["done_stats", "make_shard", "make_shard_here", "passage_keys", "preview"]
+__all__ = ["make_shard", "make_shard_here", "passage_keys", "preview"]
 
 BATCH_CHARACTERS = 2_000_000
 """A processing batch ends here at the latest, whatever the number of its documents: it bounds memory."""
@@ -93,14 +97,6 @@ def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, stric
     return report | {"started": started, "seconds": time.time() - started}
 
 
-def done_stats(folder: Folder, plan: Plan, unit: int) -> dict[str, Any] | None:
-    """Return what the commit mark of a unit says; None unless the unit is done under this very plan."""
-    if not folder.is_file(stats_name(unit)):
-        return None
-    stats: dict[str, Any] = folder.read_json(stats_name(unit))
-    return stats if stats["plan"] == plan.digest else None
-
-
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Keep Python's collector of reference cycles out of a unit: it makes none, and thousands of objects at a time."""
@@ -132,8 +128,7 @@ def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, A
 
 def _check_unchanged(unit: int, plan: Plan) -> None:
     """Raise if a file of the unit is not what it was when it was planned."""
-    files = [plan.files[number] for number in sorted({part.file for part in plan.units[unit].ranges})]
-    for name in check_inputs(files):
+    for name in check_inputs(plan.files, plan.units[unit].ranges):
         raise OSError(f"the input file {name} changed since the plan was made; start again with --overwrite")
 
 
@@ -142,7 +137,7 @@ def _context(plan: Plan, folder: Folder, *, strict: bool) -> Context:
     if plan.digest not in _cached:
         _cached.clear()
         labelers, digests = load_labelers(plan.recipe)
-        changed = [*changed_resources(plan, digests), *(changed_versions(plan, labelers) if strict else ())]
+        changed = [*changed_resources(plan, digests), *(changed_tools(plan, labelers) if strict else ())]
         if changed:
             advice = "give all workers what the plan was made with, or build into another folder"
             raise OSError(f"{socket.gethostname()} would make other rows: {'; '.join(changed)}; {advice}")
@@ -280,15 +275,19 @@ class _Work:
         self._pending.append(mark)
         mark.write(to_json(stats))
         mark.close()
-        if Plan.read(self._folder).digest != self._plan.digest:
+        if stored_digest(self._folder) != self._plan.digest:
             raise OSError(f"another build replaced {PLAN} of this output folder")
         return self._rename(stats)
 
     def _rename(self, stats: dict[str, Any]) -> dict[str, Any]:
         """Give all files their names; another run that did the same unit and cleaned up has won."""
+        *files, mark = self._pending
         try:
-            for pending in self._pending:
+            for pending in files:
                 pending.commit()
+            self._folder.sync({pending.name.rpartition("/")[0] for pending in files} - {STATS})
+            mark.commit()
+            self._folder.sync([STATS])
         except FileNotFoundError:
             other = done_stats(self._folder, self._plan, self._unit)
             if other is None:
@@ -308,7 +307,7 @@ class _Work:
         splits = {split: writer.facts() for split, writer in self._writers.items()}
         written = sum(split["rows"] for split in splits.values())
         errors = self._errors.to_json()
-        return {
+        return seal({
             "plan": self._plan.digest,
             "unit": self._unit,
             "files": {pending.name: pending.facts() for pending in self._pending},
@@ -317,7 +316,7 @@ class _Work:
             "splits": splits,
             "conflicts": dict(self._conflicts),
             **({"errors": errors} if errors else {}),
-        }
+        })  # fmt: skip
 
     def discard(self) -> None:
         """Remove the temporary files."""

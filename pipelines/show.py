@@ -9,7 +9,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.task import SOURCE, WOVEN, Task, column, status_reason
+from labelers.task import SOURCE, WOVEN, Task, column, damaged, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, clean
 
@@ -46,11 +46,19 @@ def _split_order(file: Path) -> tuple[int, str]:
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    """Return the rows of one Arrow file, a few at a time."""
-    with pa.memory_map(str(file)) as source:
-        for batch in pa.ipc.open_stream(source):
-            for start in range(0, len(batch), 8):
-                yield from batch.slice(start, 8).to_pylist()
+    """Return the rows of one Arrow file, a few at a time.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with pa.memory_map(str(file)) as source:
+            for batch in pa.ipc.open_stream(source):
+                batch.validate(full=True)  # wrong offsets would end the process
+                for start in range(0, len(batch), 8):
+                    yield from batch.slice(start, 8).to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(damaged(file, error)) from None
 
 
 def show_rows(rows: Iterable[Row], tasks: Sequence[Task], console: Console) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipelines.formats import FORMATS, locate
+from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder
 from pipelines.parse import Parser
 from pipelines.recipe import Input
@@ -287,7 +288,13 @@ def _parts(file: InputFile) -> int:
         return 1
 
 
-def read_unit(unit: Unit, files: Sequence[InputFile], settings: Input, group: str = "") -> Iterator[Document | Reject]:
+def read_unit(
+    unit: Unit,
+    files: Sequence[InputFile],
+    settings: Input,
+    group: str = "",
+    digests: dict[int, PieceDigest] | None = None,
+) -> Iterator[Document | Reject]:
     """Yield every record of a unit, as a document or as a reject.
 
     Where a unit ends changes neither which records are read nor their ids. Blank lines of text are no records. An
@@ -298,10 +305,16 @@ def read_unit(unit: Unit, files: Sequence[InputFile], settings: Input, group: st
         files: all files of the build.
         settings: names of fields, encoding, limits.
         group: `Split.group`: "", "file", or a kept field.
+        digests: takes the digest of the bytes of each range that has one, by the number of its file; with a limit,
+            which leaves files unread, none.
     """
     # a small input has smaller blocks, so that each split gets some of them
     block = min(max(sum(file.size for file in files) // _BLOCKS, _MIN_BLOCK), _BLOCK)
     for part in unit.ranges:
         file = files[part.file]
-        records = FORMATS[file.format].read(Parser(file, settings, group, block), part.start, part.stop)
+        form = FORMATS[file.format]
+        digest = None if digests is None or settings.limit else form.piece(file.size, part.start, part.stop)
+        if digests is not None and digest:
+            digests[part.file] = digest
+        records = form.read(Parser(file, settings, group, block), part.start, part.stop, digest)
         yield from islice(records, settings.limit) if settings.limit else records

@@ -1,36 +1,33 @@
 """Check a dataset against itself: digests, books, plan, schema and rows, all recomputed from its files."""
 
-import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from labelers.task import Task, read_tasks
+from labelers.task import read_tasks
 from pipelines.books import RowBook, balance
-from pipelines.dataset import manifest_of, shared_files
+from pipelines.damage import EmptyShards, plan_problems, read_manifest, rejects_of, unit_problems, whole_problems
+from pipelines.dataset import manifest_of, strays
 from pipelines.fingerprint import Fingerprint
 from pipelines.layout import (
-    DROPPED,
     MANIFEST,
     PLAN,
-    POOL,
     SPLITS,
-    STATS,
     Folder,
     digest_json,
     rejects_name,
     shard_name,
     stats_name,
 )
-from pipelines.plan import Plan, digest_pool, identity
+from pipelines.marks import Sizes, listed
+from pipelines.plan import Plan, PlanError, identity
 from pipelines.schema import BATCH_ROWS
 
 __all__ = ["verify"]
-
-_CHUNK = 1 << 20
 
 
 def verify(out: str | Path) -> list[str]:
@@ -40,64 +37,79 @@ def verify(out: str | Path) -> list[str]:
         FileNotFoundError: there is no dataset in the folder.
     """
     folder = Folder.at(str(out))
-    if not folder.is_file(PLAN):
+    if not (folder.is_file(PLAN) or folder.is_file(MANIFEST)):
         raise FileNotFoundError(f"{out} is not a dataset (it has no {PLAN}); give a folder that `auxloom build` wrote")
-    plan = Plan.read(folder)
-    problems = list(_check_plan(plan, folder))
-    stats = []
+    try:
+        plan = Plan.read(folder)
+    except (PlanError, FileNotFoundError):
+        return list(_check_without_plan(folder))
+    return list(_check(plan, folder))
+
+
+def _check(plan: Plan, folder: Folder) -> Iterator[str]:
+    """Yield what is wrong with a dataset whose plan can be read."""
+    stored = folder.read_json(PLAN)
+    if digest_json(identity(stored)) != plan.digest:
+        yield f"{PLAN} is damaged: it is not what its digest says"
+    yield from map(str, plan_problems(plan, folder))
+    sizes, empty, rejects = listed(folder), EmptyShards(len(plan.units)), set[str]()
+    marks = []
     for unit in range(len(plan.units)):
-        mark, found = _check_unit(unit, plan, folder)
-        problems += found
-        stats += [] if mark is None else [mark]
-    if len(stats) == len(plan.units):
-        problems += _check_whole(plan, folder, stats)
-    return problems
+        mark, problems = _check_unit(unit, plan.digest, len(plan.units), folder, sizes)
+        yield from problems
+        if mark is not None:
+            empty.add(mark, sizes)
+            marks.append(mark)
+        rejects |= rejects_of(unit, mark)
+    yield from (str(problem) for _, problem in empty.problems())
+    every = len(marks) == len(plan.units)
+    if every:
+        yield from _check_whole(plan, folder, marks)
+    splits = empty.rows if every else SPLITS
+    yield from (f"{name} is of no unit of the plan" for name in strays(len(plan.units), sizes, rejects, splits))
 
 
-def _check_plan(plan: Plan, folder: Folder) -> Iterator[str]:
-    """Yield what is wrong with the plan and the files that belong to it."""
-    if digest_json(identity(plan)) != plan.digest:
-        yield f"{PLAN} is not what its digest says"
-    if not folder.is_file(POOL) or digest_pool(folder.read(POOL)) != plan.pool:
-        yield f"{POOL} is not what the plan says"
-    for unit, digest in (plan.dropped or {}).items():
-        name = f"{DROPPED}/{int(unit):05d}.json"
-        if not folder.is_file(name) or digest_json(folder.read_json(name)) != digest:
-            yield f"{name} is not what the plan says"
+def _check_without_plan(folder: Folder) -> Iterator[str]:
+    """Yield what is wrong with a dataset whose plan is lost: what the manifest and the marks promise."""
+    state = "damaged" if folder.is_file(PLAN) else "missing"
+    yield f"{PLAN} is {state}: build again with the same recipe and input, which makes it anew"
+    manifest = read_manifest(folder)
+    if manifest is None:
+        yield f"{MANIFEST} is damaged or missing too: without it nothing says which files belong here"
+        return
+    sizes = listed(folder)
+    for unit in range(manifest["units"]):
+        yield from _check_unit(unit, manifest["plan"], manifest["units"], folder, sizes)[1]
 
 
-def _check_unit(unit: int, plan: Plan, folder: Folder) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return the commit mark of a unit, if it has one, and what is wrong with the unit."""
+def _check_unit(
+    unit: int, digest: str, units: int, folder: Folder, sizes: Sizes
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the commit mark of a unit, if it has one that counts, and what is wrong with the unit."""
+    mark, found = unit_problems(unit, digest, folder, sizes, check=True)
     name = stats_name(unit)
-    if not folder.is_file(name):
-        return None, [f"{name} is missing: unit {unit} is not done"]
-    mark: dict[str, Any] = folder.read_json(name)
-    if mark["plan"] != plan.digest:
-        return None, [f"{name} is of another plan"]
-    problems = [f"{name}: {text}" for text in balance(mark)]
-    problems += _check_files(mark, folder)
-    problems += _check_rejects(unit, mark, folder)
+    problems = list(map(str, found))
+    if mark is None:
+        return None, problems or [f"{name} is missing: unit {unit} is not done"]
+    broken = {problem.name for problem in found}
+    problems += [f"{name}: {text}" for text in balance(mark)]
+    if rejects_name(unit) not in broken:
+        problems += _guarded(rejects_name(unit), partial(_check_rejects, unit, mark, folder))
     for split in SPLITS:
-        shard = shard_name(split, unit, len(plan.units))
-        if folder.is_file(shard):
-            problems += _check_shard(shard, mark["splits"][split], folder)
-        elif mark["splits"][split]["rows"]:
-            problems.append(f"{shard} is missing")
+        shard = shard_name(split, unit, units)
+        if shard.partition("/")[2] in sizes[split]:
+            check = partial(_check_shard, shard, mark["splits"][split], folder, whole=shard not in broken)
+            problems += _guarded(shard, check)
     return mark, problems
 
 
-def _check_files(mark: Mapping[str, Any], folder: Folder) -> Iterator[str]:
-    """Yield which files of a unit are not those that were written; that one is missing is told elsewhere."""
-    for name, facts in mark["files"].items():
-        if folder.is_file(name):
-            with folder.fs.open_input_stream(folder.full(name)) as file:
-                digest = hashlib.sha256()
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-            if digest.hexdigest() != facts["sha256"]:
-                yield f"{name} is not what was written: its sha256 differs"
-        elif not name.endswith(".arrow"):
-            yield f"{name} is missing"
+def _guarded(name: str, check: Callable[[], Iterable[str]]) -> list[str]:
+    """Return what a check finds in a file; that it cannot be read is a finding, too."""
+    try:
+        return list(check())
+    except Exception as error:  # noqa: BLE001  (whatever damaged bytes lead to)
+        text = (str(error).strip().splitlines() or [""])[0]
+        return [f"{name} is damaged: it cannot be read ({type(error).__name__}: {text})"]
 
 
 def _check_rejects(unit: int, mark: Mapping[str, Any], folder: Folder) -> Iterator[str]:
@@ -112,71 +124,65 @@ def _check_rejects(unit: int, mark: Mapping[str, Any], folder: Folder) -> Iterat
         yield f"{name} holds {found}, but the book says {mark['records']['rejected']}"
 
 
-def _check_shard(name: str, told: Mapping[str, Any], folder: Folder) -> Iterator[str]:
-    """Yield what is wrong with the rows of a shard."""
-    try:
-        with folder.open(name) as source:
-            reader = pa.ipc.open_stream(source)
-            book, columns = RowBook(read_tasks(reader.schema)), Fingerprint()
-            sizes = []
-            for batch in reader:
-                book.add(batch)
-                columns.add(batch)
-                sizes.append(batch.num_rows)
-    except (pa.ArrowInvalid, ValueError, OSError) as error:
-        yield f"{name} cannot be read: {error}"
-        return
+def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: bool) -> Iterator[str]:
+    """Yield what is wrong with the rows of a shard; one that is not whole is read with care.
+
+    Arrow takes offsets as they are: a single wrong one may end the process.
+    """
+    with folder.open(name) as source:
+        reader = pa.ipc.open_stream(source)
+        book, columns = RowBook(read_tasks(reader.schema)), Fingerprint()
+        sizes = []
+        for batch in reader:
+            if not whole:
+                batch.validate(full=True)
+            book.add(batch)
+            columns.add(batch)
+            sizes.append(batch.num_rows)
     if any(size != BATCH_ROWS for size in sizes[:-1]) or max(sizes, default=0) > BATCH_ROWS:
         yield f"{name} has record batches of {sizes[:5]} rows, not {BATCH_ROWS}"
     found = {**book.to_json(), "columns": columns.to_json()["columns"]}
-    wrong = [key for key, value in found.items() if json.loads(json.dumps(value)) != told[key]]
+    wrong = [key for key, value in found.items() if key in told and json.loads(json.dumps(value)) != told[key]]
     if wrong:
         yield f"{name}: its {', '.join(wrong)} are not what the unit's book says"
 
 
-def _check_whole(plan: Plan, folder: Folder, stats: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _check_whole(plan: Plan, folder: Folder, marks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what is wrong with the files that stand above the shards."""
     if not folder.is_file(MANIFEST):
         yield f"{MANIFEST} is missing: the build did not end; run it again"
         return
-    told, found = folder.read_json(MANIFEST), manifest_of(plan, folder, stats)
+    yield from map(str, whole_problems(plan, folder, check=True))
+    yield from _guarded(MANIFEST, partial(_check_manifest, plan, folder, marks))
+    yield from _check_schemas(plan, folder)
+
+
+def _check_manifest(plan: Plan, folder: Folder, marks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what in the manifest does not follow from the units, of what this version knows and the writer knew."""
+    told = folder.read_json(MANIFEST)
     for text in balance(told):
         yield f"{MANIFEST}: {text}"
-    for key in sorted({*told, *found}):
-        if told.get(key) != json.loads(json.dumps(found.get(key))):
+    try:
+        found = manifest_of(plan, folder, marks)
+    except (OSError, ValueError):  # passage keys are missing or damaged, which is told where they are looked for
+        return
+    for key in sorted({*told} & {*found}):
+        if told[key] != json.loads(json.dumps(found[key])):
             yield f"{MANIFEST}: {key} is not the sum of the units"
-    schema = yield from _schema(plan, folder)
-    if schema is not None:
-        yield from _check_shared(plan, folder, found, schema)
 
 
-def _schema(plan: Plan, folder: Folder) -> Generator[str, None, pa.Schema | None]:
-    """Yield each shard whose schema is not that of the first, and return that one."""
+def _check_schemas(plan: Plan, folder: Folder) -> Iterator[str]:
+    """Yield each shard whose schema is not that of the first."""
     first: pa.Schema | None = None
     for split in SPLITS:
         for unit in range(len(plan.units)):
             name = shard_name(split, unit, len(plan.units))
             if folder.is_file(name):
-                with folder.open(name) as source:
-                    schema = pa.ipc.open_stream(source).schema
+                try:
+                    with folder.open(name) as source:
+                        schema = pa.ipc.open_stream(source).schema
+                except (pa.ArrowException, OSError, ValueError):  # told where its rows are read
+                    continue
                 first = first or schema
                 if not schema.equals(first, check_metadata=True):
                     yield f"{name} has another schema"
-    return first
-
-
-def _check_shared(plan: Plan, folder: Folder, manifest: Mapping[str, Any], schema: pa.Schema) -> Iterator[str]:
-    """Yield which files that datasets reads are not what follows from the units, and files that should not be there."""
-    tasks: Sequence[Task] = read_tasks(schema)
-    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    for name, text in shared_files(plan, manifest, features, tasks):
-        if not folder.is_file(name) or folder.read(name) != text.encode():
-            yield f"{name} is not what the build wrote"
-    for split in SPLITS:
-        shards = {shard_name(split, unit, len(plan.units)) for unit in range(len(plan.units))}
-        for inner in folder.names(split):
-            if inner.startswith("data-") and f"{split}/{inner}" not in shards:
-                yield f"{split}/{inner} belongs to no unit"
-    for inner in folder.names(STATS):
-        if inner.endswith(".json") and inner not in {f"{unit:05d}.json" for unit in range(len(plan.units))}:
-            yield f"{STATS}/{inner} belongs to no unit"

@@ -360,10 +360,10 @@ def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monk
     assert f"{socket.gethostname()} would make other rows: the file that labeler 'paraphrase' reads as dict" in error()
     names.write_text("C1\tlamp\tlantern\n")
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.plan.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
-        assert f"spacy is 3.1 here and {plan.versions['spacy']} in the plan" in error()
+        patch.setattr("pipelines.compare.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
+        assert f"it was made with spacy {plan.versions['spacy']}, and here is 3.1" in error()
     with monkeypatch.context() as patch:
         patch.setattr(load("paraphrase").__class__, "version", 99)
-        assert "labeler paraphrase is version 99 here and " in error()
+        assert "and here is version 99" in error()
     shard._cached.clear()
     assert "error" not in make_shard(0, plan, str(tmp_path / "out"))

@@ -244,6 +244,50 @@ def test_gzipped_lines_are_one_range_and_named_by_row(tmp_path: Path) -> None:
     assert found[2].id == "a.jsonl.gz:2"
 
 
+@pytest.mark.parametrize("paragraphs", ["line", "blank"])
+def test_gzipped_text_is_read_as_text_is(tmp_path: Path, paragraphs: str) -> None:
+    """But for ids, which count documents: rows are places, and blocks are of the unpacked text."""
+    data = b"\xef\xbb\xbfOne\ntwo.\r\n\n\nThree.\n\xff\n\n" + b"Four.\n\n" * 3000
+    plain = records(write(tmp_path, "p.txt", data), paragraphs=paragraphs)
+    packed = records(write(tmp_path, "z.txt.gz", data), paragraphs=paragraphs)
+    assert texts(packed) == texts(plain)
+    assert [item.place for item in packed] == list(range(len(packed)))
+    documents = [item for item in packed if isinstance(item, Document)]
+    assert documents[-1].id == f"z.txt.gz:{len(packed) - 1}"
+    assert (
+        len({item.group for item in documents}) == len({item.group for item in plain if isinstance(item, Document)}) > 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        (b'{"body": "a", "title": "b"}', "no field 'text'; the record has body, title"),
+        (b"{}", "no field 'text'; the record has none"),
+        (b'{"turns": [{"role": "a", "text": "b"}, null]}', "turn 2 is null, not an object with role and text"),
+        (b'{"turns": [["a"]]}', "turn 1 is a list, not an object with role and text"),
+        (b'{"turns": [true]}', "turn 1 is a boolean, not an object with role and text"),
+        (b'{"turns": [{"role": "a", "text": null}]}', "turn 1: text is null, not a string"),
+        (b'{"turns": [{"role": 3, "text": "b"}]}', "turn 1: role is a number, not a string"),
+        (b'{"turns": [{"role": "", "text": "b"}]}', "turn 1: role is empty"),
+        (b'{"text": 3}', ""),
+    ],
+)
+def test_a_reject_says_what_is_wrong_where_the_reason_does_not(tmp_path: Path, line: bytes, note: str) -> None:
+    """Which field is missing and which there are, and which turn is none."""
+    (item,) = records(write(tmp_path, "a.jsonl", line))
+    assert isinstance(item, Reject)
+    assert item.note == note
+
+
+def test_a_missing_column_is_named_without_those_that_were_not_read(tmp_path: Path) -> None:
+    """Of a table only the columns that matter are read."""
+    pq.write_table(pa.table({"id": ["a"], "body": ["b"]}), tmp_path / "a.parquet")
+    (item,) = records(tmp_path / "a.parquet")
+    assert isinstance(item, Reject)
+    assert (item.reason, item.note) == ("missing_field", "no field 'text'")
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.jsonl.gz"])
 def test_a_file_that_is_not_what_its_ending_says_is_one_reject(tmp_path: Path, name: str) -> None:
     """The other files are read."""

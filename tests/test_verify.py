@@ -10,6 +10,7 @@ import pytest
 from small import built, text, write
 
 from pipelines.layout import digest_json
+from pipelines.marks import seal
 from pipelines.verify import verify
 
 
@@ -31,15 +32,15 @@ def _flip(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def _edit(name: str, *keys: str, value: object) -> Callable[[Path], None]:
-    """Return a change of one value in a JSON file."""
+def _edit(name: str, *keys: str, value: object, sealed: bool = False) -> Callable[[Path], None]:
+    """Return a change of one value in a JSON file, and of the seal if that is to follow."""
 
     def change(out: Path) -> None:
         data = inner = json.loads((out / name).read_bytes())
         for key in keys[:-1]:
             inner = inner[key]
         inner[keys[-1]] = value
-        (out / name).write_text(json.dumps(data))
+        (out / name).write_text(json.dumps(seal(data) if sealed else data))
 
     return change
 
@@ -54,30 +55,34 @@ def _rewrite(out: Path) -> None:
 
 CHANGES: list[tuple[str, Callable[[Path], None]]] = [
     (
-        "train/data-00000-of-00002.arrow is not what was written",
+        "train/data-00000-of-00002.arrow is damaged: it is not what was written",
         lambda out: _flip(next(out.glob("train/data-00000-*"))),
     ),
     ("record batches of", _rewrite),
     ("train/data-00001-of-00002.arrow is missing", lambda out: next(out.glob("train/data-00001-*")).unlink()),
     (
-        "train/data-00009-of-00010.arrow belongs to no unit",
+        "train/data-00009-of-00010.arrow is of no unit",
         lambda out: (out / "train/data-00009-of-00010.arrow").touch(),
     ),
-    ("pool.jsonl is not what the plan says", lambda out: _flip(out / "pool.jsonl")),
-    ("dropped/00001.json is not what the plan says", lambda out: (out / "dropped/00001.json").write_text("[]")),
-    ("plan.json is not what its digest says", _edit("plan.json", "recipe", "seed", value=3)),
+    ("pool.jsonl is damaged: it is not what the plan says", lambda out: _flip(out / "pool.jsonl")),
+    (
+        "dropped/00001.json is damaged: it is not what the plan says",
+        lambda out: (out / "dropped/00001.json").write_text("[]"),
+    ),
+    ("plan.json is damaged: it is not what its digest says", _edit("plan.json", "recipe", "seed", value=3)),
     ("stats/00001.json is missing", lambda out: (out / "stats/00001.json").unlink()),
     ("stats/00001.json is of another plan", _edit("stats/00001.json", "plan", value="0")),
-    ("records: 7 read", _edit("stats/00001.json", "records", "read", value=7)),
-    ("stats/00000.keys is not what was written", lambda out: _flip(out / "stats/00000.keys")),
+    ("stats/00001.json is damaged: it is not what was written", _edit("stats/00001.json", "records", "read", value=7)),
+    ("records: 7 read", _edit("stats/00001.json", "records", "read", value=7, sealed=True)),
+    ("stats/00000.keys is damaged: it is not what was written", lambda out: _flip(out / "stats/00000.keys")),
     ("rejects/00001.jsonl is missing", lambda out: (out / "rejects/00001.jsonl").unlink()),
-    ("stats/00007.json belongs to no unit", lambda out: (out / "stats/00007.json").touch()),
+    ("stats/00007.json is of no unit", lambda out: (out / "stats/00007.json").touch()),
     ("auxloom.json is missing", lambda out: (out / "auxloom.json").unlink()),
     ("auxloom.json: rows_blake2b is not", _edit("auxloom.json", "rows_blake2b", value="0")),
     ("auxloom.json: equal_passages is not", _edit("auxloom.json", "equal_passages", "repeats", value=9)),
     ("auxloom.json: passages", _edit("auxloom.json", "passages", "cut", value=1)),
-    ("train/state.json is not what the build wrote", lambda out: _flip(out / "train/state.json")),
-    ("README.md is not what the build wrote", lambda out: _flip(out / "README.md")),
+    ("train/state.json is damaged: it is not what was written", lambda out: _flip(out / "train/state.json")),
+    ("README.md is damaged: it is not what was written", lambda out: _flip(out / "README.md")),
 ]
 
 

@@ -1,0 +1,121 @@
+"""The plan that a build follows: the stored one if it is the same, else a new one, and the stored one made again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from pipelines.compare import differences, found_differences
+from pipelines.damage import read_manifest
+from pipelines.dataset import clear
+from pipelines.inputs import changed_inputs
+from pipelines.layout import PLAN, STATS, Folder, digest_json, to_json
+from pipelines.marks import Problem
+from pipelines.plan import Plan, PlanError, Scan, fill, identity, plan_bytes
+from pipelines.recipe import RecipeError
+from pipelines.records import InputFile
+
+__all__ = ["again", "prepare"]
+
+_WAYS = "Give another --out, or --overwrite to replace it"
+
+
+def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[Plan, list[Problem]]:
+    """Return the plan to follow, and what of it had to be made again.
+
+    Args:
+        new: the draft of the recipe, with its table ``run``.
+        folder: of the dataset.
+        scan: runs a graph.
+        overwrite: remove what was built, and plan anew in any case.
+
+    Raises:
+        RecipeError: the folder holds a dataset of another plan.
+    """
+    if overwrite:
+        clear(folder)
+        return fill(new, new.recipe.run, scan), []
+    old, lost = _stored(folder)
+    if old is None:
+        return fill(new, new.recipe.run, scan, lambda plan: _of_units(plan, folder)), lost
+    differing = differences(old, new)
+    if differing:
+        raise RecipeError(f"{new.recipe.out} holds a dataset of another plan: {'; '.join(differing[:5])}. {_WAYS}")
+    changed, unknown = changed_inputs(old.files, new.files)
+    if changed:
+        raise _changed(new, changed)
+    if unknown:
+        return again(old, new, folder, scan, unknown), []
+    files = tuple(replace(file, pieces=before.pieces) for file, before in zip(new.files, old.files, strict=True))
+    if files != old.files:  # other places or times: noted, so that no process reads the input to compare it
+        folder.write(PLAN, _with_files(folder, files))
+    return replace(old, recipe=new.recipe, files=files), []
+
+
+def again(old: Plan, new: Plan, folder: Folder, scan: Scan, changed: Sequence[str] = ()) -> Plan:
+    """Scan the input once more, write what belongs to the stored plan, and return it.
+
+    Args:
+        old: the stored plan.
+        new: the draft of the recipe.
+        folder: of the dataset.
+        scan: runs a graph.
+        changed: input that may hold something else than when it was planned.
+
+    Raises:
+        RecipeError: the scan does not find what it found then.
+    """
+
+    def settle(plan: Plan) -> bytes:
+        if found_differences(old, plan):
+            raise _changed(new, changed)
+        return _with_files(folder, plan.files)
+
+    return fill(new, new.recipe.run, scan, settle)
+
+
+def _stored(folder: Folder) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan that a folder holds, if there is one that can be read, and what is wrong with it."""
+    if not folder.is_file(PLAN):
+        return None, [Problem(PLAN, "missing")] if _built_by(folder) else []
+    try:
+        plan = Plan.read(folder)
+    except PlanError:
+        return None, [Problem(PLAN, "damaged")]
+    if digest_json(identity(folder.read_json(PLAN))) != plan.digest:
+        return None, [Problem(PLAN, "damaged: it is not what its digest says")]
+    return plan, []
+
+
+def _built_by(folder: Folder) -> str:
+    """Return the digest of the plan that units were built by, empty where there are none."""
+    manifest = read_manifest(folder)
+    if manifest:
+        return str(manifest["plan"])
+    for name in folder.names(STATS):
+        try:
+            return str(folder.read_json(f"{STATS}/{name}")["plan"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return ""
+
+
+def _of_units(plan: Plan, folder: Folder) -> bytes:
+    """Return what plan.json is to hold, if the units that there are were built by this plan."""
+    if _built_by(folder) not in {"", plan.digest}:
+        raise RecipeError(
+            f"{folder.full(PLAN)} is lost, and what lies beside it was built from another recipe, input or version; "
+            f"give those that it was built from. {_WAYS}"
+        )
+    return plan_bytes(plan)
+
+
+def _with_files(folder: Folder, files: Sequence[InputFile]) -> bytes:
+    """Return the stored plan with other places and times of its input; all that its digest covers stays as it was."""
+    return to_json({**folder.read_json(PLAN), "files": [asdict(file) for file in files]}, indent=1)
+
+
+def _changed(new: Plan, names: Sequence[str]) -> RecipeError:
+    """Return the error of input that holds something else now."""
+    which = f"the input file {names[0]}" if names else "the input"
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    text = f"{which}{more} changed since the plan was made"
+    return RecipeError(f"{new.recipe.out} holds a dataset of another plan: {text}. {_WAYS}")
