@@ -37,7 +37,7 @@ def log(run: Path) -> list[dict[str, Any]]:
 
 
 def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
-    """The tiny dataset's tasks are easy: all are solved, but for masked words, which are clear of their prior."""
+    """The tiny dataset's tasks are easy: all are solved, but for masked words, which are better than their prior."""
     dataset = write_dataset(tmp_path / "set", rows=240)
     settings = Settings(vocabulary=400, rows=32, bucket=8, epochs=3, threads=1, learning_rate=2e-3, device="cpu")
     report = train(dataset, tmp_path / "run", settings)
@@ -167,7 +167,7 @@ def test_the_best_checkpoint_is_chosen_by_the_primary(
         lines = [line for line in log(out) if "value" in line]
         assert [line["value"] for line in lines] == [sign * line["validation"][primary] for line in lines]
         best = max(lines, key=lambda line: (line["value"], -line["step"]))
-        assert load(out / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
+        assert load(out / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"], "waited": 0}
 
 
 @pytest.mark.parametrize("few", [1, 40, 10**6])
@@ -192,7 +192,11 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
         }
         assert line["value"] == pytest.approx(np.mean([metrics[name] for name in sure or metrics]))
     best = max(lines, key=lambda line: (line["value"], -line["step"]))
-    assert load(tmp_path / "run" / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
+    assert load(tmp_path / "run" / "best.safetensors")[1]["best"] == {
+        "step": best["step"],
+        "value": best["value"],
+        "waited": 0,
+    }
 
 
 def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:

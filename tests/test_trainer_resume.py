@@ -157,6 +157,31 @@ def test_epochs_before_an_extension_keep_their_shares() -> None:
     assert (plans[0].epoch(1).rows == plans[1].epoch(1).rows).all()
 
 
+@pytest.mark.usefixtures("quick_end")
+def test_the_best_checkpoint_of_steps_that_were_lost_does_not_outlive_an_extension(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run was killed behind its best evaluation; with another schedule these steps are others."""
+    values = iter([0.2, 0.9, 0.1, 0.1, 0.1])
+    monkeypatch.setattr(loop, "value_of", lambda *_: next(values))
+    save = loop.Run._save
+
+    def once(run: loop.Run) -> None:
+        if run.folder.last.exists():
+            raise KeyboardInterrupt
+        save(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Run, "_save", once)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset, tmp_path / "run", QUICK)
+    assert load(tmp_path / "run" / "best.safetensors")[1]["best"]["step"] == 6
+    facts = train(dataset, tmp_path / "run", {"epochs": 4}, resume=True)
+    assert (facts["extended"][0]["step"], facts["best_step"]) == (3, 6)
+    best = load(tmp_path / "run" / "best.safetensors")[1]
+    assert best["best"] == {"step": 6, "value": 0.1, "waited": 0}
+
+
 def test_an_ended_run_that_grows_gets_a_new_report(dataset: Path, tmp_path: Path) -> None:
     """The old report is that of the shorter run."""
     short = train(dataset, tmp_path / "run", QUICK | {"epochs": 1})

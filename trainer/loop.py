@@ -175,8 +175,17 @@ class Run:
         if self.settings != self.mark.settings:
             self._extend(state.step)
         if any(item.step == state.step for item in self.mark.extensions):
-            state.best.waited = 0  # who asks for more steps does not mean those that patience would spare
+            self._begin_extension(state)
         return state
+
+    def _begin_extension(self, state: _State) -> None:
+        """Wait anew for a better checkpoint: who asks for more steps does not mean those that patience would spare.
+
+        A best checkpoint of a later step is one of the shorter schedule, from before a break: it counts no more.
+        """
+        state.best.waited = 0
+        if self.folder.best.exists() and checkpoint.load(self.folder.best)[1]["best"]["step"] != state.best.step:
+            state.best = Best()
 
     def _extend(self, step: int) -> None:
         """Note that the run goes on from a step to be longer than it was begun."""

@@ -6,10 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.data import IntArray, Ragged, spread
-from trainer.rates import classes_of, counted, rates_of
+from trainer.rates import FloatArray, classes_of, counted, rates_of
 from trainer.rows import TaskRows, folded
 
 __all__ = ["Lengths", "ReplacedWords"]
+
+Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,25 @@ class Lengths:
 class ReplacedWords:
     """By which words the two sides differ: the labels that each such pair had in train.
 
-    A pair is what stands on either side between two tokens that both have from the source, in any case. Where a row has
-    several, each weighs in by how much more often a class goes with it than with any row.
+    A pair is what stands on either side between two tokens that both have from the source, in any case. One that was
+    seen rarely goes by its labels in either order. Where a row has several, each weighs in by how much more often a
+    class goes with it than with any row.
     """
 
     name: str = "replaced words seen in train"
 
     def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
         """Return the most likely class of each row's pairs; where none was seen in train the most frequent class."""
-        (fitted, owners), (found, rows) = _replaced(train), _replaced(held)
-        _, inverse = np.unique(np.concatenate([fitted, found]), return_inverse=True)
-        inverse, classes = inverse.reshape(-1), classes_of(train)
-        counts = counted(inverse[: len(fitted)], train.labels[owners], int(inverse.max(initial=-1)) + 1, classes)
-        prior = np.log(rates_of(np.bincount(train.labels, minlength=classes)[None].astype(np.float64)) + _LEAST)
-        gains = np.log(rates_of(counts) + _LEAST) - np.log(rates_of(counts.sum(axis=0)[None]) + _LEAST)
-        scores = np.repeat(prior, len(held), axis=0)
-        np.add.at(scores, rows, gains[inverse[len(fitted) :]])
+        fitted, found = _Replaced.of(train), _Replaced.of(held)
+        labels, classes = train.labels[fitted.rows], classes_of(train)
+        prior = rates_of(np.bincount(train.labels, minlength=classes)[None].astype(np.float64))
+        rates = np.repeat(rates_of(np.bincount(labels, minlength=classes)[None].astype(np.float64)), len(found.rows), 0)
+        gains = -np.log(rates + _LEAST)
+        for seen, keys in ((fitted.unordered, found.unordered), (fitted.ordered, found.ordered)):
+            rates = _sharpened(rates, keys, seen, labels)
+        gains += np.log(rates + _LEAST)
+        scores = np.repeat(np.log(prior + _LEAST), len(held), axis=0)
+        np.add.at(scores, found.rows, gains)
         result: IntArray = scores.argmax(axis=1)[held.owners]
         return result
 
@@ -67,19 +72,38 @@ class ReplacedWords:
 _LEAST = 1e-9  # a class without labels has a rate of 0
 
 
-def _replaced(rows: TaskRows) -> tuple[npt.NDArray[np.uint64], IntArray]:
-    """Return a number for each place where the parts of a row differ, uint64 [K], and its row, int64 [K]."""
-    first, second = rows.parts
-    owner, places = _anchors(*rows.origins)
-    starts = places[:, :-1] + 1
-    lengths = np.maximum(places[:, 1:] - starts, 0)
-    kept = (owner[:-1] == owner[1:]) & (lengths.max(axis=0, initial=0) > 0)
-    forms = folded(rows.types).astype(np.uint64)
-    old, new = (
-        _digest(forms[part.values], start[kept], length[kept])
-        for part, start, length in zip((first, second), starts, lengths, strict=True)
-    )
-    return old * _STEP + new, owner[:-1][kept]
+def _sharpened(rates: FloatArray, keys: Keys, seen: Keys, labels: IntArray) -> FloatArray:
+    """Return the rates of classes, float64 [K, C], once the labels that each key had in train are known, too."""
+    _, inverse = np.unique(np.concatenate([seen, keys]), return_inverse=True)
+    inverse = inverse.reshape(-1)
+    counts = counted(inverse[: len(seen)], labels, int(inverse.max(initial=-1)) + 1, rates.shape[1])
+    return rates_of(counts[inverse[len(seen) :]], rates)
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    """The K places where the parts of rows differ."""
+
+    rows: IntArray
+    """int64 [K]."""
+    ordered: Keys
+    """uint64 [K]: a number for what stands there on the first and on the second side."""
+    unordered: Keys
+    """uint64 [K]: the same whichever side is the first."""
+
+    @classmethod
+    def of(cls, rows: TaskRows) -> "_Replaced":
+        """Find them."""
+        owner, places = _anchors(*rows.origins)
+        starts = places[:, :-1] + 1
+        lengths = np.maximum(places[:, 1:] - starts, 0)
+        kept = (owner[:-1] == owner[1:]) & (lengths.max(axis=0, initial=0) > 0)
+        forms = folded(rows.types).astype(np.uint64)
+        old, new = (
+            _digest(forms[part.values], start[kept], length[kept])
+            for part, start, length in zip(rows.parts, starts, lengths, strict=True)
+        )
+        return cls(owner[:-1][kept], old * _STEP + new, np.minimum(old, new) * _STEP + np.maximum(old, new))
 
 
 def _anchors(first: Ragged, second: Ragged) -> tuple[IntArray, IntArray]:

@@ -24,10 +24,15 @@ def counted(keys: IntArray, labels: IntArray, size: int, classes: int) -> FloatA
     return np.bincount(keys * classes + labels, minlength=size * classes).reshape(size, classes).astype(np.float64)
 
 
-def rates_of(counts: FloatArray) -> FloatArray:
-    """Return the smoothed rate of each class for each key, float64 [size, classes]."""
-    prior_rates = counts.sum(axis=0) / max(counts.sum(), 1.0)
-    result: FloatArray = (counts + _SMOOTH * prior_rates) / (counts.sum(axis=1, keepdims=True) + _SMOOTH)
+def rates_of(counts: FloatArray, before: FloatArray | None = None) -> FloatArray:
+    """Return the smoothed rate of each class for each key, float64 [size, classes].
+
+    Args:
+        counts: [size, classes].
+        before: what the rates are thought to be where nothing is counted; None: those of all keys together.
+    """
+    known = counts.sum(axis=0) / max(counts.sum(), 1.0) if before is None else before
+    result: FloatArray = (counts + _SMOOTH * known) / (counts.sum(axis=1, keepdims=True) + _SMOOTH)
     return result
 
 
