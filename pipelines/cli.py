@@ -7,15 +7,18 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
 from pipelines.start import command_again, on_interrupt
+from trainer.files import local, write
 from trainer.settings import Settings, make_settings
 
 __all__ = ["app", "main"]
@@ -28,6 +31,7 @@ app = typer.Typer(
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
 _UNBOUNDED = 10_000  # columns
+_RUN = "the folder of a run"
 _out = Console()
 _err = Console(stderr=True)
 
@@ -60,31 +64,41 @@ Setting = Annotated[
     typer.Option("--set", help=f"Override a setting: encoder=small. All settings and their defaults: {_defaults}"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Go on from the last checkpoint with the run's settings; epochs and max_steps may grow."
+    ),
+]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to be resumed later.")]
 
 
 def main() -> None:
-    """Run the command; a mistake of the user is one or two lines on standard error and exit code 2."""
+    """Run the command; a mistake of the user is one or two lines on standard error and exit code 2.
+
+    With ``--json`` it is an object on standard output, ``{"error": ...}``, with the same exit code.
+    """
     try:
         app()
     except (ValueError, OSError) as error:
-        _err.print(f"[bold red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
     except ModuleNotFoundError as error:
-        _err.print(f"[bold red]error:[/] {_plain(error)}; {_cure(error)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(f"{error}; {_cure(error)}")
 
 
-def _plain(error: BaseException) -> str:
-    """Return an error's text with nothing that rich would read as markup."""
-    return str(error).replace("[", r"\[")
+def _fail(message: str) -> NoReturn:
+    """Tell of a mistake and leave."""
+    if "--json" in sys.argv[1:]:
+        _print_json({"error": message})
+    else:
+        _err.print(Text.assemble(("error:", "bold red"), " ", message), highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 def _cure(error: ModuleNotFoundError) -> str:
     """Name the extra that brings a missing library."""
     extra = "train" if (error.name or "").partition(".")[0] in {"torch", "tokenizers", "safetensors"} else "build"
-    return rf"install it with: pip install 'auxloom\[{extra}]'"
+    return f"install it with: pip install 'auxloom[{extra}]'"
 
 
 @app.command(epilog="Example: auxloom build news/*.txt --out data --with connective --with disfluency --workers 4")
@@ -111,8 +125,8 @@ def build(
 
 @app.command(epilog="Example: auxloom train data --out model --set sampler=temperature --set temperature=5")
 def train(
-    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset that `auxloom build` wrote.")],
+    out: Annotated[str, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
     overrides: Setting = None,
     resume: Resume = False,
     stop_after: StopAfter = None,
@@ -122,10 +136,10 @@ def train(
     given: dict[str, Any] = {}
     for override in overrides or []:
         set_key(given, override.removeprefix("train."))
-    report = _train(dataset, out, make_settings(given), resume=resume, stop_after=stop_after, as_json=as_json)
+    settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
+    report = _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
     if not (as_json or report.get("finished", True)):
-        words = [word for override in overrides or [] for word in ("--set", override)]
-        command = shlex.join(["auxloom", "train", str(dataset), "--out", str(out), *words, "--resume"])
+        command = shlex.join(["auxloom", "train", dataset, "--out", out, "--resume"])
         _say(f"stopped after step {report['step']:,}; go on with: {command}")
 
 
@@ -148,14 +162,14 @@ def run(
     from pipelines.dataset import check_free
 
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
-    prose = None if inputs else Path(out or Recipe().out) / "input" / "pydoc.jsonl"
+    prose = None if inputs else local(out or Recipe().out, _RUN) / "input" / "pydoc.jsonl"
     if prose:
         inputs = [str(prose)]
         flags["input"] |= {"keep": {"module": "string"}}
         # of twentieths of so small a corpus, rare labels would hold out a handful
         flags["split"] = {"group": "module", "validation": 0.1, "test": 0.1}
     recipe = _recipe(inputs or [], flags, overrides or [])
-    folder = Path(recipe.out)
+    folder = local(recipe.out, _RUN)
     check_free(recipe.out, "dataset", {"input", "dataset", "model", "report.json"}, {"input"})
     if prose:
         _write_prose(prose, as_json=as_json)
@@ -164,8 +178,8 @@ def run(
     if code:
         raise typer.Exit(code)
     settings = make_settings(recipe.train)
-    _train(folder / "dataset", folder / "model", settings, resume=True, overwrite=overwrite, as_json=as_json)
-    (folder / "report.json").write_bytes((folder / "model" / "report.json").read_bytes())
+    _train(folder / "dataset", folder / "model", settings, auto=True, overwrite=overwrite, as_json=as_json)
+    write(folder / "report.json", (folder / "model" / "report.json").read_bytes())
     if not as_json:
         _say(f"dataset {folder / 'dataset'}   model {folder / 'model'}   report {folder / 'report.json'}")
 
@@ -373,26 +387,21 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, check: bool = Fals
 
 
 def _train(
-    dataset: Path,
-    out: Path,
-    settings: Settings,
-    *,
-    resume: bool,
-    as_json: bool,
-    overwrite: bool = False,
-    stop_after: int | None = None,
+    dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], *, as_json: bool, **more: Any
 ) -> dict[str, Any]:
-    """Train, print the report if the run is finished, and return it."""
+    """Train, print the report if the run is finished, and return it; ``more`` are further arguments of `train`."""
     from trainer.loop import train as run_train
+    from trainer.table import show as show_report
 
-    again = command_again() if overwrite or resume else command_again("--resume")
+    again = command_again() if more.get("auto") else command_again("--resume")
     on_interrupt(f"the last checkpoint is kept; go on with: {again}")
-    from trainer.report import show as show_report
 
     with Bar(_err, "train", "steps") as bar:
-        report: dict[str, Any] = run_train(
-            dataset, out, settings, resume=resume, overwrite=overwrite, stop_after=stop_after, progress=bar
-        )
+
+        def tell(done: float, total: float, note: str) -> None:
+            bar(done, total, escape(note))  # a task may be called anything
+
+        report: dict[str, Any] = run_train(dataset, out, settings, progress=tell, **more)
     if as_json:
         _print_json(report)
     elif report.get("finished", True):

@@ -16,8 +16,8 @@ _LINE_EVERY = 10.0  # seconds between two plain lines: a log stays readable, and
 class Bar:
     r"""Shows how much of a job is done; call it with (done, total, note).
 
-    On a terminal it draws a bar. Elsewhere it prints a line at the first call, at the end, and at most one in ten
-    seconds between them.
+    On a terminal it draws a bar. Elsewhere it prints a line at the first call, when all is done, and at most one in ten
+    seconds beside them.
 
     Args:
         console: where to draw; progress belongs on standard error.
@@ -39,6 +39,7 @@ class Bar:
         self._console, self._title, self._unit, self._clock = console, title, unit, clock
         self._started = self._shown = clock()
         self._first: float | None = None
+        self._ended = False
         self._progress: Progress | None = None
         self._task = TaskID(0)
 
@@ -57,15 +58,23 @@ class Bar:
             self._first, self._started = done, self._clock()
             if self._console.is_terminal:
                 self._open(total)
-        elif self._progress is None and done < total and self._clock() - self._shown < _LINE_EVERY:
+        elif self._progress is None and not self._due(done, total):
             return
         self._shown = self._clock()
         if self._progress is not None:
-            self._progress.update(self._task, completed=done, total=total, note=self._rate(done) + note)
+            self._progress.update(
+                self._task, completed=done, total=total, note=self._rate(done) + (note and f"  {note}")
+            )
         else:
             speed = self._rate(done) + self._left(done, total)
             line = f"{self._title}: {done:,.4g} of {total:,.4g} {self._unit}{speed}{note and '  ' + note}"
             self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _due(self, done: float, total: float) -> bool:
+        """Tell whether a line is due: all is done, as none has told yet, or the last line is long past."""
+        news = done >= total and not self._ended
+        self._ended = done >= total
+        return news or self._clock() - self._shown >= _LINE_EVERY
 
     def _open(self, total: float) -> None:
         """Draw the bar."""

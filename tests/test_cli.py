@@ -144,6 +144,7 @@ def test_run_builds_trains_and_reports(
     assert (out / "model" / "last.safetensors").read_bytes() == weights
     capsys.readouterr()
     assert run(monkeypatch, *words, "--seed", 3) == 2
+    assert list(json.loads(capsys.readouterr().out)) == ["error"]
     assert run(monkeypatch, *words, "--seed", 3, "--overwrite") == 0
     anew = json.loads(capsys.readouterr().out)
     assert anew["dataset"]["digest"] != report["dataset"]["digest"]

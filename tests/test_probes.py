@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from labelers.task import Task
 from trainer.bags import BagOfWords
 from trainer.data import Ragged, Split, Types
-from trainer.probes import PROBES, Lengths, NearRoles, Repetition, Unigram, WordForm, prior, repeated, run_probes
+from trainer.pairs import Lengths, ReplacedWords
+from trainer.probes import PROBES, Repetition, Unigram, WordForm, prior, repeated, run_probes
 from trainer.rows import TaskRows, read_rows, sample
+from trainer.turns import NearestRole, NearRoles
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
 
@@ -310,6 +312,135 @@ def test_roles_ahead_are_read_as_well() -> None:
     train = turns(("ann bob ann", [0, -1, -1], [True, True, False]), ("bob ann bob", [1, -1, -1], [True, True, False]))
     fitted, seen = read(ROLE, train, train)
     assert NearRoles("both", (-2, 2)).predict(fitted, seen, 0).tolist() == [0, 1]
+
+
+def test_parity_finds_who_speaks_where_two_take_turns() -> None:
+    """Where the two turns at a fixed distance are hidden too, one visible turn is enough."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for i in range(200):
+        roles = [("ann", "bob")[(turn + i) % 2] for turn in range(9)]
+        target = int(rng.integers(9))
+        seen = {int(turn) for turn in rng.choice([turn for turn in range(9) if abs(turn - target) > 2], 3)}
+        labels = [int(roles[turn] == "bob") if turn == target else -1 for turn in range(9)]
+        rows.append((" ".join(roles), labels, [turn not in seen for turn in range(9)]))
+    fitted, seen_rows = read(ROLE, turns(*rows[:100]), turns(*rows[100:]))
+    assert (NearestRole().predict(fitted, seen_rows, 0) == seen_rows.labels).all()
+    assert (NearRoles("two", (-2, 2)).predict(fitted, seen_rows, 0) == seen_rows.labels).mean() < 0.7
+    assert run_probes(fitted, seen_rows)[0].name == "parity from the nearest visible turn"
+
+
+@pytest.mark.parametrize(
+    ("roles", "hidden", "expected"),
+    [
+        ("ann bob ? ?", [0, 0, 1, 1], "ann"),  # one turn from bob: the other one
+        ("ann ? ? bob", [0, 1, 1, 0], "ann"),  # one turn before bob, which is nearer than ann
+        ("? bob ? bob ann", [1, 0, 1, 0, 0], "ann"),  # both neighbours are bob
+        ("bob ? ? ? ann", [0, 1, 1, 1, 0], "bob"),  # two turns from either: the one behind
+        ("bob ? ? ?", [0, 1, 1, 1], "bob"),
+        ("bob bob ? bob ann", [0, 0, 1, 0, 0], "ann"),
+        ("? ? ? ?", [1, 1, 1, 1], None),
+    ],
+)
+def test_the_role_that_is_to_be_expected(roles: str, hidden: list[int], expected: str | None) -> None:
+    """Of the third turn; a row beside it, of other roles, changes nothing."""
+    labels = [0 if i == 2 else -1 for i in range(len(hidden))]
+    other = ("bob cat bob cat", [-1, -1, 0, -1], [False, False, True, False])
+    (rows,) = read(ROLE, turns(other, (roles, labels, list(map(bool, hidden))), other))
+    assert NearestRole()._keys(rows).tolist()[1] == (1 + rows.types.codes[expected] if expected else 0)
+
+
+def test_of_one_role_that_is_visible_the_other_is_not_that_one() -> None:
+    """What it is called is learnt from the train labels."""
+    row = ("ann bob", [-1, 1], [False, True])
+    fitted, seen = read(ROLE, turns(row, row, ("ann bob ann", [-1, -1, 0], [False, True, True])), turns(row))
+    assert NearestRole().predict(fitted, seen, 0).tolist() == [1]
+
+
+VIEW_PAIR = task("pair", sequences=("source", "made"), classes=("different", "equivalent"))
+SWAPPED = dataclasses.replace(VIEW_PAIR, swap="made.swap")
+
+
+def replaced(*rows: tuple[str, str, list[int], int], swap: bool = False) -> Split:
+    """Return rows of a source, a view, the origins of its tokens, and a label."""
+    values = [
+        {"tokens": source, "label": label, "origin": origin, "view": view.split(), "swap": swap}
+        for source, view, origin, label in rows
+    ]
+    made = split(values, label=pa.int64(), origin=pa.list_(pa.int32()), view=pa.list_(pa.string()), swap=pa.bool_())
+    column = made.table.column("made").combine_chunks()
+    names = ["label", "origin", "tokens", "swap"]
+    struct = pa.StructArray.from_arrays([column.field(name) for name in ("label", "origin", "view", "swap")], names)
+    return Split("made", made.table.set_column(3, "made", struct))
+
+
+def exchanged(old: str, new: str, label: int, *, rest: str = "a b") -> tuple[str, str, list[int], int]:
+    """Return a row in which one name stands for another one."""
+    words, size = old.split(), len(rest.split())
+    view = f"{rest} {new} end"
+    kept = size + len(words)
+    return f"{rest} {old} end", view, [*range(size), *[-1] * len(new.split()), kept], label
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_pairs_of_names_seen_in_train_keep_their_label(swap: bool) -> None:  # noqa: FBT001
+    """Whatever stands around them, in any case; a pair that was never seen has the most frequent class."""
+    item = SWAPPED if swap else VIEW_PAIR
+    train = [exchanged("the sofa", "the couch", 1), exchanged("sofa", "bench", 0), exchanged("car", "auto", 1)] * 2
+    train += [exchanged("car", "lorry bus", 0, rest=f"w{i}") for i in range(3)]
+    held = [
+        exchanged("THE sofa", "the couch", 1, rest="x y z"),
+        exchanged("sofa", "bench", 0, rest="q"),
+        exchanged("car", "lorry bus", 0),
+        exchanged("never", "seen", 1),
+        exchanged("auto", "car", 1),  # the other way round tells as much, where this way was not seen
+    ]
+    fitted, seen = read(item, replaced(*train, swap=swap), replaced(*held, swap=swap))
+    assert ReplacedWords().predict(fitted, seen, 0).tolist() == [1, 0, 0, 0, 1]
+
+
+def test_pairs_of_names_solve_what_depends_on_them_alone() -> None:
+    """Neither the lengths nor the words of either side tell; each word stands for all others as often."""
+    names = [f"n{i}" for i in range(12)]
+    rng = np.random.default_rng(5)
+    rows = []
+    for _ in range(1200):
+        i, j = (int(number) for number in rng.choice(12, 2, replace=False))
+        rows.append(exchanged(names[i], names[j], (i + j) // 3 % 2, rest="p q r"))
+    fitted, seen = read(VIEW_PAIR, replaced(*rows[:1000]), replaced(*rows[1000:]))
+    found = run_probes(fitted, seen)
+    assert found[0].name == "replaced words seen in train"
+    assert found[0].score.value == pytest.approx(1.0, abs=0.02)
+    assert (found[1].score.value or 1) < 0.8
+
+
+def test_the_order_of_a_pair_counts_where_it_was_seen_in_both() -> None:
+    """The label is which of two names comes first."""
+    rows = [exchanged("sofa", "couch", 1), exchanged("couch", "sofa", 0)] * 5
+    fitted, seen = read(VIEW_PAIR, replaced(*rows), replaced(*rows[:2]))
+    assert ReplacedWords().predict(fitted, seen, 0).tolist() == [1, 0]
+
+
+def test_several_replaced_names_weigh_in_together() -> None:
+    """Deletions and insertions are pairs with nothing on one side; equal sides have no pair."""
+    one = ("a b c d", "a X c d", [0, -1, 2, 3], 1)
+    two = ("a b c d", "a b c Y d", [0, 1, 2, -1, 3], 0)
+    gone = ("a b c d", "a b d", [0, 1, 3], 0)
+    both = ("a b c d", "a X c Y d", [0, -1, 2, -1, 3], 0)
+    none = ("a b", "a b", [0, 1], 0)
+    fitted, seen = read(VIEW_PAIR, replaced(*[one] * 9, *[two] * 3, *[gone] * 2), replaced(both, none, gone, one))
+    assert ReplacedWords().predict(fitted, seen, 0).tolist() == [1, 1, 0, 1]
+
+
+def test_pairs_of_spans_differ_within_them_alone() -> None:
+    """What is read is what counts, and origins go on counting in the source."""
+    item = dataclasses.replace(VIEW_PAIR, sequences=("source", "source"), spans=("made.a", "made.b"))
+    fitted, seen = read(
+        item,
+        spans(("u v w x", 1, (0, 3), (1, 3)), ("u v w x", 0, (0, 3), (0, 2)), ("q v w x", 0, (0, 3), (0, 2))),
+        spans(("u r s t", 1, (0, 2), (1, 2)), ("q v w x", 0, (0, 3), (0, 2)), ("a b", 0, (0, 1), (0, 1))),
+    )
+    assert ReplacedWords().predict(fitted, seen, 0).tolist() == [1, 0, 0]
 
 
 def test_the_prior_of_accuracy_is_the_most_frequent_class() -> None:

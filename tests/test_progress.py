@@ -33,6 +33,20 @@ def test_lines_come_at_the_start_the_end_and_not_too_often_between() -> None:
     assert lines[1].startswith("build: 3 of 3 MB")
 
 
+def test_what_goes_on_when_all_is_done_does_not_flood_the_log() -> None:
+    """An evaluation after the last step tells of itself, but at most once in ten seconds."""
+    console, now = plain(), [0.0]
+    with Bar(console, "train", "steps", clock=lambda: now[0]) as bar:
+        bar(1, 2)
+        bar(2, 2, "loss 1")
+        for second in range(25):
+            now[0] = float(second)
+            bar(2, 2, f"evaluating {second}")
+    assert [line.rpartition("  ")[2] for line in console.file.getvalue().splitlines()[1:]] == [
+        "loss 1", "evaluating 10", "evaluating 20",
+    ]  # fmt: skip
+
+
 def test_a_line_shows_rate_and_time_left() -> None:
     """Ten of forty steps in twenty seconds are half a step a second, sixty seconds before the end."""
     console = plain()
@@ -47,5 +61,7 @@ def test_a_terminal_gets_a_bar() -> None:
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     with Bar(console, "train", "steps") as bar:
         bar(0, 2)
-        bar(2, 2)
-    assert "2/2 steps" in console.file.getvalue()
+        bar(2, 2, "loss 0.5")
+    shown = console.file.getvalue()
+    assert "2/2 steps" in shown
+    assert "steps/s  loss 0.5" in shown

@@ -1,7 +1,9 @@
 """The report: what a run has learnt, beside what can be had without a network."""
 
+import dataclasses
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from trainer.data import Dataset, Ragged, Split
 from trainer.encode import Reading, Sequences
 from trainer.labels import Labels
 from trainer.metrics import FEW, Predictions, Score
-from trainer.probes import ProbeScore
-from trainer.report import NOTE, build_report, held_out, lines, render, show, task_entry, write
+from trainer.probes import PROBES, ProbeScore
+from trainer.report import build_report, constructed, held_out, note_of, task_entry, write
+from trainer.table import lines, show
 
 TASK = Task(
     name="made.tags",
@@ -36,32 +39,43 @@ WORDS = Task(name="made.word", labeler="made", version=1, kind="masked_lm", sequ
 
 
 def entry(
-    low: float, value: float, high: float, probe: float, *, task: Task = TASK, labels: int = 500
+    low: float, value: float, high: float, probe: float, *, task: Task = TASK, labels: int = 500, prior: float = 0.1
 ) -> dict[str, Any]:
     """Return the entry of a task with a score and a probe."""
     model = Score(task.metric, value, labels, 9, low, high)
-    base, best, other = (Score(task.metric, number, labels, 9, 0.0, 1.0) for number in (0.1, probe, 0.05))
+    base, best, other = (
+        Score(task.metric, number, labels, 9, 0.0, 1.0)
+        for number in (prior, probe, 0.05 if task.metric == "tag_f1" else 99.0)
+    )
     probes = [ProbeScore("word form", best, 70), ProbeScore("length", other, 70)]
     return task_entry(task, 4000, {"train": 3, "test": 1}, (model, ProbeScore("guess", base, 70), probes))
 
 
-@pytest.mark.parametrize(("low", "clear"), [(0.41, True), (0.4, False), (0.39, False)])
-def test_the_whole_interval_must_be_above_the_best_probe(low: float, clear: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("low", "better"), [(0.41, True), (0.4, False), (0.39, False)])
+def test_the_whole_interval_must_be_above_the_best_baseline(low: float, better: bool) -> None:  # noqa: FBT001
     """A score above it is not enough."""
-    assert entry(low, 0.5, 0.6, probe=0.4)["clear_of_probe"] is clear
+    assert entry(low, 0.5, 0.6, probe=0.4)["better_than_baseline"] is better
 
 
 def test_less_is_better_for_nats() -> None:
-    """The interval must lie below the probe."""
-    assert entry(5.0, 5.5, 5.9, probe=6.0, task=WORDS)["clear_of_probe"] is True
-    assert entry(5.0, 5.5, 6.1, probe=6.0, task=WORDS)["clear_of_probe"] is False
+    """The interval must lie below the baseline."""
+    assert entry(5.0, 5.5, 5.9, probe=6.0, task=WORDS, prior=7.0)["better_than_baseline"] is True
+    assert entry(5.0, 5.5, 6.1, probe=6.0, task=WORDS, prior=7.0)["better_than_baseline"] is False
 
 
-def test_without_an_interval_nothing_is_clear() -> None:
+def test_the_class_prior_is_a_baseline_too() -> None:
+    """Where it is better than every probe, or as good, a score is compared with it."""
+    found = entry(0.2, 0.5, 0.6, probe=0.05, prior=0.3)
+    assert [item["name"] for item in found["baselines"]] == ["guess", "word form", "length"]
+    assert (found["better_than_prior"], found["better_than_baseline"]) == (False, False)
+    assert entry(0.2, 0.5, 0.6, probe=0.3, prior=0.3)["baselines"][0]["name"] == "guess"
+
+
+def test_without_an_interval_nothing_is_significant() -> None:
     """A single document tells nothing of others."""
     alone = Score("tag_f1", 0.9, 500, 1)
     found = task_entry(TASK, 1, {}, (alone, ProbeScore("guess", alone, 1), [ProbeScore("word form", alone, 1)]))
-    assert (found["clear_of_probe"], found["clear_of_prior"], found["score"]["interval"]) == (None, None, None)
+    assert (found["better_than_baseline"], found["better_than_prior"], found["score"]["interval"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(("labels", "warned"), [(FEW - 1, True), (FEW, False)])
@@ -76,63 +90,128 @@ def test_few_held_out_labels_are_a_warning(labels: int, warned: bool) -> None:  
 
 def report(tasks: list[dict[str, Any]], **untrained: str) -> dict[str, Any]:
     """Return a report of tasks."""
-    return {"split": "test", "tasks": tasks, "not_trained": untrained, "note": NOTE}
+    return {"split": "test", "tasks": tasks, "not_trained": untrained, "note": note_of(tasks)}
 
 
-def test_the_plain_table_is_aligned_and_whole() -> None:
-    """Golden lines: what a log or a pipe gets."""
-    trained = [entry(0.41, 0.5, 0.6, probe=0.4), entry(5.0, 5.5, 6.1, probe=6.0, task=WORDS, labels=12345)]
+def test_the_table_is_aligned_and_whole() -> None:
+    """Golden lines."""
+    trained = [entry(0.41, 0.5, 0.6, probe=0.4)]
+    trained.append(entry(5.0, 5.5, 6.1, probe=6.0, task=WORDS, labels=12345, prior=7.0))
     trained.append(task_entry(TASK, 4, {}, None))
     assert "\n".join(lines(report(trained, story="there is no decoder yet"))) == PLAIN.strip()
 
 
 PLAIN = """
 scores on the test split
-task       kind       labels  metric                          score                 class prior  best probe       clear of it
-made.tags  token      500     tag_f1                          0.500 [0.410, 0.600]  0.100        0.400 word form  yes
-made.word  masked_lm  12,345  nats_per_word (less is better)  5.500 [5.000, 6.100]  0.100        6.000 word form  no
-made.tags  token      0!      tag_f1                          -                     -            -                -
+task       labels  metric         score, 95 % interval
+  class prior  best baseline    significantly better
+made.tags  500     tag_f1         0.500 [0.410, 0.600]
+  0.100        0.400 word form  yes
+made.word  12,345  nats_per_word  5.500 [5.000, 6.100]
+  7.000        6.000 word form  no
+made.tags  0!      tag_f1         -
+  -            -                -
 not trained: story: there is no decoder yet
-! made.tags: only 0 held-out labels: read the interval, not the score
+! made.tags: no held-out label, so no score
 lost: made.tags: 4 rows, cut before what their label speaks of
 lost: made.word: 4 rows, cut before what their label speaks of
-class prior: the most frequent class (accuracy), a random guess at the train rates (F1), the frequency of the word (nats_per_word).
-Scores on constructed labels tell whether a task can be learnt, not whether learning it helps another task.
-"""  # noqa: E501  (as it is printed)
+class prior: the most frequent class (accuracy), a random guess at the train
+  rates (F1), the frequency of the word (nats_per_word).
+best baseline: the best of the class prior and the probes, on the same labels.
+significantly better: the whole 95 % interval of the score is better than the
+  value of the best baseline; "-" where there is no interval.
+nats_per_word: less is better.
+Scores on constructed labels tell whether a task can be learnt, not whether
+  learning it helps another task.
+"""
+
+LONG = dataclasses.replace(WORDS, name="a_labeler_of_somebody_else.with_a_long_name_for_its_task")
 
 
-def printed(*, terminal: bool) -> str:
+def test_the_table_fits_eighty_columns() -> None:
+    """Whatever the names and the numbers are; a long name has a line of its own."""
+    probes = [max((probe.name for group in PROBES.values() for probe in group), key=len)]
+    wide = entry(10.123, 12.345, 14.567, probe=11.5, task=LONG, labels=1234567, prior=15.0)
+    wide["baselines"][0]["name"] = probes[0]
+    names = ("x" * 300, "one two " * 30, LONG.name)
+    made = report([wide | {"name": name} for name in names], **{"y" * 200: "no head for it"})
+    text = lines(made)
+    assert [line for line in text if len(line) > 80] == []
+    assert LONG.name in text
+    assert [line for line in text if line.rstrip() != line or not line] == []
+
+
+def test_private_words_are_not_printed() -> None:
+    """The table speaks as the field does."""
+    text = "\n".join(lines(report([entry(0.41, 0.5, 0.6, probe=0.4), entry(5.0, 5.5, 6.1, probe=6.0, task=WORDS)])))
+    assert not re.search(r"\b(clear|books|coin|best probe)\b", text)
+    assert not re.search(r"\[[0-9]+\]", text)
+
+
+GOLD = dataclasses.replace(TASK, name="ner", labeler="", extra={})
+DECLARED = dataclasses.replace(TASK, name="pos", extra={"gold": True})
+
+
+def test_the_note_on_constructed_labels_stands_only_where_there_are_any() -> None:
+    """With gold labels beside them, they are named; gold labels alone have no such note."""
+    assert [constructed(task) for task in (TASK, GOLD, DECLARED)] == [True, False, False]
+    made, words, *gold = [entry(0.4, 0.5, 0.6, 0.3, task=task) for task in (TASK, WORDS, GOLD, DECLARED)]
+    assert note_of(gold) == ""
+    assert note_of([made, words]).startswith("Scores on constructed labels tell whether")
+    assert note_of([made, *gold, words]).startswith("Scores on constructed labels (made.tags, made.word) tell whether")
+    assert not any("onstructed" in line for line in lines(report(gold)))
+    assert lines(report([made, *gold]))[-2].startswith("Scores on constructed labels (made.tags) tell")
+
+
+RUN = {
+    "steps": 8, "planned_steps": 18, "stopped_early": True, "best_step": 4, "best_epoch": 2, "chosen_on": "validation",
+    "extended": [{"step": 3, "steps": [9, 18]}, {"step": 1200, "steps": [18, 2400]}],
+}  # fmt: skip
+
+
+def test_the_table_tells_how_the_run_went() -> None:
+    """Which checkpoint is scored and why, where the run was extended, and whether it was stopped."""
+    made = report([entry(0.4, 0.5, 0.6, 0.3)]) | {"run": RUN, "settings": {"patience": 2}}
+    notes = lines(made)[5:9]
+    assert notes == [
+        "checkpoint: step 4, in epoch 2, the best on the validation split",
+        "extended at step 3 from 9 to 18 steps",
+        "extended at step 1,200 from 18 to 2,400 steps",
+        "stopped early at step 8 of 18: 2 evaluations without a better checkpoint",
+    ]
+    last = made | {"run": RUN | {"chosen_on": None, "stopped_early": False, "extended": []}}
+    assert "checkpoint: the last, step 4; there is no validation split" in lines(last)
+    assert "checkpoint: the last, step 4; there is no held-out split" in lines(last | {"split": ""})
+    same = made | {"split": "validation"}
+    assert "there is no test split: the validation split chose the checkpoint" in "\n".join(lines(same))
+
+
+def printed(made: dict[str, Any], *, terminal: bool) -> str:
     """Return what is printed on a terminal, or elsewhere."""
-    console = Console(
-        file=io.StringIO(), force_terminal=terminal, width=140 if terminal else 40, color_system="standard"
-    )
-    show(report([entry(0.41, 0.5, 0.6, probe=0.4), entry(0.3, 0.4, 0.5, probe=0.45)]), console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    file = io.StringIO()
+    show(made, Console(file=file, force_terminal=terminal, width=80 if terminal else 40, color_system="standard"))
+    return file.getvalue()
 
 
-def test_a_terminal_gets_a_table_in_colour() -> None:
-    """Green where the score is clear of the best probe, yellow where it is not."""
-    text = printed(terminal=True)
-    assert "\x1b[32m0.500 [0.410, 0.600]" in text
-    assert "\x1b[33m0.400 [0.300, 0.500]" in text
+TWO = [entry(0.41, 0.5, 0.6, probe=0.4), entry(0.3, 0.4, 0.5, probe=0.45)]
+
+
+def test_a_terminal_gets_colour() -> None:
+    """Green where the score is significantly better than the best baseline, yellow where it is not."""
+    text = printed(report(TWO), terminal=True)
+    assert re.search("\x1b\\[32mmade.tags .*0.500", text)
+    assert re.search("\x1b\\[33mmade.tags .*0.400", text)
+    assert "\x1b[1mscores on the test split" in text
 
 
 def test_elsewhere_there_are_plain_lines() -> None:
-    """No colour, no frame, and no line is broken."""
-    text = printed(terminal=False)
-    assert text.isascii()
-    assert "\x1b" not in text
-    assert text.splitlines()[-1] == NOTE
+    """No colour, and nothing but the lines themselves, however narrow the console is."""
+    assert printed(report(TWO), terminal=False).splitlines() == lines(report(TWO))
 
 
 def test_square_brackets_in_names_are_no_markup() -> None:
     """A user's class or task may be called anything."""
-    odd = entry(0.4, 0.5, 0.6, 0.3) | {"name": "[bold]x[/nothing]"}
-    console = Console(file=io.StringIO(), width=140)
-    console.print(render(report([odd], **{"[red]": "[/]"})))
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
+    text = printed(report([TWO[0] | {"name": "[bold]x[/nothing]"}], **{"[red]": "[/]"}), terminal=False)
     assert "[bold]x[/nothing]" in text
     assert "not trained: [red]: [/]" in text
 
@@ -208,20 +287,19 @@ def test_probes_see_the_rows_that_the_model_saw(tmp_path: Path) -> None:
     first, second = found["tasks"]
     assert first["labels"] == {"train": 84, "held_out": 54}
     assert first["score"]["value"] == 1.0
-    assert {item["name"]: item["value"] for item in first["probes"]} == {
-        "the same words follow at once": 1.0,
-        "word form": pytest.approx(2 / 3),
-    }
-    assert {item["labels"] for item in first["probes"]} == {54}
-    assert first["probes"][0]["train_rows"] == 28
-    assert first["clear_of_probe"] is False
+    assert [item["name"] for item in first["baselines"]][:2] == ["the same words follow at once", "word form"]
+    assert [item["value"] for item in first["baselines"]][:2] == [1.0, pytest.approx(2 / 3)]
+    assert {item["labels"] for item in first["baselines"]} == {54}
+    assert first["baselines"][0]["train_rows"] == 28
+    assert first["better_than_baseline"] is False
     assert second["labels"]["train"] == 45
-    assert second["probes"][0]["value"] == pytest.approx(-np.log(60 / 61))
-    assert second["clear_of_probe"] is True
+    assert [item["name"] for item in second["baselines"]] == ["unigram"]
+    assert second["baselines"][0]["value"] == pytest.approx(-np.log(60 / 61))
+    assert second["better_than_baseline"] is True
     assert found["not_trained"] == {"story": "no decoder"}
     assert (found["dataset"]["digest"], found["settings"], found["run"]) == ("abc", {"seed": 3}, {"steps": 7})
     assert {"python", "torch", "numpy"} <= set(found["versions"])
-    assert found["note"] == NOTE
+    assert found["note"] == note_of([first, second])
 
 
 def test_a_task_without_held_out_labels_is_listed_without_scores(tmp_path: Path) -> None:
@@ -230,4 +308,4 @@ def test_a_task_without_held_out_labels_is_listed_without_scores(tmp_path: Path)
     dataset = Dataset(tmp_path, "abc", (TASK, WORDS), {"train": made(30)})
     found = build_report(dataset, data, [], split="", settings={}, untrained={})
     assert [item["score"] for item in found["tasks"]] == [None, None]
-    assert "only 0 held-out labels" in found["tasks"][0]["warnings"][0]
+    assert "no held-out label" in found["tasks"][0]["warnings"][0]

@@ -225,7 +225,7 @@ def test_the_cache_is_read_for_the_same_dataset_and_rewritten_for_another(datase
     """Its folder is named by all that it depends on."""
 
     def folders() -> list[Path]:
-        return [item for item in (tmp_path / "encoded").iterdir() if (item / "done").exists()]
+        return list((tmp_path / "encoded").iterdir())
 
     first = encode(dataset, TRAINED, tmp_path, vocabulary=320, max_pieces=384)
     (before,) = folders()

@@ -37,7 +37,7 @@ def log(run: Path) -> list[dict[str, Any]]:
 
 
 def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
-    """The tiny dataset's tasks are easy: all are solved, but for masked words, which are clear of their prior."""
+    """The tiny dataset's tasks are easy: all are solved, but for masked words, which are better than their prior."""
     dataset = write_dataset(tmp_path / "set", rows=240)
     settings = Settings(vocabulary=400, rows=32, bucket=8, epochs=3, threads=1, learning_rate=2e-3, device="cpu")
     report = train(dataset, tmp_path / "run", settings)
@@ -70,7 +70,7 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(
     dataset: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Byte for byte: the last and the best checkpoint and the log."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {"finished": True})
+    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {"finished": True})
     chosen = Settings(**(QUICK | settings))
     train(dataset, tmp_path / "whole", chosen)
     assert train(dataset, tmp_path / "parts", chosen, stop_after=2) == {"finished": False, "step": 2}
@@ -84,7 +84,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lines of the log behind the checkpoint are written anew."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {"finished": True})
+    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {"finished": True})
     settings = Settings(**(QUICK | {"save_every": 2}))
     train(dataset, tmp_path / "whole", settings)
 
@@ -110,18 +110,38 @@ def test_a_run_that_ended_gives_its_report_again(dataset: Path, tmp_path: Path) 
 
 
 def test_progress_is_told_of_every_step(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps done, all steps, and a note of the last loss or validation."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    """Steps done, all steps, the epoch, and a note of the last loss or validation."""
     told: list[tuple[float, float, str]] = []
     train(dataset, tmp_path / "run", Settings(**QUICK), progress=lambda *item: told.append(item))
-    assert [(done, total) for done, total, _ in told] == [(i, 12) for i in range(1, 13)]
-    assert told[2][2].startswith("loss ")
-    assert told[-1][2].startswith("validation ")
+    steps = [item for item in told if item[2].startswith("epoch ")]
+    assert [(done, total) for done, total, _ in steps] == [(i, 12) for i in range(1, 13)]
+    assert [note[:12] for _, _, note in steps] == [f"epoch {i // 4 + 1} of 3" for i in range(12)]
+    assert "  loss " in steps[2][2]
+    assert "  validation " in steps[-1][2]
+
+
+def test_progress_is_told_what_is_evaluated(dataset: Path, tmp_path: Path) -> None:
+    """In each validation and at the end, where the baselines are fitted, too: something is on the screen."""
+    told: list[tuple[float, str]] = []
+    train(dataset, tmp_path / "run", Settings(**QUICK), progress=lambda done, _, note: told.append((done, note)))
+    for step in (4, 8, 12):
+        assert (step, "evaluating topic.long on the validation split") in told
+    assert (12, "evaluating topic.long on the test split") in told
+    assert (12, "fitting the baselines of topic.long") in told
+
+
+def test_epochs_count_from_one_in_the_log_and_the_report(dataset: Path, tmp_path: Path) -> None:
+    """The first epoch of three is 1, the last one 3."""
+    report = train(dataset, tmp_path / "run", Settings(**QUICK))
+    assert {line["step"]: line["epoch"] for line in log(tmp_path / "run")} == {
+        3: 1, 4: 1, 6: 2, 8: 2, 9: 3, 12: 3,
+    }  # fmt: skip
+    assert report["run"]["best_epoch"] == report["run"]["best_step"] // 4
 
 
 def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first epoch trains masked words alone."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {})
     train(dataset, tmp_path / "run", Settings(**QUICK))
     lines = [line for line in log(tmp_path / "run") if "train_loss" in line]
     assert list(lines[0]["train_loss"]) == ["masking.word"]
@@ -130,7 +150,7 @@ def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_max_steps_ends_a_run(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is evaluated there, although no epoch ends."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {})
     train(dataset, tmp_path / "run", Settings(**(QUICK | {"max_steps": 5})))
     assert log(tmp_path / "run")[-1]["step"] == 5
     assert (tmp_path / "run" / "best.safetensors").exists()
@@ -140,14 +160,14 @@ def test_the_best_checkpoint_is_chosen_by_the_primary(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its metric, turned so that higher is better."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: {})
+    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {})
     for primary, sign in (("masking.word", -1), ("topic.long", 1)):
         out = tmp_path / primary
         train(dataset, out, Settings(**(QUICK | {"primary": primary})))
         lines = [line for line in log(out) if "value" in line]
         assert [line["value"] for line in lines] == [sign * line["validation"][primary] for line in lines]
         best = max(lines, key=lambda line: (line["value"], -line["step"]))
-        assert load(out / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
+        assert load(out / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"], "waited": 0}
 
 
 @pytest.mark.parametrize("few", [1, 40, 10**6])
@@ -156,7 +176,7 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
 ) -> None:
     """Nats per word count as the share that they save of a unigram model's; few labels only where all have few."""
 
-    def finish(run: loop.Run, _: float) -> dict[str, Any]:
+    def finish(run: loop.Run, *_: Any) -> dict[str, Any]:
         found = evaluate(run.model, run.data, run.validation, rows=run.settings.evaluate_rows)
         return {"unigram": run._unigram, "labels": {item.task.name: len(item.gold) for item in found}}
 
@@ -172,7 +192,11 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
         }
         assert line["value"] == pytest.approx(np.mean([metrics[name] for name in sure or metrics]))
     best = max(lines, key=lambda line: (line["value"], -line["step"]))
-    assert load(tmp_path / "run" / "best.safetensors")[1]["best"] == {"step": best["step"], "value": best["value"]}
+    assert load(tmp_path / "run" / "best.safetensors")[1]["best"] == {
+        "step": best["step"],
+        "value": best["value"],
+        "waited": 0,
+    }
 
 
 def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
@@ -183,9 +207,9 @@ def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_other_settings_do_not_resume_a_run(dataset: Path, tmp_path: Path) -> None:
-    """The error names what differs."""
+    """The error names what differs, with both values."""
     train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
-    with pytest.raises(ValueError, match=r"other settings \(rows, seed\)"):
+    with pytest.raises(ValueError, match=r"has rows = 16, not 24 and seed = 0, not 5; give what it was begun with"):
         train(dataset, tmp_path / "run", Settings(**(QUICK | {"rows": 24, "seed": 5})), resume=True)
 
 
@@ -220,11 +244,11 @@ def test_overwrite_begins_anew_where_the_run_is_another(dataset: Path, tmp_path:
     run, settings = tmp_path / "run", Settings(**QUICK)
     train(dataset, run, settings, stop_after=3)
     (run / "notes.txt").write_text("mine")
-    assert train(dataset, run, settings, stop_after=1, resume=True, overwrite=True)["step"] == 3
+    assert train(dataset, run, settings, stop_after=1, auto=True, overwrite=True)["step"] == 3
     other = write_dataset(tmp_path / "other", rows=48, seed=1)
-    assert train(other, run, settings, stop_after=2, resume=True, overwrite=True)["step"] == 2
+    assert train(other, run, settings, stop_after=2, auto=True, overwrite=True)["step"] == 2
     changed = Settings(**(QUICK | {"seed": 5}))
-    assert train(other, run, changed, stop_after=1, resume=True, overwrite=True)["step"] == 1
+    assert train(other, run, changed, stop_after=1, auto=True, overwrite=True)["step"] == 1
     train(other, tmp_path / "fresh", changed, stop_after=1)
     for name in ("last.safetensors", "run.json", "vocabulary.json"):
         assert (run / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
@@ -259,7 +283,7 @@ def test_a_dataset_whose_tasks_cannot_be_trained_is_an_error(tmp_path: Path) -> 
 
 def test_a_task_without_train_labels_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are trained."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, seconds: self.untrained)
+    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: self.untrained)
     (long,) = (task for task in TASKS if task.name == "topic.long")
     # no row has an empty span, so no row has this label
     never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))

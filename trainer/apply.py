@@ -9,6 +9,7 @@ from trainer.bigrams import Bigrams
 from trainer.cache import encode_with
 from trainer.data import Dataset
 from trainer.evaluate import evaluate
+from trainer.files import local
 from trainer.folder import RunFolder
 from trainer.metrics import Predictions
 from trainer.model import Model
@@ -22,8 +23,9 @@ def load_model(run: str | Path) -> Model:
 
     Raises:
         FileNotFoundError: the folder holds no run that has been evaluated.
+        ValueError: the run is of another format than this version writes.
     """
-    folder = RunFolder(Path(run))
+    folder = RunFolder(local(run, "a run folder"))
     weights = folder.best if folder.best.exists() else folder.last
     if not weights.exists():
         raise FileNotFoundError(f"no checkpoint in {run}; give the folder of a run of `auxloom train`")
@@ -45,7 +47,7 @@ def predict(run: str | Path, dataset: str | Path, cache: str | Path, split: str 
     Raises:
         ValueError: no task has a head, or a task's classes are not those that its head knows.
     """
-    model, folder, data = load_model(run), RunFolder(Path(run)), Dataset.open(dataset)
+    model, folder, data = load_model(run), RunFolder(local(run, "a run folder")), Dataset.open(dataset)
     heads = {task.name: task for task in model.tasks}
     tasks = [task for task in data.tasks if task.name in heads]
     if not tasks:
@@ -53,6 +55,7 @@ def predict(run: str | Path, dataset: str | Path, cache: str | Path, split: str 
     for task in tasks:
         if (task.kind, task.classes) != (heads[task.name].kind, heads[task.name].classes):
             raise ValueError(f"task {task.name} of {dataset} has other classes than the model in {run}")
-    Path(cache).mkdir(parents=True, exist_ok=True)
-    encoded = encode_with(Path(run), data, tasks, Path(cache), max_pieces=folder.settings().max_pieces)
+    place = local(cache, "a cache")
+    place.mkdir(parents=True, exist_ok=True)
+    encoded = encode_with(folder.path, data, tasks, place, max_pieces=folder.settings().max_pieces)
     return evaluate(model, encoded, split)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from trainer.data import IntArray, Ragged, Split
+from trainer.files import replacing
 
 __all__ = ["Bigrams", "FloatArray", "folds"]
 
@@ -72,7 +73,8 @@ class Bigrams:
 
     def save(self, path: Path) -> None:
         """Write the counts."""
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +16,14 @@ from labelers.task import SOURCE, Task
 from trainer.bigrams import Bigrams, folds
 from trainer.data import Dataset, IntArray, Ragged, Types
 from trainer.encode import Reading, Sequences, SplitEncoder, readings
+from trainer.files import TEMPORARY, places, remove, replacing, write
 from trainer.labels import Labels, label_rows
 from trainer.layout import PieceTable
 from trainer.vocabulary import Pieces
 
 __all__ = ["Encoded", "EncodedSplit", "encode"]
 
-_FORMAT = 4  # raised whenever other arrays are written
+_FORMAT = 5  # raised whenever other arrays are written
 _VOCABULARY = "vocabulary.json"
 _BIGRAMS = "bigrams.npz"
 _MAP_FROM = 1 << 20  # bytes from which a file is mapped; an empty array cannot be
@@ -76,16 +76,32 @@ def encode_with(learnt: Path, dataset: Dataset, tasks: Sequence[Task], folder: P
     address = json.dumps([_FORMAT, dataset.digest, pieces.fingerprint, max_pieces, kinds], sort_keys=True)
     place = folder / "encoded" / hashlib.blake2b(address.encode(), digest_size=12).hexdigest()
     reading = readings(tasks)
-    if not (place / "done").exists():
-        shutil.rmtree(folder / "encoded", ignore_errors=True)
+    if not place.exists():
         types = Types()
         table = PieceTable(types, pieces)
-        for name, split in dataset.splits.items():
-            encoder = SplitEncoder(split, pieces, max_pieces, types, table)
-            _encode_split(encoder, tasks, reading, place / name)
-        (place / "done").write_text("")
+        encoders = {
+            name: SplitEncoder(split, pieces, max_pieces, types, table) for name, split in dataset.splits.items()
+        }
+        _make(place, encoders, tasks, reading)
     splits = {name: _read(place / name, reading) for name in dataset.splits}
     return Encoded(pieces, bigrams, tuple(tasks), reading, splits)
+
+
+def _make(
+    place: Path, encoders: Mapping[str, SplitEncoder], tasks: Sequence[Task], reading: Mapping[str, Reading]
+) -> None:
+    """Encode every split into a folder, which is there as a whole or not at all; what was there before goes."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for other in place.parent.iterdir():
+        if not other.name.startswith(TEMPORARY):
+            remove(other)
+    try:
+        with replacing(place) as folder:
+            for name, encoder in encoders.items():
+                _encode_split(encoder, tasks, reading, folder / name)
+    except OSError:
+        if not place.exists():  # else another process was faster: what it made is the same
+            raise
 
 
 def _learn(dataset: Dataset, folder: Path, size: int) -> None:
@@ -101,7 +117,7 @@ def _learn(dataset: Dataset, folder: Path, size: int) -> None:
     spelled = PieceTable(types, pieces).of(tokens.values.astype(np.int64))
     rows = Ragged(spelled.offsets[tokens.offsets], spelled.values)
     Bigrams.count(rows, folds(train), pieces.folded()).save(folder / _BIGRAMS)
-    made.write_text(wanted)
+    write(made, wanted)
 
 
 def _roles(dataset: Dataset) -> list[str]:
@@ -121,6 +137,7 @@ def _encode_split(encoder: SplitEncoder, tasks: Sequence[Task], reading: Mapping
     place.mkdir(parents=True, exist_ok=True)
     np.save(place / "documents.npy", encoder.split.documents())
     np.save(place / "folds.npy", folds(encoder.split))
+    names = places(list(reading))
     for number, item in enumerate(dict.fromkeys(reading.values())):
         readers = [task for task in tasks if reading[task.name] == item]
         rows = np.flatnonzero(np.any([encoder.present(task) for task in readers], axis=0))
@@ -128,15 +145,15 @@ def _encode_split(encoder: SplitEncoder, tasks: Sequence[Task], reading: Mapping
         sequences = encoder.sequences(item, rows, layout)
         _save(sequences, place / f"reading-{number}")
         for task in readers:
-            _save(label_rows(encoder, task, item, layout, sequences), place / f"task-{task.name}")
+            _save(label_rows(encoder, task, item, layout, sequences), place / f"task-{names[task.name]}")
 
 
 def _read(place: Path, reading: Mapping[str, Reading]) -> EncodedSplit:
     """Read what `_encode_split` wrote."""
-    items = enumerate(dict.fromkeys(reading.values()))
+    items, names = enumerate(dict.fromkeys(reading.values())), places(list(reading))
     return EncodedSplit(
         sequences={item: _load(Sequences, place / f"reading-{number}") for number, item in items},
-        labels={name: _load(Labels, place / f"task-{name}") for name in reading},
+        labels={name: _load(Labels, place / f"task-{names[name]}") for name in reading},
         documents=np.load(place / "documents.npy"),
         folds=np.load(place / "folds.npy"),
     )

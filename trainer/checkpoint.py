@@ -10,17 +10,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from trainer.files import replacing
+
 __all__ = ["load", "optimizer_tensors", "restore", "save"]
 
 _STATE = "state"
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON state as one file, whole or not at all."""
-    temporary = path.with_name(f".tmp-{path.name}")
+    """Write tensors and a JSON state as one file, whole or not at all; it is on the disk when this returns."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(plain, temporary, metadata={_STATE: json.dumps(state, sort_keys=True)})
-    temporary.replace(path)
+    with replacing(path, sync=True) as temporary:
+        save_file(plain, temporary, metadata={_STATE: json.dumps(state, sort_keys=True)})
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.task import SOURCE, Task, read_tasks
+from trainer.files import local
 
 __all__ = ["BoolArray", "Dataset", "IntArray", "Ragged", "Split", "Types", "spread"]
 
@@ -194,14 +196,14 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open the dataset in a folder.
+        """Open the dataset at a path or a ``file://`` URI.
 
         Raises:
             FileNotFoundError: there is no dataset, or its build did not end.
-            ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, or a shard
-                that is missing or not what the build wrote.
+            ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, a file that is
+                missing or not what the build wrote, or it lies in an object store.
         """
-        root = Path(path)
+        root = local(path, "a dataset to train on")
         manifest = root / MANIFEST
         if not manifest.is_file():
             raise FileNotFoundError(_missing(root))
@@ -232,22 +234,54 @@ def _missing(root: Path) -> str:
 
 def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
     """Yield the name and the memory-mapped rows of each split that has any."""
-    digests = _digests(root)
+    digests = _digests(root, _marks(root))
     for name in digests:
         if not (root / name).exists():
             raise ValueError(f"{root / name} is missing; put it back, or build the dataset again in another folder")
     for name in SPLITS:
         files = sorted((root / name).glob("data-*.arrow"))
         parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
+        for file, part in zip(files, parts, strict=True):
+            if part.schema != parts[0].schema:
+                raise ValueError(
+                    f"{file} is damaged: it has other columns than {files[0]}; build the dataset again in another "
+                    "folder"
+                )
         if parts and sum(part.num_rows for part in parts):
             yield name, pa.concat_tables(parts)
 
 
-def _digests(root: Path) -> dict[str, str]:
-    """Return the sha256 of each shard of a dataset, as the build noted it."""
-    marks = [json.loads(file.read_bytes()) for file in sorted((root / STATS).glob("*.json"))]
-    files = (item for mark in marks for item in mark["files"].items())
-    return {name: facts["sha256"] for name, facts in files if name.endswith(".arrow")}
+def _marks(root: Path) -> list[dict[str, Any]]:
+    """Return what the build noted of each unit; units are counted in the manifest, so a lost mark is missed."""
+    units = _json(root / MANIFEST).get("units")
+    files = [root / STATS / f"{unit:05d}.json" for unit in range(units or 0)]
+    for file in files:
+        if not file.exists():
+            raise ValueError(f"{file} is missing; put it back, or build the dataset again in another folder")
+    return [_json(file) for file in files or sorted((root / STATS).glob("*.json"))]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """Return the object in a JSON file of the build."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged: it is no JSON ({error}); put it back, or build the dataset again in another folder"
+        ) from None
+    return found
+
+
+def _digests(root: Path, marks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the sha256 of each shard of a dataset, as the build noted it; a split without rows keeps no shard."""
+    rows: Counter[str] = Counter()
+    for mark in marks:
+        rows.update({split: facts["rows"] for split, facts in mark.get("splits", {}).items()})
+    files = (item for mark in marks for item in mark["files"].items() if item[0].endswith(".arrow"))
+    # where nothing was counted, what was written must be there
+    return {
+        name: facts["sha256"] for name, facts in files if rows.get(name.partition("/")[0], 1) or (root / name).exists()
+    }
 
 
 def _rows(shard: Path, sha256: str | None) -> pa.Table:
@@ -261,4 +295,10 @@ def _rows(shard: Path, sha256: str | None) -> pa.Table:
                 f"{shard} is damaged: its sha256 is not that of the build (`auxloom verify` tells more); "
                 "put the file back, or build the dataset again in another folder"
             )
-    return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()
+    try:
+        return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            f"{shard} is damaged: it is no Arrow stream ({error}); put the file back, or build the dataset again in "
+            "another folder"
+        ) from None

@@ -1,7 +1,7 @@
 """What a model says about the labels of a split."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from trainer.metrics import Predictions
 from trainer.model import Model
 from trainer.plan import generator
 
-__all__ = ["evaluate", "moved", "unigram_nats"]
+__all__ = ["Tell", "evaluate", "moved", "unigram_nats"]
+
+Tell = Callable[[str], None]
+"""Called with what is being done."""
 
 _CALL_PIECES = 8192  # pieces of one encoder call, padding included: fills a core's cache, and little of a GPU's memory
 _FEW = 1000  # classes up to which probabilities are kept
@@ -44,7 +47,9 @@ def moved(batch: Batch, device: torch.device) -> Batch:
 
 
 @torch.no_grad()
-def evaluate(model: Model, data: Encoded, split: str, *, rows: int = 0, seed: int = 0) -> list[Predictions]:
+def evaluate(
+    model: Model, data: Encoded, split: str, *, rows: int = 0, seed: int = 0, tell: Tell | None = None
+) -> list[Predictions]:
     """Return what the model predicts for every label of a split; masked words are all hidden by [MASK].
 
     Args:
@@ -53,9 +58,10 @@ def evaluate(model: Model, data: Encoded, split: str, *, rows: int = 0, seed: in
         split: ``"validation"`` or ``"test"``.
         rows: at most so many rows of each task, drawn by ``seed``; 0: all.
         seed: see ``rows``.
+        tell: is told of the task, at every call of the encoder.
     """
     model.eval()
-    return [_task(model, data, split, task, _chosen(data, split, task, rows, seed)) for task in data.tasks]
+    return [_task(model, data, split, task, _chosen(data, split, task, rows, seed), tell=tell) for task in data.tasks]
 
 
 def _chosen(data: Encoded, split: str, task: Task, rows: int, seed: int) -> IntArray:
@@ -77,11 +83,13 @@ def _calls(data: Encoded, split: str, task: Task, rows: IntArray) -> Iterator[In
         start += count
 
 
-def _task(model: Model, data: Encoded, split: str, task: Task, rows: IntArray) -> Predictions:
+def _task(model: Model, data: Encoded, split: str, task: Task, rows: IntArray, *, tell: Tell | None) -> Predictions:
     """Return the predictions of one task."""
     device = next(model.parameters()).device
     parts: list[tuple[Items, Tensor]] = []
     for call in _calls(data, split, task, rows):
+        if tell:
+            tell(f"evaluating {task.name} on the {split} split")
         batch = moved(collate(data.splits[split], data.readings, [[Request(task, call)]], Noise()), device)
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
             parts.append((batch.items[task.name], model(batch)[task.name].cpu()))

@@ -7,14 +7,15 @@
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer.data import Dataset
-from trainer.settings import Settings
+from trainer.files import TEMPORARY, remove, write
+from trainer.mark import Mark
+from trainer.settings import Settings, make_settings
 
 __all__ = ["RunFolder"]
 
@@ -68,67 +69,101 @@ class RunFolder:
         return self.path / "report.json"
 
     @property
-    def _mark(self) -> Path:
+    def mark(self) -> Path:
+        """The mark of the run, see `trainer.mark`."""
         return self.path / "run.json"
 
     @property
     def _log(self) -> Path:
         return self.path / "metrics.jsonl"
 
-    def claim(self, data: Dataset, settings: Settings, *, resume: bool, overwrite: bool = False) -> None:
-        """Make the folder, or check that it holds the run that is to go on.
+    def find(
+        self,
+        data: Dataset,
+        given: Settings | Mapping[str, Any],
+        *,
+        resume: bool = False,
+        auto: bool = False,
+        overwrite: bool = False,
+    ) -> tuple[Settings, Mark | None]:
+        """Return the settings of the run and the mark of the one to go on with, None where one begins; write nothing.
 
         Args:
             data: what the run trains on.
-            settings: of the run.
-            resume: go on with the run in the folder.
-            overwrite: remove a run on another dataset or with other settings.
+            given: all settings, or with ``resume`` those that are to be confirmed or raised.
+            resume: there must be a run; its settings hold.
+            auto: go on with a run that has these settings, begin one where there is none.
+            overwrite: begin anew where the run in the folder cannot go on like this.
 
         Raises:
-            ValueError: it holds something else, or a run on another dataset or with other settings.
+            FileNotFoundError: there is no run to resume.
+            ValueError: the folder holds something else, or a run that cannot go on like this.
         """
+        self._check_place(data.path)
+        if not self.mark.exists():
+            if resume:
+                raise FileNotFoundError(f"there is no run to resume in {self.path}; leave out --resume to begin one")
+            if self.path.exists() and any(not item.name.startswith(TEMPORARY) for item in self.path.iterdir()):
+                raise ValueError(f"{self.path} holds something that is no run of auxloom; give another folder")
+            return _settings(given), None
+        if not (resume or auto or overwrite):
+            raise ValueError(f"{self.path} holds a run already; add --resume to go on with it, or give another folder")
+        try:
+            return self._go_on(data, given, whole=not resume, same=overwrite)
+        except ValueError:
+            if not overwrite:
+                raise
+        return _settings(given), None
+
+    def _check_place(self, dataset: Path) -> None:
+        """Check that the path can be a folder, and lies outside of the dataset's."""
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; give a folder for the run")
-        if self._mark.exists():
-            other = self._other(data, settings)
-            if other and not overwrite:
-                raise ValueError(other)
-            if not other and not resume:
-                raise ValueError(
-                    f"{self.path} holds a run already; add --resume to go on with it, or give another folder"
-                )
-            if not other:
-                return
-            self.clear()
-        elif self.path.exists() and any(self.path.iterdir()):
-            raise ValueError(f"{self.path} holds something that is no run of auxloom; give another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
-        mark = {"dataset": data.digest, "settings": settings.model_dump(mode="json")}
-        self._mark.write_text(json.dumps(mark, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        if self.path.resolve().is_relative_to(dataset.resolve()):
+            raise ValueError(f"{self.path} lies in the folder of the dataset {dataset}; give a folder outside of it")
 
-    def settings(self) -> Settings:
-        """Return the settings of the run in the folder."""
-        return Settings.model_validate(json.loads(self._mark.read_text(encoding="utf-8"))["settings"])
+    def _go_on(
+        self, data: Dataset, given: Settings | Mapping[str, Any], *, whole: bool, same: bool
+    ) -> tuple[Settings, Mark]:
+        """Return what `find` returns of a run in the folder.
 
-    def clear(self) -> None:
-        """Remove the run, its mark last, so that a break leaves a run that can be removed again."""
-        shutil.rmtree(self.path / "encoded", ignore_errors=True)
-        for name in (*_FILES, self._mark.name):
-            (self.path / name).unlink(missing_ok=True)
-
-    def _other(self, data: Dataset, settings: Settings) -> str:
-        """Say how the run in the folder differs from the one that was asked for; empty where it is that one."""
-        known = json.loads(self._mark.read_text(encoding="utf-8"))
-        if known["dataset"] != data.digest:
-            return (
+        Args:
+            data: what is trained on.
+            given: settings.
+            whole: all settings count, else those alone that were named.
+            same: the run must not grow.
+        """
+        mark = Mark.read(self.mark)
+        if mark.dataset != data.digest:
+            raise ValueError(
                 f"the checkpoint in {self.path} is of another dataset than {data.path}; give the dataset that it was "
                 "trained on, or another folder"
             )
-        wanted = settings.model_dump(mode="json")
-        differs = [key for key, value in wanted.items() if known["settings"].get(key) != value]
-        if not differs:
-            return ""
-        return f"{self.path} holds a run with other settings ({', '.join(differs)}); give those, or another folder"
+        if whole:
+            given = _settings(given).model_dump(mode="json")
+        elif isinstance(given, Settings):
+            given = given.model_dump(mode="json", exclude_unset=True)
+        settings = mark.grown(given, self.path)
+        if same and settings != mark.settings:
+            raise ValueError(f"the run in {self.path} was to be shorter")
+        return settings, mark
+
+    def claim(self, mark: Mark) -> None:
+        """Make the folder, empty but for the mark of a run that begins."""
+        self.clear()
+        self.path.mkdir(parents=True, exist_ok=True)
+        mark.write(self.mark)
+
+    def settings(self) -> Settings:
+        """Return the settings of the run in the folder."""
+        return Mark.read(self.mark).settings
+
+    def clear(self) -> None:
+        """Remove the run, its mark last, so that a break leaves a run that can be removed again."""
+        for name in ("encoded", *_FILES, self.mark.name):
+            remove(self.path / name)
+        for left in self.path.glob(f"{TEMPORARY}*"):
+            remove(left)
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Write one line to the log."""
@@ -136,8 +171,20 @@ class RunFolder:
             file.write(json.dumps(line) + "\n")
 
     def rewind(self, step: int) -> None:
-        """Drop the lines of the log that lie behind a step."""
+        """Drop the lines of the log that lie behind a step, and those that a break has torn."""
         if self._log.exists():
-            lines = self._log.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if json.loads(line)["step"] <= step]
-            self._log.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+            write(self._log, "".join(f"{line}\n" for line in lines if _step(line) <= step))
+
+
+def _settings(given: Settings | Mapping[str, Any]) -> Settings:
+    """Return settings, checked."""
+    return given if isinstance(given, Settings) else make_settings(given)
+
+
+def _step(line: str) -> float:
+    """Return the step of a line of the log; infinity of a torn one."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")

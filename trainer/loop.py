@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,17 @@ from trainer import checkpoint, report
 from trainer.batch import Noise, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
+from trainer.device import prepared
 from trainer.evaluate import evaluate, moved, unigram_nats
+from trainer.files import local, write
 from trainer.folder import RunFolder
 from trainer.heads import untrained
-from trainer.metrics import FEW, metric_of, score
+from trainer.mark import Mark
+from trainer.metrics import FEW, score
 from trainer.model import Model
 from trainer.optimiser import learning_rate, make_optimiser
 from trainer.plan import EpochPlan
+from trainer.select import VALIDATION, Best, value_of
 from trainer.settings import Settings
 from trainer.streams import Streams, check
 
@@ -36,9 +39,10 @@ Progress = Callable[[float, float, str], None]
 def train(
     dataset: str | Path,
     out: str | Path,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     *,
     resume: bool = False,
+    auto: bool = False,
     overwrite: bool = False,
     stop_after: int | None = None,
     progress: Progress | None = None,
@@ -47,30 +51,35 @@ def train(
     """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
 
     Args:
-        dataset: a folder that `auxloom build` wrote.
-        out: the folder of the run; must be empty or absent unless ``resume`` or ``overwrite`` is given.
-        settings: the defaults if None.
-        resume: go on where the run in ``out`` stopped; of one that ended the report is returned.
+        dataset: a folder that `auxloom build` wrote, as a path or a ``file://`` URI.
+        out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
+            given.
+        settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
+            equal, but ``epochs`` and ``max_steps`` may grow.
+        resume: go on where the run in ``out`` stopped; of one that ended, and is not to grow, the report is returned.
+        auto: the same where there is a run with all these settings; else begin it.
         overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
-        progress: is told of every step.
+        progress: is told of every step, and what is evaluated.
         clock: seconds, rising.
 
     Raises:
-        FileNotFoundError: ``dataset`` is no finished dataset.
+        FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
         ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
             other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
     """
     started = clock()
-    run = Run(Path(dataset), Path(out), settings or Settings(), resume=resume, overwrite=overwrite)
-    if run.folder.report.exists():
-        known: dict[str, Any] = json.loads(run.folder.report.read_text(encoding="utf-8"))
+    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
+    chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
+    if mark and mark.settings == chosen and folder.report.exists():
+        known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
         return known
+    run = Run(data, folder, chosen, mark)
     run.fit(stop_after, progress)
-    if run.state.step < run.total:
+    if not run.ended:
         return {"finished": False, "step": run.state.step}
-    return run.finish(clock() - started)
+    return run.finish(clock() - started, progress)
 
 
 @dataclass
@@ -80,8 +89,7 @@ class _State:
     step: int = 0
     pieces: int = 0
     """Pieces read so far."""
-    best: dict[str, float] = field(default_factory=dict)
-    """Step and value of the best checkpoint; empty before the first evaluation."""
+    best: Best = field(default_factory=Best)
     running: dict[str, list[float]] = field(default_factory=dict)
     """Sum of losses and number of labels of each task since the last line of the log."""
 
@@ -89,41 +97,53 @@ class _State:
 class Run:
     """A training run: the data, the plan, the model, and how far it has come."""
 
-    def __init__(
-        self, dataset: Path, out: Path, settings: Settings, *, resume: bool = False, overwrite: bool = False
-    ) -> None:
-        """Open and encode the dataset, build the model, and go back to the last checkpoint if there is one."""
-        self.settings, self.folder, self.dataset = settings, RunFolder(out), Dataset.open(dataset)
-        self.device = _prepared(settings)
-        self.untrained = {task.name: reason for task in self.dataset.tasks if (reason := untrained(task))}
-        check([task for task in self.dataset.tasks if task.name not in self.untrained], settings)
-        self.folder.claim(self.dataset, settings, resume=resume, overwrite=overwrite)
+    def __init__(self, dataset: Dataset, folder: RunFolder, settings: Settings, mark: Mark | None = None) -> None:
+        """Encode the dataset, build the model, and go back to the last checkpoint if there is one.
+
+        Args:
+            dataset: what to train on.
+            folder: of the run.
+            settings: of the run.
+            mark: of the run in the folder; None: it begins.
+        """
+        self.settings, self.folder, self.dataset = settings, folder, dataset
+        self.device = prepared(settings)
+        self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
+        check([task for task in dataset.tasks if task.name not in self.untrained], settings)
+        self.validation = VALIDATION if VALIDATION in dataset.splits else ""
+        if settings.patience and not self.validation:
+            raise ValueError(
+                f"patience = {settings.patience} counts evaluations on the validation split, and {dataset.path} has "
+                "none; leave it out"
+            )
+        if not mark:
+            mark = Mark(dataset.digest, settings)
+            folder.claim(mark)
+        self.mark = mark
         self.data, self.streams = self._begun()
         self.ends = self.streams.plan.ends()
-        self.total = min(int(self.ends[-1]), settings.max_steps or int(self.ends[-1]))
+        self.total = self._steps_of(settings)
         heads = [task.to_json() for task in self.data.tasks]
-        self.folder.tasks.write_text(json.dumps(heads, indent=1) + "\n", encoding="utf-8")
+        write(folder.tasks, json.dumps(heads, indent=1) + "\n")
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, self.data.vocabulary, self.data.bigrams, settings).to(self.device)
         self.optimiser = make_optimiser(self.model, settings)
-        self.state = _State()
-        if self.folder.last.exists():
-            tensors, state = checkpoint.load(self.folder.last)
-            checkpoint.restore(self.model, self.optimiser, tensors)
-            self.state = _State(**state)
-        self.folder.rewind(self.state.step)
-        self.validation = next((name for name in ("validation", "test") if name in self.data.splits), "")
+        self.state = self._restored()
         self._unigram = unigram_nats(self.data, self.validation)
 
     def _begun(self) -> tuple[Encoded, Streams]:
         """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""
         try:
             data = self._encoded()
-            return data, Streams(data, self.settings)
+            return data, self._planned(data)
         except ValueError:
             if not self.folder.last.exists():
                 self.folder.clear()
             raise
+
+    def _planned(self, data: Encoded) -> Streams:
+        """Return the streams of rows; epochs that began before an extension keep their shares of the tasks."""
+        return Streams(data, self.settings, [(item.step, item.epochs[0]) for item in self.mark.extensions])
 
     def _encoded(self) -> Encoded:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
@@ -138,24 +158,76 @@ class Run:
             raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
         return dataclasses.replace(encoded, tasks=kept)
 
+    def _steps_of(self, settings: Settings) -> int:
+        """Return the number of steps of a run with as many epochs as there are planned, or fewer."""
+        plan = self.streams.plan
+        last = int(self.ends[plan.total_epochs - plan.epochs + settings.epochs - 1])
+        return min(last, settings.max_steps or last)
+
+    def _restored(self) -> _State:
+        """Go back to the last checkpoint, and return its state."""
+        state = _State()
+        if self.folder.last.exists():
+            tensors, known = checkpoint.load(self.folder.last)
+            checkpoint.restore(self.model, self.optimiser, tensors)
+            state = _State(**(known | {"best": Best(**known["best"])}))
+        self.folder.rewind(state.step)
+        if self.settings != self.mark.settings:
+            self._extend(state.step)
+        if any(item.step == state.step for item in self.mark.extensions):
+            self._begin_extension(state)
+        return state
+
+    def _begin_extension(self, state: _State) -> None:
+        """Wait anew for a better checkpoint: who asks for more steps does not mean those that patience would spare.
+
+        A best checkpoint of a later step is one of the shorter schedule, from before a break: it counts no more.
+        """
+        state.best.waited = 0
+        if self.folder.best.exists() and checkpoint.load(self.folder.best)[1]["best"]["step"] != state.best.step:
+            state.best = Best()
+
+    def _extend(self, step: int) -> None:
+        """Note that the run goes on from a step to be longer than it was begun."""
+        self.folder.report.unlink(missing_ok=True)  # first: a report is that of the run as its mark says
+        self.mark = self.mark.extended(self.settings, step, (self._steps_of(self.mark.settings), self.total))
+        self.mark.write(self.folder.mark)
+        self.streams = self._planned(self.data)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether there is no step left to take."""
+        return self.state.step >= self.total or self._out_of_patience
+
+    @property
+    def _out_of_patience(self) -> bool:
+        return 0 < self.settings.patience <= self.state.best.waited
+
     def fit(self, stop_after: int | None = None, progress: Progress | None = None) -> None:
         """Take all steps that are left, or those up to ``stop_after``."""
-        state, note = self.state, ""
+        state, note, saved = self.state, "", -1
+        epochs = int(np.searchsorted(self.ends, self.total)) + 1
+        if self.ended:
+            return
         for epoch, plan, index in self._steps(state.step, min(self.total, stop_after or self.total)):
             self._step(epoch, plan, index)
             over = state.step == self.total
             if state.step % self.settings.log_every == 0 or over:
                 note = self._log(epoch)
             if state.step in self.ends or over:
-                note = self._validate(epoch)
+                note = self._validate(epoch, progress) or note
             if state.step in self.ends or over or state.step % self.settings.save_every == 0:
                 self._save()
+                saved = state.step
             if progress:
-                progress(state.step, self.total, note)
-        self._save()
+                progress(state.step, self.total, f"epoch {epoch + 1} of {epochs}  {note}".rstrip())
+            if self._out_of_patience:
+                break
+        if saved != state.step:
+            self._save()
 
     def _steps(self, start: int, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
-        """Yield the epoch, its plan and the index in it of the steps [start, end)."""
+        """Yield the epoch, which counts from 0, its plan and the index in it of the steps [start, end)."""
         step = start
         while step < end:
             epoch = int(np.searchsorted(self.ends, step, side="right"))
@@ -199,59 +271,70 @@ class Run:
         means = {name: total / max(count, 1) for name, (total, count) in sorted(self.state.running.items())}
         self.state.running = {}
         rate = learning_rate(self.settings, self.state.step - 1, self.total)
-        line = {"step": self.state.step, "epoch": epoch, "pieces": self.state.pieces, "learning_rate": rate}
+        line = {"step": self.state.step, "epoch": epoch + 1, "pieces": self.state.pieces, "learning_rate": rate}
         self.folder.log(line | {"train_loss": means})
         return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
 
-    def _validate(self, epoch: int) -> str:
+    def _validate(self, epoch: int, progress: Progress | None = None) -> str:
         """Evaluate on the validation split, and keep the weights if they are the best so far."""
         if not self.validation:
             return ""
-        settings = self.settings
-        found = evaluate(self.model, self.data, self.validation, rows=settings.evaluate_rows, seed=settings.seed)
+        settings, tell = self.settings, self._tell(progress)
+        found = evaluate(self.model, self.data, VALIDATION, rows=settings.evaluate_rows, seed=settings.seed, tell=tell)
         found = [item for item in found if len(item.gold)]
         losses = {item.task.name: float(item.loss.mean()) for item in found}
         scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
-        value = self._value(scores, [item.task.name for item in found if len(item.gold) >= FEW])
-        line = {"step": self.state.step, "epoch": epoch, "validation_loss": losses, "validation": scores}
+        sure = [item.task.name for item in found if len(item.gold) >= FEW]
+        value = value_of(self.data.tasks, scores, sure, settings.primary, self._unigram)
+        line = {"step": self.state.step, "epoch": epoch + 1, "validation_loss": losses, "validation": scores}
         self.folder.log(line | {"value": value})
-        if not self.state.best or value > self.state.best["value"]:
-            self.state.best = {"step": self.state.step, "value": value}
+        if self.state.best.improves(self.state.step, value):
             checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
         return f"validation {value:.3f}"
 
-    def _value(self, scores: Mapping[str, float], sure: Sequence[str]) -> float:
-        """Return by what the best checkpoint is chosen, higher is better.
+    def _tell(self, progress: Progress | None) -> Callable[[str], None]:
+        """Return what passes a note on beside the steps that are done."""
 
-        The primary's metric; without a primary the mean over tasks of their metric, of which nats per word count as the
-        share that they save of a unigram model's. Not the loss: of a small task it rises while the answers get better.
+        def tell(note: str) -> None:
+            if progress:
+                progress(self.state.step, self.total, note)
 
-        Args:
-            scores: the metric of each task.
-            sure: tasks that have labels enough for their metric to tell something; the others count only if there are
-                none.
-        """
-        metrics = {task.name: metric_of(task) for task in self.data.tasks}
-        primary = self.settings.primary
-        if primary in scores:
-            return scores[primary] if metrics[primary].higher else -scores[primary]
-        chosen = {name: scores[name] for name in sure or scores}
-        values = [value if metrics[name].higher else 1 - value / self._unigram[name] for name, value in chosen.items()]
-        return sum(values) / max(len(values), 1)
+        return tell
 
     def _save(self) -> None:
         """Write the last checkpoint: all that the next step depends on."""
         tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
         checkpoint.save(self.folder.last, tensors, asdict(self.state))
 
-    def finish(self, seconds: float) -> dict[str, Any]:
+    def finish(self, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
         """Evaluate the best weights on the held-out split, and write the report and return it."""
         if self.folder.best.exists():
             checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
-        split = report.held_out(self.data.splits)
-        facts = {
-            "steps": self.total,
-            "best_step": self.state.best.get("step", self.total),
+        split, tell = report.held_out(self.data.splits), self._tell(progress)
+        made = report.build_report(
+            self.dataset,
+            self.data,
+            evaluate(self.model, self.data, split, tell=tell) if split else [],
+            split=split,
+            settings=self.settings.model_dump(mode="json"),
+            untrained=self.untrained,
+            run=self._facts(seconds),
+            tell=tell,
+        )
+        report.write(self.folder.report, made)
+        return made
+
+    def _facts(self, seconds: float) -> dict[str, Any]:
+        """Return what the report says of the run itself."""
+        step = self.state.best.step or self.state.step
+        return {
+            "steps": self.state.step,
+            "planned_steps": self.total,
+            "stopped_early": self.state.step < self.total,
+            "extended": [item.to_json() for item in self.mark.extensions],
+            "best_step": step,
+            "best_epoch": int(np.searchsorted(self.ends, step)) + 1,
+            "chosen_on": self.validation or None,
             "pieces": self.state.pieces,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "train_rows": {task.name: len(self.data.splits["train"].labels[task.name]) for task in self.data.tasks},
@@ -259,32 +342,3 @@ class Run:
             "device": str(self.device),
             "threads": torch.get_num_threads(),
         }
-        made = report.build_report(
-            self.dataset,
-            self.data,
-            evaluate(self.model, self.data, split) if split else [],
-            split=split,
-            settings=self.settings.model_dump(mode="json"),
-            untrained=self.untrained,
-            run=facts,
-        )
-        report.write(self.folder.report, made)
-        return made
-
-
-def _prepared(settings: Settings) -> torch.device:
-    """Set torch up so that a run can be repeated bit by bit, and return its device."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products on CUDA ask for
-    torch.use_deterministic_algorithms(mode=True)
-    # nothing reads what is not yet written, and filling it costs 8 % of a step
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"device = 'cuda', but torch {torch.__version__} finds no GPU; set device = 'auto' or 'cpu', or install "
-            "a torch that is built for CUDA"
-        )
-    return torch.device(settings.device)

@@ -10,6 +10,7 @@ from labelers.task import Task
 from trainer.batch import Batch, Items
 from trainer.bigrams import Bigrams
 from trainer.encoder import SIZES, Encoder, States
+from trainer.files import places
 from trainer.heads import HEADS, Head
 from trainer.settings import Settings
 from trainer.vocabulary import Pieces
@@ -27,16 +28,19 @@ class Model(nn.Module):
         self.tasks = tuple(tasks)
         self.outside_weight = settings.outside_weight
         layers = size.layers + 1
+        self._places = places([task.name for task in tasks])
         self.heads = nn.ModuleDict(
             {
-                _key(task): HEADS[task.kind](task, size.width, layers, settings.head_dropout, self.encoder.pieces)
+                self._places[task.name]: HEADS[task.kind](
+                    task, size.width, layers, settings.head_dropout, self.encoder.pieces
+                )
                 for task in tasks
             }
         )
 
     def head(self, task: Task) -> Head:
         """Return the head of a task."""
-        head = self.heads[_key(task)]
+        head = self.heads[self._places[task.name]]
         assert isinstance(head, Head)  # noqa: S101  (what __init__ put there)
         return head
 
@@ -60,8 +64,3 @@ class Model(nn.Module):
         if task.kind == "token" and self.outside_weight != 1:
             loss = loss * torch.where(items.label == 0, self.outside_weight, 1.0)
         return loss.sum()
-
-
-def _key(task: Task) -> str:
-    """Return a task's name as torch wants it, without a point."""
-    return task.name.replace(".", "/")

@@ -60,6 +60,8 @@ class Plan:
     first: tuple[int, ...] = ()
     """Streams that are served alone in the first epochs (masked words first)."""
     first_epochs: int = 0
+    earlier: tuple[tuple[int, int], ...] = ()
+    """(step, epochs): an epoch that began before the step is drawn as one of so many; where the run was extended."""
     primary: int | None = None
     """The stream that fills half of each step; one drawn other fills the rest (Augenstein, Soegaard 2017)."""
 
@@ -85,11 +87,16 @@ class Plan:
             served[list(self.first)] = n[list(self.first)]
             served /= served.sum()
             return served
-        shares = self.sampler.shares(n, epoch - self._alone + 1, self.epochs)
+        shares = self.sampler.shares(n, epoch - self._alone + 1, self._of(epoch))
         if self.primary is not None and len(n) > 1:
             shares[self.primary] = 0
             shares /= shares.sum()
         return shares
+
+    def _of(self, epoch: int) -> int:
+        """Return how many epochs over all streams there were to be when an epoch began."""
+        begin = sum(self.length(before) for before in range(epoch))
+        return next((epochs for step, epochs in self.earlier if begin < step), self.epochs)
 
     def length(self, epoch: int) -> int:
         """Return the number of steps of an epoch."""

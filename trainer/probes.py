@@ -1,7 +1,7 @@
 """Cheap probes: what can be had without a network, fitted on the train rows and scored on the held-out labels.
 
 A score on constructed labels says little alone. Injected words may be known by their form, a corrupted side by its
-length; a network has learnt something where it is clear of the best probe.
+length; a network has learnt something where it is better than the best of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from labelers.task import Task
 from trainer.bags import BagOfWords
 from trainer.data import BoolArray, IntArray, Ragged, Types
 from trainer.metrics import Predictions, Score, metric_of, score
+from trainer.pairs import Lengths, ReplacedWords
 from trainer.plan import generator
+from trainer.rates import FloatArray, classes_of, counted, rates_of
 from trainer.rows import TaskRows, folded
+from trainer.turns import NearestRole, NearRoles
 
-__all__ = ["PROBES", "Probe", "ProbeScore", "prior", "repeated", "run_probes"]
-
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["PROBES", "Probe", "ProbeScore", "best_first", "prior", "repeated", "run_probes"]
 
 _LONGEST = 6
 """Words of the longest repetition that is looked for: the longest n-gram that the disfluency labeler injects
 (Wang et al. 2020)."""
-
-_SMOOTH = 2.0
-"""Labels that the class prior weighs beside the labels of one word form."""
 
 
 class Probe(Protocol):
@@ -53,23 +51,6 @@ class ProbeScore:
     def to_json(self) -> dict[str, Any]:
         """Return the score as a plain JSON object."""
         return {"name": self.name, **self.score.to_json(), "train_rows": self.train_rows}
-
-
-def _classes(rows: TaskRows) -> int:
-    """Return the number of classes."""
-    return max(len(rows.task.classes), int(rows.labels.max(initial=0)) + 1)
-
-
-def _table(keys: IntArray, labels: IntArray, size: int, classes: int) -> FloatArray:
-    """Return how often each label goes with each key, float64 [size, classes]."""
-    return np.bincount(keys * classes + labels, minlength=size * classes).reshape(size, classes).astype(np.float64)
-
-
-def _rates(counts: FloatArray) -> FloatArray:
-    """Return the smoothed rate of each class for each key, float64 [size, classes]."""
-    prior_rates = counts.sum(axis=0) / max(counts.sum(), 1.0)
-    result: FloatArray = (counts + _SMOOTH * prior_rates) / (counts.sum(axis=1, keepdims=True) + _SMOOTH)
-    return result
 
 
 @dataclass(frozen=True)
@@ -141,18 +122,18 @@ class WordForm:
 
     def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
         """Return the class of each held-out token."""
-        size, classes = len(train.types), _classes(train)
+        size, classes = len(train.types), classes_of(train)
         forms = train.parts[0].values[train.parts[0].offsets[train.owners] + train.positions].astype(np.int64)
         there = held.parts[0].values[held.parts[0].offsets[held.owners] + held.positions]
-        rates = _rates(_table(forms, train.labels, size, classes))
+        rates = rates_of(counted(forms, train.labels, size, classes))
         if not metric_of(train.task).outside:
             result: IntArray = rates.argmax(axis=1)[there]
             return result
         documents = train.documents if np.ptp(train.documents) else train.rows  # of one document, the other half of it
         half = documents[train.owners] % 2 == 0
         threshold = _threshold(
-            _rates(_table(forms[half], train.labels[half], size, classes)),
-            _table(forms[~half], train.labels[~half], size, classes),
+            rates_of(counted(forms[half], train.labels[half], size, classes)),
+            counted(forms[~half], train.labels[~half], size, classes),
         )
         inside = 1 + rates[:, 1:].argmax(axis=1)
         said = np.where(rates[np.arange(size), inside] >= threshold, inside, 0)
@@ -224,70 +205,17 @@ def repeated(codes: IntArray, owners: IntArray, word: BoolArray) -> BoolArray:
     return found
 
 
-@dataclass(frozen=True)
-class Lengths:
-    """How long the two parts are, and by how much one is longer."""
-
-    name: str = "lengths"
-    nearest: int = 12
-    """Differences beyond this are one."""
-
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
-        """Return the most frequent class of the lengths; of the difference alone where few rows have such lengths."""
-        classes = _classes(train)
-        size = 8 * 8 * (2 * self.nearest + 1)
-        counts = _table(self._keys(train), train.labels, size, classes)
-        by_difference = counts.reshape(64, -1, classes).sum(axis=0)
-        back_off = np.tile(_rates(by_difference), (64, 1))
-        rates = counts + 10 * back_off
-        result: IntArray = rates.argmax(axis=1)[self._keys(held)]
-        return result
-
-    def _keys(self, rows: TaskRows) -> IntArray:
-        """Return a number for the lengths of each row's parts."""
-        first, second = (part.lengths for part in rows.parts)
-        bins = [np.log2(lengths + 1).astype(np.int64).clip(max=7) for lengths in (first, second)]
-        difference = (second - first).clip(-self.nearest, self.nearest) + self.nearest
-        keys: IntArray = (bins[0] * 8 + bins[1]) * (2 * self.nearest + 1) + difference
-        return keys
-
-
-@dataclass(frozen=True)
-class NearRoles:
-    """The roles of turns at fixed distances, where the model sees them too."""
-
-    name: str
-    distances: tuple[int, ...]
-
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
-        """Return the most frequent class of the roles there."""
-        keys, inverse = np.unique(np.concatenate([self._keys(train), self._keys(held)]), return_inverse=True)
-        inverse = inverse.reshape(-1)
-        counts = _table(inverse[: len(train.labels)], train.labels, len(keys), _classes(train))
-        result: IntArray = _rates(counts).argmax(axis=1)[inverse[len(train.labels) :]]
-        return result
-
-    def _keys(self, rows: TaskRows) -> IntArray:
-        """Return a number for the roles near each label's turn, int64 [I]."""
-        roles = rows.roles
-        if roles is None:
-            raise ValueError(f"task {rows.task.name} has no roles, which the probe {self.name!r} reads")
-        keys = np.zeros(len(rows.labels), np.int64)
-        for distance in self.distances:
-            place = rows.positions + distance
-            inside = (place >= 0) & (place < roles.lengths[rows.owners])
-            flat = np.where(inside, roles.offsets[rows.owners] + place, 0)
-            keys = keys * (len(rows.types) + 1) + np.where(inside, np.append(roles.values, -1)[flat] + 1, 0)
-        return keys
-
-
 PROBES: Mapping[str, tuple[Probe, ...]] = {
     "token": (WordForm(), Repetition()),
     "passage": (BagOfWords(),),
     "span_pair": (Lengths(), BagOfWords()),
-    "pair": (Lengths(), BagOfWords()),
+    "pair": (Lengths(), BagOfWords(), ReplacedWords()),
     "masked_lm": (Unigram(),),
-    "turn": (NearRoles("role two turns back", (-2,)), NearRoles("roles two turns back and ahead", (-2, 2))),
+    "turn": (
+        NearRoles("role two turns back", (-2,)),
+        NearRoles("roles two turns back and ahead", (-2, 2)),
+        NearestRole(),
+    ),
 }
 """The probes of each kind of task."""
 
@@ -301,8 +229,12 @@ def prior(train: TaskRows, held: TaskRows, seed: int = 0) -> ProbeScore:
 
 def run_probes(train: TaskRows, held: TaskRows, seed: int = 0) -> list[ProbeScore]:
     """Score every probe of the task's kind, the best one first; both sides must share their `Types`."""
-    scores = [_scored(probe, train, held, seed) for probe in PROBES.get(train.task.kind, ())]
-    sign = -1 if metric_of(train.task).higher else 1
+    return best_first(train.task, [_scored(probe, train, held, seed) for probe in PROBES.get(train.task.kind, ())])
+
+
+def best_first(task: Task, scores: Sequence[ProbeScore]) -> list[ProbeScore]:
+    """Return scores of a task, the best one first; equal ones stay in their order."""
+    sign = -1 if metric_of(task).higher else 1
     return sorted(scores, key=lambda item: sign * (item.score.value or 0.0))
 
 

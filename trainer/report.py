@@ -1,4 +1,4 @@
-"""What a run has learnt: a JSON object and a table, each score beside what can be had without a network."""
+"""What a run has learnt: a JSON object in which each score stands beside what can be had without a network."""
 
 import json
 import platform
@@ -7,29 +7,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from labelers.task import Task
 from trainer.cache import Encoded
 from trainer.data import Dataset, Types
+from trainer.evaluate import Tell
+from trainer.files import write as write_file
 from trainer.metrics import FEW, Predictions, Score, metric_of, score
-from trainer.probes import ProbeScore, prior, run_probes
+from trainer.probes import ProbeScore, best_first, prior, run_probes
 from trainer.rows import read_rows, sample
 
-__all__ = ["NOTE", "build_report", "held_out", "lines", "render", "show", "task_entry", "write"]
-
-NOTE = "Scores on constructed labels tell whether a task can be learnt, not whether learning it helps another task."
-
-PRIOR = (
-    "class prior: the most frequent class (accuracy), a random guess at the train rates (F1), "
-    "the frequency of the word (nats_per_word)."
-)
+__all__ = ["build_report", "constructed", "held_out", "note_of", "task_entry", "write"]
 
 _PROBE_ROWS = 50_000  # drawn by the seed where there are more
 _PACKAGES = ("auxloom", "numpy", "pyarrow", "safetensors", "tokenizers", "torch")
-_HEADINGS = ("task", "kind", "labels", "metric", "score", "class prior", "best probe", "clear of it")
 
 
 def held_out(splits: Mapping[str, object]) -> str:
@@ -42,6 +32,23 @@ def held_out(splits: Mapping[str, object]) -> str:
     return next((name for name in ("test", "validation") if name in splits), "")
 
 
+def constructed(task: Task) -> bool:
+    """Tell whether a labeler made the labels of a task; those that people made have none, or say ``"gold": true``."""
+    return bool(task.labeler) and not task.extra.get("gold", False)
+
+
+def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is to be said of constructed labels, with their names if there are others too; "" without any."""
+    names = [entry["name"] for entry in entries if entry["constructed"]]
+    if not names:
+        return ""
+    which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
+    return (
+        f"Scores on constructed labels{which} tell whether a task can be learnt, not whether learning it helps another "
+        "task."
+    )
+
+
 def build_report(
     dataset: Dataset,
     data: Encoded,
@@ -51,21 +58,27 @@ def build_report(
     settings: Mapping[str, Any],
     untrained: Mapping[str, str],
     run: Mapping[str, Any] | None = None,
+    tell: Tell | None = None,
 ) -> dict[str, Any]:
-    """Return the report of a run; probes are fitted here.
+    """Return the report of a run; baselines are fitted here.
 
     Args:
         dataset: what was trained on.
         data: the same, encoded: it knows which labels the model was trained and evaluated on.
         predictions: of the model, one for each task of ``data`` that has labels in ``split``.
         split: what ``predictions`` are about, see `held_out`.
-        settings: of the run; ``seed`` also decides the bootstrap and the rows that probes see.
+        settings: of the run; ``seed`` also decides the bootstrap and the rows that baselines see.
         untrained: task -> why it was not trained.
-        run: more facts about the run: steps, seconds, device.
+        run: more facts about the run: steps, seconds, device, the checkpoint.
+        tell: is told which task's baselines are fitted.
     """
     found = {item.task.name: item for item in predictions if len(item.gold)}
     seed = int(settings.get("seed", 0))
-    tasks = [_task(dataset, data, task, found.get(task.name), split=split, seed=seed) for task in data.tasks]
+    tasks = []
+    for task in data.tasks:
+        if tell and task.name in found:
+            tell(f"fitting the baselines of {task.name}")
+        tasks.append(_task(dataset, data, task, found.get(task.name), split=split, seed=seed))
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "dataset": {"path": str(dataset.path), "digest": dataset.digest},
@@ -74,7 +87,7 @@ def build_report(
         "split": split,
         "tasks": tasks,
         "not_trained": dict(untrained),
-        "note": NOTE,
+        "note": note_of(tasks),
     }
 
 
@@ -93,9 +106,9 @@ def _task(
     train = data.splits["train"].labels[task.name]
     rate = data.readings[task.name].rate
     lost = {name: part.labels[task.name].lost for name, part in data.splits.items()}
-    counts = {"train": round(train.words * rate) if task.kind == "masked_lm" else len(train.label)}
+    labels = round(train.words * rate) if task.kind == "masked_lm" else len(train.label)
     if found is None:
-        return task_entry(task, counts["train"], lost, None)
+        return task_entry(task, labels, lost, None)
     types = Types()
     sequences = {name: data.splits[name].sequences[data.readings[task.name]] for name in ("train", split)}
     rows = {name: known.rows[data.splits[name].labels[task.name].where] for name, known in sequences.items()}
@@ -103,7 +116,7 @@ def _task(
     fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.vocabulary.encode)
     held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
-    return task_entry(task, counts["train"], lost, scores)
+    return task_entry(task, labels, lost, scores)
 
 
 def task_entry(
@@ -115,7 +128,7 @@ def task_entry(
         task: the task.
         train_labels: labels that it was trained on.
         lost: split -> rows that lost their label because it speaks of a part that was cut.
-        scores: of the model, the class prior and the probes, best first; None without held-out labels.
+        scores: of the model, the class prior and the probes; None without held-out labels.
     """
     metric = metric_of(task)
     held = scores[0].labels if scores else 0
@@ -125,26 +138,37 @@ def task_entry(
         "version": task.version,
         "kind": task.kind,
         "paper": task.paper,
+        "constructed": constructed(task),
         "classes": list(task.classes),
         "labels": {"train": train_labels, "held_out": held},
         "lost": dict(lost),
         "metric": task.metric,
         "higher_is_better": metric.higher,
-        "warnings": [] if held >= FEW else [f"only {held} held-out labels: read the interval, not the score"],
+        "warnings": [] if held >= FEW else [_few(held)],
     }
     if scores is None:
-        return entry | {"score": None, "prior": None, "probes": [], "clear_of_prior": None, "clear_of_probe": None}
+        nothing = dict.fromkeys(("better_than_prior", "better_than_baseline"))
+        return entry | {"score": None, "prior": None, "baselines": []} | nothing
     model, base, probes = scores
+    # the prior goes first among equals: it knows least
+    baselines = best_first(task, [base, *(item for item in probes if item.name != base.name)])
     return entry | {
         "score": model.to_json(),
         "prior": base.to_json(),
-        "probes": [item.to_json() for item in probes],
-        "clear_of_prior": _clear(model, base.score, higher=metric.higher),
-        "clear_of_probe": _clear(model, probes[0].score, higher=metric.higher) if probes else None,
+        "baselines": [item.to_json() for item in baselines],
+        "better_than_prior": _better(model, base.score, higher=metric.higher),
+        "better_than_baseline": _better(model, baselines[0].score, higher=metric.higher),
     }
 
 
-def _clear(model: Score, other: Score, *, higher: bool) -> bool | None:
+def _few(labels: int) -> str:
+    """Return a warning of few held-out labels."""
+    if not labels:
+        return "no held-out label, so no score"
+    return f"only {labels} held-out labels: read the interval, not the score"
+
+
+def _better(model: Score, other: Score, *, higher: bool) -> bool | None:
     """Tell whether the model's whole interval is better than the other's value; None without an interval."""
     if model.low is None or model.high is None or other.value is None:
         return None
@@ -153,69 +177,4 @@ def _clear(model: Score, other: Score, *, higher: bool) -> bool | None:
 
 def write(path: Path, report: Mapping[str, Any]) -> None:
     """Write a report as JSON."""
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _number(value: float | None) -> str:
-    """Return a score as it is shown."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _cells(entry: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a task's line, in the order of the headings."""
-    cells = [entry["name"], entry["kind"], f"{entry['labels']['held_out']:,}" + ("!" if entry["warnings"] else "")]
-    cells.append(entry["metric"] + ("" if entry["higher_is_better"] else " (less is better)"))
-    shown = entry["score"]
-    if shown is None:
-        return [*cells, "-", "-", "-", "-"]
-    interval = "" if shown["interval"] is None else " [{:.3f}, {:.3f}]".format(*shown["interval"])
-    best = entry["probes"][0] if entry["probes"] else None
-    probe = "-" if best is None else f"{_number(best['value'])} {best['name']}"
-    clear = {True: "yes", False: "no", None: "-"}[entry["clear_of_probe"]]
-    return [*cells, _number(shown["value"]) + interval, _number(entry["prior"]["value"]), probe, clear]
-
-
-def _footnotes(report: Mapping[str, Any]) -> list[str]:
-    """Return what stands below the table."""
-    notes = [f"not trained: {name}: {reason}" for name, reason in report["not_trained"].items()]
-    notes += [f"! {entry['name']}: {text}" for entry in report["tasks"] for text in entry["warnings"]]
-    notes += [
-        f"lost: {entry['name']}: {sum(entry['lost'].values()):,} rows, cut before what their label speaks of"
-        for entry in report["tasks"]
-        if sum(entry["lost"].values())
-    ]
-    return [*notes, PRIOR, NOTE]
-
-
-def render(report: Mapping[str, Any]) -> Table:
-    """Return the table for a terminal: green where the interval is clear of the best probe, yellow where it is not."""
-    table = Table(
-        title=f"scores on the {report['split']} split",
-        caption=Text("\n".join(_footnotes(report))),
-        caption_justify="left",
-    )
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading == "labels" else "left", overflow="fold")
-    for entry in report["tasks"]:
-        style = {True: "green", False: "yellow", None: ""}[entry["clear_of_probe"]]
-        cells: list[str | Text] = list(_cells(entry))
-        cells[4] = Text(str(cells[4]), style=style)
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
-    return table
-
-
-def lines(report: Mapping[str, Any]) -> list[str]:
-    """Return the table as plain lines with aligned columns, then the notes."""
-    rows = [list(_HEADINGS), *(_cells(entry) for entry in report["tasks"])]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    body = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return [f"scores on the {report['split']} split", *body, *_footnotes(report)]
-
-
-def show(report: Mapping[str, Any], console: Console) -> None:
-    """Print a report: a table on a terminal, plain lines elsewhere."""
-    if console.is_terminal:
-        console.print(render(report))
-        return
-    for line in lines(report):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    write_file(path, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -34,6 +34,8 @@ class TaskRows:
     """int64 [n]: number of the document."""
     rows: IntArray
     """int64 [n]: number of the row in its split."""
+    origins: tuple[Ragged, ...] = ()
+    """pair: of each token of both parts its position in the source, -1 where it was inserted."""
     roles: Ragged | None = None
     """turn: the code of each turn's role, -1 where it is hidden."""
     maskable: BoolArray | None = None
@@ -55,7 +57,17 @@ def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spe
         rows: int64 [n], rising.
         spell: see `TaskRows.spell`.
     """
-    parts = tuple(split.tokens(name, types) for name in task.sequences)
+    parts = _parts(split, task, rows, tuple(split.tokens(name, types) for name in task.sequences))
+    origins: tuple[Ragged, ...] = ()
+    if len(task.sequences) > 1:
+        origins = _parts(split, task, rows, tuple(split.origins(name) for name in task.sequences))
+    read = _READERS.get(task.kind, _one_label)
+    known = TaskRows(task, types, parts, *_nothing(), split.documents()[rows], rows, origins=origins, spell=spell)
+    return read(known, split)
+
+
+def _parts(split: Split, task: Task, rows: IntArray, parts: tuple[Ragged, ...]) -> tuple[Ragged, ...]:
+    """Return of lists that go with the tokens of a task's sequences what its head reads, in the order of reading."""
     if task.spans:
         sequences = parts if len(parts) == len(task.spans) else parts * len(task.spans)
         spans = [split.spans(path)[rows] for path in task.spans]
@@ -65,9 +77,8 @@ def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spe
         parts = tuple(part.take(rows) for part in parts)
     if task.swap and len(parts) > 1:
         swapped = split.integers(task.swap)[rows] > 0
-        parts = parts[1].where(swapped, parts[0]), parts[0].where(swapped, parts[1])
-    read = _READERS.get(task.kind, _one_label)
-    return read(TaskRows(task, types, parts, *_nothing(), split.documents()[rows], rows, spell=spell), split)
+        return parts[1].where(swapped, parts[0]), parts[0].where(swapped, parts[1])
+    return parts
 
 
 def _nothing() -> tuple[IntArray, IntArray, IntArray]:

@@ -1,4 +1,4 @@
-"""How often each task is drawn: the samplers of the survey's section on data sampling (p10), as exact formulas.
+"""How often each task is drawn, as exact formulas; docs/papers.md lists where they are from.
 
 In all of them n_t is the number of train rows of task t, and p_t = w_t / sum(w). Epochs count from 1.
 """

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["Settings", "make_settings"]
+__all__ = ["Settings", "dotted", "make_settings"]
 
 _Temperature = Annotated[float, Field(ge=1)]
 
 
-def _dotted(value: Any) -> Any:
+def dotted(value: Any) -> Any:
     """Return nested tables as one with dotted names: ``weights.disfluency.tags=2`` names one task."""
     if not isinstance(value, Mapping):
         return value
     flat: dict[str, Any] = {}
     for name, item in value.items():
-        inner = _dotted(item)
+        inner = dotted(item)
         flat |= {f"{name}.{key}": part for key, part in inner.items()} if isinstance(item, Mapping) else {name: item}
     return flat
 
@@ -51,6 +51,8 @@ class Settings(BaseModel):
     """0: the train rows of all tasks divided by `rows`, rounded up."""
     max_steps: int = Field(0, ge=0)
     """End the run after this many steps; 0: no limit."""
+    patience: int = Field(0, ge=0)
+    """End it after so many evaluations in a row without a better checkpoint; 0: never."""
     rows: int = Field(32, ge=1)
     """Rows of a step."""
     bucket: int = Field(16, ge=1)
@@ -67,7 +69,7 @@ class Settings(BaseModel):
     """Of the sampler of that name: 1 is proportional, infinity uniform."""
     temperatures: tuple[_Temperature, _Temperature, Annotated[int, Field(ge=1)]] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
-    weights: Annotated[dict[str, float], BeforeValidator(_dotted)] = Field(default_factory=dict)
+    weights: Annotated[dict[str, float], BeforeValidator(dotted)] = Field(default_factory=dict)
     """Fixed weight of a task's loss, by its name; 1 where not given."""
     primary: str = ""
     """The task by whose metric the best checkpoint is chosen; "": by the mean of all tasks' metrics."""

@@ -18,7 +18,8 @@ __all__ = ["Streams", "check"]
 class Streams:
     """Ties the plan to the tasks: streams of single tasks, or one stream of whole rows."""
 
-    def __init__(self, data: Encoded, settings: Settings) -> None:
+    def __init__(self, data: Encoded, settings: Settings, earlier: Sequence[tuple[int, int]] = ()) -> None:
+        """Plan the run; ``earlier`` tells of how many epochs it was to be before which step, see `Plan`."""
         self.data = data
         check(data.tasks, settings)
         self.mode = _mode(data.tasks, settings)
@@ -43,6 +44,7 @@ class Streams:
             steps=settings.steps_per_epoch,
             first=() if self.mode == "rows" or len(words) == len(names) else words,
             first_epochs=settings.words_first,
+            earlier=tuple(earlier),
             primary=names.index(settings.primary) if self.mode == "primary+one" else None,
         )
         self.rate = max((reading.rate for reading in data.readings.values()), default=0.0)

@@ -13,6 +13,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from trainer.data import Ragged, Split
+from trainer.files import write
 
 __all__ = ["CLS", "MASK", "PAD", "ROLE", "ROLE_MASK", "SEP", "Pieces"]
 
@@ -87,7 +88,7 @@ class Pieces:
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON."""
-        path.write_text(self.to_json(), encoding="utf-8")
+        write(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> Self:

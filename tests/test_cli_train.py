@@ -1,0 +1,148 @@
+"""The commands `train` and `run`: URIs, resuming, and mistakes as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_dataset import TASKS, write_dataset
+
+from pipelines import cli
+
+QUICK = (
+    "--set",
+    "max_steps=2",
+    "--set",
+    "rows=8",
+    "--set",
+    "bucket=8",
+    "--set",
+    "vocabulary=320",
+    "--set",
+    "threads=1",
+)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Run the command in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["auxloom", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return int(left.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny dataset."""
+    return write_dataset(tmp_path_factory.mktemp("train") / "set", rows=24)
+
+
+def test_a_training_is_resumed_without_naming_its_settings(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that is printed names none; more steps may be asked for; the table tells of them."""
+    out = tmp_path / "run"
+    assert run(monkeypatch, "train", dataset, "--out", out, *QUICK, "--stop-after", 1) == 0
+    assert f"go on with: auxloom train {dataset} --out {out} --resume\n" in capsys.readouterr().out
+    assert run(monkeypatch, "train", dataset, "--out", out, "--resume") == 0
+    assert "scores on the test split" in capsys.readouterr().out
+    assert run(monkeypatch, "train", dataset, "--out", out, "--resume", "--set", "max_steps=3") == 0
+    told = capsys.readouterr().out
+    assert "extended at step 2 from 2 to 3 steps" in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert run(monkeypatch, "train", dataset, "--out", out, "--resume", "--set", "rows=16") == 2
+    assert "has rows = 8, not 16" in capsys.readouterr().err
+
+
+def test_evaluation_is_told_in_a_plain_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a bar would stand still there is a line from time to time; a task's name is no markup."""
+    (long,) = (task for task in TASKS if task.name == "topic.long")
+    dataset = write_dataset(tmp_path / "set", rows=24, tasks=(dataclasses.replace(long, name="[/odd]"),))
+    monkeypatch.setattr("pipelines.progress._LINE_EVERY", 0.0)
+    assert run(monkeypatch, "train", dataset, "--out", tmp_path / "run", *QUICK) == 0
+    told = capsys.readouterr().err
+    assert "evaluating [/odd] on the validation split" in told
+    assert "evaluating [/odd] on the test split" in told
+    assert "epoch 1 of 1" in told
+
+
+def _none(dataset: Path, folder: Path) -> tuple[object, ...]:
+    return (dataset, "--out", folder / "run", "--resume")
+
+
+def _inside(dataset: Path, folder: Path) -> tuple[object, ...]:
+    return (dataset, "--out", dataset / "run")
+
+
+def _elsewhere(dataset: Path, folder: Path) -> tuple[object, ...]:
+    return (dataset, "--out", "s3://bucket/run")
+
+
+def _unknown(dataset: Path, folder: Path) -> tuple[object, ...]:
+    return (dataset, "--out", folder / "run", "--set", "epoch=1")
+
+
+def _damaged(dataset: Path, folder: Path) -> tuple[object, ...]:
+    copy = shutil.copytree(dataset, folder / "data")
+    (copy / "train" / "data-00001-of-00002.arrow").write_bytes(b"no")
+    return (copy, "--out", folder / "run")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (_none, "there is no run to resume in"),
+        (_inside, "lies in the folder of the dataset"),
+        (_elsewhere, "s3://bucket/run: a run folder must be local"),
+        (_unknown, "[train] has no key 'epoch' (did you mean 'epochs'?)"),
+        (_damaged, "train/data-00001-of-00002.arrow is damaged"),
+    ],
+)
+def test_a_mistake_is_an_object_with_json(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: Any
+) -> None:
+    """On standard output, with the same exit code and text as without; without it is one line on standard error."""
+    monkeypatch.chdir(tmp_path)
+    words, message = case
+    given = words(dataset, tmp_path)
+    assert run(monkeypatch, "train", *given, "--json") == 2
+    told = capsys.readouterr()
+    error = json.loads(told.out)
+    assert list(error) == ["error"]
+    assert message in error["error"]
+    assert not told.err
+    assert run(monkeypatch, "train", *given) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    assert told.err == f"error: {error['error']}\n"
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "s3:").exists()
+
+
+def test_run_takes_a_file_uri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dataset, model and report lie where it says, and not below the current folder; it resumes there."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"The old ferry number {i} left the harbour. The cook of boat {i} stayed behind." for i in range(60)]
+    (tmp_path / "a.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    words = ("run", "a.txt", "--with", "masking", "--set", "train.max_steps=1", "--set", "train.threads=1")
+    assert run(monkeypatch, *words, "--out", f"{tmp_path.as_uri()}/my%20out") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "my out"]
+    assert sorted(path.name for path in (tmp_path / "my out").iterdir()) == ["dataset", "model", "report.json"]
+    capsys.readouterr()
+    weights = tmp_path / "my out" / "model" / "last.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert run(monkeypatch, *words, "--out", f"{tmp_path.as_uri()}/my%20out", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "my out" / "report.json").read_bytes())
+    assert weights.stat().st_mtime_ns == before
+    assert run(monkeypatch, *words, "--out", "s3://bucket/out") == 2
+    assert "s3://bucket/out: the folder of a run must be local" in capsys.readouterr().err
+    assert not (tmp_path / "s3:").exists()

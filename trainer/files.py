@@ -1,0 +1,104 @@
+"""Files of a run: where they lie, what they are called, and writing them so that nobody ever sees half of one."""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["TEMPORARY", "local", "places", "remove", "replacing", "write"]
+
+TEMPORARY = ".tmp-"
+"""What every unfinished file's name begins with."""
+
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters or more: C:/ is a drive
+_SHOWN = 40  # characters of a task's name in the names of its files
+
+
+def local(place: str | Path, what: str) -> Path:
+    """Return the path that a plain path or a ``file://`` URI names.
+
+    Args:
+        place: what the user gave.
+        what: what it is for, for the error: ``"a run folder"``.
+
+    Raises:
+        ValueError: it is a URI of somewhere else.
+
+    Example:
+        >>> local("file:///srv/my%20run", "a run folder").as_posix(), local("out/run", "a run folder").as_posix()
+        ('/srv/my run', 'out/run')
+        >>> local("s3://bucket/run", "a run folder")
+        Traceback (most recent call last):
+        ValueError: s3://bucket/run: a run folder must be local; give a path or a file:// URI
+    """
+    text = str(place)
+    scheme = _URI.match(text)
+    if not scheme:
+        return Path(place)
+    parts = urlsplit(text)
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
+        raise ValueError(f"{text}: {what} must be local; give a path or a file:// URI")
+    return Path(unquote(parts.path))
+
+
+def places(names: Sequence[str]) -> dict[str, str]:
+    """Return for each task's name one that can stand in a path or a module's address, whatever the name holds.
+
+    It begins with the number of the task, so that no two are equal, and goes on with as much of the name as is plain.
+
+    Example:
+        >>> places(["disfluency.tags", "../x", ".."])
+        {'disfluency.tags': '0-disfluency_tags', '../x': '1-_x', '..': '2-_'}
+    """
+    plain = (re.sub(r"[^A-Za-z0-9]+", "_", name)[:_SHOWN] for name in names)
+    return {name: f"{number}-{text}" for number, (name, text) in enumerate(zip(names, plain, strict=True))}
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; it takes the name at the end, or goes if anything fails.
+
+    Its name is drawn, so that two processes that write one file do so one after the other, each whole.
+
+    Args:
+        path: the file, or a folder that is not there yet.
+        sync: return only when the bytes are on the disk.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        yield temporary
+        if sync:
+            _sync(temporary)
+        temporary.replace(path)
+        if sync:
+            _sync(path.parent)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write(path: Path, data: str | bytes) -> None:
+    """Write a file as a whole, text as UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

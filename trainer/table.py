@@ -1,0 +1,138 @@
+"""The report as a table of 80 columns: two lines for each task, and notes below."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["lines", "show"]
+
+PRIOR = (
+    "class prior: the most frequent class (accuracy), a random guess at the train rates (F1), "
+    "the frequency of the word (nats_per_word)."
+)
+BASELINE = "best baseline: the best of the class prior and the probes, on the same labels."
+SIGNIFICANT = (
+    "significantly better: the whole 95 % interval of the score is better than the value of the best baseline; "
+    '"-" where there is no interval.'
+)
+
+_WIDTH = 80
+_FIRST = ("task", "labels", "metric", "score, 95 % interval")
+_SECOND = ("class prior", "best baseline", "significantly better")
+_WIDEST_NAME = 28
+_GAP = "  "
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """Return the table and the notes as plain lines of at most 80 characters."""
+    return [line for line, _ in _styled(report)]
+
+
+def show(report: Mapping[str, Any], console: Console) -> None:
+    """Print a report; on a terminal scores are green where they are better than the best baseline, else yellow."""
+    for line, style in _styled(report):
+        console.print(Text(line, style=style if console.is_terminal else ""), highlight=False, soft_wrap=True)
+
+
+def _styled(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each line with its style."""
+    split = report["split"]
+    yield (f"scores on the {split} split" if split else "there is no held-out split, so nothing is scored"), "bold"
+    entries = report["tasks"]
+    first, second = [_cells(entry) for entry in entries], [_baseline_cells(entry) for entry in entries]
+    widths = _widths([_FIRST, *first])
+    widths[0] = min(widths[0], _WIDEST_NAME)
+    below = _widths([_SECOND, *second])
+    yield from ((line, "bold") for line in (*_rows(_FIRST, widths), f"{_GAP}{_line(_SECOND, below)}"))
+    for entry, upper, lower in zip(entries, first, second, strict=True):
+        style = {True: "green", False: "yellow", None: ""}[entry["better_than_baseline"]]
+        yield from ((line, style) for line in _rows(upper, widths))
+        yield f"{_GAP}{_line(lower, below)}", ""
+    for note in _notes(report):
+        yield from ((line, "") for line in textwrap.wrap(note, _WIDTH, subsequent_indent=_GAP))
+
+
+def _widths(rows: list[tuple[str, ...]]) -> list[int]:
+    """Return the width of each column."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    """Return aligned cells."""
+    return _GAP.join(map(str.ljust, cells, widths)).rstrip()
+
+
+def _rows(cells: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    """Yield the line of a task, after one or more of its name alone where that is too long."""
+    name, *others = cells
+    if len(name) > widths[0]:
+        yield from textwrap.wrap(name, _WIDTH, break_on_hyphens=False) or [name]
+        name = ""
+    yield _line((name, *others), widths)
+
+
+def _number(value: float | None) -> str:
+    """Return a score as it is shown."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a task's first line."""
+    labels = f"{entry['labels']['held_out']:,}" + ("!" if entry["warnings"] else "")
+    found = entry["score"]
+    interval = "" if not found or found["interval"] is None else " [{:.3f}, {:.3f}]".format(*found["interval"])
+    return entry["name"], labels, entry["metric"], (_number(found["value"]) if found else "-") + interval
+
+
+def _baseline_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a task's second line."""
+    if not entry["baselines"]:
+        return "-", "-", "-"
+    best = entry["baselines"][0]
+    better = {True: "yes", False: "no", None: "-"}[entry["better_than_baseline"]]
+    return _number(entry["prior"]["value"]), f"{_number(best['value'])} {best['name']}", better
+
+
+def _notes(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stands below the table."""
+    yield from _run_notes(report)
+    yield from (f"not trained: {name}: {reason}" for name, reason in report["not_trained"].items())
+    yield from (f"! {entry['name']}: {text}" for entry in report["tasks"] for text in entry["warnings"])
+    for entry in report["tasks"]:
+        if lost := sum(entry["lost"].values()):
+            yield f"lost: {entry['name']}: {lost:,} rows, cut before what their label speaks of"
+    if any(entry["baselines"] for entry in report["tasks"]):
+        yield from (PRIOR, BASELINE, SIGNIFICANT)
+    if any(not entry["higher_is_better"] for entry in report["tasks"]):
+        yield "nats_per_word: less is better."
+    if report["note"]:
+        yield report["note"]
+
+
+def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how the checkpoint was chosen, and where the run was extended or stopped."""
+    run, split = report.get("run", {}), report["split"]
+    if "best_step" not in run:
+        return
+    if run["chosen_on"]:
+        yield (
+            f"checkpoint: step {run['best_step']:,}, in epoch {run['best_epoch']}, the best on the "
+            f"{run['chosen_on']} split"
+        )
+    else:
+        missing = "validation" if split else "held-out"
+        yield f"checkpoint: the last, step {run['best_step']:,}; there is no {missing} split"
+    if run["chosen_on"] and run["chosen_on"] == split:
+        yield f"there is no test split: the {split} split chose the checkpoint, so its scores are optimistic"
+    for item in run["extended"]:
+        before, after = item["steps"]
+        yield f"extended at step {item['step']:,} from {before:,} to {after:,} steps"
+    if run["stopped_early"]:
+        patience = report["settings"]["patience"]
+        yield (
+            f"stopped early at step {run['steps']:,} of {run['planned_steps']:,}: {patience} evaluations without a "
+            f"better checkpoint"
+        )
