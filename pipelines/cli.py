@@ -250,7 +250,9 @@ def labelers(as_json: AsJson = False) -> None:
     (_out if _out.is_terminal else Console(width=_UNBOUNDED)).print(table)
 
 
-@app.command("recipe", epilog="Example: auxloom recipe > mine.toml   (name your files in it, and give it to `auxloom build`)")
+@app.command(
+    "recipe", epilog="Example: auxloom recipe > mine.toml   (name your files in it, and give it to `auxloom build`)"
+)
 def print_recipe() -> None:
     """Print a recipe that names every key with its default."""
     shipped, source = Path(__file__).with_name("default.toml"), Path(__file__).parents[1] / "recipes" / "default.toml"
