@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format golden test-datasets clean
+.PHONY: run test check format golden test-datasets test-installed test-lowest test-pythons clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,19 @@ golden: $(VENV)/installed
 # The dataset must open in old and new releases of Hugging Face datasets; each gets an environment of its own.
 test-datasets: $(VENV)/installed
 	$(BIN)/python tests/compatibility/datasets_versions.py 2.14.7 3.6.0
+
+# The wheel, in environments that hold nothing else: without an extra, with `build` alone, with `train` alone.
+test-installed: $(VENV)/installed
+	$(BIN)/python tests/installed/bare.py
+
+# Both extras with the lowest versions that pyproject.toml allows.
+test-lowest: $(VENV)/installed
+	$(BIN)/python tests/installed/bare.py lowest
+
+# The wheel without an extra and with `build`, on other interpreters.
+PYTHONS ?= python3.12 python3.13
+test-pythons: $(VENV)/installed
+	for python in $(PYTHONS); do $(BIN)/python tests/installed/bare.py core build --python $$python || exit 1; done
 
 clean:
 	rm -rf $(VENV) .venv-* out

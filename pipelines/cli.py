@@ -1,6 +1,7 @@
-"""The `auxloom` command: three jobs (build, train, run) and three looks at them (show, verify, labelers)."""
+"""The `auxloom` command: three jobs (build, train, run) and four looks (show, verify, labelers, recipe)."""
 
 import dataclasses
+import importlib.metadata
 import json
 import secrets
 import shlex
@@ -15,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.extras import need, told
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
 from pipelines.start import command_again, on_interrupt
@@ -80,10 +82,8 @@ def main() -> None:
     """
     try:
         app()
-    except (ValueError, OSError) as error:
-        _fail(str(error))
-    except ModuleNotFoundError as error:
-        _fail(f"{error}; {_cure(error)}")
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        _fail(told(error) if isinstance(error, ModuleNotFoundError) else str(error))
 
 
 def _fail(message: str) -> NoReturn:
@@ -95,10 +95,20 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def _cure(error: ModuleNotFoundError) -> str:
-    """Name the extra that brings a missing library."""
-    extra = "train" if (error.name or "").partition(".")[0] in {"torch", "tokenizers", "safetensors"} else "build"
-    return f"install it with: pip install 'auxloom[{extra}]'"
+def _print_version(asked: bool) -> None:
+    """Print the version and end the program."""
+    if asked:
+        sys.stdout.write(f"auxloom {importlib.metadata.version('auxloom')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command(epilog="Example: auxloom build news/*.txt --out data --with connective --with disfluency --workers 4")
@@ -118,6 +128,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build a multi-label dataset from text. Run it again to make what is missing or damaged."""
+    need("build", "build")
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
     recipe = _recipe(inputs or [], flags, overrides or [])
     raise typer.Exit(_build(recipe, overwrite=overwrite, check=check, as_json=as_json))
@@ -133,6 +144,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one model on all tasks of a dataset and report each task beside its baselines."""
+    need("train", "train")
     given: dict[str, Any] = {}
     for override in overrides or []:
         set_key(given, override.removeprefix("train."))
@@ -159,6 +171,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset and train a model on it, in one go."""
+    need("run", "build", "train")
     from pipelines.dataset import check_free
 
     flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
@@ -203,6 +216,7 @@ def show(
         rows, found = read_rows(Path(inputs[0]), n), tasks(inputs[0])
         found = choose_tasks(found, with_) if with_ else found
     else:
+        need("show", "build")
         from pipelines.shard import preview
 
         flags = _flags(None, with_, views, None, seed, None, None, None)
@@ -299,6 +313,15 @@ def labelers(as_json: AsJson = False) -> None:
         table.add_row(item["name"], str(item["version"]), "\n".join(listed), "\n".join(options), paper)
     # elsewhere than on a terminal nothing is cut: a line is as long as it must be
     (_out if _out.is_terminal else Console(width=_UNBOUNDED)).print(table)
+
+
+@app.command(
+    "recipe", epilog="Example: auxloom recipe > mine.toml   (name your files in it, and give it to `auxloom build`)"
+)
+def print_recipe() -> None:
+    """Print a recipe that names every key with its default."""
+    shipped, source = Path(__file__).with_name("default.toml"), Path(__file__).parents[1] / "recipes" / "default.toml"
+    sys.stdout.write((shipped if shipped.exists() else source).read_text(encoding="utf-8"))
 
 
 def _describe(labeler: Any) -> dict[str, Any]:

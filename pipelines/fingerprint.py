@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ _POLYNOMIAL = 0xEDB88320  # CRC-32 of IEEE 802.3, bits reversed, as zlib has it
 _ONE = 1 << 31  # the polynomial 1, bits reversed
 
 
-@cache
 def _multiply(a: int, b: int) -> int:
     """Return the product of two polynomials over GF(2), modulo that of CRC-32."""
     product, bit = 0, _ONE
@@ -29,15 +28,24 @@ def _multiply(a: int, b: int) -> int:
     return product
 
 
-@cache
+def _squares() -> Iterator[int]:
+    """Yield x to the power of 8 * 2**k for k = 0, 1, ... as far as a length of 64 bits goes."""
+    power = _ONE >> 8
+    for _ in range(64):
+        yield power
+        power = _multiply(power, power)
+
+
+_SQUARES = tuple(_squares())
+
+
+@lru_cache(maxsize=256)  # columns of one width have the same length in each unit
 def _shift(length: int) -> int:
     """Return x to the power of 8 * length."""
-    result, power = _ONE, _ONE >> 8
-    while length:
-        if length & 1:
-            result = _multiply(result, power)
-        power = _multiply(power, power)
-        length >>= 1
+    result = _ONE
+    for bit in range(length.bit_length()):
+        if length >> bit & 1:
+            result = _multiply(result, _SQUARES[bit])
     return result
 
 
@@ -114,11 +122,12 @@ def _leaves(array: pa.Array, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _values(array: pa.Array) -> Any:
-    """Return the numbers, a byte per boolean; zero for null."""
+    """Return the bits of the numbers, a byte per boolean; zero for null."""
     if pa.types.is_boolean(array.type):
         values = _bits(array, 1)
     else:
-        values = np.frombuffer(array.buffers()[1] or b"", array.type.to_pandas_dtype())[array.offset :][: len(array)]
+        kind = np.dtype(f"u{array.type.byte_width}")  # the bytes count, whatever they stand for
+        values = np.frombuffer(array.buffers()[1] or b"", kind)[array.offset :][: len(array)]
     return np.where(_bits(array, 0), values, values.dtype.type(0)) if array.null_count else values
 
 

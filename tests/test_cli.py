@@ -1,6 +1,7 @@
 """The command: three jobs end to end on a small text, and what a mistake is told."""
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -267,3 +268,11 @@ def test_every_command_has_help_with_an_example(
     assert f"auxloom {command}" in told
     if command == "train":
         assert [name for name in Settings.model_fields if f"{name}=" not in told] == []
+
+
+def test_version_and_recipe_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recipe is the documented one, as it stands."""
+    assert run(monkeypatch, "--version") == 0
+    assert re.fullmatch(r"auxloom \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert run(monkeypatch, "recipe") == 0
+    assert capsys.readouterr().out == (ROOT / "recipes" / "default.toml").read_text(encoding="utf-8")

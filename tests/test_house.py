@@ -17,6 +17,24 @@ MODULES = sorted(
     if path.stem != "__init__"
 )
 HEAVY = {"apache_beam", "spacy", "nltk", "torch", "tokenizers", "datasets"}
+ROOT_NAMES = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "benchmarks",
+    "constraints.txt",
+    "docs",
+    "labelers",
+    "pipelines",
+    "pyproject.toml",
+    "recipes",
+    "tests",
+    "trainer",
+}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -47,3 +65,16 @@ def test_no_file_and_no_function_outgrows_its_reader() -> None:
             long = [node for node in functions if (node.end_lineno or 0) - node.lineno >= 50]
             big += [f"{path.name}:{node.name}" for node in long]
     assert big == []
+
+
+def test_no_stray_stands_in_the_root() -> None:
+    """A file that a slip of the shell left there was committed once."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not in a checkout of the repository")
+    listed = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert sorted({name.partition("/")[0] for name in listed.splitlines()} - ROOT_NAMES) == []
+
+
+def test_every_room_says_that_it_is_typed() -> None:
+    """As pyproject.toml claims."""
+    assert [room for room in ROOMS if not (ROOT / room / "py.typed").exists()] == []

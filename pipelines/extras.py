@@ -1,0 +1,47 @@
+"""The libraries that an extra brings, and what to say where one is missing."""
+
+import importlib.util
+
+__all__ = ["LIBRARIES", "MissingLibraryError", "need", "told"]
+
+LIBRARIES = {"build": ("apache_beam", "nltk", "spacy"), "train": ("safetensors", "tokenizers", "torch")}
+"""Import names, by the extra that brings them."""
+
+
+class MissingLibraryError(ModuleNotFoundError):
+    """A library is missing, and the message names the cure."""
+
+
+def need(command: str, *extras: str) -> None:
+    """Check that all libraries of some extras can be found; none is loaded.
+
+    Raises:
+        MissingLibraryError: one is missing.
+
+    Example:
+        >>> need("recipe")
+    """
+    missing = {extra: [name for name in LIBRARIES[extra] if not importlib.util.find_spec(name)] for extra in extras}
+    short = [extra for extra in extras if missing[extra]]
+    if short:
+        names = ", ".join(name for extra in short for name in missing[extra])
+        raise MissingLibraryError(f"`auxloom {command}` needs {names}; {_cure(short)}")
+
+
+def told(error: ModuleNotFoundError) -> str:
+    """Return what to tell of a missing module: its cure too, if an extra brings it.
+
+    Example:
+        >>> told(ModuleNotFoundError("No module named 'torch'", name="torch"))
+        "No module named 'torch'; install it with: pip install 'auxloom[train]'"
+        >>> told(ModuleNotFoundError("No module named 'mine'", name="mine"))
+        "No module named 'mine'"
+    """
+    top = (error.name or "").partition(".")[0]
+    extras = [extra for extra, names in LIBRARIES.items() if top in names]
+    return f"{error}; {_cure(extras)}" if extras else str(error)
+
+
+def _cure(extras: list[str]) -> str:
+    """Return the command that installs extras."""
+    return f"install it with: pip install 'auxloom[{','.join(extras)}]'"
