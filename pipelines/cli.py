@@ -13,12 +13,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.extras import need, told
+from pipelines.listing import describe, list_labelers
+from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
 from pipelines.progress import Bar
-from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from pipelines.recipe import Recipe, set_key
 from pipelines.start import command_again, on_interrupt
 from trainer.files import local, write
 from trainer.settings import Settings, make_settings
@@ -32,25 +33,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
-_UNBOUNDED = 10_000  # columns
 _RUN = "the folder of a run"
 _out = Console()
 _err = Console(stderr=True)
 
-Inputs = Annotated[list[str] | None, typer.Argument(help="Files, folders or globs; or one recipe that ends in .toml.")]
-With = Annotated[
-    list[str] | None,
-    typer.Option("--with", help="A labeler by name, or module:Class. Repeat it; the order decides woven conflicts."),
-]
-Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Read at most so many records of each file.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: labelers.disfluency.rate=0.3")]
-Runner = Annotated[
-    str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
-]
-Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the dataset in the folder, and build all of it.")]
 Check = Annotated[
     bool, typer.Option("--check", help="Compare the digest of every file that is there, not only its size.")
@@ -129,7 +115,9 @@ def build(
 ) -> None:
     """Build a multi-label dataset from text. Run it again to make what is missing or damaged."""
     need("build", "build")
-    flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
+    flags = flags_of(
+        out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
+    )
     recipe = _recipe(inputs or [], flags, overrides or [])
     raise typer.Exit(_build(recipe, overwrite=overwrite, check=check, as_json=as_json))
 
@@ -174,7 +162,9 @@ def run(
     need("run", "build", "train")
     from pipelines.dataset import check_free
 
-    flags = _flags(out, with_, views, workers, seed, limit, runner, beam)
+    flags = flags_of(
+        out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
+    )
     prose = None if inputs else local(out or Recipe().out, _RUN) / "input" / "pydoc.jsonl"
     if prose:
         inputs = [str(prose)]
@@ -219,7 +209,7 @@ def show(
         need("show", "build")
         from pipelines.shard import preview
 
-        flags = _flags(None, with_, views, None, seed, None, None, None)
+        flags = flags_of(with_=with_, views=views, seed=seed)
         rows, previewed = preview(_recipe(inputs, flags, overrides or []), n)
         found = list(previewed)
     if as_json:
@@ -301,18 +291,11 @@ def labelers(as_json: AsJson = False) -> None:
     """List the labelers: version, tasks, options with their defaults, paper."""
     from labelers.labeler import load, names
 
-    found = [_describe(load(name)) for name in names()]
+    found = [describe(load(name)) for name in names()]
     if as_json:
         _print_json({"labelers": found})
-        return
-    table = Table("labeler", "version", "tasks (* also woven)", "options", "paper", show_lines=True)
-    for item in found:
-        listed = [f"{task}{' *' if task in item['woven'] else ''}" for task in item["tasks"]]
-        options = [f"{key} = {value!r}".replace("[", r"\[") for key, value in item["options"].items()]
-        paper = item["paper"].replace("[", r"\[")
-        table.add_row(item["name"], str(item["version"]), "\n".join(listed), "\n".join(options), paper)
-    # elsewhere than on a terminal nothing is cut: a line is as long as it must be
-    (_out if _out.is_terminal else Console(width=_UNBOUNDED)).print(table)
+    else:
+        list_labelers(found, _out)
 
 
 @app.command(
@@ -324,61 +307,11 @@ def print_recipe() -> None:
     sys.stdout.write((shipped if shipped.exists() else source).read_text(encoding="utf-8"))
 
 
-def _describe(labeler: Any) -> dict[str, Any]:
-    """Return what `labelers` prints of one labeler."""
-    from labelers.labeler import Corpus
-
-    corpus = Corpus(classes={"roles": ("A", "B")})
-    return {
-        "name": labeler.name,
-        "version": labeler.version,
-        "tasks": [task.name for task in labeler.tasks(corpus)],
-        "woven": [task.name for task in labeler.tasks(corpus, joint=True)],
-        "options": {item.name: getattr(labeler, item.name) for item in dataclasses.fields(labeler)},
-        "paper": labeler.paper,
-    }
-
-
-def _flags(
-    out: str | None,
-    with_: list[str] | None,
-    views: str | None,
-    workers: int | None,
-    seed: int | None,
-    limit: int | None,
-    runner: str | None,
-    beam: list[str] | None,
-) -> dict[str, Any]:
-    """Return the recipe keys that the options name; what was not given stays out."""
-    flags: dict[str, Any] = {"out": out, "with": with_, "views": views, "seed": seed}
-    run: dict[str, Any] = {"workers": workers, "runner": runner}
-    for item in beam or []:
-        set_key(run.setdefault("beam", {}), item)
-    flags["input"] = {"limit": limit}
-    flags["run"] = run
-    return _without_none(flags)
-
-
-def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mapping without the keys that hold None, at every depth."""
-    kept = {key: _without_none(item) if isinstance(item, Mapping) else item for key, item in value.items()}
-    return {key: item for key, item in kept.items() if item is not None}
-
-
 def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
-    """Return the recipe of a command line: a .toml file or inputs, then options, then overrides."""
-    recipes = [path for path in inputs if path.endswith(".toml")]
-    if recipes and len(inputs) > 1:
-        raise RecipeError(f"{recipes[0]} is a recipe, which names its input in [input] files; give it alone")
-    if recipes:
-        recipe = load_recipe(recipes[0], overrides, flags)
-    else:
-        data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}
-        for override in overrides:
-            set_key(data, override)
-        recipe = make_recipe(data)
-    make_settings(recipe.train)  # a mistake there is told now, not when all is built
-    return recipe
+    """Return the recipe of a command line; a mistake in its settings of training is told now, not after the build."""
+    found = recipe_of(inputs, flags, overrides)
+    make_settings(found.train)
+    return found
 
 
 def _write_prose(path: Path, *, as_json: bool) -> None:

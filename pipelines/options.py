@@ -1,0 +1,77 @@
+"""The options that several commands have, and the recipe that they make."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+
+__all__ = [
+    "Beam",
+    "Inputs",
+    "Limit",
+    "Runner",
+    "Seed",
+    "Set",
+    "Views",
+    "With",
+    "Workers",
+    "flags_of",
+    "recipe_of",
+]
+
+Inputs = Annotated[list[str] | None, typer.Argument(help="Files, folders or globs; or one recipe that ends in .toml.")]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", help="A labeler by name, or module:Class. Repeat it; the order decides woven conflicts."),
+]
+Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most so many records of each file.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: labelers.disfluency.rate=0.3")]
+Runner = Annotated[
+    str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
+]
+Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
+
+
+def flags_of(
+    *,
+    out: str | None = None,
+    with_: list[str] | None = None,
+    views: str | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    limit: int | None = None,
+    runner: str | None = None,
+    beam: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return the recipe keys that the options name; what was not given stays out."""
+    flags: dict[str, Any] = {"out": out, "with": with_, "views": views, "seed": seed}
+    run: dict[str, Any] = {"workers": workers, "runner": runner}
+    for item in beam or []:
+        set_key(run.setdefault("beam", {}), item)
+    flags["input"] = {"limit": limit}
+    flags["run"] = run
+    return _without_none(flags)
+
+
+def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping without the keys that hold None, at every depth."""
+    kept = {key: _without_none(item) if isinstance(item, Mapping) else item for key, item in value.items()}
+    return {key: item for key, item in kept.items() if item is not None}
+
+
+def recipe_of(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
+    """Return the recipe of a command line: a .toml file or inputs, then options, then overrides."""
+    recipes = [path for path in inputs if path.endswith(".toml")]
+    if recipes and len(inputs) > 1:
+        raise RecipeError(f"{recipes[0]} is a recipe, which names its input in [input] files; give it alone")
+    if recipes:
+        return load_recipe(recipes[0], overrides, flags)
+    data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}
+    for override in overrides:
+        set_key(data, override)
+    return make_recipe(data)
