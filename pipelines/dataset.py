@@ -5,15 +5,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow.fs as pafs
 
 from labelers.task import Task, read_tasks
-from pipelines.books import add_up, balance
+from pipelines.books import balance
 from pipelines.card import card
 from pipelines.context import corpus_schema, load_labelers
-from pipelines.errors import RowErrors
-from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import (
     CARD,
     DROPPED,
@@ -33,18 +30,16 @@ from pipelines.layout import (
     stats_name,
     to_json,
 )
+from pipelines.manifest import Summary
 from pipelines.marks import Sizes, done_stats, listed, seal
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
 
 __all__ = [
-    "books_of",
     "check_free",
     "clear",
-    "equal_passages",
     "facts_of",
     "finish",
-    "manifest_of",
     "occupant",
     "shared_files",
     "strays",
@@ -52,7 +47,6 @@ __all__ = [
 
 _OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
 _BEFORE_PLAN = {POOL, DROPPED}
-_PASS_KEYS = 16_000_000  # passage keys compared in one pass: 256 MB
 
 
 def check_free(out: str, mark: str = PLAN, ours: set[str] = _OURS, before: set[str] = _BEFORE_PLAN) -> None:
@@ -91,11 +85,14 @@ def clear(folder: Folder) -> None:
 def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     """Write what stands above the shards, the manifest last, and return it; None if a unit is missing."""
     folder = Folder.at(out)
-    marks = [done_stats(folder, plan, unit) for unit in range(len(plan.units))]
-    if any(mark is None for mark in marks):
-        return None
-    stats = [mark for mark in marks if mark is not None]
-    manifest = manifest_of(plan, folder, stats)
+    summary, promised = Summary(), set[str]()
+    for unit in range(len(plan.units)):
+        mark = done_stats(folder, plan, unit)
+        if mark is None:
+            return None
+        summary.add(mark)
+        promised.update(name for name in mark["files"] if name.startswith(f"{REJECTS}/"))
+    manifest = summary.manifest(plan, folder)
     for text in balance(manifest):
         raise AssertionError(f"the books of the dataset do not add up: {text}")
     labelers, _ = load_labelers(plan.recipe)
@@ -104,7 +101,6 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
     for name, data in files.items():
         folder.write(name, data)
-    promised = {name for mark in stats for name in mark["files"] if name.startswith(f"{REJECTS}/")}
     for name in strays(len(plan.units), listed(folder), promised, manifest["splits"]):
         folder.remove(name)
     for split in SPLITS:
@@ -151,63 +147,6 @@ def strays(units: int, sizes: Sizes, promised: Collection[str], splits: Collecti
 def _unit(number: str, units: int) -> bool:
     """Return whether a part of a name is the number of a unit."""
     return number.isdecimal() and int(number) < units
-
-
-def books_of(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sum of the books of commit marks; splits without rows are left out."""
-    total = add_up([{key: mark[key] for key in ("records", "conflicts")} for mark in stats])
-    passages = add_up([{key: mark["passages"][key] for key in ("cut", "written")} for mark in stats])
-    splits = {
-        name: add_up([_without(mark["splits"][name], "columns") for mark in stats])
-        for name in SPLITS
-        if any(mark["splits"][name]["rows"] for mark in stats)
-    }
-    errors = RowErrors()
-    for mark in stats:
-        errors.merge(mark.get("errors", {}))
-    examples = {"errors": errors.to_json()} if errors.to_json() else {}
-    return {**total, "passages": passages | {"copies": stats[0]["passages"]["copies"]}, "splits": splits, **examples}
-
-
-def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return a mapping without one key."""
-    return {name: value for name, value in mapping.items() if name != key}
-
-
-def manifest_of(plan: Plan, folder: Folder, stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the manifest that follows from all commit marks."""
-    prints = {name: Fingerprint() for name in SPLITS}
-    for mark in stats:
-        for name, split in mark["splits"].items():
-            prints[name].merge({"rows": split["rows"], "columns": split["columns"]})
-    return {
-        "auxloom": plan.versions["auxloom"],
-        "plan": plan.digest,
-        "units": len(plan.units),
-        **books_of(stats),
-        "equal_passages": equal_passages(folder, len(plan.units)),
-        "rows_blake2b": rows_digest(prints),
-        "stats_blake2b": digest_json([mark["files"] for mark in stats]),
-    }
-
-
-def equal_passages(folder: Folder, units: int) -> dict[str, int]:
-    """Return how many passages stand in more than one document, and how many rows repeat one of another document.
-
-    Keys are compared in passes, each over a part of all keys that fits into memory.
-    """
-    sizes = [folder.fs.get_file_info(folder.full(keys_name(unit))).size // 8 for unit in range(units)]
-    passes = max(1, -(-sum(sizes) // _PASS_KEYS))
-    distinct = repeated = 0
-    for part in range(passes):
-        chunks = []
-        for unit in range(units):
-            keys = np.frombuffer(folder.read(keys_name(unit)), "<u8")
-            chunks.append(keys if passes == 1 else keys[keys % np.uint64(passes) == part])
-        _, counts = np.unique(np.concatenate(chunks), return_counts=True)
-        distinct += int(np.count_nonzero(counts > 1))
-        repeated += int((counts[counts > 1] - 1).sum())
-    return {"passages": distinct, "repeats": repeated}
 
 
 def shared_files(

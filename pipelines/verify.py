@@ -1,7 +1,7 @@
 """Check a dataset against itself: digests, books, plan, schema and rows, all recomputed from its files."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pyarrow as pa
 from labelers.task import read_tasks
 from pipelines.books import RowBook, balance
 from pipelines.damage import EmptyShards, plan_problems, read_manifest, rejects_of, unit_problems, whole_problems
-from pipelines.dataset import manifest_of, strays
+from pipelines.dataset import strays
 from pipelines.fingerprint import Fingerprint
 from pipelines.layout import (
     MANIFEST,
@@ -23,6 +23,7 @@ from pipelines.layout import (
     shard_name,
     stats_name,
 )
+from pipelines.manifest import Summary
 from pipelines.marks import Sizes, listed
 from pipelines.plan import Plan, PlanError, identity
 from pipelines.schema import BATCH_ROWS
@@ -53,18 +54,19 @@ def _check(plan: Plan, folder: Folder) -> Iterator[str]:
         yield f"{PLAN} is damaged: it is not what its digest says"
     yield from map(str, plan_problems(plan, folder))
     sizes, empty, rejects = listed(folder), EmptyShards(len(plan.units)), set[str]()
-    marks = []
+    summary, done = Summary(), 0
     for unit in range(len(plan.units)):
         mark, problems = _check_unit(unit, plan.digest, len(plan.units), folder, sizes)
         yield from problems
         if mark is not None:
             empty.add(mark, sizes)
-            marks.append(mark)
+            summary.add(mark)
+            done += 1
         rejects |= rejects_of(unit, mark)
     yield from (str(problem) for _, problem in empty.problems())
-    every = len(marks) == len(plan.units)
+    every = done == len(plan.units)
     if every:
-        yield from _check_whole(plan, folder, marks)
+        yield from _check_whole(plan, folder, summary)
     splits = empty.rows if every else SPLITS
     yield from (f"{name} is of no unit of the plan" for name in strays(len(plan.units), sizes, rejects, splits))
 
@@ -147,24 +149,28 @@ def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: b
         yield f"{name}: its {', '.join(wrong)} are not what the unit's book says"
 
 
-def _check_whole(plan: Plan, folder: Folder, marks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _check_whole(plan: Plan, folder: Folder, summary: Summary) -> Iterator[str]:
     """Yield what is wrong with the files that stand above the shards."""
     if not folder.is_file(MANIFEST):
         yield f"{MANIFEST} is missing: the build did not end; run it again"
         return
     yield from map(str, whole_problems(plan, folder, check=True))
-    yield from _guarded(MANIFEST, partial(_check_manifest, plan, folder, marks))
+    yield from _guarded(MANIFEST, partial(_check_manifest, plan, folder, summary))
     yield from _check_schemas(plan, folder)
 
 
-def _check_manifest(plan: Plan, folder: Folder, marks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _check_manifest(plan: Plan, folder: Folder, summary: Summary) -> Iterator[str]:
     """Yield what in the manifest does not follow from the units, of what this version knows and the writer knew."""
     told = folder.read_json(MANIFEST)
     for text in balance(told):
         yield f"{MANIFEST}: {text}"
     try:
-        found = manifest_of(plan, folder, marks)
-    except (OSError, ValueError):  # passage keys are missing or damaged, which is told where they are looked for
+        found = summary.manifest(plan, folder)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+    ):  # passage keys are missing or damaged, which is told where they are looked for
         return
     for key in sorted({*told} & {*found}):
         if told[key] != json.loads(json.dumps(found[key])):

@@ -1,6 +1,7 @@
 """The layout on disk: what Hugging Face datasets and pyarrow read, and the bytes of a shard."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small import built, manifest, rows, text, write
 
 from labelers.task import Task, tasks
 from pipelines.books import RowBook
-from pipelines.dataset import clear, equal_passages, occupant
+from pipelines.dataset import clear, occupant
 from pipelines.fingerprint import Fingerprint, rows_digest
-from pipelines.layout import Folder
+from pipelines.layout import Folder, keys_name
+from pipelines.manifest import equal_passages
 from pipelines.schema import features
 from pipelines.verify import verify
 
@@ -251,3 +255,21 @@ def test_a_folder_knows_its_own(tmp_path: Path) -> None:
     assert folder.names() == ["plan.json"]
     folder.write("notes.txt", b"")
     assert occupant(folder) == "notes.txt"
+
+
+@given(st.lists(st.lists(st.integers(0, 40), max_size=30), min_size=1, max_size=5), st.integers(1, 200))
+@settings(max_examples=50, deadline=None)
+def test_equal_passages_are_counted_in_parts_of_any_size(
+    tmp_path_factory: pytest.TempPathFactory, units: list[list[int]], part_keys: int
+) -> None:
+    """The keys of a unit may repeat, as those of its documents do; compared with counting one by one."""
+    folder = Folder.at(str(tmp_path_factory.mktemp("keys")))
+    scaled = [sorted(value * (2**64 - 1) // 40 for value in values) for values in units]
+    for unit, values in enumerate(scaled):
+        folder.write(keys_name(unit), np.array(values, "<u8").tobytes())
+    counts = Counter(value for values in scaled for value in values)
+    expected = {
+        "passages": sum(n > 1 for n in counts.values()),
+        "repeats": sum(n - 1 for n in counts.values()),
+    }
+    assert equal_passages(folder, len(units), part_keys=part_keys) == expected
