@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from labelers.task import Task, status_reason
 
-__all__ = ["RowBook", "add_up", "balance"]
+__all__ = ["RowBook", "add_up", "balance", "column_at"]
 
 _ABSTAINED = 2
 
@@ -36,7 +36,7 @@ class RowBook:
         self.rows += batch.num_rows
         self.tokens += len(batch.column("tokens").flatten())
         for name, counter in self._status.items():
-            counter.update(_tally(_column(batch, f"{name}.status")))
+            counter.update(_tally(column_at(batch, f"{name}.status")))
         for task in self._tasks:
             found = _labels(batch, task)
             wrong = [value for value in found if task.classes and not 0 <= value < len(task.classes)]
@@ -108,7 +108,7 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{split}, labeler {name}: {book['rows']} rows, but {done} labelled + abstained"
 
 
-def _column(batch: pa.RecordBatch, path: str) -> pa.Array:
+def column_at(batch: pa.RecordBatch, path: str) -> pa.Array:
     """Return the column at a dotted path; null where a struct above it is."""
     first, *rest = path.split(".")
     array = batch.column(first)
@@ -147,8 +147,8 @@ def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
 
 def _weighty(batch: pa.RecordBatch, task: Task, path: str) -> pa.Array:
     """Return the column at a dotted path, of the rows in which the task's label has a weight above 0."""
-    array = _column(batch, path)
-    return array if task.weight is None else array.filter(pc.greater(_column(batch, task.weight), 0))
+    array = column_at(batch, path)
+    return array if task.weight is None else array.filter(pc.greater(column_at(batch, task.weight), 0))
 
 
 def _named(task: Task, counts: Counter[int]) -> dict[str, int]:

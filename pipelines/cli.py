@@ -191,7 +191,8 @@ def run(
 def show(
     inputs: Annotated[list[str], typer.Argument(help="A dataset, or text to preview without building.")],
     with_: With = None,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 5,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of rows.")] = 5,
+    where: Annotated[str | None, typer.Option(help="Show only rows that have a label of this labeler or task.")] = None,
     views: Views = None,
     seed: Seed = None,
     overrides: Set = None,
@@ -200,18 +201,22 @@ def show(
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
     from pipelines.show import choose_tasks, read_rows, show_rows
+    from pipelines.where import find_tasks
 
     if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
         _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
-        rows, found = read_rows(Path(inputs[0]), n), tasks(inputs[0])
+        found, place = tasks(inputs[0]), inputs[0]
+        rows = read_rows(Path(inputs[0]), n, find_tasks(found, where) if where else ())
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
-        from pipelines.shard import preview
+        from pipelines.preview import SEARCHED, preview
 
         flags = flags_of(with_=with_, views=views, seed=seed)
-        rows, previewed = preview(_recipe(inputs, flags, overrides or []), n)
-        found = list(previewed)
+        rows, previewed = preview(_recipe(inputs, flags, overrides or []), n, where)
+        found, place = list(previewed), f"the first {SEARCHED:,} documents"
+    if where and not rows:
+        raise ValueError(f"no row of {place} has a label of {where!r}")
     if as_json:
         for row in rows:
             _print_json(row)

@@ -11,17 +11,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from labelers.passages import PassageBatch, Vocabulary
-from labelers.task import Task
 from pipelines.books import balance
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.context import Context, find_own_modules, load_labelers, read_pool
+from pipelines.context import Context, load_labelers, read_pool
 from pipelines.errors import RowError, RowErrors
 from pipelines.inputs import check_inputs
 from pipelines.labelling import copied
@@ -40,15 +38,13 @@ from pipelines.layout import (
     to_json,
 )
 from pipelines.marks import done_stats, seal
-from pipelines.plan import Plan, class_fields, stored_digest
+from pipelines.plan import Plan, stored_digest
 from pipelines.processes import ChildError, run_exclusively
-from pipelines.recipe import Recipe
 from pipelines.records import Document, InputFile, Reject
-from pipelines.scan import class_values
-from pipelines.sources import find_files, make_units, read_unit
+from pipelines.sources import read_unit
 from pipelines.writer import ShardWriter
 
-__all__ = ["make_shard", "make_shard_here", "passage_keys", "preview"]
+__all__ = ["make_shard", "make_shard_here", "passage_keys"]
 
 BATCH_CHARACTERS = 2_000_000
 """A processing batch ends here at the latest, whatever the number of its documents: it bounds memory."""
@@ -359,30 +355,3 @@ def _digests(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uin
     """Return the blake2b of each form, 8 bytes."""
     data = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
     return np.frombuffer(data, "<u8").astype(np.uint64)
-
-
-def preview(recipe: Recipe, n: int) -> tuple[list[dict[str, Any]], Sequence[Task]]:
-    """Return the first rows that a recipe would make, without building, and the tasks.
-
-    The pool is what stands in those first documents, and classes are all that occur there.
-    """
-    find_own_modules(str(Path.cwd()))
-    labelers, _ = load_labelers(recipe)
-    fields = class_fields(recipe, labelers)
-    files, _ = find_files(recipe.input)
-    unit = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)[0]
-    documents: list[Document] = []
-    for record in read_unit(unit, files, recipe.input, recipe.split.group):
-        if isinstance(record, Document):
-            documents.append(record)
-        if len(documents) >= max(n, _PREVIEWED):
-            break
-    values = {name: {value for item in documents for value in class_values(item, name)} for name in fields}
-    classes = {name: tuple(sorted(found)) for name, found in values.items()}
-    context = Context.make(recipe, labelers, classes, documents)
-    batch, _ = context.segmenter.segment(documents)
-    batch = copied(batch.take(np.arange(min(n, len(batch)))), recipe.copies)
-    return context.label(batch, Counter(), RowErrors()).to_pylist()[:n], context.tasks
-
-
-_PREVIEWED = 200  # documents that a preview reads for its pool

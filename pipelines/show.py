@@ -12,16 +12,23 @@ from rich.text import Text
 from labelers.task import SOURCE, WOVEN, Task, column, damaged, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, clean
+from pipelines.where import labelled
 
 __all__ = ["choose_tasks", "read_rows", "show_rows"]
 
 _NAME, _NOTE, _INDENT = "bold cyan", "dim", "    "
 
 
-def read_rows(dataset: Path, n: int) -> list[dict[str, Any]]:
-    """Return the first rows of a dataset, those of its first split (train) first."""
+def read_rows(dataset: Path, n: int, where: Sequence[Task] = ()) -> list[dict[str, Any]]:
+    """Return the first rows of a dataset, those of its first split (train) first.
+
+    Args:
+        dataset: its folder.
+        n: how many rows.
+        where: if given, only rows that have a label of one of these tasks.
+    """
     files = sorted(dataset.glob("*/data-*.arrow"), key=_split_order)
-    return list(islice((row for file in files for row in _rows(file)), n))
+    return list(islice((row for file in files for row in _rows(file, where)), n))
 
 
 def choose_tasks(tasks: Sequence[Task], labelers: Iterable[str]) -> list[Task]:
@@ -45,8 +52,8 @@ def _split_order(file: Path) -> tuple[int, str]:
     return (splits.index(file.parent.name) if file.parent.name in splits else len(splits), str(file))
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    """Return the rows of one Arrow file, a few at a time.
+def _rows(file: Path, where: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    """Return the rows of one Arrow file, or those that have a label of one of the tasks, a few at a time.
 
     Raises:
         ValueError: the file is damaged.
@@ -55,8 +62,9 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
         with pa.memory_map(str(file)) as source:
             for batch in pa.ipc.open_stream(source):
                 batch.validate(full=True)  # wrong offsets would end the process
-                for start in range(0, len(batch), 8):
-                    yield from batch.slice(start, 8).to_pylist()
+                chosen = batch.filter(pa.array(labelled(batch, where))) if where else batch
+                for start in range(0, len(chosen), 8):
+                    yield from chosen.slice(start, 8).to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(damaged(file, error)) from None
 
@@ -72,10 +80,18 @@ def show_rows(rows: Iterable[Row], tasks: Sequence[Task], console: Console) -> N
     for task in tasks:
         labelers.setdefault(task.labeler, []).append(task)
     for row in rows:
-        console.print(Text(clean(row["id"]), "bold"))
+        _print(console, Text(clean(row["id"]), "bold"))
         for line in _render(row, labelers, colour=colour):
-            console.print(line)
+            _print(console, line)
         console.print()
+
+
+def _print(console: Console, line: Text) -> None:
+    """Print a line; where it is longer than the console is wide, what follows has the same indent."""
+    indent = len(line.plain) - len(line.plain.lstrip(" "))
+    for part in line[indent:].wrap(console, max(console.width - indent, 1)):
+        part.rstrip()
+        console.print(Text(" " * indent).append_text(part))
 
 
 def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Iterator[Text]:
@@ -173,7 +189,8 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
         hidden = sum(draw < 256 * (task.rate or 0) and not out for draw, out in zip(value, never, strict=True))
         return f"{hidden} of {len(never) - sum(never)} words masked"
     if task.kind == "token":
-        return ", ".join(f"{value.count(i)} {_class(task, i)}" for i in range(len(task.classes))) or str(len(value))
+        counts = ", ".join(f"{value.count(i)} {_class(task, i)}" for i in range(len(task.classes))) or str(len(value))
+        return counts if not task.classes or any(tag >= 0 for tag in value) else "none"
     if task.kind == "turn":
         asked = [f"turn {turn + 1} {_class(task, number)}" for turn, number in enumerate(value) if number >= 0]
         return ", ".join(asked) or "none"

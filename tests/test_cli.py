@@ -83,6 +83,33 @@ def test_show_reads_a_dataset_and_previews_a_text(
     assert row["tokens"][:3] == ["The", "ferry", "left"]
 
 
+@pytest.mark.parametrize("source", ["dataset", "a.txt"])
+def test_show_picks_rows_that_have_a_label(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """Of a labeler or of a task, as many as asked for; without one the rows would come as they stand."""
+    place = dataset if source == "dataset" else dataset.parent / source
+    for name, path in (("connective", "connective"), ("disfluency.pair", "pair")):
+        assert run(monkeypatch, "show", place, "--where", name, "-n", 3, "--json") == 0
+        found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(found) == 3
+        assert all(row[name.partition(".")[0]][path] is not None for row in found)
+    assert run(monkeypatch, "show", place, "-n", 3, "--json") == 0
+    plain = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert None in [row["connective"]["connective"] for row in plain]
+
+
+def test_show_says_that_no_row_has_a_label(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than print nothing; a name that is neither labeler nor task is another mistake."""
+    (tmp_path / "calm.txt").write_text("One sentence about a quiet harbour in the evening.\n", encoding="utf-8")
+    assert run(monkeypatch, "show", tmp_path / "calm.txt", "--where", "connective") == 2
+    assert "no row of the first 2,000 documents has a label of 'connective'" in capsys.readouterr().err
+    assert run(monkeypatch, "show", dataset, "--where", "conective") == 2
+    assert "no labeler or task 'conective' here (did you mean 'connective'?)" in capsys.readouterr().err
+
+
 def test_show_finds_a_labeler_of_the_current_folder(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

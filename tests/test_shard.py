@@ -29,9 +29,10 @@ from pipelines.graph import run_graph
 from pipelines.labelling import copied, label_rows
 from pipelines.layout import Folder, Pending
 from pipelines.plan import Plan, draft, fill
+from pipelines.preview import preview
 from pipelines.recipe import make_recipe
 from pipelines.schema import declare
-from pipelines.shard import make_shard, passage_keys, preview
+from pipelines.shard import make_shard, passage_keys
 from pipelines.writer import ShardWriter
 
 TEXTS = [line for line in text(60).splitlines() if line]

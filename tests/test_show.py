@@ -295,6 +295,28 @@ def test_a_woven_row_shows_one_text_for_all() -> None:
     ]
 
 
+def test_what_follows_in_a_long_line_keeps_its_indent() -> None:
+    """On a narrow console the text, the labels and the notes stay where their first line begins."""
+    assert shown(STORY, "connective", width=40) == [
+        "a.txt:0/0",
+        "  connective",
+        "    <arg1 We slept. arg1> [-However,",
+        "    doctors-]{+<arg2 Doctors+} worked.",
+        "    arg2>",
+        "    connective: however",
+        "    sense: none",
+        "    omission_rate 0.25",
+    ]
+    coloured = shown(STORY, "connective", width=40, colour=True)
+    assert [line for line in coloured[2:] if not line.startswith("    ")] == []
+
+
+def test_a_view_without_tags_says_none() -> None:
+    """Tags of -1 are of no class: a pair with a deletion has no tags."""
+    row = STORY | {"disfluency": STORY["disfluency"] | {"tags": [-1] * 10}}
+    assert "    tags: none" in shown(row, "disfluency")
+
+
 def test_colours_replace_the_marks() -> None:
     """Removed red and struck, inserted green, replaced yellow with an arrow, masked dim and reversed."""
     (line,) = [line for line in shown(STORY, "connective", colour=True) if "However" in line]
