@@ -264,7 +264,7 @@ def load(name: str, **options: Any) -> Labeler:
     if found is None and attribute:
         known = [key for key, _ in _defined(module)]
         hint = f"{module} has {', '.join(known) or 'none'}{_nearest(attribute, known)}"
-        raise ValueError(f"{name!r} names no Labeler, a subclass of labelers.labeler.Labeler; {hint}")
+        raise ValueError(f"{name!r} is not a Labeler (a subclass of labelers.labeler.Labeler); {hint}")
     if found is None:
         all_names = names()
         hint = f"there are {', '.join(all_names)}{_nearest(name, all_names)}, or give module:Class"
@@ -316,6 +316,6 @@ def _defined(module: str) -> list[tuple[str, type[Labeler]]]:
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module!r} ({error}); is it installed, or in the current folder?") from None
     except Exception as error:
-        raise ValueError(f"cannot import {module!r}: {type(error).__name__}: {error}; mend the module") from error
+        raise ValueError(f"cannot import {module!r}: {type(error).__name__}: {error}; fix the module") from error
     classes = [(key, value) for key, value in vars(loaded).items() if isinstance(value, type)]
     return [(key, value) for key, value in classes if issubclass(value, Labeler) and not inspect.isabstract(value)]

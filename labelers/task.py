@@ -117,6 +117,11 @@ class Task:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys that a later version wrote and this one does not know; kept as they are."""
 
+    @property
+    def constructed(self) -> bool:
+        """A labeler made the labels; those that people made have no labeler, or say ``"gold": true``."""
+        return bool(self.labeler) and not self.extra.get("gold", False)
+
     def to_json(self) -> dict[str, Any]:
         """Return the task as a plain JSON object, unknown keys included."""
         known = {
@@ -191,8 +196,8 @@ def tasks(folder: str | Path) -> list[Task]:
 def damaged(file: Path, error: Exception) -> str:
     """Return the sentence about an Arrow file of a dataset that cannot be read."""
     return (
-        f"{file} is damaged ({str(error).partition(chr(10))[0]}); `auxloom verify` names all that is, "
-        "and the same `auxloom build` makes it again"
+        f"{file} is damaged ({str(error).partition(chr(10))[0]}); `auxloom verify` lists all damaged files, "
+        "and the same `auxloom build` restores them"
     )
 
 

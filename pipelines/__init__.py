@@ -1,1 +1,1 @@
-"""From text to a dataset on disk: the only room that knows Beam."""
+"""From text to a dataset on disk: the only package that imports Beam."""

@@ -19,24 +19,30 @@ configs:
 
 # Multi-label dataset
 
-Built by auxloom {version} from {sources}. One row is one passage; beside it stand the labels of {count} tasks, made by
-rule and by drawing, not by people. Scores on such labels tell whether a task can be learnt, not whether it helps.
+Built by auxloom {version} from {sources}. Each row is one passage with the labels of {count} tasks.{constructed}
 
-`datasets.load_from_disk(FOLDER)` opens it with class names for row labels; names of token tags stand in the tasks
-(`labelers.task.tasks(FOLDER)`). `plan.json` says what was built, `auxloom.json` what came of it, and
-`auxloom verify FOLDER` checks that nothing changed since.
+Open it with `datasets.load_from_disk(FOLDER)`. The class names of row labels are in the features, those of token tags
+in the tasks: `labelers.task.tasks(FOLDER)`. `plan.json` describes what was built, `auxloom.json` what the dataset
+contains, and `auxloom verify FOLDER` checks that no file has changed.
 """
+
+_CONSTRUCTED = """
+
+The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels tell
+whether a task can be learnt, not whether learning it helps another task."""
 
 _SPLITTING = """
-Splits: {how}. {shares}
+Splits: {how}. Views: {views}.
 """
 
-_BLOCKS = """\
-a document's group decides by its digest. The group is {group}, so that neighbours stay on one side"""
+_BLOCKS = "{documents} are assigned by a hash of {group}"
 
 _GROUPS = {
-    "": "the record's own id, or without one the block of text (64 kB; of a small input a 64th) that it begins in",
-    "file": "the file that it stands in",
+    "": (
+        "their own id or, without one, of the block of the file that they begin in (64 kB; in a small input a 64th of "
+        "it), so that neighbours are in the same split"
+    ),
+    "file": "the file that they come from",
 }
 
 
@@ -56,20 +62,31 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
         version=plan.versions["auxloom"] or "(not installed)",
         sources=f"{len(plan.files):,} file{'s' if len(plan.files) > 1 else ''}",
         count=len(tasks),
+        constructed=_constructed(tasks),
     )
     return text + _splitting(plan) + _rows(splits) + _tasks(splits, tasks) + _records(books)
+
+
+def _constructed(tasks: Sequence[Task]) -> str:
+    """Say which labels nobody annotated; nothing where there are none of these."""
+    names = [task.name for task in tasks if task.constructed]
+    if not names:
+        return ""
+    return _CONSTRUCTED.format(which=f" of {', '.join(names)}" if len(names) < len(tasks) else "")
 
 
 def _splitting(plan: Plan) -> str:
     """Say how the splits came about."""
     group = plan.recipe.split.group
-    how = _BLOCKS.format(group=_GROUPS.get(group, f"the field `{group}`"))
+    group = _GROUPS.get(group, f"the field `{group}`")
     given = [bool(file.split) for file in plan.files]
     if all(given):
-        how = "as the input came"
+        how = "as given in the input"
     elif any(given):
-        how = f"as the input came; of files that came in none, {how}"
-    return _SPLITTING.format(how=how, shares=f"Views are {plan.recipe.views}.")
+        how = f"as given in the input; {_BLOCKS.format(documents='documents of files without a split', group=group)}"
+    else:
+        how = _BLOCKS.format(documents="documents", group=group)
+    return _SPLITTING.format(how=how, views=plan.recipe.views)
 
 
 def _rows(splits: Mapping[str, Any]) -> str:

@@ -37,12 +37,15 @@ _RUN = "the folder of a run"
 _out = Console()
 _err = Console(stderr=True)
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the dataset in the folder, and build all of it.")]
-Check = Annotated[
-    bool, typer.Option("--check", help="Compare the digest of every file that is there, not only its size.")
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Remove the dataset in the folder and build all of it again.")
 ]
+Check = Annotated[bool, typer.Option("--check", help="Compare the checksum of every existing file, not only its size.")]
 Anew = Annotated[
-    bool, typer.Option("--overwrite", help="Build the dataset anew, and replace a model of other data or settings.")
+    bool,
+    typer.Option(
+        "--overwrite", help="Build the dataset again; replace a model that was trained on other data or settings."
+    ),
 ]
 _defaults = ", ".join(f"{key}={value!r}" for key, value in Settings().model_dump(mode="json").items()).replace(
     "[", r"\["
@@ -55,10 +58,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 Resume = Annotated[
     bool,
     typer.Option(
-        "--resume", help="Go on from the last checkpoint with the run's settings; epochs and max_steps may grow."
+        "--resume",
+        help="Continue from the last checkpoint with the settings of the run; epochs and max_steps may grow.",
     ),
 ]
-StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, to be resumed later.")]
+StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; continue later with --resume.")]
 
 
 def main() -> None:
@@ -113,7 +117,7 @@ def build(
     check: Check = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build a multi-label dataset from text. Run it again to make what is missing or damaged."""
+    """Build a multi-label dataset from text. Run it again to finish or repair the dataset."""
     need("build", "build")
     flags = flags_of(
         out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
@@ -124,14 +128,14 @@ def build(
 
 @app.command(epilog="Example: auxloom train data --out model --set sampler=temperature --set temperature=5")
 def train(
-    dataset: Annotated[str, typer.Argument(help="A dataset that `auxloom build` wrote.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
     out: Annotated[str, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
     overrides: Setting = None,
     resume: Resume = False,
     stop_after: StopAfter = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train one model on all tasks of a dataset and report each task beside its baselines."""
+    """Train one model on all tasks of a dataset and compare each task with its baselines."""
     need("train", "train")
     given: dict[str, Any] = {}
     for override in overrides or []:
@@ -140,7 +144,7 @@ def train(
     report = _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
     if not (as_json or report.get("finished", True)):
         command = shlex.join(["auxloom", "train", dataset, "--out", out, "--resume"])
-        _say(f"stopped after step {report['step']:,}; go on with: {command}")
+        _say(f"stopped after step {report['step']:,}; continue with: {command}")
 
 
 @app.command(epilog="Example: auxloom run news/*.txt --out out   (without INPUT: the prose that ships with Python)")
@@ -158,7 +162,7 @@ def run(
     overwrite: Anew = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build a dataset and train a model on it, in one go."""
+    """Build a dataset and train a model on it."""
     need("run", "build", "train")
     from pipelines.dataset import check_free
 
@@ -189,7 +193,9 @@ def run(
 
 @app.command(epilog="Example: auxloom show data -n 3 --with connective   or   auxloom show story.txt")
 def show(
-    inputs: Annotated[list[str], typer.Argument(help="A dataset, or text to preview without building.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="A dataset, or text to preview without building one.")
+    ],
     with_: With = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Number of rows.")] = 5,
     where: Annotated[str | None, typer.Option(help="Show only rows that have a label of this labeler or task.")] = None,
@@ -228,23 +234,28 @@ def _refuse(options: Mapping[str, Any], dataset: str) -> None:
     """Raise if an option of a build is given for a dataset that is built."""
     given = [name for name, value in options.items() if value not in (None, [])]
     if given:
-        raise ValueError(f"{given[0]} changes a preview of text, and {dataset} is built already; leave it out")
+        raise ValueError(
+            f"{given[0]} applies to previews of text only, and {dataset} is a finished dataset; leave it out"
+        )
 
 
 @app.command(epilog="Example: auxloom verify data --rebuild 3")
 def verify(
-    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
     rebuild: Annotated[
         str | None,
-        typer.Option(help="Also make so many units again from the input, or all, and compare every byte."),
+        typer.Option(help="Also rebuild this many units (or: all) from the input and compare every byte."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed that draws the units of --rebuild. [default: random]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed that selects the units of --rebuild.", show_default="random")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute digests, rows and books of a dataset; exit code 1 if anything does not add up.
+    """Check a dataset: recompute its checksums, rows and statistics; exit code 1 if anything does not match.
 
-    With --rebuild units are made again, which finds rows that were made wrong and then counted as they were: use it on
-    a new cluster, after an update, and on a few units every night. Exit code 2 if the input is gone or changed.
+    With --rebuild, units are built again from the input, which also finds rows that were wrong when they were written.
+    Use it on a new cluster, after an update, and on a few units every night. Exit code 2 if the input, or a file that
+    a labeler reads, is missing or has changed.
     """
     from pipelines.verify import verify as check
 
@@ -255,7 +266,7 @@ def verify(
         for problem in problems:
             _say(problem)
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        _say(f"{dataset}: {count if problems else 'all digests, rows and books add up'}")
+        _say(f"{dataset}: {count if problems else 'all checksums, rows and statistics match'}")
     if wanted is not None:
         found["rebuilt"] = rebuilt = _rebuild(dataset, wanted, seed, quiet=as_json)
         problems = [*problems, *rebuilt["problems"]]
@@ -267,11 +278,11 @@ def verify(
 def _count(rebuild: str | None, seed: int | None) -> int | None:
     """Return how many units --rebuild asks for: 0 for all, None if it is not given."""
     if rebuild is None and seed is not None:
-        raise ValueError("--seed draws the units of --rebuild; give both, or neither")
+        raise ValueError("--seed selects the units of --rebuild; give both or neither")
     if rebuild in (None, "all"):
         return None if rebuild is None else 0
     if not (rebuild.isdecimal() and int(rebuild)):
-        raise ValueError(f"--rebuild is {rebuild!r}; give a number of units, or all")
+        raise ValueError(f"--rebuild is {rebuild!r}; give a number of units or all")
     return int(rebuild)
 
 
@@ -286,7 +297,7 @@ def _rebuild(dataset: Path, count: int, seed: int | None, *, quiet: bool) -> dic
         for text in (*found.notes, *found.problems):
             _say(text)
         units = ", ".join(map(str, found.units))
-        result = f"{len(found.problems)} problems" if found.problems else "the same bytes"
+        result = f"{len(found.problems)} problems" if found.problems else "identical bytes"
         _say(f"rebuilt {'unit' if len(found.units) == 1 else 'units'} {units} (seed {found.seed}): {result}")
     return dataclasses.asdict(found)
 
@@ -303,11 +314,9 @@ def labelers(as_json: AsJson = False) -> None:
         list_labelers(found, _out)
 
 
-@app.command(
-    "recipe", epilog="Example: auxloom recipe > mine.toml   (name your files in it, and give it to `auxloom build`)"
-)
+@app.command("recipe", epilog="Example: auxloom recipe > mine.toml   (edit it, then: auxloom build mine.toml)")
 def print_recipe() -> None:
-    """Print a recipe that names every key with its default."""
+    """Print a recipe that lists every key with its default."""
     shipped, source = Path(__file__).with_name("default.toml"), Path(__file__).parents[1] / "recipes" / "default.toml"
     sys.stdout.write((shipped if shipped.exists() else source).read_text(encoding="utf-8"))
 
@@ -337,7 +346,7 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, check: bool = Fals
     """Build, print the report and return the exit code."""
     from pipelines.build import build as run_build
 
-    on_interrupt(f"what is done is kept; go on with: {command_again()}")
+    on_interrupt(f"finished work is kept; continue with: {command_again()}")
     with Bar(_err, "build", "MB") as bar:
         report = run_build(recipe, overwrite=overwrite, check=check, progress=bar, say=_warn)
     if as_json:
@@ -355,7 +364,7 @@ def _train(
     from trainer.table import show as show_report
 
     again = command_again() if more.get("auto") else command_again("--resume")
-    on_interrupt(f"the last checkpoint is kept; go on with: {again}")
+    on_interrupt(f"the last checkpoint is kept; continue with: {again}")
 
     with Bar(_err, "train", "steps") as bar:
 

@@ -10,9 +10,7 @@ from pipelines.plan import Plan, identity, installed_versions
 __all__ = ["changed_resources", "changed_tools", "differences", "found_differences"]
 
 _SHOWN = 3  # names in a sentence
-_OWN_FOLDER = (
-    "build {them} into a folder of {their} own with --set plan.from={out} so that classes and pool stay the same"
-)
+_OWN_FOLDER = "build {them} into a separate folder with --set plan.from={out} to keep the same classes and pool"
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
@@ -28,7 +26,7 @@ def differences(old: Plan, new: Plan) -> list[str]:
     for key in ("recipe", "earlier"):
         found += _unequal(before[key], after[key], key)
     if not found and before["units"] != after["units"]:
-        found.append("the input is cut into other units")
+        found.append("the input is divided into different units")
     return found
 
 
@@ -60,7 +58,7 @@ def _versions(old: Plan, now: Mapping[str, str]) -> Iterator[str]:
     for name, version in now.items():
         before = old.versions.get(name, version)
         if before != version:
-            yield f"it was made with {name} {before or '(none)'}, and here is {version or 'none'}"
+            yield f"it was built with {name} {before or '(none)'}, but {version or 'none'} is installed here"
 
 
 def _labelers(old: Plan, now: Mapping[str, int]) -> Iterator[str]:
@@ -68,7 +66,7 @@ def _labelers(old: Plan, now: Mapping[str, int]) -> Iterator[str]:
     for name, version in sorted(now.items()):
         before = old.labelers.get(name, {"version": version})["version"]
         if before != version:
-            yield f"the labeler {name} was of version {before}, and here is version {version}"
+            yield f"it was built with version {before} of the labeler {name}, but version {version} is installed here"
 
 
 def _resources(old: Plan, now: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
@@ -77,7 +75,7 @@ def _resources(old: Plan, now: Mapping[str, Mapping[str, str]]) -> Iterator[str]
         before = old.labelers.get(name, {}).get("resources", digests)
         for option in sorted({*before, *digests}):
             if before.get(option) != digests.get(option):
-                yield f"the file that labeler {name!r} reads as {option} is not what it was when the plan was made"
+                yield f"the file that labeler {name!r} reads as {option} has changed since the plan was made"
 
 
 def _files(old: Plan, new: Plan) -> Iterator[str]:
@@ -85,7 +83,7 @@ def _files(old: Plan, new: Plan) -> Iterator[str]:
     before, after = ({file.name: file for file in plan.files} for plan in (old, new))
     gone, fresh = [name for name in before if name not in after], [name for name in after if name not in before]
     if gone:
-        yield f"{_count(gone)} not there any more ({_few(gone)})"
+        yield f"{_count(gone)} missing now ({_few(gone)})"
     if fresh:
         words = {"them": "it", "their": "its"} if len(fresh) == 1 else {"them": "them", "their": "their"}
         way = "" if gone else f"; {_OWN_FOLDER.format(out=new.recipe.out, **words)}"
@@ -96,7 +94,7 @@ def _files(old: Plan, new: Plan) -> Iterator[str]:
     if grown:
         yield f"the input changed since the plan was made: {_few(grown)}"
     if moved:
-        yield f"the input is given in other splits: {_few(moved)}"
+        yield f"the input is assigned to other splits: {_few(moved)}"
 
 
 def _count(names: Sequence[str]) -> str:

@@ -77,7 +77,9 @@ def inspect(plan: Plan, folder: Folder, *, check: bool) -> Damage:
     if damage.finished:
         damage.whole += whole_problems(plan, folder, check=check)
         splits = empty.rows if every else SPLITS
-        damage.whole += [Problem(name, "of no unit") for name in strays(len(plan.units), sizes, rejects, splits)]
+        damage.whole += [
+            Problem(name, "not part of any unit") for name in strays(len(plan.units), sizes, rejects, splits)
+        ]
     return damage
 
 
@@ -158,9 +160,9 @@ def whole_problems(plan: Plan, folder: Folder, *, check: bool) -> list[Problem]:
     """Return what is wrong with the manifest and the files that it names."""
     manifest = read_manifest(folder)
     if manifest is None:
-        return [Problem(MANIFEST, "damaged: it is not what was written")]
+        return [Problem(MANIFEST, "damaged: its digest does not match")]
     if manifest["plan"] != plan.digest:
-        return [Problem(MANIFEST, "of another plan")]
+        return [Problem(MANIFEST, "from another plan")]
     problems = []
     for name, facts in manifest.get("files", {}).items():
         info = folder.fs.get_file_info(folder.full(name))
@@ -184,7 +186,7 @@ def plan_problems(plan: Plan, folder: Folder, units: Sequence[int] | None = None
     if not folder.is_file(POOL):
         yield Problem(POOL, "missing")
     elif digest_pool(folder.read(POOL)) != plan.pool:
-        yield Problem(POOL, "damaged: it is not what the plan says")
+        yield Problem(POOL, "damaged: it does not match the plan")
     dropped = plan.dropped or {}
     sizes = folder.sizes(DROPPED) if dropped else {}
     chosen = {int(key) for key in dropped} if units is None else {*units}
@@ -193,7 +195,7 @@ def plan_problems(plan: Plan, folder: Folder, units: Sequence[int] | None = None
         if f"{unit:05d}.json" not in sizes:
             yield Problem(name, "missing")
         elif unit in chosen and _digest_of(folder, name) != dropped[str(unit)]:
-            yield Problem(name, "damaged: it is not what the plan says")
+            yield Problem(name, "damaged: it does not match the plan")
 
 
 def _digest_of(folder: Folder, name: str) -> str:

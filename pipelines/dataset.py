@@ -63,7 +63,7 @@ def check_free(out: str, mark: str = PLAN, ours: set[str] = _OURS, before: set[s
     """
     stranger = occupant(Folder.at(out), mark, ours, before)
     if stranger:
-        raise RecipeError(f"the output folder {out} holds something else ({stranger}); give a new or empty one")
+        raise RecipeError(f"the output folder {out} contains other files ({stranger}); give a new or empty folder")
 
 
 def occupant(folder: Folder, mark: str = PLAN, ours: set[str] = _OURS, before: set[str] = _BEFORE_PLAN) -> str:
@@ -94,7 +94,7 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
         promised.update(name for name in mark["files"] if name.startswith(f"{REJECTS}/"))
     manifest = summary.manifest(plan, folder)
     for text in balance(manifest):
-        raise AssertionError(f"the books of the dataset do not add up: {text}")
+        raise AssertionError(f"the statistics of the dataset are inconsistent: {text}")
     labelers, _ = load_labelers(plan.recipe)
     schema = corpus_schema(plan.recipe, labelers, plan.classes or {})
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]

@@ -104,7 +104,7 @@ def _named(name: str) -> Any:
     try:
         return create_runner(_RUNNERS.get(name.lower(), name))
     except ValueError:
-        reason = "Beam knows no runner of that name"
+        reason = "Beam has no runner of that name"
     except (ImportError, AttributeError) as error:
         reason = str(error)
     known = ", ".join(["local", *_RUNNERS])

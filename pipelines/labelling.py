@@ -241,7 +241,9 @@ def _check_leak(
     rows = np.flatnonzero(leaks(view, edits, hidden))
     if len(rows):
         row = int(rows[0])
-        text = f"row {batch.ids[row]!r} shows, or copies, what a task must predict (labelers {', '.join(labelers)})"
+        text = (
+            f"row {batch.ids[row]!r} shows what a task must predict, or a copy of it (labelers {', '.join(labelers)})"
+        )
         raise RowError(labelers[0], batch.documents[row], text)
 
 
@@ -292,14 +294,14 @@ def _struct(
     """Return a labeler's struct, checked against its declaration."""
     names = [item.name for item in field.type if item.name != "status"]
     if sorted(names) != sorted(columns):
-        raise _broken(labeler, batch, f"made the columns {sorted(columns)}, declared are {sorted(names)}")
+        raise _broken(labeler, batch, f"returned the columns {sorted(columns)}, but declares {sorted(names)}")
     for item in field.type:
         column = columns.get(item.name)
         if column is not None and (column.type != item.type or len(column) != len(batch)):
             got = f"{column.type} [{len(column)}]"
-            raise _broken(labeler, batch, f"column {item.name!r} is {got}, declared is {item.type} [{len(batch)}]")
+            raise _broken(labeler, batch, f"column {item.name!r} is {got}, but declared as {item.type} [{len(batch)}]")
         if column is not None and pa.types.is_list(item.type) and (column.null_count or column.flatten().null_count):
-            raise _broken(labeler, batch, f"column {item.name!r} holds a null; a list is empty instead")
+            raise _broken(labeler, batch, f"column {item.name!r} contains a null; use an empty list")
     return _plain_struct(field, {"status": pa.array(status), **columns})
 
 

@@ -125,13 +125,13 @@ def _judge(folder: Folder, say: Say | None) -> None:
     holder = _holder(folder)
     silent = time.time() - info.mtime.timestamp() if info.mtime else 0.0
     if holder is None:
-        name, gone = "a process that did not write its name", silent > _SILENCE
+        name, gone = "an unknown process", silent > _SILENCE
     else:
         name, gone = str(holder), holder.dead or (holder.host != _host() and silent > _SILENCE)
     if not gone:
-        raise RecipeError(f"{folder.path} is being built by {name}; wait until it has ended, or give another --out")
+        raise RecipeError(f"{folder.path} is being built by {name}; wait until it ends, or give another --out")
     if say:
-        say(f"went on with {folder.path}, which {name} had left unfinished")
+        say(f"continuing {folder.path}, which {name} left unfinished")
 
 
 @contextmanager

@@ -94,13 +94,13 @@ def read_mark(folder: Folder, digest: str, unit: int) -> dict[str, Any]:
     except ValueError:
         raise MarkError("damaged: it is not valid JSON") from None
     if not isinstance(mark, dict) or mark.keys() < _KEYS:
-        raise MarkError("damaged: it is no commit mark")
+        raise MarkError("damaged: it is not a commit mark")
     if mark["plan"] != digest:
-        raise MarkError("of another plan")
+        raise MarkError("from another plan")
     if mark["unit"] != unit:
         raise MarkError(f"the mark of unit {mark['unit']}, not of unit {unit}")
     if not (_is_sealed(data) or is_sealed(mark)):
-        raise MarkError("damaged: it is not what was written")
+        raise MarkError("damaged: its digest does not match")
     return mark
 
 
@@ -130,7 +130,7 @@ def content_problem(folder: Folder, name: str, facts: Mapping[str, Any]) -> Prob
         return Problem(name, f"damaged: it cannot be read ({error})")
     if digest.hexdigest() == facts["sha256"]:
         return None
-    return Problem(name, "damaged: it is not what was written, its sha256 differs")
+    return Problem(name, "damaged: its sha256 does not match")
 
 
 def done_stats(folder: Folder, plan: Plan, unit: int) -> dict[str, Any] | None:

@@ -21,20 +21,24 @@ __all__ = [
     "recipe_of",
 ]
 
-Inputs = Annotated[list[str] | None, typer.Argument(help="Files, folders or globs; or one recipe that ends in .toml.")]
+Inputs = Annotated[
+    list[str] | None, typer.Argument(metavar="INPUT", help="Files, folders or globs; or one recipe (.toml).")
+]
 With = Annotated[
     list[str] | None,
-    typer.Option("--with", help="A labeler by name, or module:Class. Repeat it; the order decides woven conflicts."),
+    typer.Option(
+        "--with", help="A labeler: its name, or module:Class. Repeatable; in woven views earlier ones win conflicts."
+    ),
 ]
 Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Read at most so many records of each file.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many records of each file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: labelers.disfluency.rate=0.3")]
 Runner = Annotated[
     str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
 ]
-Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE for the runner. Repeat it.")]
+Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE, an option of the runner. Repeatable.")]
 
 
 def flags_of(
@@ -68,7 +72,7 @@ def recipe_of(inputs: list[str], flags: dict[str, Any], overrides: list[str]) ->
     """Return the recipe of a command line: a .toml file or inputs, then options, then overrides."""
     recipes = [path for path in inputs if path.endswith(".toml")]
     if recipes and len(inputs) > 1:
-        raise RecipeError(f"{recipes[0]} is a recipe, which names its input in [input] files; give it alone")
+        raise RecipeError(f"{recipes[0]} is a recipe, which lists its input under [input] files; give it alone")
     if recipes:
         return load_recipe(recipes[0], overrides, flags)
     data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}

@@ -117,10 +117,10 @@ class Plan:
         try:
             return cls.from_json(data)
         except RecipeError as error:
-            text = f"{folder.full(PLAN)} holds a recipe that this version of auxloom cannot read: {error}"
+            text = f"{folder.full(PLAN)} contains a recipe that this version of auxloom cannot read: {error}"
             raise RecipeError(f"{text}; use the version that wrote it, or give another folder") from None
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise PlanError(f"{folder.full(PLAN)} is no plan that auxloom can read; {_ANEW}") from None
+            raise PlanError(f"{folder.full(PLAN)} is not a plan that auxloom can read; {_ANEW}") from None
 
     @property
     def splitter(self) -> Splitter:
@@ -140,7 +140,7 @@ class Plan:
         return sizes
 
 
-_ANEW = "build again with the same recipe and input, which makes the plan anew, or give another folder"
+_ANEW = "run the same build again to restore it, or give another folder"
 
 _PLAIN = (
     "skipped", "labelers", "versions", "earlier", "classes", "pool", "moved", "dropped", "content", "digest",
@@ -349,7 +349,7 @@ def _earlier(recipe: Recipe, fields: Sequence[str] = ()) -> Plan:
     """Return the plan whose classes and pool are to be used again; of these fields it must have classes."""
     folder = Folder.at(recipe.plan.from_)
     if not folder.is_file(PLAN):
-        raise RecipeError(f"[plan] from = {recipe.plan.from_!r} holds no {PLAN}; give a dataset that was built")
+        raise RecipeError(f"[plan] from = {recipe.plan.from_!r} has no {PLAN}; give a finished dataset")
     plan = Plan.read(folder)
     for name in fields:
         if name not in (plan.classes or {}):

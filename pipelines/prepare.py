@@ -38,7 +38,9 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
         return fill(new, new.recipe.run, scan, lambda plan: _of_units(plan, folder)), lost
     differing = differences(old, new)
     if differing:
-        raise RecipeError(f"{new.recipe.out} holds a dataset of another plan: {'; '.join(differing[:5])}. {_WAYS}")
+        raise RecipeError(
+            f"{new.recipe.out} contains a dataset built from a different plan: {'; '.join(differing[:5])}. {_WAYS}"
+        )
     changed, unknown = changed_inputs(old.files, new.files)
     if changed:
         raise _changed(new, changed)
@@ -81,7 +83,7 @@ def _stored(folder: Folder) -> tuple[Plan | None, list[Problem]]:
     except PlanError:
         return None, [Problem(PLAN, "damaged")]
     if digest_json(identity(folder.read_json(PLAN))) != plan.digest:
-        return None, [Problem(PLAN, "damaged: it is not what its digest says")]
+        return None, [Problem(PLAN, "damaged: its digest does not match")]
     return plan, []
 
 
@@ -102,8 +104,8 @@ def _of_units(plan: Plan, folder: Folder) -> bytes:
     """Return what plan.json is to hold, if the units that there are were built by this plan."""
     if _built_by(folder) not in {"", plan.digest}:
         raise RecipeError(
-            f"{folder.full(PLAN)} is lost, and what lies beside it was built from another recipe, input or version; "
-            f"give those that it was built from. {_WAYS}"
+            f"{folder.full(PLAN)} is missing, and the files beside it were built from another recipe, input or "
+            f"version; run the build with the original ones. {_WAYS}"
         )
     return plan_bytes(plan)
 
@@ -118,4 +120,4 @@ def _changed(new: Plan, names: Sequence[str]) -> RecipeError:
     which = f"the input file {names[0]}" if names else "the input"
     more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
     text = f"{which}{more} changed since the plan was made"
-    return RecipeError(f"{new.recipe.out} holds a dataset of another plan: {text}. {_WAYS}")
+    return RecipeError(f"{new.recipe.out} contains a dataset built from a different plan: {text}. {_WAYS}")

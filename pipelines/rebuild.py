@@ -57,7 +57,7 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     plan = Plan.read(folder)
     done = [unit for unit in range(len(plan.units)) if _is_marked(folder, plan, unit)]
     if not done:
-        raise ValueError(f"{out} has no finished unit to make again; run its build first")
+        raise ValueError(f"{out} has no finished unit to rebuild; run the build first")
     units = sorted(sorted(done, key=lambda unit: _digest(seed, unit))[:count])
     _check_sources(plan, units)
     notes = tuple(_check_tools(plan))
@@ -89,8 +89,8 @@ def _check_sources(plan: Plan, units: Sequence[int]) -> None:
     """Raise unless the input files of the units are what they were."""
     for name in check_inputs(plan.files, [part for unit in units for part in plan.units[unit].ranges]):
         path = next(file.path for file in plan.files if file.name == name)
-        state = "changed since the dataset was built" if Folder.at(path).is_file("") else f"is gone from {path}"
-        raise OSError(f"no unit can be made again: the input file {name} {state}")
+        state = "changed since the dataset was built" if Folder.at(path).is_file("") else f"is missing from {path}"
+        raise OSError(f"cannot rebuild: the input file {name} {state}")
 
 
 def _check_tools(plan: Plan) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _check_tools(plan: Plan) -> Iterator[str]:
     """
     labelers, resources = load_labelers(plan.recipe)
     for text in changed_resources(plan, resources):
-        raise OSError(f"no unit can be made again: {text}")
+        raise OSError(f"cannot rebuild: {text}")
     yield from changed_tools(plan, labelers)
 
 
@@ -119,7 +119,7 @@ def _compare_unit(unit: int, plan: Plan, folder: Folder, child: Child) -> Iterat
         if "error" in report:
             told = report["error"]
             where = f" (labeler {told['labeler']!r}, document {told['document']!r})" if told["labeler"] else ""
-            yield f"unit {unit} could not be made again: {told['text']}{where}"
+            yield f"unit {unit} could not be rebuilt: {told['text']}{where}"
             return
         names = {*folder.read_json(stats_name(unit))["files"], *report["stats"]["files"]}
         differing = [text for name in sorted(names) if (text := _difference(name, folder, made))]
@@ -129,7 +129,7 @@ def _compare_unit(unit: int, plan: Plan, folder: Folder, child: Child) -> Iterat
 
 def _difference(name: str, stored: Folder, made: Folder) -> str:
     """Return how a file differs from the one that was made now, nothing where no byte does."""
-    for folder, state in ((stored, "is missing"), (made, "is not made any more")):
+    for folder, state in ((stored, "is missing"), (made, "is no longer produced")):
         if not folder.is_file(name):
             return f"{name} {state}"
     if _digest_file(stored, name) == _digest_file(made, name):
@@ -162,7 +162,7 @@ def _first_line(stored: Folder, made: Folder, name: str) -> str:
                 key = next(key for key in sorted({*before, *after}) if before.get(key) != after.get(key))
                 return f"line {number + 1}, key {key}: {_both(before.get(key), after.get(key))}"
             return f"line {number + 1}: {_both(before, after)}"
-    return "its lines are equal, but not its bytes"
+    return "its lines are equal, but its bytes differ"
 
 
 def _first_row(stored: Folder, made: Folder, name: str) -> str:
@@ -170,18 +170,18 @@ def _first_row(stored: Folder, made: Folder, name: str) -> str:
     with stored.open(name) as one, made.open(name) as other:
         old, new = pa.ipc.open_stream(one), pa.ipc.open_stream(other)
         if not old.schema.equals(new.schema, check_metadata=True):
-            return "it has another schema"
+            return "its schema differs"
         before = 0
         for first, second in zip_longest(old, new):
             rows = [0 if batch is None else batch.num_rows for batch in (first, second)]
             same = _equal_rows(first, second, min(rows))
             if same < max(rows):
                 if same == min(rows):
-                    return f"it has {before + rows[0]:,} rows or more, rebuilt it has {before + rows[1]:,}"
+                    return f"it has at least {before + rows[0]:,} rows, rebuilt at least {before + rows[1]:,}"
                 row = f"row {before + same:,} ({first.column('id')[same].as_py()!r})"
                 return f"{row}, {_first_column(first, second, same)}"
             before += rows[0]
-    return "its rows are equal, but not its bytes"
+    return "its rows are equal, but its bytes differ"
 
 
 def _equal_rows(first: pa.RecordBatch | None, second: pa.RecordBatch | None, rows: int) -> int:
@@ -208,7 +208,7 @@ def _both(old: Any, new: Any) -> str:
     if isinstance(old, list) and isinstance(new, list):
         place = next((i for i, (a, b) in enumerate(zip_longest(old, new)) if a != b), 0)
         if place:
-            return f"from place {place} on {_short(old[place:])} stored, {_short(new[place:])} rebuilt"
+            return f"from index {place} {_short(old[place:])} stored, {_short(new[place:])} rebuilt"
     return f"{_short(old)} stored, {_short(new)} rebuilt"
 
 

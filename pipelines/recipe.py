@@ -166,7 +166,7 @@ def _check_labelers(recipe: Recipe) -> None:
     for name in recipe.labelers:
         if name not in tables:
             used = ", ".join(recipe.with_)
-            case = "" if name.islower() else "; its table is named in lower case"
+            case = "" if name.islower() else "; write its table in lower case"
             raise RecipeError(
                 f"[labelers.{name}] has options for a labeler that `with` does not use ({used})"
                 f"{nearest(name.lower(), tables)}{case}"

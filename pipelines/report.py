@@ -53,22 +53,22 @@ class BuildReport:
     def print(self, console: Console) -> None:
         """Print the report for a reader."""
         for text in self.remade[:_SHOWN]:
-            _say(console, f"made again: {text}")
+            _say(console, f"restored: {text}")
         if len(self.remade) > _SHOWN:
-            _say(console, f"made again: {len(self.remade) - _SHOWN:,} more files")
+            _say(console, f"restored: {len(self.remade) - _SHOWN:,} more files")
         if self.already:
-            _say(console, f"{self.out} is complete already; nothing was done")
+            _say(console, f"{self.out} is complete already; there was nothing to do")
         if self.books:
             console.print(self._table())
             _say(console, _records(self.books))
         if self.skipped:
-            _say(console, f"skipped for their ending: {_few(self.skipped)}")
+            _say(console, f"skipped because of their extension: {_few(self.skipped)}")
         for text in self.warnings:
             _say(console, f"warning: {text}")
         for text in self.failures:
             _say(console, f"failed: {text}")
         if self.failures:
-            _say(console, f"the dataset is unfinished; {self.retry} does the missing units")
+            _say(console, f"the dataset is incomplete; to make the missing units, run: {self.retry}")
 
     def _table(self) -> Table:
         """Return rows and labels per split."""
@@ -154,11 +154,11 @@ def _faults(plan: Plan, books: Mapping[str, Any]) -> Iterator[str]:
     if not books["splits"]:
         yield "no row was written; nothing in the input could be used"
     if records["rejected"].get("file"):
-        yield f"{records['rejected']['file']} input files could not be read; rejects/ names them"
+        yield f"{records['rejected']['file']} input files could not be read; see rejects/"
     if rejected > _MIN_REJECTS and rejected > plan.recipe.max_reject_rate * records["read"]:
         yield (
             f"{rejected:,} of {records['read']:,} records were rejected, more than max_reject_rate = "
-            f"{plan.recipe.max_reject_rate} allows; rejects/ says why"
+            f"{plan.recipe.max_reject_rate} allows; see rejects/"
         )
 
 
@@ -172,17 +172,20 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
         for name in ("validation", "test"):
             share, found = getattr(plan.recipe.split, name), splits.get(name, {}).get("rows", 0)
             if found < share * rows / 2:
-                yield f"{name} has {found:,} of {rows:,} rows, under half of its share of {share:.0%}"
-    for task, labels in _task_labels(books).items():
-        held_out = sum(n for split, n in labels.items() if split != "train")
-        if held_out < _FEW_LABELS:
-            yield f"task {task} has {held_out:,} held-out labels; scores on fewer than {_FEW_LABELS} tell little"
+                yield f"the {name} split has {found:,} of {rows:,} rows, less than half of its share of {share:.0%}"
+    held_out = {
+        task: sum(n for split, n in labels.items() if split != "train") for task, labels in _task_labels(books).items()
+    }
+    few = [f"{task} ({n})" for task, n in held_out.items() if n < _FEW_LABELS]
+    if few:
+        yield f"fewer than {_FEW_LABELS} held-out labels, so that scores are unreliable: {', '.join(few)}"
     for name, example in manifest.get("errors", {}).items():
         count = _labelers(books)[name]["abstained"]["error"]
-        yield f"labeler {name} raised on {count:,} rows, which have no label of it: {example['row']}: {example['text']}"
+        told = f"for example {example['row']}: {example['text']}"
+        yield f"labeler {name} failed on {count:,} rows, which have no label of it, {told}"
     repeats = manifest.get("equal_passages", {}).get("repeats", 0)
     if repeats:
-        yield f"{repeats:,} passages repeat one of another document"
+        yield f"{repeats:,} passages also occur in another document"
 
 
 def _records(books: Mapping[str, Any]) -> str:

@@ -135,8 +135,8 @@ def _context(plan: Plan, folder: Folder, *, strict: bool) -> Context:
         labelers, digests = load_labelers(plan.recipe)
         changed = [*changed_resources(plan, digests), *(changed_tools(plan, labelers) if strict else ())]
         if changed:
-            advice = "give all workers what the plan was made with, or build into another folder"
-            raise OSError(f"{socket.gethostname()} would make other rows: {'; '.join(changed)}; {advice}")
+            advice = "install what the plan was made with on all workers, or build into another folder"
+            raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
         _cached[plan.digest] = Context.make(plan.recipe, labelers, plan.classes or {}, read_pool(folder))
     context = _cached[plan.digest]
     context.refresh()
@@ -199,7 +199,7 @@ class _Work:
             return {}
         lines = self._folder.read_json(f"{DROPPED}/{self._unit:05d}.json")
         if digest_json(lines) != (self._plan.dropped or {})[key]:
-            raise OSError(f"{DROPPED}/{self._unit:05d}.json is not what the plan says; start again with --overwrite")
+            raise OSError(f"{DROPPED}/{self._unit:05d}.json does not match the plan; start again with --overwrite")
         return {(source, place): (reason, first) for source, place, reason, first in lines}
 
     def read(self, batch: int) -> Iterator[list[Document]]:
@@ -266,7 +266,7 @@ class _Work:
             self._pend(rejects_name(self._unit), self._records.lines(self._plan.files))
         stats = self._stats()
         for text in balance(stats):
-            raise AssertionError(f"the books of unit {self._unit} do not add up: {text}")
+            raise AssertionError(f"the statistics of unit {self._unit} are inconsistent: {text}")
         mark = Pending(self._folder, stats_name(self._unit))
         self._pending.append(mark)
         mark.write(to_json(stats))

@@ -173,7 +173,7 @@ def _order(row: Row, task: Task) -> str:
 def _value(row: Row, task: Task) -> str:
     """Return a task's label as text."""
     value = column(row, task.target)
-    if value is None:
+    if value is None or (task.weight and not column(row, task.weight)):
         return "none"
     if isinstance(value, list):
         return _list_value(row, task, value)

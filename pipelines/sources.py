@@ -130,7 +130,7 @@ def _find(path: str, split: str) -> list[_Found]:
         return _walk(system, inner, prefix, split)
     matches = _matches(system, inner, prefix) if glob.has_magic(path) else []
     if not matches:
-        raise ValueError(f"no input at {path!r}; give a file, a folder, or a glob that matches some")
+        raise ValueError(f"no input at {path!r}; give a file, a folder, or a glob that matches files")
     return [item for match in matches for item in _find(match, split)]
 
 
@@ -225,7 +225,7 @@ def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
     """Return the files with names below their common folder, sorted, and the names of those of unknown kinds."""
     remote = {"://" in item.path for item in found}
     if len(remote) > 1:
-        raise ValueError("local paths and URIs cannot be mixed; give all inputs in one place")
+        raise ValueError("local paths and URIs cannot be mixed; give all inputs as one or the other")
     roots = [item.root for item in found]
     common = posixpath.commonpath(roots) if roots else ""
     files, skipped = [], []

@@ -51,7 +51,7 @@ def _check(plan: Plan, folder: Folder) -> Iterator[str]:
     """Yield what is wrong with a dataset whose plan can be read."""
     stored = folder.read_json(PLAN)
     if digest_json(identity(stored)) != plan.digest:
-        yield f"{PLAN} is damaged: it is not what its digest says"
+        yield f"{PLAN} is damaged: its digest does not match"
     yield from map(str, plan_problems(plan, folder))
     sizes, empty, rejects = listed(folder), EmptyShards(len(plan.units)), set[str]()
     summary, done = Summary(), 0
@@ -68,16 +68,18 @@ def _check(plan: Plan, folder: Folder) -> Iterator[str]:
     if every:
         yield from _check_whole(plan, folder, summary)
     splits = empty.rows if every else SPLITS
-    yield from (f"{name} is of no unit of the plan" for name in strays(len(plan.units), sizes, rejects, splits))
+    yield from (
+        f"{name} is not part of any unit of the plan" for name in strays(len(plan.units), sizes, rejects, splits)
+    )
 
 
 def _check_without_plan(folder: Folder) -> Iterator[str]:
     """Yield what is wrong with a dataset whose plan is lost: what the manifest and the marks promise."""
     state = "damaged" if folder.is_file(PLAN) else "missing"
-    yield f"{PLAN} is {state}: build again with the same recipe and input, which makes it anew"
+    yield f"{PLAN} is {state}: run the same build again to restore it"
     manifest = read_manifest(folder)
     if manifest is None:
-        yield f"{MANIFEST} is damaged or missing too: without it nothing says which files belong here"
+        yield f"{MANIFEST} is damaged or missing, too, so that the files of the dataset are not known"
         return
     sizes = listed(folder)
     for unit in range(manifest["units"]):
@@ -92,7 +94,7 @@ def _check_unit(
     name = stats_name(unit)
     problems = list(map(str, found))
     if mark is None:
-        return None, problems or [f"{name} is missing: unit {unit} is not done"]
+        return None, problems or [f"{name} is missing: unit {unit} is not finished"]
     broken = {problem.name for problem in found}
     problems += [f"{name}: {text}" for text in balance(mark)]
     if rejects_name(unit) not in broken:
@@ -123,7 +125,7 @@ def _check_rejects(unit: int, mark: Mapping[str, Any], folder: Folder) -> Iterat
         reason = json.loads(line)["reason"]
         found[reason] = found.get(reason, 0) + 1
     if found != mark["records"]["rejected"]:
-        yield f"{name} holds {found}, but the book says {mark['records']['rejected']}"
+        yield f"{name} contains {found}, but the statistics say {mark['records']['rejected']}"
 
 
 def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: bool) -> Iterator[str]:
@@ -146,13 +148,13 @@ def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: b
     found = {**book.to_json(), "columns": columns.to_json()["columns"]}
     wrong = [key for key, value in found.items() if key in told and json.loads(json.dumps(value)) != told[key]]
     if wrong:
-        yield f"{name}: its {', '.join(wrong)} are not what the unit's book says"
+        yield f"{name}: {', '.join(wrong)} do not match the statistics of the unit"
 
 
 def _check_whole(plan: Plan, folder: Folder, summary: Summary) -> Iterator[str]:
     """Yield what is wrong with the files that stand above the shards."""
     if not folder.is_file(MANIFEST):
-        yield f"{MANIFEST} is missing: the build did not end; run it again"
+        yield f"{MANIFEST} is missing: the build did not finish; run it again"
         return
     yield from map(str, whole_problems(plan, folder, check=True))
     yield from _guarded(MANIFEST, partial(_check_manifest, plan, folder, summary))
@@ -174,7 +176,7 @@ def _check_manifest(plan: Plan, folder: Folder, summary: Summary) -> Iterator[st
         return
     for key in sorted({*told} & {*found}):
         if told[key] != json.loads(json.dumps(found[key])):
-            yield f"{MANIFEST}: {key} is not the sum of the units"
+            yield f"{MANIFEST}: {key} is not the sum over all units"
 
 
 def _check_schemas(plan: Plan, folder: Folder) -> Iterator[str]:
@@ -191,4 +193,4 @@ def _check_schemas(plan: Plan, folder: Folder) -> Iterator[str]:
                     continue
                 first = first or schema
                 if not schema.equals(first, check_metadata=True):
-                    yield f"{name} has another schema"
+                    yield f"{name} has a different schema"

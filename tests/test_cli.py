@@ -59,7 +59,7 @@ def test_build_prints_its_books_and_verify_agrees(
     report = json.loads(capsys.readouterr().out)
     assert report["splits"]["train"] > 100
     assert run(monkeypatch, "verify", dataset) == 0
-    assert "add up" in capsys.readouterr().out
+    assert "all checksums, rows and statistics match" in capsys.readouterr().out
     shard = next((dataset / "train").glob("*.arrow"))
     data = bytearray(shard.read_bytes())
     data[-100] ^= 1
@@ -127,9 +127,9 @@ def test_show_finds_a_labeler_of_the_current_folder(
     [
         (("--with", "maskin"), "did you mean 'masking'?); it has those of connective, disfluency, paraphrase, masking"),
         (("--with", "masking", "--with", "own:Nosuch"), "has no labels of 'nosuch'; it has those of connective"),
-        (("--set", "foo.bar=1"), "--set changes a preview of text"),
-        (("--seed", "0"), "--seed changes a preview of text"),
-        (("--views", "woven"), "is built already; leave it out"),
+        (("--set", "foo.bar=1"), "--set applies to previews of text only"),
+        (("--seed", "0"), "--seed applies to previews of text only"),
+        (("--views", "woven"), "is a finished dataset; leave it out"),
     ],
 )
 def test_show_refuses_what_says_nothing_about_a_dataset(
@@ -197,7 +197,7 @@ def test_run_leaves_a_folder_alone_that_holds_something_else(
     source = text(tmp_path / "a.txt", 2)
     for words in (("run", source), ("run",)):
         assert run(monkeypatch, *words, "--out", tmp_path) == 2
-        assert "holds something else (a.txt); give a new or empty one" in capsys.readouterr().err
+        assert "contains other files (a.txt); give a new or empty folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
@@ -239,8 +239,8 @@ def test_a_training_that_was_stopped_says_how_to_go_on(
     settings = ("--set", "max_steps=2", "--set", "rows=8", "--set", "bucket=8")
     assert run(monkeypatch, "train", dataset, "--out", tmp_path / "my run", *settings, "--stop-after", 1) == 0
     told = capsys.readouterr().out
-    assert "stopped after step 1; go on with: auxloom train" in told
-    assert run(monkeypatch, *shlex.split(told.partition("go on with: auxloom ")[2])) == 0
+    assert "stopped after step 1; continue with: auxloom train" in told
+    assert run(monkeypatch, *shlex.split(told.partition("continue with: auxloom ")[2])) == 0
     assert "scores on the test split" in capsys.readouterr().out
 
 

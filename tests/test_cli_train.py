@@ -48,7 +48,7 @@ def test_a_training_is_resumed_without_naming_its_settings(
     """The command that is printed names none; more steps may be asked for; the table tells of them."""
     out = tmp_path / "run"
     assert run(monkeypatch, "train", dataset, "--out", out, *QUICK, "--stop-after", 1) == 0
-    assert f"go on with: auxloom train {dataset} --out {out} --resume\n" in capsys.readouterr().out
+    assert f"continue with: auxloom train {dataset} --out {out} --resume\n" in capsys.readouterr().out
     assert run(monkeypatch, "train", dataset, "--out", out, "--resume") == 0
     assert "scores on the test split" in capsys.readouterr().out
     assert run(monkeypatch, "train", dataset, "--out", out, "--resume", "--set", "max_steps=3") == 0

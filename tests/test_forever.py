@@ -35,7 +35,7 @@ def test_a_changed_byte_in_it_is_found(tmp_path: Path) -> None:
     out = Path(shutil.copytree(GOLDEN, tmp_path / "out"))
     plan = (out / "plan.json").read_text()
     (out / "plan.json").write_text(plan.replace('"seed": 0', '"seed": 1'))
-    assert verify(out) == ["plan.json is damaged: it is not what its digest says"]
+    assert verify(out) == ["plan.json is damaged: its digest does not match"]
 
 
 def test_show_reads_its_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +86,7 @@ def test_a_recipe_key_that_came_later_counts_as_its_default(tmp_path: Path, monk
     next(out.glob("train/*.arrow")).unlink()
     assert built(source, out).complete
     assert verify(out) == []
-    with pytest.raises(ValueError, match=r"another plan: copies was 1, now 2"):
+    with pytest.raises(ValueError, match=r"a different plan: copies was 1, now 2"):
         built(source, out, copies=2)
 
 
@@ -110,6 +110,6 @@ def test_other_versions_are_told_in_words() -> None:
         plan, versions=plan.versions | {"spacy": "9.1"}, labelers={**plan.labelers, "masking": labelers["masking"]}
     )
     assert differences(plan, newer) == [
-        f"it was made with spacy {plan.versions['spacy']}, and here is 9.1",
-        "the labeler masking was of version 2, and here is version 1",
+        f"it was built with spacy {plan.versions['spacy']}, but 9.1 is installed here",
+        "it was built with version 2 of the labeler masking, but version 1 is installed here",
     ]

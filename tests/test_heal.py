@@ -191,7 +191,7 @@ def test_a_pool_of_another_text_is_refused(source: Path, out: Path, tmp_path: Pa
     with pytest.raises(RecipeError, match="the input changed since the plan was made"):
         built(other, out, **TABLES)
     assert (out / "pool.jsonl").read_bytes() == b""
-    assert built(source, out, **TABLES).remade == ["pool.jsonl: damaged: it is not what the plan says"]
+    assert built(source, out, **TABLES).remade == ["pool.jsonl: damaged: it does not match the plan"]
     assert verify(out) == []
 
 

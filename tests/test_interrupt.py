@@ -97,7 +97,7 @@ def test_a_build_is_interrupted_with_one_line(
     assert len(lines) == 1, told
     assert lines[0].startswith("interrupted")
     if moment != "while libraries load":
-        assert lines[0] == f"interrupted; what is done is kept; go on with: auxloom {' '.join(map(str, given))}"
+        assert lines[0] == f"interrupted; finished work is kept; continue with: auxloom {' '.join(map(str, given))}"
     wait(lambda: is_over(process))
     assert built(source, out, unit=UNIT, **{"with": [LABELER]}).exit_code == 0
     assert files(out) == files(reference)

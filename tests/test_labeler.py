@@ -82,7 +82,7 @@ def test_a_broken_module_breaks_no_other_labeler(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("labelers.__path__", [*labelers.__path__, str(tmp_path)])
     assert names() == before
     assert load("masking").name == "masking"
-    with pytest.raises(ValueError, match=r"cannot import 'labelers.newest': NameError: .*; mend the module"):
+    with pytest.raises(ValueError, match=r"cannot import 'labelers.newest': NameError: .*; fix the module"):
         load("newest")
 
 
@@ -146,10 +146,10 @@ def test_options_are_the_fields() -> None:
         ("zzz", r"no labeler 'zzz'; there are [^(]*, or give module:Class"),
         ("edits", r"no labeler 'edits'"),
         ("no_such_module:Thing", r"cannot import 'no_such_module'"),
-        ("my_own_lab:Missing", r"'my_own_lab:Missing' names no Labeler"),
+        ("my_own_lab:Missing", r"'my_own_lab:Missing' is not a Labeler"),
         ("my_own_lab:Shoutin", r"my_own_lab has Masking, Shouting, Reading \(did you mean 'Shouting'\?\)"),
-        ("my_own_lab:Other", r"names no Labeler"),
-        ("my_own_lab:Draft", r"names no Labeler"),  # abstract
+        ("my_own_lab:Other", r"is not a Labeler"),
+        ("my_own_lab:Draft", r"is not a Labeler"),  # abstract
     ],
 )
 def test_an_unknown_labeler_is_an_error_that_helps(own: str, given: str, message: str) -> None:

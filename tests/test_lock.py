@@ -68,7 +68,7 @@ def test_the_command_says_it_in_a_line(
             cli.main()
         assert left.value.code == code
         told = capsys.readouterr().err
-        wanted = "is being built by process" if code else f"went on with {out.resolve()}, which process"
+        wanted = "is being built by process" if code else f"continuing {out.resolve()}, which process"
         assert [wanted in line for line in told.splitlines()].count(True) == 1
         assert "Traceback" not in told
 
@@ -86,7 +86,7 @@ def test_a_killed_build_keeps_nobody_out(source: Path, out: Path) -> None:
     said: list[str] = []
     assert build(recipe(source, out), say=said.append).complete
     (line,) = said
-    assert line.startswith(f"went on with {out.resolve()}, which process ")
+    assert line.startswith(f"continuing {out.resolve()}, which process ")
     assert line.endswith(" had left unfinished")
     assert built(source, out).already
 

@@ -190,7 +190,7 @@ def test_an_earlier_dataset_lends_classes_and_pool(tmp_path: Path) -> None:
     first, second = _plan(tmp_path / "first"), _plan(tmp_path / "second")
     assert second.classes == first.classes == {"roles": ("A", "B")}
     assert (second.pool, second.earlier) == (first.pool, first.digest)
-    with pytest.raises(RecipeError, match=r"holds no plan\.json"):
+    with pytest.raises(RecipeError, match=r"has no plan\.json"):
         built(_jsonl(tmp_path / "b", more), tmp_path / "third", plan={"from": str(tmp_path / "in")}, **tables)
 
 
@@ -229,7 +229,7 @@ def test_given_splits_are_kept_beside_files_that_have_none(tmp_path: Path) -> No
     }
     plain = {("e.txt", split) for split in ("train", "validation", "test")}
     assert places == {("d/train/data.jsonl", "train"), ("d/test/data.jsonl", "test"), *plain}
-    assert "as the input came; of files that came in none" in (tmp_path / "out" / "README.md").read_text()
+    assert "as given in the input; documents of files without a split" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_field_of_too_many_values_is_an_error_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +376,7 @@ def test_resources_count_by_content_not_by_place(tmp_path: Path) -> None:
         for place in places
     ]
     assert differences(plans[0], plans[1]) == []
-    assert "that labeler 'paraphrase' reads as dictionary is not what it was" in differences(plans[0], plans[2])[0]
+    assert "that labeler 'paraphrase' reads as dictionary has changed" in differences(plans[0], plans[2])[0]
     with pytest.raises(FileNotFoundError, match="no file at"):
         load_labelers(
             recipe(source, tmp_path, **{"with": ["paraphrase"]}, labelers={"paraphrase": {"dictionary": "no"}})

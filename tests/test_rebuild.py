@@ -58,7 +58,7 @@ def test_the_command_tells_units_and_seed(dataset: Path) -> None:
     code, output = run(str(dataset), "--rebuild", "2", "--seed", "7")
     units = ", ".join(map(str, rebuild(str(dataset), 2, 7).units))
     assert code == 0
-    assert output.splitlines()[-1] == f"rebuilt units {units} (seed 7): the same bytes"
+    assert output.splitlines()[-1] == f"rebuilt units {units} (seed 7): identical bytes"
     code, output = run(str(dataset), "--rebuild", "all", "--json")
     assert code == 0
     told = json.loads(output)["rebuilt"]
@@ -101,7 +101,7 @@ def test_the_first_row_and_column_that_differ_are_named(dataset: Path) -> None:
     change(shard, 9, "beheading", "upper", 0)
     change(shard, 5, "tokens", None, tokens)
     (problem,) = rebuild(str(dataset), None, 0).problems
-    assert problem.startswith(f'{name}: row 5 ({row["id"]!r}), column tokens: from place 2 on ["changed"')
+    assert problem.startswith(f'{name}: row 5 ({row["id"]!r}), column tokens: from index 2 ["changed"')
     change(shard, 5, "tokens", None, row["tokens"])
     (problem,) = rebuild(str(dataset), None, 0).problems
     assert problem.startswith(f"{name}: row 9 (")
@@ -124,7 +124,7 @@ def test_other_differences_are_named(dataset: Path) -> None:
     problems = {text.partition(":")[0]: text for text in rebuild(str(dataset), None, 0).problems}
     rows = table.num_rows
     assert f"it has 10 rows or more, rebuilt it has {rows}" in problems[f"train/{shards[0].name}"]
-    assert "it has another schema" in problems[f"train/{shards[1].name}"]
+    assert "its schema differs" in problems[f"train/{shards[1].name}"]
     assert "cannot be read" in problems[f"train/{shards[2].name} cannot be read"]
     assert f"train/{shards[3].name} is missing" in problems
     assert "the keys of its passages differ" in problems["stats/00004.keys"]
@@ -147,7 +147,7 @@ def test_a_problem_makes_the_exit_code_1(dataset: Path) -> None:
     assert run(str(dataset), "--rebuild", "all")[0] == 1
 
 
-@pytest.mark.parametrize(("gone", "words"), [(True, "is gone from"), (False, "changed since the dataset was built")])
+@pytest.mark.parametrize(("gone", "words"), [(True, "is missing from"), (False, "changed since the dataset was built")])
 def test_an_input_that_is_not_what_it_was_is_said(whole: Path, tmp_path: Path, words: str, *, gone: bool) -> None:
     """No unit can be made again then, which is no finding about the dataset: the command ends with exit code 2."""
     source = tmp_path / "text.txt"
@@ -169,7 +169,7 @@ def test_a_resource_that_is_not_what_it_was_is_said(tmp_path: Path) -> None:
     assert built(source, tmp_path / "out", **tables).exit_code == 0
     assert rebuild(str(tmp_path / "out"), None, 0).problems == ()
     names.write_text("C1\tlamp\tcandle\n")
-    with pytest.raises(OSError, match="the file that labeler 'paraphrase' reads as dictionary is not what it was"):
+    with pytest.raises(OSError, match="the file that labeler 'paraphrase' reads as dictionary has changed"):
         rebuild(str(tmp_path / "out"), None, 0)
 
 
@@ -192,7 +192,7 @@ def test_a_unit_that_fails_is_a_problem(tmp_path: Path) -> None:
     assert built(source, tmp_path / "out", unit={"bytes": 5_000}, **tables).exit_code == 0
     marker.unlink()
     (problem,) = rebuild(str(tmp_path / "out"), None, 0).problems
-    assert problem.startswith("unit 2 could not be made again: the child process that worked on it ended by signal 9")
+    assert problem.startswith("unit 2 could not be rebuilt: the child process that worked on it ended by signal 9")
     assert rebuild(str(tmp_path / "out"), None, 0).problems == ()
 
 

@@ -20,7 +20,7 @@ from trainer.encode import Reading, Sequences
 from trainer.labels import Labels
 from trainer.metrics import FEW, Predictions, Score
 from trainer.probes import PROBES, ProbeScore
-from trainer.report import build_report, constructed, held_out, note_of, task_entry, write
+from trainer.report import build_report, held_out, note_of, task_entry, write
 from trainer.table import lines, show
 
 TASK = Task(
@@ -113,8 +113,8 @@ made.tags  0!      tag_f1         -
   -            -                -
 not trained: story: there is no decoder yet
 ! made.tags: no held-out label, so no score
-lost: made.tags: 4 rows, cut before what their label speaks of
-lost: made.word: 4 rows, cut before what their label speaks of
+lost: made.tags: 4 rows, cut before the text that their label refers to
+lost: made.word: 4 rows, cut before the text that their label refers to
 class prior: the most frequent class (accuracy), a random guess at the train
   rates (F1), the frequency of the word (nats_per_word).
 best baseline: the best of the class prior and the probes, on the same labels.
@@ -154,7 +154,7 @@ DECLARED = dataclasses.replace(TASK, name="pos", extra={"gold": True})
 
 def test_the_note_on_constructed_labels_stands_only_where_there_are_any() -> None:
     """With gold labels beside them, they are named; gold labels alone have no such note."""
-    assert [constructed(task) for task in (TASK, GOLD, DECLARED)] == [True, False, False]
+    assert [task.constructed for task in (TASK, GOLD, DECLARED)] == [True, False, False]
     made, words, *gold = [entry(0.4, 0.5, 0.6, 0.3, task=task) for task in (TASK, WORDS, GOLD, DECLARED)]
     assert note_of(gold) == ""
     assert note_of([made, words]).startswith("Scores on constructed labels tell whether")

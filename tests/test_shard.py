@@ -133,10 +133,10 @@ def _broken(rule: str) -> Labeler:
         ("status", "has no reason"),
         ("type", "status must be int8"),
         ("edit", "has an edit but not status 0"),
-        ("missing", r"made the columns \['origin', 'tokens'\], declared are \['origin', 'tags', 'tokens'\]"),
+        ("missing", r"returned the columns \['origin', 'tokens'\], but declares \['origin', 'tags', 'tokens'\]"),
         ("extra", r"made the columns \['more', 'origin', 'tags', 'tokens'\]"),
         ("null", "a list is empty instead"),
-        ("short", r"is list<item: int8> \[59\], declared is list<item: int8> \[60\]"),
+        ("short", r"is list<item: int8> \[59\], but declared as list<item: int8> \[60\]"),
     ],
 )
 def test_what_a_labeler_makes_is_checked_against_what_it_declared(rule: str, message: str) -> None:
@@ -358,13 +358,16 @@ def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monk
         return str(make_shard(0, plan, str(tmp_path / "out"))["error"]["text"])
 
     names.write_text("C1\tlamp\tcandle\n")
-    assert f"{socket.gethostname()} would make other rows: the file that labeler 'paraphrase' reads as dict" in error()
+    assert (
+        f"{socket.gethostname()} would produce different rows: the file that labeler 'paraphrase' reads as dict"
+        in error()
+    )
     names.write_text("C1\tlamp\tlantern\n")
     with monkeypatch.context() as patch:
         patch.setattr("pipelines.compare.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
-        assert f"it was made with spacy {plan.versions['spacy']}, and here is 3.1" in error()
+        assert f"it was built with spacy {plan.versions['spacy']}, but 3.1 is installed here" in error()
     with monkeypatch.context() as patch:
         patch.setattr(load("paraphrase").__class__, "version", 99)
-        assert "and here is version 99" in error()
+        assert "but version 99 is installed here" in error()
     shard._cached.clear()
     assert "error" not in make_shard(0, plan, str(tmp_path / "out"))

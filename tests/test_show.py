@@ -317,6 +317,14 @@ def test_a_view_without_tags_says_none() -> None:
     assert "    tags: none" in shown(row, "disfluency")
 
 
+def test_a_label_that_weighs_nothing_is_none() -> None:
+    """It trains nothing, and is counted nowhere."""
+    source = a_task("paraphrase.source", "generation", target="tokens", weight="paraphrase.weight")
+    for weight, line in ((0.0, "    source: none"), (0.5, "    source: the source")):
+        row = STORY | {"paraphrase": {"status": 0, "tokens": ["Hi"], "origin": [0], "weight": weight}}
+        assert line in shown(row, tasks=[source])
+
+
 def test_colours_replace_the_marks() -> None:
     """Removed red and struck, inserted green, replaced yellow with an arrow, masked dim and reversed."""
     (line,) = [line for line in shown(STORY, "connective", colour=True) if "However" in line]

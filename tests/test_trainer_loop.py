@@ -202,14 +202,16 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
 def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
     """Without resume an error that names the option."""
     train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
-    with pytest.raises(ValueError, match="holds a run already; add --resume"):
+    with pytest.raises(ValueError, match="already contains a run; add --resume"):
         train(dataset, tmp_path / "run", Settings(**QUICK))
 
 
 def test_other_settings_do_not_resume_a_run(dataset: Path, tmp_path: Path) -> None:
     """The error names what differs, with both values."""
     train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
-    with pytest.raises(ValueError, match=r"has rows = 16, not 24 and seed = 0, not 5; give what it was begun with"):
+    with pytest.raises(
+        ValueError, match=r"has rows = 16, not 24 and seed = 0, not 5; use the settings that it was started with"
+    ):
         train(dataset, tmp_path / "run", Settings(**(QUICK | {"rows": 24, "seed": 5})), resume=True)
 
 
@@ -223,7 +225,7 @@ def test_a_setting_that_is_refused_leaves_no_folder(
 ) -> None:
     """The same command with the mistake mended begins the run."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ValueError, match=r"is none of the trained|needs a primary|device = 'cuda', but torch"):
+    with pytest.raises(ValueError, match=r"is not a trained task|needs a primary|device = 'cuda', but torch"):
         train(dataset, tmp_path / "run", Settings(**(QUICK | wrong)))
     assert not (tmp_path / "run").exists()
 
@@ -233,7 +235,7 @@ def test_a_run_that_cannot_begin_leaves_its_folder_free(tmp_path: Path) -> None:
     (long,) = (task for task in TASKS if task.name == "topic.long")
     never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))
     dataset = write_dataset(tmp_path / "set", rows=24, tasks=(long, never))
-    with pytest.raises(ValueError, match=r"primary = 'topic\.never' is none of the trained tasks"):
+    with pytest.raises(ValueError, match=r"primary = 'topic\.never' is not a trained task"):
         train(dataset, tmp_path / "run", Settings(**(QUICK | {"primary": "topic.never"})))
     assert list((tmp_path / "run").iterdir()) == []
     assert train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1) == {"finished": False, "step": 1}
@@ -259,14 +261,14 @@ def test_a_checkpoint_of_another_dataset_is_an_error(dataset: Path, tmp_path: Pa
     """Rows would mean something else."""
     train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
     other = write_dataset(tmp_path / "other", rows=48, seed=1)
-    with pytest.raises(ValueError, match="is of another dataset than"):
+    with pytest.raises(ValueError, match="was trained on another dataset than"):
         train(other, tmp_path / "run", Settings(**QUICK), resume=True)
 
 
 def test_a_folder_that_holds_something_else_is_not_touched(dataset: Path, tmp_path: Path) -> None:
     """Nor is a file."""
     (tmp_path / "letter.txt").write_text("dear reader")
-    with pytest.raises(ValueError, match="holds something that is no run"):
+    with pytest.raises(ValueError, match="contains files that are not a run"):
         train(dataset, tmp_path, Settings(**QUICK))
     with pytest.raises(ValueError, match="is a file"):
         train(dataset, tmp_path / "letter.txt", Settings(**QUICK))

@@ -272,13 +272,13 @@ def test_primary_batches_need_a_primary_that_exists(data: Encoded) -> None:
     """The errors list the tasks."""
     with pytest.raises(ValueError, match=r"needs a primary task; name one of connective, disfluency\.tags"):
         Streams(data, SETTINGS.model_copy(update={"batch": "primary+one"}))
-    with pytest.raises(ValueError, match="primary = 'nothing' is none of the trained tasks"):
+    with pytest.raises(ValueError, match="primary = 'nothing' is not a trained task"):
         Streams(data, SETTINGS.model_copy(update={"primary": "nothing"}))
 
 
 def test_weights_are_of_tasks_that_exist(data: Encoded) -> None:
     """The error lists them; a name with a dot may be written as a table in a table."""
-    with pytest.raises(ValueError, match=r"weights: 'nothing' is none of the trained tasks \(connective, disfluency"):
+    with pytest.raises(ValueError, match=r"weights: 'nothing' is not a trained task \(connective, disfluency"):
         Streams(data, SETTINGS.model_copy(update={"weights": {"nothing": 2.0}}))
     nested = make_settings({"weights": {"connective": 3, "disfluency": {"tags": 2, "pair": 0.5}}})
     assert nested.weights == {"connective": 3, "disfluency.tags": 2, "disfluency.pair": 0.5}

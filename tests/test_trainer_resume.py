@@ -57,7 +57,10 @@ def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_pat
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"rows": 12}, r"has rows = 8, not 12; give what it was begun with \(epochs and max_steps may grow\)"),
+        (
+            {"rows": 12},
+            r"has rows = 8, not 12; use the settings that it was started with \(epochs and max_steps may grow\)",
+        ),
         ({"epochs": 1}, "has epochs = 2, not 1"),
         ({"max_steps": 4}, "has max_steps = 0, not 4"),
         ({"epochs": "many"}, "has epochs = 2, not 'many'"),

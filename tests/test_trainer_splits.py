@@ -111,7 +111,7 @@ def _other(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("damage", "told"),
-    [(_truncate, "is no Arrow stream"), (_empty, "is no Arrow stream"), (_other, "other columns than")],
+    [(_truncate, "is not an Arrow stream"), (_empty, "is not an Arrow stream"), (_other, "other columns than")],
 )
 def test_a_damaged_shard_is_named(tmp_path: Path, damage: Any, told: str) -> None:
     """Also where no checksum was noted."""
@@ -125,8 +125,8 @@ def test_a_damaged_shard_is_named(tmp_path: Path, damage: Any, told: str) -> Non
     ("name", "text", "told"),
     [
         ("stats/00000.json", None, "is missing"),
-        ("stats/00000.json", "{", "is damaged: it is no JSON"),
-        ("auxloom.json", "nothing", "is damaged: it is no JSON"),
+        ("stats/00000.json", "{", "is damaged: it is not valid JSON"),
+        ("auxloom.json", "nothing", "is damaged: it is not valid JSON"),
     ],
 )
 def test_a_damaged_or_missing_note_is_named(tmp_path: Path, name: str, text: str | None, told: str) -> None:

@@ -55,34 +55,34 @@ def _rewrite(out: Path) -> None:
 
 CHANGES: list[tuple[str, Callable[[Path], None]]] = [
     (
-        "train/data-00000-of-00002.arrow is damaged: it is not what was written",
+        "train/data-00000-of-00002.arrow is damaged: its sha256 does not match",
         lambda out: _flip(next(out.glob("train/data-00000-*"))),
     ),
     ("record batches of", _rewrite),
     ("train/data-00001-of-00002.arrow is missing", lambda out: next(out.glob("train/data-00001-*")).unlink()),
     (
-        "train/data-00009-of-00010.arrow is of no unit",
+        "train/data-00009-of-00010.arrow is not part of any unit",
         lambda out: (out / "train/data-00009-of-00010.arrow").touch(),
     ),
-    ("pool.jsonl is damaged: it is not what the plan says", lambda out: _flip(out / "pool.jsonl")),
+    ("pool.jsonl is damaged: it does not match the plan", lambda out: _flip(out / "pool.jsonl")),
     (
-        "dropped/00001.json is damaged: it is not what the plan says",
+        "dropped/00001.json is damaged: it does not match the plan",
         lambda out: (out / "dropped/00001.json").write_text("[]"),
     ),
-    ("plan.json is damaged: it is not what its digest says", _edit("plan.json", "recipe", "seed", value=3)),
+    ("plan.json is damaged: its digest does not match", _edit("plan.json", "recipe", "seed", value=3)),
     ("stats/00001.json is missing", lambda out: (out / "stats/00001.json").unlink()),
-    ("stats/00001.json is of another plan", _edit("stats/00001.json", "plan", value="0")),
-    ("stats/00001.json is damaged: it is not what was written", _edit("stats/00001.json", "records", "read", value=7)),
+    ("stats/00001.json is from another plan", _edit("stats/00001.json", "plan", value="0")),
+    ("stats/00001.json is damaged: its digest does not match", _edit("stats/00001.json", "records", "read", value=7)),
     ("records: 7 read", _edit("stats/00001.json", "records", "read", value=7, sealed=True)),
-    ("stats/00000.keys is damaged: it is not what was written", lambda out: _flip(out / "stats/00000.keys")),
+    ("stats/00000.keys is damaged: its sha256 does not match", lambda out: _flip(out / "stats/00000.keys")),
     ("rejects/00001.jsonl is missing", lambda out: (out / "rejects/00001.jsonl").unlink()),
-    ("stats/00007.json is of no unit", lambda out: (out / "stats/00007.json").touch()),
+    ("stats/00007.json is not part of any unit", lambda out: (out / "stats/00007.json").touch()),
     ("auxloom.json is missing", lambda out: (out / "auxloom.json").unlink()),
     ("auxloom.json: rows_blake2b is not", _edit("auxloom.json", "rows_blake2b", value="0")),
     ("auxloom.json: equal_passages is not", _edit("auxloom.json", "equal_passages", "repeats", value=9)),
     ("auxloom.json: passages", _edit("auxloom.json", "passages", "cut", value=1)),
-    ("train/state.json is damaged: it is not what was written", lambda out: _flip(out / "train/state.json")),
-    ("README.md is damaged: it is not what was written", lambda out: _flip(out / "README.md")),
+    ("train/state.json is damaged: its sha256 does not match", lambda out: _flip(out / "train/state.json")),
+    ("README.md is damaged: its sha256 does not match", lambda out: _flip(out / "README.md")),
 ]
 
 
@@ -110,7 +110,9 @@ def test_rows_that_were_changed_with_their_digest_are_found(dataset: Path, tmp_p
     with pa.ipc.new_stream(path, table.schema) as stream:
         stream.write_table(table.slice(0, table.num_rows - 1), max_chunksize=1024)
     problems = verify(out)
-    assert any("rows, tokens, labelers, tasks, columns are not what the unit's book says" in item for item in problems)
+    assert any(
+        "rows, tokens, labelers, tasks, columns do not match the statistics of the unit" in item for item in problems
+    )
 
 
 def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path) -> None:

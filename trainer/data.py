@@ -237,7 +237,7 @@ def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
     digests = _digests(root, _marks(root))
     for name in digests:
         if not (root / name).exists():
-            raise ValueError(f"{root / name} is missing; put it back, or build the dataset again in another folder")
+            raise ValueError(f"{root / name} is missing; restore it, or build the dataset again in another folder")
     for name in SPLITS:
         files = sorted((root / name).glob("data-*.arrow"))
         parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
@@ -257,7 +257,7 @@ def _marks(root: Path) -> list[dict[str, Any]]:
     files = [root / STATS / f"{unit:05d}.json" for unit in range(units or 0)]
     for file in files:
         if not file.exists():
-            raise ValueError(f"{file} is missing; put it back, or build the dataset again in another folder")
+            raise ValueError(f"{file} is missing; restore it, or build the dataset again in another folder")
     return [_json(file) for file in files or sorted((root / STATS).glob("*.json"))]
 
 
@@ -267,7 +267,8 @@ def _json(file: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(file.read_bytes())
     except ValueError as error:
         raise ValueError(
-            f"{file} is damaged: it is no JSON ({error}); put it back, or build the dataset again in another folder"
+            f"{file} is damaged: it is not valid JSON ({error}); restore it, or build the dataset again in "
+            "another folder"
         ) from None
     return found
 
@@ -292,13 +293,13 @@ def _rows(shard: Path, sha256: str | None) -> pa.Table:
     with shard.open("rb") as file:
         if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise ValueError(
-                f"{shard} is damaged: its sha256 is not that of the build (`auxloom verify` tells more); "
-                "put the file back, or build the dataset again in another folder"
+                f"{shard} is damaged: its sha256 is not that of the build (run `auxloom verify`); "
+                "restore it, or build the dataset again in another folder"
             )
     try:
         return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(
-            f"{shard} is damaged: it is no Arrow stream ({error}); put the file back, or build the dataset again in "
+            f"{shard} is damaged: it is not an Arrow stream ({error}); restore it, or build the dataset again in "
             "another folder"
         ) from None

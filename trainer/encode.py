@@ -144,7 +144,7 @@ class SplitEncoder:
             row = int(wrong[0])
             raise ValueError(
                 f"{path} has {own.lengths[row]} entries in row {rows[row]} of {self.split.name}, which has "
-                f"{like.lengths[row]}; the dataset is damaged: `auxloom verify` tells where"
+                f"{like.lengths[row]}; the dataset is damaged: run `auxloom verify`"
             )
         none = Ragged(like.offsets, np.full(len(like.values), fill, own.values.dtype))
         return own.where(own.lengths > 0, none)

@@ -102,12 +102,12 @@ class RunFolder:
         self._check_place(data.path)
         if not self.mark.exists():
             if resume:
-                raise FileNotFoundError(f"there is no run to resume in {self.path}; leave out --resume to begin one")
+                raise FileNotFoundError(f"there is no run to resume in {self.path}; leave out --resume to start one")
             if self.path.exists() and any(not item.name.startswith(TEMPORARY) for item in self.path.iterdir()):
-                raise ValueError(f"{self.path} holds something that is no run of auxloom; give another folder")
+                raise ValueError(f"{self.path} contains files that are not a run of auxloom; give another folder")
             return _settings(given), None
         if not (resume or auto or overwrite):
-            raise ValueError(f"{self.path} holds a run already; add --resume to go on with it, or give another folder")
+            raise ValueError(f"{self.path} already contains a run; add --resume to continue it, or give another folder")
         try:
             return self._go_on(data, given, whole=not resume, same=overwrite)
         except ValueError:
@@ -136,8 +136,8 @@ class RunFolder:
         mark = Mark.read(self.mark)
         if mark.dataset != data.digest:
             raise ValueError(
-                f"the checkpoint in {self.path} is of another dataset than {data.path}; give the dataset that it was "
-                "trained on, or another folder"
+                f"the run in {self.path} was trained on another dataset than {data.path}; give that dataset, or "
+                "another folder"
             )
         if whole:
             given = _settings(given).model_dump(mode="json")

@@ -234,7 +234,7 @@ def untrained(task: Task) -> str:
     if task.kind not in HEADS:
         return f"there is no head for the kind {task.kind} yet"
     if task.multi:
-        return "several labels at once are not trained yet"
+        return "several labels per item are not supported yet"
     if task.kind != "masked_lm" and len(task.classes) < 2:  # noqa: PLR2004
         return "it has fewer than two classes"
     return ""

@@ -55,11 +55,11 @@ class Mark:
         try:
             data: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError as error:
-            raise ValueError(f"{path} is damaged: it is no JSON ({error}); give another folder") from None
+            raise ValueError(f"{path} is damaged: it is not valid JSON ({error}); give another folder") from None
         if (found := data.get("format", 1)) != FORMAT:
             age = "an earlier" if found < FORMAT else "a later"
             raise ValueError(
-                f"the run in {path.parent} is of {age} format ({found}; this version of auxloom reads {FORMAT}); "
+                f"the run in {path.parent} has {age} format ({found}; this version of auxloom reads {FORMAT}); "
                 "train in another folder"
             )
         known = {key: value for key, value in data["settings"].items() if key in Settings.model_fields}
@@ -92,7 +92,7 @@ class Mark:
         refused = [key for key, value in changed.items() if not _grows(key, known[key], value)]
         if refused:
             told = " and ".join(f"{key} = {known[key]!r}, not {changed[key]!r}" for key in refused)
-            cure = "give what it was begun with (epochs and max_steps may grow), or another folder"
+            cure = "use the settings that it was started with (epochs and max_steps may grow), or another folder"
             raise ValueError(f"the run in {folder} has {told}; {cure}")
         return make_settings(known | changed)
 

@@ -16,7 +16,7 @@ from trainer.metrics import FEW, Predictions, Score, metric_of, score
 from trainer.probes import ProbeScore, best_first, prior, run_probes
 from trainer.rows import read_rows, sample
 
-__all__ = ["build_report", "constructed", "held_out", "note_of", "task_entry", "write"]
+__all__ = ["build_report", "held_out", "note_of", "task_entry", "write"]
 
 _PROBE_ROWS = 50_000  # drawn by the seed where there are more
 _PACKAGES = ("auxloom", "numpy", "pyarrow", "safetensors", "tokenizers", "torch")
@@ -30,11 +30,6 @@ def held_out(splits: Mapping[str, object]) -> str:
         'validation'
     """
     return next((name for name in ("test", "validation") if name in splits), "")
-
-
-def constructed(task: Task) -> bool:
-    """Tell whether a labeler made the labels of a task; those that people made have none, or say ``"gold": true``."""
-    return bool(task.labeler) and not task.extra.get("gold", False)
 
 
 def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -138,7 +133,7 @@ def task_entry(
         "version": task.version,
         "kind": task.kind,
         "paper": task.paper,
-        "constructed": constructed(task),
+        "constructed": task.constructed,
         "classes": list(task.classes),
         "labels": {"train": train_labels, "held_out": held},
         "lost": dict(lost),

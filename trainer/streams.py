@@ -110,7 +110,7 @@ def check(tasks: Sequence[Task], settings: Settings) -> None:
     given += [("primary =", settings.primary)] if settings.primary else []
     for setting, name in given:
         if name not in names:
-            raise ValueError(f"{setting} {name!r} is none of the trained tasks ({', '.join(names)})")
+            raise ValueError(f"{setting} {name!r} is not a trained task ({', '.join(names)})")
     _mode(tasks, settings)
 
 

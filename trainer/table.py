@@ -103,7 +103,7 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"! {entry['name']}: {text}" for entry in report["tasks"] for text in entry["warnings"])
     for entry in report["tasks"]:
         if lost := sum(entry["lost"].values()):
-            yield f"lost: {entry['name']}: {lost:,} rows, cut before what their label speaks of"
+            yield f"lost: {entry['name']}: {lost:,} rows, cut before the text that their label refers to"
     if any(entry["baselines"] for entry in report["tasks"]):
         yield from (PRIOR, BASELINE, SIGNIFICANT)
     if any(not entry["higher_is_better"] for entry in report["tasks"]):

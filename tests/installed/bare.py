@@ -201,7 +201,7 @@ def builds(env: Environment, out: str) -> None:
 
 def reads(env: Environment, dataset: str) -> None:
     """Check the commands that read a dataset."""
-    env.check(f"verifies {dataset}", "verify", dataset, says="add up")
+    env.check(f"verifies {dataset}", "verify", dataset, says="match")
     env.check(f"shows {dataset}", "show", dataset, "-n", 1, says="story.txt:")
 
 
