@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from labelers.task import local
 from pipelines.extras import need, told
 from pipelines.listing import describe, list_labelers
 from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, set_key
 from pipelines.start import command_again, on_interrupt
-from trainer.files import local, write
+from trainer.files import write
 from trainer.settings import Settings, make_settings
 
 __all__ = ["app", "main"]
@@ -67,9 +68,15 @@ def main() -> None:
     With ``--json`` it is an object on standard output, ``{"error": ...}``, with the same exit code.
     """
     try:
-        app()
+        # typer prints what it finds wrong with an option, unless it is told to leave that to us
+        code = app(standalone_mode="--json" not in sys.argv[1:])
+        sys.exit(code if isinstance(code, int) else 0)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         _fail(told(error) if isinstance(error, ModuleNotFoundError) else str(error))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # as click's errors have, of which typer may carry its own
+            raise
+        _fail(error.format_message())
 
 
 def _fail(message: str) -> NoReturn:
@@ -201,9 +208,10 @@ def show(
     from labelers.task import tasks
     from pipelines.show import choose_tasks, read_rows, show_rows
 
-    if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
+    dataset = _built(inputs)
+    if dataset:
         _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
-        rows, found = read_rows(Path(inputs[0]), n), tasks(inputs[0])
+        rows, found = read_rows(dataset, n), tasks(dataset)
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
@@ -219,6 +227,14 @@ def show(
         show_rows(rows, found, _out)
 
 
+def _built(inputs: list[str]) -> Path | None:
+    """Return the folder of the only input if it is a dataset on this machine."""
+    if len(inputs) != 1 or ("://" in inputs[0] and not inputs[0].startswith("file:")):
+        return None
+    folder = local(inputs[0], "a dataset to show")
+    return folder if (folder / "plan.json").exists() else None
+
+
 def _refuse(options: Mapping[str, Any], dataset: str) -> None:
     """Raise if an option of a build is given for a dataset that is built."""
     given = [name for name, value in options.items() if value not in (None, [])]
@@ -228,7 +244,7 @@ def _refuse(options: Mapping[str, Any], dataset: str) -> None:
 
 @app.command(epilog="Example: auxloom verify data --rebuild 3")
 def verify(
-    dataset: Annotated[Path, typer.Argument(help="A dataset that `auxloom build` wrote.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset that `auxloom build` wrote.")],
     rebuild: Annotated[
         str | None,
         typer.Option(help="Also make so many units again from the input, or all, and compare every byte."),
@@ -245,7 +261,7 @@ def verify(
 
     wanted = _count(rebuild, seed)
     problems = check(dataset)
-    found: dict[str, Any] = {"dataset": str(dataset), "problems": problems}
+    found: dict[str, Any] = {"dataset": dataset, "problems": problems}
     if not as_json:
         for problem in problems:
             _say(problem)
@@ -270,13 +286,13 @@ def _count(rebuild: str | None, seed: int | None) -> int | None:
     return int(rebuild)
 
 
-def _rebuild(dataset: Path, count: int, seed: int | None, *, quiet: bool) -> dict[str, Any]:
+def _rebuild(dataset: str, count: int, seed: int | None, *, quiet: bool) -> dict[str, Any]:
     """Make units again, say what came of it unless ``quiet``, and return it."""
     from pipelines.context import find_own_modules
     from pipelines.rebuild import rebuild
 
     find_own_modules(str(Path.cwd()))
-    found = rebuild(str(dataset), count or None, secrets.randbelow(1 << 32) if seed is None else seed)
+    found = rebuild(dataset, count or None, secrets.randbelow(1 << 32) if seed is None else seed)
     if not quiet:
         for text in (*found.notes, *found.problems):
             _say(text)

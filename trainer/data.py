@@ -13,8 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.task import SOURCE, Task, read_tasks
-from trainer.files import local
+from labelers.task import SOURCE, Task, local, read_tasks
 
 __all__ = ["BoolArray", "Dataset", "IntArray", "Ragged", "Split", "Types", "spread"]
 
