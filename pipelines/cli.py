@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.metadata
 import json
-import secrets
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -257,9 +256,11 @@ def verify(
     With --rebuild units are made again, which finds rows that were made wrong and then counted as they were: use it on
     a new cluster, after an update, and on a few units every night. Exit code 2 if the input is gone or changed.
     """
+    from pipelines.rebuild import rebuild as make_again
+    from pipelines.rebuild import units_asked
     from pipelines.verify import verify as check
 
-    wanted = _count(rebuild, seed)
+    asked = units_asked(rebuild, seed)
     problems = check(dataset)
     found: dict[str, Any] = {"dataset": dataset, "problems": problems}
     if not as_json:
@@ -267,39 +268,15 @@ def verify(
             _say(problem)
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         _say(f"{dataset}: {count if problems else 'all digests, rows and books add up'}")
-    if wanted is not None:
-        found["rebuilt"] = rebuilt = _rebuild(dataset, wanted, seed, quiet=as_json)
-        problems = [*problems, *rebuilt["problems"]]
+    if asked:
+        again = make_again(dataset, asked.count, asked.seed)
+        found["rebuilt"] = dataclasses.asdict(again)
+        problems = [*problems, *again.problems]
+        for line in () if as_json else again.lines():
+            _say(line)
     if as_json:
         _print_json(found)
     raise typer.Exit(1 if problems else 0)
-
-
-def _count(rebuild: str | None, seed: int | None) -> int | None:
-    """Return how many units --rebuild asks for: 0 for all, None if it is not given."""
-    if rebuild is None and seed is not None:
-        raise ValueError("--seed draws the units of --rebuild; give both, or neither")
-    if rebuild in (None, "all"):
-        return None if rebuild is None else 0
-    if not (rebuild.isdecimal() and int(rebuild)):
-        raise ValueError(f"--rebuild is {rebuild!r}; give a number of units, or all")
-    return int(rebuild)
-
-
-def _rebuild(dataset: str, count: int, seed: int | None, *, quiet: bool) -> dict[str, Any]:
-    """Make units again, say what came of it unless ``quiet``, and return it."""
-    from pipelines.context import find_own_modules
-    from pipelines.rebuild import rebuild
-
-    find_own_modules(str(Path.cwd()))
-    found = rebuild(dataset, count or None, secrets.randbelow(1 << 32) if seed is None else seed)
-    if not quiet:
-        for text in (*found.notes, *found.problems):
-            _say(text)
-        units = ", ".join(map(str, found.units))
-        result = f"{len(found.problems)} problems" if found.problems else "the same bytes"
-        _say(f"rebuilt {'unit' if len(found.units) == 1 else 'units'} {units} (seed {found.seed}): {result}")
-    return dataclasses.asdict(found)
 
 
 @app.command(epilog="Example: auxloom labelers --json")
