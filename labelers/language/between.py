@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from labelers.language.asks import fulfilled
 from labelers.language.candidates import MOST, Candidates, Uses
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
@@ -97,7 +98,9 @@ def segment_pairs(batch: PassageBatch, threshold: float, min_omission_rate: floa
     ok &= about.words[found.segment] >= LEAST + found.end - found.start
     ok &= opening[found.segment - 1] != found.form
     ok &= lexicon().usable(min_omission_rate)[found.form] & ~np.isnan(lexicon().keep[found.form])
-    return Candidates.concat([_marked(batch, found.take(ok)), _unmarked(batch, about, pairs & (uses == 0))])
+    found = found.take(ok)
+    found = found.take(fulfilled(batch, found))
+    return Candidates.concat([_marked(batch, found), _unmarked(batch, about, pairs & (uses == 0))])
 
 
 def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
@@ -108,6 +111,7 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     ok = forms.opens[matches.form] & (resume < batch.segment_ends[segment])
     ok &= ~(forms.alone[matches.form] & (about.commas[segment] > 0))
     ok &= ~(forms.marked[matches.form] & (resume == matches.end))
+    ok &= ~(forms.bare[matches.form] & (resume > matches.end))
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     next_type = types[batch.codes[resume]]
     # "Thus saying, he left" tells the manner; "Then came the rain" would be left with its verb before its subject

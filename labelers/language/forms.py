@@ -21,6 +21,7 @@ __all__ = [
     "Lexicon",
     "Matches",
     "lexicon",
+    "links_back",
     "match",
     "match_partners",
     "medial_openers",
@@ -46,19 +47,24 @@ class Form:
 
     form: str
     """Its words in lower case, divided by spaces."""
+    spellings: str
+    """Other spellings of it, divided by ``|``."""
     rule: str
     """The classes of tokens (``word_classes.tsv``), divided by ``|``, before which it is a connective wherever it opens
     a segment: ``comma`` ("In fact,"), ``subject`` ("For he"); ``""``: none."""
     opens: str
     """``"yes"``: it links the segment that it opens to the one before; ``"alone"``: only where no comma follows later
     in the segment, as a fronted "because" clause belongs to its own sentence; ``"comma"``: only with one at once
-    ("Next,", not "Next day"); ``""``: it does not."""
+    ("Next,", not "Next day"); ``"bare"``: only without one ("Finally he left", as the comma tells the last of a list);
+    ``""``: it does not."""
     inside: str
     """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
     semicolon or a dash, or before a pronoun, only; ``""``: it does not."""
     medial: str
     """In which of `FRAMES` it links its segment to the one before from inside, divided by spaces; behind ``subject?``
     the context model must agree."""
+    asks: str
+    """What its arguments must be (`labelers.language.asks.ASKS`), divided by spaces."""
     omission: float
     """Implicit uses / all uses; nan where it was seen fewer than 20 times."""
     sense: str
@@ -72,6 +78,10 @@ class Form:
     """Likewise in dialogues."""
     keep_inside: float
     """Likewise within a sentence."""
+
+    def spelt(self) -> tuple[str, ...]:
+        """Return all its spellings."""
+        return (self.form, *filter(None, self.spellings.split("|")))
 
     def announced(self) -> Iterator[tuple[str, str]]:
         """Return (partner, form that the two make or ``"!"``) for each partner."""
@@ -101,7 +111,7 @@ class Lexicon:
     @cached_property
     def words(self) -> dict[str, int]:
         """Number, from 1 on, of every word of a form or of a partner."""
-        texts = [form.form for form in self.forms] + self.partners
+        texts = [text for form in self.forms for text in form.spelt()] + self.partners
         return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}), 1)}
 
     @cached_property
@@ -135,6 +145,11 @@ class Lexicon:
         return np.array([form.opens == "comma" for form in self.forms])
 
     @cached_property
+    def bare(self) -> BoolArray:
+        """Bool [forms]: links its segment to the one before only where no comma follows at once."""
+        return np.array([form.opens == "bare" for form in self.forms])
+
+    @cached_property
     def free(self) -> BoolArray:
         """Bool [forms]: links two clauses without a mark between them."""
         return np.array([form.inside == "free" for form in self.forms])
@@ -159,8 +174,8 @@ class Lexicon:
         """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it."""
         opens = np.zeros((2, len(self.words) + 1), bool)
         for form in filter(lambda known: known.medial, self.forms):
-            word = self.words[form.form.split()[0]]
-            opens[:, word] |= True, not {"commas", "end"}.issuperset(form.medial.split())
+            for text in form.spelt():
+                opens[:, self.words[text.split()[0]]] |= True, not {"commas", "end"}.issuperset(form.medial.split())
         return opens[0], opens[1]
 
     @cached_property
@@ -187,8 +202,8 @@ class Lexicon:
         """Return which forms are omitted at least so often; an unknown rate counts as 0."""
         return np.nan_to_num(self.omission) >= min_omission_rate
 
-    def trie(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the text that ends there, -1 for none).
+    def trie(self, texts: Mapping[str, int]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the number of the text that ends there, else -1).
 
         Node 0 is the root and word 0 is every word that stands in no text: a next node of 0 means that it ends here.
         """
@@ -202,19 +217,19 @@ class Lexicon:
         for path, node in nodes.items():
             if path:
                 step[nodes[path[:-1]], self.words[path[-1]]] = node
-        for number, text in enumerate(texts):
+        for text, number in texts.items():
             ends[nodes[tuple(text.split())]] = number
         return step, ends
 
     @cached_property
     def form_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """The trie of the forms."""
-        return self.trie([form.form for form in self.forms])
+        return self.trie({text: number for number, form in enumerate(self.forms) for text in form.spelt()})
 
     @cached_property
     def partner_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """The trie of the partners."""
-        return self.trie(self.partners)
+        return self.trie({text: number for number, text in enumerate(self.partners)})
 
 
 @cache
@@ -272,7 +287,7 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
     if at is None:
         opens = (trie[0][0] > 0)[batch.vocabulary.property(_word)]
         at = np.flatnonzero(opens[batch.codes])
-    form, length = _walk(batch, at, trie)
+    form, length = _walk(batch.vocabulary, batch.codes, at, _ends(batch), trie)
     found = np.flatnonzero(form >= 0)
     start, end = at[found], at[found] + length[found]
     free = np.ones(len(start), bool)
@@ -294,21 +309,45 @@ def medial_openers(batch: PassageBatch) -> IntArray:
     return places
 
 
+def links_back(vocabulary: Vocabulary, codes: IntArray, starts: IntArray) -> BoolArray:
+    """Return which segments open with a form that links them to the one before, where it is a connective.
+
+    Args:
+        vocabulary: of the codes.
+        codes: int64 [N].
+        starts: int64 [S], rising: the first token of each segment.
+    """
+    ends = np.append(starts[1:], len(codes))[: len(starts)]
+    form, _ = _walk(
+        vocabulary, codes, starts, lambda place: ends[np.searchsorted(starts, place, "right") - 1], lexicon().form_trie
+    )
+    return (form >= 0) & lexicon().opens[form]
+
+
+def _ends(batch: PassageBatch) -> Callable[[IntArray], IntArray]:
+    """Return a function that returns where the segments end in which some places stand."""
+    return lambda place: batch.segment_ends[batch.token_segments[place]]
+
+
 def _walk(
-    batch: PassageBatch, at: IntArray, trie: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]
+    vocabulary: Vocabulary,
+    codes: IntArray,
+    at: IntArray,
+    ends: Callable[[IntArray], IntArray],
+    trie: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]],
 ) -> tuple[IntArray, IntArray]:
     """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
-    (step, ends), words = trie, batch.vocabulary.property(_word)
+    (step, last), words = trie, vocabulary.property(_word)
     text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
     # the places from which a text may still go on, the node that each has reached, and where its next token stands
     going, node, place = np.arange(len(at)), np.zeros(len(at), np.int16), at
     while len(going):
-        node = step[node, words.take(batch.codes.take(place))]
+        node = step[node, words.take(codes.take(place))]
         on = np.flatnonzero(node)
         going, node, place = going[on], node[on], place[on] + 1
-        ended = np.flatnonzero(ends[node] >= 0)
-        text[going[ended]], length[going[ended]] = ends[node[ended]], place[ended] - at[going[ended]]
-        on = np.flatnonzero(place < batch.segment_ends[batch.token_segments[place - 1]])
+        ended = np.flatnonzero(last[node] >= 0)
+        text[going[ended]], length[going[ended]] = last[node[ended]], place[ended] - at[going[ended]]
+        on = np.flatnonzero(place < ends(place - 1))
         going, node, place = going[on], node[on], place[on]
     return text, length
 
@@ -331,7 +370,7 @@ def match_partners(
     size = (stop - first)[some]
     owner = np.repeat(some, size)
     place = np.arange(size.sum()) + np.repeat(first[some] - np.cumsum(size) + size, size)
-    partner, length = _walk(batch, place, lexicon().partner_trie)
+    partner, length = _walk(batch.vocabulary, batch.codes, place, _ends(batch), lexicon().partner_trie)
     made = np.where(partner >= 0, allowed[form[owner], partner], -1)
     if not within:
         made[(made != form[owner]) | ((length == 1) & (place != first[owner]))] = -1

@@ -1,0 +1,179 @@
+"""What a form asks of the two arguments that it links, beyond being a connective where it stands.
+
+"So" opens a new topic as often as it draws a conclusion, and "instead" may name what another sentence further up
+denied. The lexicon says which forms ask what (`labelers.language.forms.Form.asks`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.language.candidates import Uses
+from labelers.language.forms import lexicon
+from labelers.language.shapes import shapes, word_classes
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
+
+__all__ = ["ASKS", "fulfilled"]
+
+_WORDS: Mapping[str, str] = {
+    "outcome": (
+        "was were had did can could will would shall should may might must 'll \u2019ll 'd \u2019d ca wo cannot need "
+        "needs said asked replied answered cried told thought knew meant believed felt hoped wished supposed wondered "
+        "understood remembered agreed"
+    ),
+    "denial": (
+        "not n't n\u2019t never no nor neither nobody nothing none nowhere without cannot hardly scarcely barely rather "
+        "few only if or would could should might ought expected wanted hoped supposed planned intended meant refused "
+        "failed declined avoid stop different other"
+    ),
+    "talk": (
+        "yes yeah yep no nope ok okay right alright sure well hey hi hello oh ah wow thanks thank please sorry great "
+        "perfect good fine cool awesome nice excellent wonderful like anyway anyways sounds looks correct exactly "
+        "absolutely hm hmm mm uh-huh"
+    ),
+    "praise": (
+        "great perfect good fine cool awesome nice excellent wonderful lovely right correct true ok okay sounds works "
+        "all enough helpful interesting amazing fantastic terrific alright"
+    ),
+    "pointer": "that this it which they those 's",
+}
+"""Words by what they tell of an argument."""
+
+_SIGNS = {name: 1 << bit for bit, name in enumerate(_WORDS)}
+
+_BRIEF = 8
+"""Words that an acknowledgement may have."""
+
+_NEAR = 5
+"""Tokens behind the form among which the verb of an outcome stands."""
+
+_SUBJECTS = frozenset({"subject", "neutral", "there", "person", "possessive", "article", "this", "title", "upper"})
+_PAST = frozenset({"past", "ed"})
+_ASKING = frozenset({"be", "have", "do", "modal", "wh"})
+
+
+@cache
+def _signs() -> dict[str, int]:
+    """Return for each word the bits of what it tells."""
+    found: dict[str, int] = {}
+    for name, words in _WORDS.items():
+        for word in words.split():
+            found[word] = found.get(word, 0) | _SIGNS[name]
+    return found
+
+
+def _sign(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
+    """Return the bits of each type."""
+    return np.fromiter(map(_signs().get, map(str.lower, texts), repeat(0)), np.int8, len(texts))
+
+
+@cache
+def _classes(names: frozenset[str]) -> BoolArray:
+    """Return for every class whether its name is one of those."""
+    return np.array([name in names for name in word_classes()])
+
+
+class _Pairs:
+    """The arguments of U uses; what is asked of them is bool [U]."""
+
+    def __init__(self, batch: PassageBatch, uses: Uses) -> None:
+        """Find where the arguments stand."""
+        self._batch = batch
+        self._signs = batch.vocabulary.property(_sign)
+        self._resume = uses.resume
+        self._first = batch.segments[uses.segment - 1], batch.segment_ends[uses.segment - 1]
+        self._second = batch.segments[uses.segment], batch.segment_ends[uses.segment]
+
+    def _told(self, place: IntArray, name: str) -> BoolArray:
+        """Return which tokens are words of that name."""
+        found: BoolArray = self._signs[self._batch.codes[place]] & _SIGNS[name] > 0
+        return found
+
+    def _holds(self, start: IntArray, stop: IntArray, name: str) -> BoolArray:
+        """Return which spans hold a word of that name."""
+        size = stop - start
+        owner = np.repeat(np.arange(len(size)), size)[self._told(ranges(start, size), name)]
+        return np.bincount(owner, minlength=len(size)) > 0
+
+    def _is(self, place: IntArray, names: frozenset[str]) -> BoolArray:
+        """Return which tokens are of one of those classes."""
+        return _classes(names)[shapes(self._batch)["class"][self._batch.codes[place]]]
+
+    def _question(self, span: tuple[IntArray, IntArray]) -> BoolArray:
+        """Return which segments end with a question mark, a quote behind it aside."""
+        question, (start, end) = self._batch.vocabulary.find("?"), span
+        codes = self._batch.codes
+        found: BoolArray = (codes[end - 1] == question) | (codes[np.maximum(end - 2, start)] == question)
+        return found
+
+    def statements(self) -> BoolArray:
+        """Neither is a question."""
+        return ~self._question(self._first) & ~self._question(self._second)
+
+    def alike(self) -> BoolArray:
+        """The second asks something only where the first does."""
+        return self._question(self._first) | ~self._question(self._second)
+
+    def sober(self) -> BoolArray:
+        """The second does not go on with a word of talk ("But yeah, ...", "And thank you")."""
+        return ~self._told(self._resume, "talk")
+
+    def news(self) -> BoolArray:
+        """The first is no mere acknowledgement ("Sure, that works.", "That sounds great."), to which nothing adds."""
+        start, stop = self._first
+        brief = stop - start <= _BRIEF
+        praise = self._told(start, "pointer") & self._holds(start, stop, "praise")
+        return ~(brief & (self._told(start, "talk") | praise))
+
+    def denial(self) -> BoolArray:
+        """The first holds what did not, should not or might not happen, which the second stands in for."""
+        return self._holds(*self._first, "denial")
+
+    def outcome(self) -> BoolArray:
+        """The second tells what happened, or can or must happen: a verb of the past or a modal follows its subject."""
+        place = self._resume + np.arange(1, _NEAR)[:, None]
+        inside = place < self._second[1]
+        place = np.minimum(place, self._second[1] - 1)
+        ended = np.logical_or.accumulate(~inside | shapes(self._batch)["comma"][self._batch.codes[place]])
+        verb = (self._told(place, "outcome") | self._is(place, _PAST)) & ~ended
+        return self._is(self._resume, _SUBJECTS) & verb.any(axis=0)
+
+    def clause(self) -> BoolArray:
+        """A clause follows and no bare phrase: it opens with a subject, or with the verb of a question."""
+        asks = self._question(self._second) & self._is(self._resume, _ASKING)
+        return self._is(self._resume, _SUBJECTS) | asks
+
+
+ASKS: Mapping[str, Callable[[_Pairs], BoolArray]] = {
+    "statements": _Pairs.statements,
+    "alike": _Pairs.alike,
+    "sober": _Pairs.sober,
+    "news": _Pairs.news,
+    "denial": _Pairs.denial,
+    "outcome": _Pairs.outcome,
+    "clause": _Pairs.clause,
+}
+"""What forms may ask, by the name that stands in the lexicon."""
+
+
+@cache
+def _asking() -> Mapping[str, BoolArray]:
+    """Return for each name of `ASKS` bool [forms]: which forms ask it."""
+    return {name: np.array([name in form.asks.split() for form in lexicon().forms]) for name in ASKS}
+
+
+def fulfilled(batch: PassageBatch, uses: Uses) -> BoolArray:
+    """Return bool [U]: which uses have the arguments that their forms ask for.
+
+    Args:
+        batch: P passages.
+        uses: uses in segments that follow another one of their passage.
+    """
+    ok = np.ones(len(uses), bool)
+    for name, forms in _asking().items():
+        asked = np.flatnonzero(ok & forms[uses.form])
+        ok[asked] = ASKS[name](_Pairs(batch, uses.take(asked)))
+    return ok
