@@ -17,7 +17,7 @@ from scipy.sparse import coo_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
 from labelers.language.discourse import TEMPLATES, Model, features, score
-from labelers.language.forms import Matches, match
+from labelers.language.matches import Matches, match
 from labelers.passages import PassageBatch
 
 HEADER = """\

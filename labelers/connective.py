@@ -82,7 +82,7 @@ class Connective(Labeler):
         return "weight" if self.sampling == "weight" else None
 
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
-        """Return the label columns; the second label set only with ``inside``, weights only where they level the forms."""
+        """Return the label columns: a second label set with ``inside``, weights where they level the forms."""
         inside = (pa.field("connective_inside", pa.int64()),) if self.inside else ()
         weight = (pa.field(self._weight, pa.float32()),) if self._weight else ()
         return (

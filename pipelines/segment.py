@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from labelers.language.forms import links_back
+from labelers.language.matches import links_back
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take
 from pipelines.records import Document, Reject
 from pipelines.schema import FIELD_TYPES

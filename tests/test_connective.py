@@ -15,8 +15,9 @@ from labelers.edits import Edits, leaks, source_view, weave
 from labelers.labeler import Corpus
 from labelers.language.between import segment_pairs
 from labelers.language.discourse import THRESHOLD, features, find_connectives, model
-from labelers.language.forms import FRAMES, lexicon, match
+from labelers.language.forms import FRAMES, lexicon
 from labelers.language.inside import inside_candidates
+from labelers.language.matches import match
 from labelers.language.medial import medial_uses
 from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch

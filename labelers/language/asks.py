@@ -5,18 +5,19 @@ denied. The lexicon says which forms ask what (`labelers.language.forms.Form.ask
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import repeat
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.candidates import Uses
 from labelers.language.forms import lexicon
 from labelers.language.shapes import shapes, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
 
-__all__ = ["ASKS", "fulfilled"]
+__all__ = ["ASKS", "Arguments", "fulfilled"]
 
 _WORDS: Mapping[str, str] = {
     "outcome": (
@@ -25,9 +26,9 @@ _WORDS: Mapping[str, str] = {
         "understood remembered agreed"
     ),
     "denial": (
-        "not n't n\u2019t never no nor neither nobody nothing none nowhere without cannot hardly scarcely barely rather "
-        "few only if or would could should might ought expected wanted hoped supposed planned intended meant refused "
-        "failed declined avoid stop different other"
+        "not n't n\u2019t never no nor neither nobody nothing none nowhere without cannot hardly scarcely barely "
+        "rather few only if or would could should might ought expected wanted hoped supposed planned intended meant "
+        "refused failed declined avoid stop different other"
     ),
     "talk": (
         "yes yeah yep no nope ok okay right alright sure well hey hi hello oh ah wow thanks thank please sorry great "
@@ -39,6 +40,10 @@ _WORDS: Mapping[str, str] = {
         "all enough helpful interesting amazing fantastic terrific alright"
     ),
     "pointer": "that this it which they those 's",
+    "period": (
+        "time times while moment moments second seconds minute minutes hour hours day days night nights week weeks month "
+        "months year years decade decades century centuries"
+    ),
 }
 """Words by what they tell of an argument."""
 
@@ -76,20 +81,33 @@ def _classes(names: frozenset[str]) -> BoolArray:
     return np.array([name in names for name in word_classes()])
 
 
-class _Pairs:
-    """The arguments of U uses; what is asked of them is bool [U]."""
+@dataclass(frozen=True)
+class Arguments:
+    """The two arguments of U uses; all positions are global, and what is asked of them is bool [U]."""
 
-    def __init__(self, batch: PassageBatch, uses: Uses) -> None:
-        """Find where the arguments stand."""
-        self._batch = batch
-        self._signs = batch.vocabulary.property(_sign)
-        self._resume = uses.resume
-        self._first = batch.segments[uses.segment - 1], batch.segment_ends[uses.segment - 1]
-        self._second = batch.segments[uses.segment], batch.segment_ends[uses.segment]
+    batch: PassageBatch
+    first: IntArray
+    """Where the first argument starts."""
+    border: IntArray
+    """Where it ends."""
+    second: IntArray
+    """Where the second starts, without a form that opens it."""
+    stop: IntArray
+    """Where that ends."""
+
+    def take(self, which: IntArray) -> Self:
+        """Return the given ones."""
+        return type(self)(self.batch, self.first[which], self.border[which], self.second[which], self.stop[which])
+
+    @cached_property
+    def _signs(self) -> npt.NDArray[np.int8]:
+        """What each type tells."""
+        signs: npt.NDArray[np.int8] = self.batch.vocabulary.property(_sign)
+        return signs
 
     def _told(self, place: IntArray, name: str) -> BoolArray:
         """Return which tokens are words of that name."""
-        found: BoolArray = self._signs[self._batch.codes[place]] & _SIGNS[name] > 0
+        found: BoolArray = self._signs[self.batch.codes[place]] & _SIGNS[name] > 0
         return found
 
     def _holds(self, start: IntArray, stop: IntArray, name: str) -> BoolArray:
@@ -100,61 +118,65 @@ class _Pairs:
 
     def _is(self, place: IntArray, names: frozenset[str]) -> BoolArray:
         """Return which tokens are of one of those classes."""
-        return _classes(names)[shapes(self._batch)["class"][self._batch.codes[place]]]
+        return _classes(names)[shapes(self.batch)["class"][self.batch.codes[place]]]
 
-    def _question(self, span: tuple[IntArray, IntArray]) -> BoolArray:
-        """Return which segments end with a question mark, a quote behind it aside."""
-        question, (start, end) = self._batch.vocabulary.find("?"), span
-        codes = self._batch.codes
-        found: BoolArray = (codes[end - 1] == question) | (codes[np.maximum(end - 2, start)] == question)
+    def _question(self, end: IntArray) -> BoolArray:
+        """Return which arguments end with a question mark, a quote behind it aside."""
+        question, codes = self.batch.vocabulary.find("?"), self.batch.codes
+        found: BoolArray = (codes[end - 1] == question) | (codes[np.maximum(end - 2, 0)] == question)
         return found
 
     def statements(self) -> BoolArray:
         """Neither is a question."""
-        return ~self._question(self._first) & ~self._question(self._second)
+        return ~self._question(self.border) & ~self._question(self.stop)
 
     def alike(self) -> BoolArray:
         """The second asks something only where the first does."""
-        return self._question(self._first) | ~self._question(self._second)
+        return self._question(self.border) | ~self._question(self.stop)
 
     def sober(self) -> BoolArray:
         """The second does not go on with a word of talk ("But yeah, ...", "And thank you")."""
-        return ~self._told(self._resume, "talk")
+        return ~self._told(self.second, "talk")
 
     def news(self) -> BoolArray:
         """The first is no mere acknowledgement ("Sure, that works.", "That sounds great."), to which nothing adds."""
-        start, stop = self._first
+        start, stop = self.first, self.border
         brief = stop - start <= _BRIEF
         praise = self._told(start, "pointer") & self._holds(start, stop, "praise")
         return ~(brief & (self._told(start, "talk") | praise))
 
     def denial(self) -> BoolArray:
         """The first holds what did not, should not or might not happen, which the second stands in for."""
-        return self._holds(*self._first, "denial")
+        return self._holds(self.first, self.border, "denial")
+
+    def unmeasured(self) -> BoolArray:
+        """The first does not end with a stretch of time, which the second measures ("two years before he left")."""
+        return ~self._told(self.border - 1, "period")
 
     def outcome(self) -> BoolArray:
         """The second tells what happened, or can or must happen: a verb of the past or a modal follows its subject."""
-        place = self._resume + np.arange(1, _NEAR)[:, None]
-        inside = place < self._second[1]
-        place = np.minimum(place, self._second[1] - 1)
-        ended = np.logical_or.accumulate(~inside | shapes(self._batch)["comma"][self._batch.codes[place]])
+        place = self.second + np.arange(1, _NEAR)[:, None]
+        inside = place < self.stop
+        place = np.minimum(place, self.stop - 1)
+        ended = np.logical_or.accumulate(~inside | shapes(self.batch)["comma"][self.batch.codes[place]])
         verb = (self._told(place, "outcome") | self._is(place, _PAST)) & ~ended
-        return self._is(self._resume, _SUBJECTS) & verb.any(axis=0)
+        return self._is(self.second, _SUBJECTS) & verb.any(axis=0)
 
     def clause(self) -> BoolArray:
         """A clause follows and no bare phrase: it opens with a subject, or with the verb of a question."""
-        asks = self._question(self._second) & self._is(self._resume, _ASKING)
-        return self._is(self._resume, _SUBJECTS) | asks
+        asks = self._question(self.stop) & self._is(self.second, _ASKING)
+        return self._is(self.second, _SUBJECTS) | asks
 
 
-ASKS: Mapping[str, Callable[[_Pairs], BoolArray]] = {
-    "statements": _Pairs.statements,
-    "alike": _Pairs.alike,
-    "sober": _Pairs.sober,
-    "news": _Pairs.news,
-    "denial": _Pairs.denial,
-    "outcome": _Pairs.outcome,
-    "clause": _Pairs.clause,
+ASKS: Mapping[str, Callable[[Arguments], BoolArray]] = {
+    "statements": Arguments.statements,
+    "alike": Arguments.alike,
+    "sober": Arguments.sober,
+    "news": Arguments.news,
+    "denial": Arguments.denial,
+    "unmeasured": Arguments.unmeasured,
+    "outcome": Arguments.outcome,
+    "clause": Arguments.clause,
 }
 """What forms may ask, by the name that stands in the lexicon."""
 
@@ -165,15 +187,10 @@ def _asking() -> Mapping[str, BoolArray]:
     return {name: np.array([name in form.asks.split() for form in lexicon().forms]) for name in ASKS}
 
 
-def fulfilled(batch: PassageBatch, uses: Uses) -> BoolArray:
-    """Return bool [U]: which uses have the arguments that their forms ask for.
-
-    Args:
-        batch: P passages.
-        uses: uses in segments that follow another one of their passage.
-    """
-    ok = np.ones(len(uses), bool)
+def fulfilled(form: IntArray, pairs: Arguments) -> BoolArray:
+    """Return bool [U]: which forms, int64 [U], have the arguments that they ask for."""
+    ok = np.ones(len(form), bool)
     for name, forms in _asking().items():
-        asked = np.flatnonzero(ok & forms[uses.form])
-        ok[asked] = ASKS[name](_Pairs(batch, uses.take(asked)))
+        asked = np.flatnonzero(ok & forms[form])
+        ok[asked] = ASKS[name](pairs.take(asked))
     return ok

@@ -6,10 +6,11 @@ from typing import Self
 
 import numpy as np
 
-from labelers.language.asks import fulfilled
+from labelers.language.asks import Arguments, fulfilled
 from labelers.language.candidates import MOST, Candidates, Uses
 from labelers.language.discourse import log_odds, score
-from labelers.language.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
+from labelers.language.forms import BLOCKED, lexicon, unmarked_rates
+from labelers.language.matches import Matches, match, match_partners
 from labelers.language.medial import medial_uses
 from labelers.language.shapes import new_shapes, shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
@@ -99,8 +100,20 @@ def segment_pairs(batch: PassageBatch, threshold: float, min_omission_rate: floa
     ok &= opening[found.segment - 1] != found.form
     ok &= lexicon().usable(min_omission_rate)[found.form] & ~np.isnan(lexicon().keep[found.form])
     found = found.take(ok)
-    found = found.take(fulfilled(batch, found))
+    found = found.take(fulfilled(found.form, _arguments(batch, found)))
     return Candidates.concat([_marked(batch, found), _unmarked(batch, about, pairs & (uses == 0))])
+
+
+def _arguments(batch: PassageBatch, found: Uses) -> Arguments:
+    """Return the arguments of uses in segments that follow another one."""
+    second = batch.segments[found.segment]
+    return Arguments(
+        batch,
+        batch.segments[found.segment - 1],
+        second,
+        np.where(found.cut == second, found.resume, second),
+        batch.segment_ends[found.segment],
+    )
 
 
 def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:

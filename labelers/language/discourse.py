@@ -14,7 +14,8 @@ from functools import cache, cached_property
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.forms import Matches, lexicon, match, rows_of
+from labelers.language.forms import lexicon, rows_of
+from labelers.language.matches import Matches, match
 from labelers.language.shapes import VERBS, shapes, word_classes
 from labelers.passages import IntArray, PassageBatch, Vocabulary
 

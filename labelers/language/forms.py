@@ -1,10 +1,10 @@
-"""The closed lexicon of connective forms, and where its strings stand in a batch.
+"""The closed lexicon of connective forms.
 
 The forms, what is known of each, and the sources of it stand in ``lexicons/connectives.tsv``.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -12,19 +12,14 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray
 
 __all__ = [
     "BLOCKED",
     "FRAMES",
     "Form",
     "Lexicon",
-    "Matches",
     "lexicon",
-    "links_back",
-    "match",
-    "match_partners",
-    "medial_openers",
     "rows_of",
     "unmarked_rates",
 ]
@@ -59,7 +54,8 @@ class Form:
     ``""``: it does not."""
     inside: str
     """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
-    semicolon or a dash, or before a pronoun, only; ``""``: it does not."""
+    semicolon or a dash, or before a pronoun, only; ``"comma"``: behind one of these only; ``"bare"``: only without one
+    (", when" goes on with a noun or the story); ``""``: it does not."""
     medial: str
     """In which of `FRAMES` it links its segment to the one before from inside, divided by spaces; behind ``subject?``
     the context model must agree."""
@@ -150,9 +146,11 @@ class Lexicon:
         return np.array([form.opens == "bare" for form in self.forms])
 
     @cached_property
-    def free(self) -> BoolArray:
-        """Bool [forms]: links two clauses without a mark between them."""
-        return np.array([form.inside == "free" for form in self.forms])
+    def parting(self) -> Mapping[str, BoolArray]:
+        """For each value of `Form.inside` bool [forms]: which have it."""
+        return {
+            name: np.array([form.inside == name for form in self.forms]) for name in ("free", "mark", "comma", "bare")
+        }
 
     @cached_property
     def medial(self) -> npt.NDArray[np.int64]:
@@ -248,137 +246,6 @@ def lexicon() -> Lexicon:
             for row in rows
         )
     )
-
-
-def _word(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
-    """Return the number in the lexicon of each type, 0 for the words of no form."""
-    words = lexicon().words
-    return np.array([words.get(text.lower().replace("\u2019", "'"), 0) for text in texts], np.int16)
-
-
-@dataclass(frozen=True)
-class Matches:
-    """C places where the string of a form stands."""
-
-    start: IntArray
-    """int64 [C]: global position of the first token."""
-    end: IntArray
-    """int64 [C]: global position behind the last token."""
-    form: IntArray
-    """int64 [C]: number of the form in the lexicon."""
-
-    def __len__(self) -> int:
-        """Return the number of matches."""
-        return len(self.start)
-
-    def take(self, which: IntArray | BoolArray) -> "Matches":
-        """Return the given matches."""
-        return Matches(self.start[which], self.end[which], self.form[which])
-
-
-def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
-    """Return where forms stand, the longest at each place and none inside another; with ``at`` only at those places.
-
-    Args:
-        batch: P passages.
-        at: int64, sorted: global positions to look at, each the first token of a possible match; None for all.
-    """
-    trie = lexicon().form_trie
-    if at is None:
-        opens = (trie[0][0] > 0)[batch.vocabulary.property(_word)]
-        at = np.flatnonzero(opens[batch.codes])
-    form, length = _walk(batch.vocabulary, batch.codes, at, _ends(batch), trie)
-    found = np.flatnonzero(form >= 0)
-    start, end = at[found], at[found] + length[found]
-    free = np.ones(len(start), bool)
-    free[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
-    return Matches(start[free], end[free], form[found][free])
-
-
-def _opens_medial(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
-    """Return which texts, the vocabulary's last ones, open a form with frames."""
-    opens: BoolArray = lexicon().medial_openers[0][vocabulary.property(_word)[len(vocabulary) - len(texts) :]]
-    return opens
-
-
-def medial_openers(batch: PassageBatch) -> IntArray:
-    """Return the positions, sorted, where a form with frames may stand: behind a comma where all of them want one."""
-    at = np.flatnonzero(batch.vocabulary.property(_opens_medial).take(batch.codes))
-    free = lexicon().medial_openers[1][batch.vocabulary.property(_word)[batch.codes[at]]]
-    places: IntArray = at[free | (batch.codes[at - 1] == batch.vocabulary.find(","))]
-    return places
-
-
-def links_back(vocabulary: Vocabulary, codes: IntArray, starts: IntArray) -> BoolArray:
-    """Return which segments open with a form that links them to the one before, where it is a connective.
-
-    Args:
-        vocabulary: of the codes.
-        codes: int64 [N].
-        starts: int64 [S], rising: the first token of each segment.
-    """
-    ends = np.append(starts[1:], len(codes))[: len(starts)]
-    form, _ = _walk(
-        vocabulary, codes, starts, lambda place: ends[np.searchsorted(starts, place, "right") - 1], lexicon().form_trie
-    )
-    return (form >= 0) & lexicon().opens[form]
-
-
-def _ends(batch: PassageBatch) -> Callable[[IntArray], IntArray]:
-    """Return a function that returns where the segments end in which some places stand."""
-    return lambda place: batch.segment_ends[batch.token_segments[place]]
-
-
-def _walk(
-    vocabulary: Vocabulary,
-    codes: IntArray,
-    at: IntArray,
-    ends: Callable[[IntArray], IntArray],
-    trie: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]],
-) -> tuple[IntArray, IntArray]:
-    """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
-    (step, last), words = trie, vocabulary.property(_word)
-    text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
-    # the places from which a text may still go on, the node that each has reached, and where its next token stands
-    going, node, place = np.arange(len(at)), np.zeros(len(at), np.int16), at
-    while len(going):
-        node = step[node, words.take(codes.take(place))]
-        on = np.flatnonzero(node)
-        going, node, place = going[on], node[on], place[on] + 1
-        ended = np.flatnonzero(last[node] >= 0)
-        text[going[ended]], length[going[ended]] = last[node[ended]], place[ended] - at[going[ended]]
-        on = np.flatnonzero(place < ends(place - 1))
-        going, node, place = going[on], node[on], place[on]
-    return text, length
-
-
-def match_partners(
-    batch: PassageBatch, form: IntArray, first: IntArray, stop: IntArray, *, within: bool
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Look for the partner of each of C connectives in its first argument ``[first, stop)``.
-
-    Between segments (not ``within`` a sentence) a single word counts only where it opens the argument, and changes or
-    rules out nothing.
-
-    Returns:
-        int64 [C] each: the form that the two make (BLOCKED where the partner rules it out), and where the partner
-        starts and ends (-1 for none).
-    """
-    allowed = lexicon().paired
-    some = np.flatnonzero((allowed != -1).any(axis=1)[form])
-    # flat places of the first arguments of these connectives, and whose each is
-    size = (stop - first)[some]
-    owner = np.repeat(some, size)
-    place = np.arange(size.sum()) + np.repeat(first[some] - np.cumsum(size) + size, size)
-    partner, length = _walk(batch.vocabulary, batch.codes, place, _ends(batch), lexicon().partner_trie)
-    made = np.where(partner >= 0, allowed[form[owner], partner], -1)
-    if not within:
-        made[(made != form[owner]) | ((length == 1) & (place != first[owner]))] = -1
-    pair, out = np.flatnonzero(made != -1), form.copy()
-    start, end = np.full(len(form), -1), np.full(len(form), -1)
-    # the last of several partners is the one assigned
-    out[owner[pair]], start[owner[pair]], end[owner[pair]] = made[pair], place[pair], (place + length)[pair]
-    return out, start, end
 
 
 @cache
