@@ -35,14 +35,19 @@ _WORDS: Mapping[str, str] = {
         "perfect good fine cool awesome nice excellent wonderful like anyway anyways sounds looks correct exactly "
         "absolutely hm hmm mm uh-huh"
     ),
+    "answer": "no yes yeah yep nope nah ok okay sure sorry actually",
     "praise": (
-        "great perfect good fine cool awesome nice excellent wonderful lovely right correct true ok okay sounds works "
-        "all enough helpful interesting amazing fantastic terrific alright"
+        "great perfect good fine cool awesome nice excellent wonderful lovely right correct true ok okay sounds work "
+        "works all enough helpful interesting amazing fantastic terrific alright"
     ),
     "pointer": "that this it which they those 's",
+    "inquiry": (
+        "ask asks asked asking wonder wonders wondered wondering know knows knew see saw notice noticed doubt doubts "
+        "sure tell told check question inquire inquired enquired learn find remember care cares mind say decide guess"
+    ),
     "period": (
-        "time times while moment moments second seconds minute minutes hour hours day days night nights week weeks month "
-        "months year years decade decades century centuries"
+        "time times while moment moments second seconds minute minutes hour hours day days night nights week weeks "
+        "month months year years decade decades century centuries"
     ),
 }
 """Words by what they tell of an argument."""
@@ -70,9 +75,9 @@ def _signs() -> dict[str, int]:
     return found
 
 
-def _sign(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
+def _sign(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
     """Return the bits of each type."""
-    return np.fromiter(map(_signs().get, map(str.lower, texts), repeat(0)), np.int8, len(texts))
+    return np.fromiter(map(_signs().get, map(str.lower, texts), repeat(0)), np.int16, len(texts))
 
 
 @cache
@@ -100,9 +105,9 @@ class Arguments:
         return type(self)(self.batch, self.first[which], self.border[which], self.second[which], self.stop[which])
 
     @cached_property
-    def _signs(self) -> npt.NDArray[np.int8]:
+    def _signs(self) -> npt.NDArray[np.int16]:
         """What each type tells."""
-        signs: npt.NDArray[np.int8] = self.batch.vocabulary.property(_sign)
+        signs: npt.NDArray[np.int16] = self.batch.vocabulary.property(_sign)
         return signs
 
     def _told(self, place: IntArray, name: str) -> BoolArray:
@@ -146,8 +151,16 @@ class Arguments:
         return ~(brief & (self._told(start, "talk") | praise))
 
     def denial(self) -> BoolArray:
-        """The first holds what did not, should not or might not happen, which the second stands in for."""
-        return self._holds(self.first, self.border, "denial")
+        """The first holds what did not, should not or might not happen, which the second stands in for.
+
+        An answer ("No, I am sorry.") denies what somebody else has said.
+        """
+        told = self._told(self.first, "answer")
+        return self._holds(self.first + 1, self.border, "denial") & ~told
+
+    def condition(self) -> BoolArray:
+        """The first asks or tells of no fact that is open ("He asked if she had left")."""
+        return ~self._holds(self.first, self.border, "inquiry")
 
     def unmeasured(self) -> BoolArray:
         """The first does not end with a stretch of time, which the second measures ("two years before he left")."""
@@ -174,6 +187,7 @@ ASKS: Mapping[str, Callable[[Arguments], BoolArray]] = {
     "sober": Arguments.sober,
     "news": Arguments.news,
     "denial": Arguments.denial,
+    "condition": Arguments.condition,
     "unmeasured": Arguments.unmeasured,
     "outcome": Arguments.outcome,
     "clause": Arguments.clause,

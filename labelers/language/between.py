@@ -27,6 +27,8 @@ CLEAR = 9
 """Words, that of the mark included, that an argument must have for each mark of a transcriber in it: what has fewer is
 given up or started anew."""
 
+SOON = 8
+"""Tokens behind a connective in which a speaker who starts over does so."""
 
 _PACKED = {"word": 0, "comma": 16, "clause": 32, "quote": 48}
 """Shift of each field of a shape that segments count, in an int64 that holds all their counts."""
@@ -97,7 +99,7 @@ def segment_pairs(batch: PassageBatch, threshold: float, min_omission_rate: floa
     found = Uses.concat([_openings(batch, about, matches.take(pairs[segment])), inside.take(inside.framed)])
     ok = (uses[found.segment] == 1) & (found.odds >= log_odds(threshold))
     ok &= about.words[found.segment] >= LEAST + found.end - found.start
-    ok &= opening[found.segment - 1] != found.form
+    ok &= (opening[found.segment - 1] != found.form) & ~_starts_over(batch, found)
     ok &= lexicon().usable(min_omission_rate)[found.form] & ~np.isnan(lexicon().keep[found.form])
     found = found.take(ok)
     found = found.take(fulfilled(found.form, _arguments(batch, found)))
@@ -139,6 +141,13 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
         framed=np.ones(len(matches), bool),
         odds=score(batch, matches),
     )
+
+
+def _starts_over(batch: PassageBatch, found: Uses) -> BoolArray:
+    """Return which uses a transcriber's mark follows soon: the speaker gives up what the connective opened."""
+    place = np.minimum(found.end + np.arange(SOON)[:, None], batch.segment_ends[found.segment] - 1)
+    over: BoolArray = (batch.codes[place] == batch.vocabulary.find("}")).any(axis=0)
+    return over
 
 
 def _asks(batch: PassageBatch, segment: IntArray) -> BoolArray:

@@ -68,7 +68,7 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
     marked, pronoun = mark < matches.start, behind["opener"] & behind["clause"]
     divides = {"free": True, "mark": marked | pronoun, "comma": marked, "bare": ~marked}
     ok &= np.any([forms.parting[name][matches.form] & fits for name, fits in divides.items()], axis=0)
-    ok &= batch.codes[np.minimum(matches.end, len(batch.codes) - 1)] != batch.vocabulary.find("that")
+    ok &= ~_relative(batch, matches.end)
     ok &= _table(_SUBJECTS)[behind["class"]] & ~types["capital"][batch.codes[matches.start]]
     before = types[batch.codes[np.maximum(mark - 1, 0)]]
     ok &= ~before["link"] & ~_table(_HANGS)[before["class"]]
@@ -96,6 +96,15 @@ def inside_candidates(batch: PassageBatch, threshold: float, min_omission_rate: 
     ok = ((odds >= log_odds(threshold)) | (partner >= 0)) & (form != BLOCKED)
     found, matches = found.take(ok), matches.take(ok)
     return found.take(_plain(batch, found, matches))
+
+
+def _relative(batch: PassageBatch, place: IntArray) -> BoolArray:
+    """Return which places "that" stands at, or behind the word there ("and that ...", "and all that ...")."""
+    that, last = batch.vocabulary.find("that"), len(batch.codes) - 1
+    found: BoolArray = (batch.codes[np.minimum(place, last)] == that) | (
+        batch.codes[np.minimum(place + 1, last)] == that
+    )
+    return found
 
 
 def _plain(batch: PassageBatch, found: Candidates, matches: Matches) -> BoolArray:

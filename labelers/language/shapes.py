@@ -115,7 +115,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
     out["word"], out["lower"] = list(map(str.isalnum, first)), list(map(str.islower, first))
     for i in [i for i, text in enumerate(small) if text in _UNLIKE]:
         out[_UNLIKE[small[i]]][i] = False
-    out["clause"] |= np.array([text.endswith("ed") for text in texts], bool)
+    out["clause"] |= np.array([text.endswith("ed") for text in texts], bool) & ~out["capital"]
     return out
 
 
