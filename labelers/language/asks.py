@@ -6,7 +6,7 @@ denied. The lexicon says which forms ask what (`labelers.language.forms.Form.ask
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from itertools import repeat
 from typing import Self
 
@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import lexicon
-from labelers.language.shapes import shapes, word_classes
+from labelers.language.shapes import VERBS, shapes, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
 
-__all__ = ["ASKS", "Arguments", "fulfilled"]
+__all__ = ["ASKS", "WORDS", "Arguments", "fulfilled", "told"]
 
-_WORDS: Mapping[str, str] = {
+WORDS: Mapping[str, str] = {
     "outcome": (
         "was were had did can could will would shall should may might must 'll \u2019ll 'd \u2019d ca wo cannot need "
         "needs said asked replied answered cried told thought knew meant believed felt hoped wished supposed wondered "
@@ -27,8 +27,7 @@ _WORDS: Mapping[str, str] = {
     ),
     "denial": (
         "not n't n\u2019t never no nor neither nobody nothing none nowhere without cannot hardly scarcely barely "
-        "rather few only if or would could should might ought expected wanted hoped supposed planned intended meant "
-        "refused failed declined avoid stop different other"
+        "longer should ought expected wanted hoped supposed planned intended refused failed declined avoid"
     ),
     "talk": (
         "yes yeah yep no nope ok okay right alright sure well hey hi hello oh ah wow thanks thank please sorry great "
@@ -36,6 +35,8 @@ _WORDS: Mapping[str, str] = {
         "absolutely hm hmm mm uh-huh"
     ),
     "answer": "no yes yeah yep nope nah ok okay sure sorry actually",
+    "clitic": "'s \u2019s",
+    "thanks": "thank thanks appreciate congratulate congratulations",
     "praise": (
         "great perfect good fine cool awesome nice excellent wonderful lovely right correct true ok okay sounds work "
         "works all enough helpful interesting amazing fantastic terrific alright"
@@ -52,7 +53,7 @@ _WORDS: Mapping[str, str] = {
 }
 """Words by what they tell of an argument."""
 
-_SIGNS = {name: 1 << bit for bit, name in enumerate(_WORDS)}
+_SIGNS = {name: 1 << bit for bit, name in enumerate(WORDS)}
 
 _BRIEF = 8
 """Words that an acknowledgement may have."""
@@ -61,7 +62,13 @@ _NEAR = 5
 """Tokens behind the form among which the verb of an outcome stands."""
 
 _SUBJECTS = frozenset({"subject", "neutral", "there", "person", "possessive", "article", "this", "title", "upper"})
+_LONG = 10
+"""Tokens from which an argument needs no verb that the closed lists know."""
+
+_POINTERS = frozenset({"this", "wh"})
 _PAST = frozenset({"past", "ed"})
+_PRONOUNS = frozenset({"subject", "neutral"})
+_BASE = frozenset({"base"})
 _ASKING = frozenset({"be", "have", "do", "modal", "wh"})
 
 
@@ -69,7 +76,7 @@ _ASKING = frozenset({"be", "have", "do", "modal", "wh"})
 def _signs() -> dict[str, int]:
     """Return for each word the bits of what it tells."""
     found: dict[str, int] = {}
-    for name, words in _WORDS.items():
+    for name, words in WORDS.items():
         for word in words.split():
             found[word] = found.get(word, 0) | _SIGNS[name]
     return found
@@ -78,6 +85,12 @@ def _signs() -> dict[str, int]:
 def _sign(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
     """Return the bits of each type."""
     return np.fromiter(map(_signs().get, map(str.lower, texts), repeat(0)), np.int16, len(texts))
+
+
+def told(batch: PassageBatch, place: IntArray, name: str) -> BoolArray:
+    """Return which tokens, at global positions of any shape, are words of that name in `WORDS`."""
+    found: BoolArray = batch.vocabulary.property(_sign)[batch.codes[place]] & _SIGNS[name] > 0
+    return found
 
 
 @cache
@@ -104,16 +117,9 @@ class Arguments:
         """Return the given ones."""
         return type(self)(self.batch, self.first[which], self.border[which], self.second[which], self.stop[which])
 
-    @cached_property
-    def _signs(self) -> npt.NDArray[np.int16]:
-        """What each type tells."""
-        signs: npt.NDArray[np.int16] = self.batch.vocabulary.property(_sign)
-        return signs
-
     def _told(self, place: IntArray, name: str) -> BoolArray:
         """Return which tokens are words of that name."""
-        found: BoolArray = self._signs[self.batch.codes[place]] & _SIGNS[name] > 0
-        return found
+        return told(self.batch, place, name)
 
     def _holds(self, start: IntArray, stop: IntArray, name: str) -> BoolArray:
         """Return which spans hold a word of that name."""
@@ -134,6 +140,10 @@ class Arguments:
     def statements(self) -> BoolArray:
         """Neither is a question."""
         return ~self._question(self.border) & ~self._question(self.stop)
+
+    def earnest(self) -> BoolArray:
+        """The first is not spent on thanks ("I thank the member."), on which nothing is built."""
+        return ~self._holds(self.first, np.minimum(self.first + _NEAR + 1, self.border), "thanks")
 
     def alike(self) -> BoolArray:
         """The second asks something only where the first does."""
@@ -173,17 +183,34 @@ class Arguments:
         place = np.minimum(place, self.stop - 1)
         ended = np.logical_or.accumulate(~inside | shapes(self.batch)["comma"][self.batch.codes[place]])
         verb = (self._told(place, "outcome") | self._is(place, _PAST)) & ~ended
-        return self._is(self.second, _SUBJECTS) & verb.any(axis=0)
+        return self._is(np.minimum(self.second, self.stop - 1), _SUBJECTS) & verb.any(axis=0)
 
     def clause(self) -> BoolArray:
-        """A clause follows and no bare phrase: it opens with a subject, or with the verb of a question."""
-        asks = self._question(self.stop) & self._is(self.second, _ASKING)
-        return self._is(self.second, _SUBJECTS) | asks
+        """A clause follows and no bare phrase: it opens with a subject, or if it asks, with a verb or pronoun."""
+        asks = self._question(self.stop)
+        return self._is(self.second, _SUBJECTS) & ~asks | self._is(self.second, _ASKING | _PRONOUNS) & asks
+
+    def verbal(self) -> BoolArray:
+        """The second is long, or holds a verb or a pronoun; the "'s" of a noun is none ("Next, the king's horse.")."""
+        size = self.stop - self.second
+        place = ranges(self.second, size)
+        clitic = self._told(place, "clitic")
+        verb = self._is(place, VERBS | _PRONOUNS | {"there"}) & (~clitic | self._is(place - 1, _POINTERS))
+        return (size >= _LONG) | (np.bincount(np.repeat(np.arange(len(size)), size)[verb], minlength=len(size)) > 0)
+
+    def single(self) -> BoolArray:
+        """The second has no verb that follows another one at once: a fronted clause may end there without a comma."""
+        size = self.stop - self.second
+        place = ranges(self.second, size)
+        twice = self._is(place, _BASE) & self._is(place - 1, _BASE | _PAST)
+        return np.bincount(np.repeat(np.arange(len(size)), size)[twice], minlength=len(size)) == 0
 
 
 ASKS: Mapping[str, Callable[[Arguments], BoolArray]] = {
     "statements": Arguments.statements,
+    "earnest": Arguments.earnest,
     "alike": Arguments.alike,
+    "single": Arguments.single,
     "sober": Arguments.sober,
     "news": Arguments.news,
     "denial": Arguments.denial,
@@ -202,8 +229,8 @@ def _asking() -> Mapping[str, BoolArray]:
 
 
 def fulfilled(form: IntArray, pairs: Arguments) -> BoolArray:
-    """Return bool [U]: which forms, int64 [U], have the arguments that they ask for."""
-    ok = np.ones(len(form), bool)
+    """Return bool [U]: which forms, int64 [U], have the arguments that they and all of them ask for."""
+    ok = pairs.verbal()
     for name, forms in _asking().items():
         asked = np.flatnonzero(ok & forms[form])
         ok[asked] = ASKS[name](pairs.take(asked))

@@ -129,8 +129,9 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     ok &= ~(forms.bare[matches.form] & (resume > matches.end))
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     next_type = types[batch.codes[resume]]
-    # "Thus saying, he left" tells the manner; "Then came the rain" would be left with its verb before its subject
-    bound = next_type["ing"] | (next_type["finite"] & ~_asks(batch, segment))
+    # "Thus saying, he left" tells the manner, "Also known as ..." a name; "Then came the rain" would be left with its
+    # verb before its subject
+    bound = next_type["ing"] | next_type["gone"] | (next_type["finite"] & ~_asks(batch, segment))
     ok = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     return Uses.of(
