@@ -56,7 +56,7 @@ class Connective(Labeler):
     reasons: ClassVar[tuple[str, ...]] = ("no_pair", "unsampled", "levelled", "language", "conflict")
     edits: ClassVar[bool] = True
 
-    inside: bool = False
+    inside: bool = True
     """Remove connectives within a sentence too, for the task ``connective_inside``; a row serves one task or the
     other."""
     min_omission_rate: float = 0.0

@@ -177,6 +177,14 @@ class Lexicon:
         return opens[0], opens[1]
 
     @cached_property
+    def inside_openers(self) -> BoolArray:
+        """Bool [words + 1]: opens a form that is a class within a sentence."""
+        opens = np.zeros(len(self.words) + 1, bool)
+        for form in filter(lambda known: known.inside, self.forms):
+            opens[[self.words[text.split()[0]] for text in form.spelt()]] = True
+        return opens
+
+    @cached_property
     def omission(self) -> _FloatArray:
         """Float64 [forms]: omission rates, nan where unknown."""
         return np.array([form.omission for form in self.forms])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from labelers.language.forms import lexicon
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
-__all__ = ["Matches", "links_back", "match", "match_partners", "medial_openers"]
+__all__ = ["Matches", "inside_openers", "links_back", "match", "match_partners", "medial_openers", "openers"]
 
 
 def _word(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
@@ -46,15 +46,31 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
         at: int64, sorted: global positions to look at, each the first token of a possible match; None for all.
     """
     trie = lexicon().form_trie
-    if at is None:
-        opens = (trie[0][0] > 0)[batch.vocabulary.property(_word)]
-        at = np.flatnonzero(opens[batch.codes])
+    at = openers(batch, np.arange(len(batch.codes))) if at is None else at
     form, length = _walk(batch.vocabulary, batch.codes, at, _ends(batch), trie)
     found = np.flatnonzero(form >= 0)
     start, end = at[found], at[found] + length[found]
     free = np.ones(len(start), bool)
     free[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
     return Matches(start[free], end[free], form[found][free])
+
+
+def openers(batch: PassageBatch, places: IntArray) -> IntArray:
+    """Return those of the places, global positions, where a form may stand."""
+    opens = (lexicon().form_trie[0][0] > 0)[batch.vocabulary.property(_word)]
+    found: IntArray = places[opens[batch.codes[places]]]
+    return found
+
+
+def _opens_inside(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
+    """Return which texts, the vocabulary's last ones, open a form that is a class within a sentence."""
+    opens: BoolArray = lexicon().inside_openers[vocabulary.property(_word)[len(vocabulary) - len(texts) :]]
+    return opens
+
+
+def inside_openers(batch: PassageBatch) -> IntArray:
+    """Return the positions, sorted, where a form that is a class within a sentence may stand."""
+    return np.flatnonzero(batch.vocabulary.property(_opens_inside).take(batch.codes))
 
 
 def _opens_medial(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
