@@ -66,6 +66,9 @@ _LONG = 10
 """Tokens from which an argument needs no verb that the closed lists know."""
 
 _POINTERS = frozenset({"this", "wh"})
+_BINDING = frozenset({"article", "of", "possessive", "quantity", "preposition"})
+"""Classes of words before a participle that is no verb: "a lot of unused buttons"."""
+
 _PAST = frozenset({"past", "ed"})
 _PRONOUNS = frozenset({"subject", "neutral"})
 _BASE = frozenset({"base"})
@@ -143,7 +146,7 @@ class Arguments:
 
     def earnest(self) -> BoolArray:
         """The first is not spent on thanks ("I thank the member."), on which nothing is built."""
-        return ~self._holds(self.first, np.minimum(self.first + _NEAR + 1, self.border), "thanks")
+        return ~self._holds(self.first, self.border, "thanks")
 
     def alike(self) -> BoolArray:
         """The second asks something only where the first does."""
@@ -182,7 +185,8 @@ class Arguments:
         inside = place < self.stop
         place = np.minimum(place, self.stop - 1)
         ended = np.logical_or.accumulate(~inside | shapes(self.batch)["comma"][self.batch.codes[place]])
-        verb = (self._told(place, "outcome") | self._is(place, _PAST)) & ~ended
+        past = self._is(place, _PAST) & ~self._is(place - 1, _BINDING)
+        verb = (self._told(place, "outcome") | past) & ~ended
         return self._is(np.minimum(self.second, self.stop - 1), _SUBJECTS) & verb.any(axis=0)
 
     def clause(self) -> BoolArray:

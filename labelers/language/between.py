@@ -29,6 +29,8 @@ given up or started anew."""
 
 SOON = 8
 """Tokens behind a connective in which a speaker who starts over does so."""
+DASH = 4
+"""Likewise, where a dash or a semicolon shows it: "And my -- no, I left"."""
 
 _PACKED = {"word": 0, "comma": 16, "clause": 32, "quote": 48}
 """Shift of each field of a shape that segments count, in an int64 that holds all their counts."""
@@ -145,9 +147,11 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
 
 
 def _starts_over(batch: PassageBatch, found: Uses) -> BoolArray:
-    """Return which uses a transcriber's mark follows soon: the speaker gives up what the connective opened."""
+    """Return which uses a transcriber's mark or a dash follows soon: what the connective opened is given up."""
     place = np.minimum(found.end + np.arange(SOON)[:, None], batch.segment_ends[found.segment] - 1)
-    over: BoolArray = (batch.codes[place] == batch.vocabulary.find("}")).any(axis=0)
+    codes, types = batch.codes[place], shapes(batch)
+    dash = types["mark"][codes[:DASH]] & ~types["comma"][codes[:DASH]]
+    over: BoolArray = (codes == batch.vocabulary.find("}")).any(axis=0) | dash.any(axis=0)
     return over
 
 
