@@ -131,9 +131,10 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     ok &= ~(forms.bare[matches.form] & (resume > matches.end))
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     next_type = types[batch.codes[resume]]
-    # "Thus saying, he left" tells the manner, "Also known as ..." a name; "Then came the rain" would be left with its
-    # verb before its subject
+    # "Thus saying, he left" tells the manner, "Also known as ..." a name, "Thus far" a time; "Then came the rain" would
+    # be left with its verb before its subject
     bound = next_type["ing"] | next_type["gone"] | (next_type["finite"] & ~_asks(batch, segment))
+    bound |= batch.codes[resume] == batch.vocabulary.find("far")
     ok = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     return Uses.of(
