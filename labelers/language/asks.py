@@ -44,7 +44,8 @@ WORDS: Mapping[str, str] = {
     "pointer": "that this it which they those 's",
     "inquiry": (
         "ask asks asked asking wonder wonders wondered wondering know knows knew see saw notice noticed doubt doubts "
-        "sure tell told check question inquire inquired enquired learn find remember care cares mind say decide guess"
+        "sure tell told check question inquire inquired enquired learn find remember care cares mind say decide guess "
+        "show matter matters explain"
     ),
     "period": (
         "time times while moment moments second seconds minute minutes hour hours day days night nights week weeks "

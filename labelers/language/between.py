@@ -12,7 +12,7 @@ from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, lexicon, unmarked_rates
 from labelers.language.matches import Matches, match, match_partners
 from labelers.language.medial import medial_uses
-from labelers.language.shapes import new_shapes, shapes
+from labelers.language.shapes import new_shapes, shapes, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["segment_pairs"]
@@ -30,7 +30,7 @@ given up or started anew."""
 SOON = 8
 """Tokens behind a connective in which a speaker who starts over does so."""
 DASH = 4
-"""Likewise, where a dash or a semicolon shows it: "And my -- no, I left"."""
+"""Likewise behind one that opens its segment, where a dash shows it: "And my -- no, I left"."""
 
 _PACKED = {"word": 0, "comma": 16, "clause": 32, "quote": 48}
 """Shift of each field of a shape that segments count, in an int64 that holds all their counts."""
@@ -150,9 +150,9 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
 def _starts_over(batch: PassageBatch, found: Uses) -> BoolArray:
     """Return which uses a transcriber's mark or a dash follows soon: what the connective opened is given up."""
     place = np.minimum(found.end + np.arange(SOON)[:, None], batch.segment_ends[found.segment] - 1)
-    codes, types = batch.codes[place], shapes(batch)
-    dash = types["mark"][codes[:DASH]] & ~types["comma"][codes[:DASH]]
-    over: BoolArray = (codes == batch.vocabulary.find("}")).any(axis=0) | dash.any(axis=0)
+    codes, opens = batch.codes[place], found.start == batch.segments[found.segment]
+    dash = (shapes(batch)["class"][codes[:DASH]] == word_classes()["dash"]).any(axis=0)
+    over: BoolArray = (codes == batch.vocabulary.find("}")).any(axis=0) | (opens & dash)
     return over
 
 

@@ -39,6 +39,9 @@ _COORDINATORS = frozenset({"and", "but", "or", "so", "yet"})
 _DENSE = frozenset({"and", "or"})
 """Forms that also divide lists, so that the first argument may hold one comma at most."""
 
+_PARTNERED = frozenset({"then"})
+"""Forms that a subordinator may announce: "If he comes, *then* we leave"."""
+
 _HANGS = frozenset(
     {
         "filler",
@@ -58,7 +61,7 @@ _HANGS = frozenset(
         "than",
     }
 )
-"""Classes that do not end a clause that stands for itself: "He says", "It is", "some years", "they did not"."""
+"""Classes that do not end a clause that stands for itself ("He says", "It is"), or that measure what follows."""
 
 _MANNER = frozenset({"ly"})
 """Class of words that measure the subordinator behind them: "shortly after", "especially since"."""
@@ -167,7 +170,9 @@ def _plain(batch: PassageBatch, matches: Matches) -> BoolArray:
     ok &= ~np.isin(pairs.second, match(batch, np.unique(pairs.second)).start)
     index = np.flatnonzero(ok)
     pairs, form = pairs.take(index), matches.form[index]
-    first, second = _Clause.of(batch, pairs.first, pairs.border), _Clause.of(batch, pairs.second, pairs.stop)
+    partnered = _forms(_PARTNERED)[form]  # by the first token, as far as it is one
+    first = _Clause.of(batch, pairs.first + partnered, pairs.border)
+    second = _Clause.of(batch, pairs.second, pairs.stop)
     plain = first.verbs & second.verbs & (first.broken + second.broken == 0)
     plain &= _forms(_COORDINATORS)[form] | (second.commas == 0)
     plain &= ~_forms(_DENSE)[form] | (first.commas <= 1)
