@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def documents(path: Path) -> Iterator[Document]:
                 texts.append(line.split("=", 1)[1].strip())
         return
     for number, line in enumerate(lines):
-        record = json.loads(line) if path.suffix == ".jsonl" else {"text": line}
+        record: dict[str, Any] = json.loads(line) if path.suffix == ".jsonl" else {"text": line}
         turns = tuple(Turn(turn["role"], turn["text"]) for turn in record.get("turns", ())) or None
         text = record.get("text") or " ".join(record.get("tokens", ()))
         yield Document(f"{path.stem}:{number}", text, turns=turns)

@@ -98,7 +98,7 @@ class Connective(Labeler):
 
     def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
         """Return the task of the form, of its sense, and with ``inside`` that of forms within a sentence."""
-        asked: list[tuple[str, Sequence[str], str, dict[str, str]]] = [
+        asked: list[tuple[str, Sequence[str], str, dict[str, Any]]] = [
             ("connective", class_names(inside=False), "accuracy", {}),
             ("sense", SENSES, "macro_f1", {}),
         ]

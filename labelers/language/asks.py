@@ -133,7 +133,8 @@ class Arguments:
 
     def _is(self, place: IntArray, names: frozenset[str]) -> BoolArray:
         """Return which tokens are of one of those classes."""
-        return _classes(names)[shapes(self.batch)["class"][self.batch.codes[place]]]
+        found: BoolArray = _classes(names)[shapes(self.batch)["class"][self.batch.codes[place]]]
+        return found
 
     def _question(self, end: IntArray) -> BoolArray:
         """Return which arguments end with a question mark, a quote behind it aside."""
@@ -201,14 +202,15 @@ class Arguments:
         place = ranges(self.second, size)
         clitic = self._told(place, "clitic")
         verb = self._is(place, VERBS | _PRONOUNS | {"there"}) & (~clitic | self._is(place - 1, _POINTERS))
-        return (size >= _LONG) | (np.bincount(np.repeat(np.arange(len(size)), size)[verb], minlength=len(size)) > 0)
+        verbs = np.bincount(np.repeat(np.arange(len(size)), size)[verb], minlength=len(size))
+        return np.asarray((size >= _LONG) | (verbs > 0))
 
     def single(self) -> BoolArray:
         """The second has no verb that follows another one at once: a fronted clause may end there without a comma."""
         size = self.stop - self.second
         place = ranges(self.second, size)
         twice = self._is(place, _BASE) & self._is(place - 1, _BASE | _PAST)
-        return np.bincount(np.repeat(np.arange(len(size)), size)[twice], minlength=len(size)) == 0
+        return np.asarray(np.bincount(np.repeat(np.arange(len(size)), size)[twice], minlength=len(size)) == 0)
 
 
 ASKS: Mapping[str, Callable[[Arguments], BoolArray]] = {

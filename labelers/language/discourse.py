@@ -299,7 +299,7 @@ def barred(batch: PassageBatch, matches: Matches) -> BoolArray:
     barred = _numbered("if", "when")[matches.form] & bound
     barred |= _numbered("because")[matches.form] & _among(frozenset({"be"}))[classes]
     barred |= _numbered("so")[matches.form] & (matches.start == first)
-    return barred | _numbered(*ABSTAINS)[matches.form]
+    return np.asarray(barred | _numbered(*ABSTAINS)[matches.form])
 
 
 @cache

@@ -177,9 +177,9 @@ def _plain(batch: PassageBatch, matches: Matches) -> BoolArray:
     plain &= _forms(_COORDINATORS)[form] | (second.commas == 0)
     plain &= ~_forms(_DENSE)[form] | (first.commas <= 1)
     index, pairs, form = index[plain], pairs.take(np.flatnonzero(plain)), form[plain]
-    ok[:] = False
-    ok[index] = fulfilled(form, pairs)
-    return ok
+    found = np.zeros(len(matches), bool)
+    found[index] = fulfilled(form, pairs)
+    return found
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class _Clause:
 
     @classmethod
     def of(cls, batch: PassageBatch, start: IntArray, stop: IntArray) -> Self:
-        """Count in these spans, none of which is empty."""
+        """Count in these spans, none of which is empty or ends with "to"."""
         size = stop - start
         codes = batch.codes[ranges(start, size)]
         packed = batch.vocabulary.property(_packed)[codes]
