@@ -1,10 +1,10 @@
 """Make the keep rates of the connective labeler: python benchmarks/level_connectives.py FILE...
 
 Writes the columns `keep` and `keep_dialogue` (and `keep_inside`, for connectives within a sentence) of
-labelers/lexicons/connectives.tsv, the largest rates with which no form is above CAP of the labelled rows of any file,
-and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE of the rows and as long, as
-often quoted and as often in dialogues as the others. The shares of a FILE count if it has ENOUGH labelled rows. A FILE
-is `.txt` with a document per line, or `.jsonl` with `text` or `turns`. Needs scikit-learn.
+labelers/lexicons/connectives.tsv, the largest rates with which no form is above CAP (CAP_INSIDE) of the labelled rows
+of any file, and labelers/lexicons/connective_pairs.tsv, with which pairs without a connective are SHARE of the rows and
+as long, as often quoted and as often in dialogues as the others. The shares of a FILE count if it has ENOUGH labelled
+rows. A FILE is `.txt` with a document per line, or `.jsonl` with `text` or `turns`. Needs scikit-learn.
 """
 
 import json
@@ -29,6 +29,7 @@ from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter
 
 CAP, SHARE = np.array([[0.094], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
+CAP_INSIDE = 0.2  # fewer forms link the clauses of plain sentences
 ROUNDS, REFITS, ENOUGH = 30, 3, 500
 BUCKETS: Mapping[str, tuple[int, ...]] = {
     "first": (0, 6, 9, 12, 16, 21, 27, 35),
@@ -83,7 +84,7 @@ def one_hot(counts: Counts) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def level(inputs: Sequence[Input], rates: Floats, weights: Floats, cap: Floats | float = CAP) -> tuple[Floats, Floats]:
     """Correct the rate of every form, and of prose and dialogues without one, by its share of the rows, some times."""
     rates, weights = rates.copy(), weights.copy()
     for seed in range(ROUNDS):
@@ -97,7 +98,7 @@ def level(inputs: Sequence[Input], rates: Floats, weights: Floats) -> tuple[Floa
                 unmarked[part.kind] += (form < 0).sum()
                 rows[part.kind] += len(form)
         weights[-2:] += step * np.log(SHARE * np.maximum(rows, 1) / np.maximum(unmarked, 1))
-        rates = np.minimum(1.0, rates * (CAP / highest) ** step)
+        rates = np.minimum(1.0, rates * (cap / highest) ** step)
     return rates, weights
 
 
@@ -131,8 +132,8 @@ def make(batches: Sequence[PassageBatch]) -> tuple[Floats, Floats]:
 def make_inside(batches: Sequence[PassageBatch]) -> Floats:
     """Return the rates [forms] of pairs of clauses."""
     inputs = [Input.of(batch, inside=True) for batch in batches]
-    rates: Floats = level(inputs, np.ones((2, len(lexicon().forms))), np.zeros(sum(map(len, BUCKETS.values()))))[0]
-    own: Floats = rates[0]
+    blank = np.zeros(sum(map(len, BUCKETS.values())))
+    own: Floats = level(inputs, np.ones((2, len(lexicon().forms))), blank, CAP_INSIDE)[0][0]
     return own
 
 

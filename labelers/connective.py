@@ -35,7 +35,10 @@ LEAST_PROBABLE = 0.65
 """Lower than `discourse.THRESHOLD`: the places looked at are likely ones. Cross-validated on the annotation, 0.93 of
 the strings that open a segment with such a probability are connectives, and 0.94 of those between two clauses."""
 
-_NO_PAIR, _LEVELLED, _OTHER_LANGUAGE = 2, 3, 4
+SAMPLING = ("level", "weight")
+"""What ``sampling`` may be."""
+
+_NO_PAIR, _UNSAMPLED, _LEVELLED, _OTHER_LANGUAGE = 2, 3, 4, 5
 _SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
 
@@ -45,21 +48,24 @@ class Connective(Labeler):
 
     Example:
         >>> Connective(inside=True).reasons
-        ('no_pair', 'levelled', 'language', 'conflict')
+        ('no_pair', 'unsampled', 'levelled', 'language', 'conflict')
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     paper: ClassVar[str] = "Lan et al. 2017 [56]"
-    reasons: ClassVar[tuple[str, ...]] = ("no_pair", "levelled", "language", "conflict")
+    reasons: ClassVar[tuple[str, ...]] = ("no_pair", "unsampled", "levelled", "language", "conflict")
     edits: ClassVar[bool] = True
 
-    inside: bool = False
+    inside: bool = True
     """Remove connectives within a sentence too, for the task ``connective_inside``; a row serves one task or the
     other."""
     min_omission_rate: float = 0.0
     """Use forms only that annotators of implicit relations supply at least this often: n_implicit / n_all."""
     threshold: float = LEAST_PROBABLE
     """The least probability of a string to be a connective where it stands."""
+    sampling: str = "level"
+    """How frequent forms are kept from drowning the others: ``"level"`` uses a share of them, ``"weight"`` uses all and
+    gives each row that share as its weight."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -67,10 +73,18 @@ class Connective(Labeler):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"connective.{name} is {value!r}; give a number between 0 and 1")
+        if self.sampling not in SAMPLING:
+            raise ValueError(f"connective.sampling is {self.sampling!r}; give one of {', '.join(SAMPLING)}")
+
+    @property
+    def _weight(self) -> str | None:
+        """The column of the weights, if there is one."""
+        return "weight" if self.sampling == "weight" else None
 
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
-        """Return the label columns; the second label set only with ``inside``."""
+        """Return the label columns: a second label set with ``inside``, weights where they level the forms."""
         inside = (pa.field("connective_inside", pa.int64()),) if self.inside else ()
+        weight = (pa.field(self._weight, pa.float32()),) if self._weight else ()
         return (
             pa.field("connective", pa.int64()),
             pa.field("sense", pa.int64()),
@@ -79,22 +93,23 @@ class Connective(Labeler):
             pa.field("omission_rate", pa.float32()),
             pa.field("form", pa.string()),
             *inside,
+            *weight,
         )
 
     def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
         """Return the task of the form, of its sense, and with ``inside`` that of forms within a sentence."""
-        spans = ("arg1", "arg2")
-        own, within = class_names(inside=False), class_names(inside=True)
-        tasks = [
-            self.task("connective", "span_pair", joint=joint, spans=spans, classes=own, metric="accuracy"),
-            self.task("sense", "span_pair", joint=joint, spans=spans, classes=SENSES, metric="macro_f1"),
+        asked: list[tuple[str, Sequence[str], str, dict[str, Any]]] = [
+            ("connective", class_names(inside=False), "accuracy", {}),
+            ("sense", SENSES, "macro_f1", {}),
         ]
         if self.inside:
             target = "connective_inside"
-            tasks.append(
-                self.task(target, "span_pair", joint=joint, name=target, spans=spans, classes=within, metric="accuracy")
-            )
-        return tuple(tasks)
+            asked.append((target, class_names(inside=True), "accuracy", {"name": target}))
+        shared: dict[str, Any] = {"joint": joint, "spans": ("arg1", "arg2"), "weight": self._weight}
+        return tuple(
+            self.task(target, "span_pair", classes=tuple(classes), metric=metric, **name, **shared)
+            for target, classes, metric, name in asked
+        )
 
     def forms(self, vocabulary: Vocabulary) -> BoolArray:
         """Return the types that show a form: its only word, or of several the last that is no function word."""
@@ -114,7 +129,7 @@ class Connective(Labeler):
             chosen, status = Candidates.make(np.empty(0, np.int64)), np.full(len(batch), _OTHER_LANGUAGE, np.int8)
         else:
             found = segment_pairs(batch, self.threshold, self.min_omission_rate)
-            chosen, status = race(batch, found, draws, "pair")
+            chosen, status = race(batch, found, draws, "pair", every=self.sampling == "weight")
             if self.inside:
                 chosen, status, inside = self._either(batch, draws, chosen, status)
         edits, hidden = chosen.removal(batch)
@@ -125,7 +140,7 @@ class Connective(Labeler):
     ) -> tuple[Candidates, npt.NDArray[np.int8], BoolArray]:
         """Give each row one task: the one that a coin draws, or the only one that it has a label for."""
         found = inside_candidates(batch, self.threshold, self.min_omission_rate)
-        kept, other = race(batch, found, draws, "clauses")
+        kept, other = race(batch, found, draws, "clauses", every=self.sampling == "weight")
         coin = draws.uniform("task", batch.keys) < 0.5  # noqa: PLR2004
         inside = (other <= 1) & (coin | (status > 1))
         joined = Candidates.concat([chosen.take(~inside[chosen.rows]), kept.take(inside[kept.rows])])
@@ -157,33 +172,41 @@ class Connective(Labeler):
         }
         if self.inside:
             columns["connective_inside"] = _nullable(_class_numbers(inside=True)[form], labelled & within)
+        if self._weight:
+            columns[self._weight] = pa.array(np.where(labelled, state["weight"], 0).astype(np.float32))
         return columns
 
 
-def race(batch: PassageBatch, found: Candidates, draws: Draws, purpose: str) -> tuple[Candidates, npt.NDArray[np.int8]]:
+def race(
+    batch: PassageBatch, found: Candidates, draws: Draws, purpose: str, *, every: bool = False
+) -> tuple[Candidates, npt.NDArray[np.int8]]:
     """Return the pair of each row that is used, and the status of all rows.
 
     Each pair draws a number and is out if that is above its rate; of the others the one whose number is the smallest
-    share of its rate is used, so that all kept pairs of a row have the same chance.
+    share of its rate is used, so that all kept pairs of a row have the same chance. With ``every`` no pair that a
+    connective links is out.
     """
-    drawn = draws.uniform(purpose, batch.keys[found.rows], batch.positions[found.start]) / found.rate
+    marked = found.form >= 0
+    rate = np.where(marked, 1.0, found.rate) if every else found.rate
+    drawn = draws.uniform(purpose, batch.keys[found.rows], batch.positions[found.start]) / rate
     kept = np.flatnonzero(drawn < 1)
     kept = kept[~surviving(batch, found.take(kept))]
     kept = kept[np.lexsort((drawn[kept], found.rows[kept]))]
     first = np.append(True, np.diff(found.rows[kept]) > 0)[: len(kept)]
     chosen = found.take(kept[first])
     status = np.full(len(batch), _NO_PAIR, np.int8)
-    status[found.rows] = _LEVELLED
+    status[found.rows[~marked]] = _UNSAMPLED
+    status[found.rows[marked & (drawn >= 1)]] = _LEVELLED
     status[chosen.rows] = chosen.form < 0
     return chosen, status
 
 
 def _state(batch: PassageBatch, chosen: Candidates, inside: BoolArray) -> dict[str, npt.NDArray[Any]]:
-    """Return what `Connective.label` needs, arrays of length P: the form, its task, and three edges of arguments."""
-    form, edges = np.full(len(batch), -1), np.zeros((len(batch), 3), np.int64)
-    form[chosen.rows] = chosen.form
+    """Return what `Connective.label` needs, arrays of length P: form, task, three edges of arguments and the weight."""
+    form, edges, weight = np.full(len(batch), -1), np.zeros((len(batch), 3), np.int64), np.zeros(len(batch))
+    form[chosen.rows], weight[chosen.rows] = chosen.form, np.where(chosen.form < 0, 1.0, chosen.rate)
     edges[chosen.rows] = np.stack([chosen.first, chosen.border, chosen.stop], axis=1)
-    return {"form": form, "inside": inside, "edges": edges}
+    return {"form": form, "inside": inside, "edges": edges, "weight": weight}
 
 
 def _shown(proposal: Proposal, view: View) -> BoolArray:

@@ -123,7 +123,9 @@ class Labeler(ABC):
     """Makes labels from passages: pure, vectorised over a batch, free of files, clocks and shared state.
 
     A subclass is a frozen dataclass whose fields are its options. Row i of what it makes depends on row i, the corpus,
-    its options and the draws of row i alone. The name of a labeler is the name of its module (``connective``) or
+    its options and the draws of row i alone. Row i is its text, its fields and its split (`PassageBatch.splits`): what
+    could be learnt by heart in train may be labelled otherwise, or not at all, in validation and test. The name of a
+    labeler is the name of its module (``connective``) or
     ``package.module:Class``'s class name in lower case for one from elsewhere.
 
     A labeler may rely on this, whatever engine runs a build: at most one unit at a time is labelled in a process, so

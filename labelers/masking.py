@@ -7,8 +7,9 @@ sequence of that task alone: what one task must predict, another may read.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Any, ClassVar
-from unicodedata import combining, normalize
+from unicodedata import category, combining, normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ class Masking(Labeler):
     rate: float = 0.15  # Devlin et al. 2019, section 3.1
     role_rate: float = 0.2
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     paper: ClassVar[str] = "T. Wang et al. 2020 [126]"
     reasons: ClassVar[tuple[str, ...]] = ("no_words",)
     needs_classes: ClassVar[tuple[str, ...]] = ("roles",)
@@ -109,8 +110,10 @@ class Masking(Labeler):
         """Abstain from rows without a word; there are no edits."""
         forms = batch.vocabulary.property(form_flags).take(batch.codes)
         words = (forms & Form.WORD.value > 0) & ~transcript_marks(batch, forms)
-        whole = words & (forms & Form.ONE_WORD.value > 0)
+        marks = batch.vocabulary.property(_marks).take(batch.codes)
+        whole = words & (marks & _Mark.PLAIN.value > 0)
         whole[broken_words(batch, words)] = False
+        whole[_tagged(batch, marks)] = False
         some = np.diff(running_total(whole)[batch.offsets]) > 0
         state = {"forms": forms, "words": words, "whole": whole, "leans": leans(batch, words, forms)}
         return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state=state)
@@ -125,7 +128,7 @@ class Masking(Labeler):
         draw = _draw_bytes(batch, draws, view)
         _write_together(draw, never, _leaning(proposal.state["leans"], view))
         role = self._role_targets(batch, corpus, draws, turn_rows)
-        hidden = _with_neighbours(role >= 0, turn_rows)
+        hidden = _with_neighbours(role >= 0, turn_rows) | _told_by_turns(batch, role >= 0, turn_rows)
         columns = {
             "draw": row_lists(draw, view.offsets, rows),
             "never": row_lists(never, view.offsets, rows),
@@ -153,6 +156,73 @@ class Masking(Labeler):
         chosen = able[order[np.arange(len(able)) - first < wanted[able_rows]]]
         result[chosen] = table[batch.roles[chosen]]
         return result
+
+
+_PLAIN = re.compile(
+    r"""
+    ['\u2019]?                                                                  # 'tis, 's
+    (?:
+        \d+(?:[.,:/]\d+)+(?:st|nd|rd|th|s|am|pm|k|m|bn|km|kg|cm|mm)?             # 1,000  9/11  7:30pm
+      | [^\W_]+(?:['\u2019\-\u2010\u2011&/][^\W_]+)*['\u2019]?                    # 27th  o'clock  and/or  goin'
+      | (?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}\.?                                    # U.S.  p.m.  Ph.D.
+      | (?:mrs?|ms|messrs|dr|st|prof|rev|hon|gov|sen|rep|gen|mt|jr|sr|co|corp|inc|ltd|bros|vs|etc)\.
+      | (?:jan|feb|mar|apr|aug|sept?|oct|nov|dec)\.
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_RUN_ON = re.compile(r"\d[^\W\d_]{4}")
+"""A number and a word that no space parts: "40loans", but "27th" and "5pm"."""
+_HUMPS = re.compile("[a-z][A-Z].*[a-z][A-Z]")
+"""Three words or more that capitals alone part, as in a tag of social media."""
+_JOINERS = frozenset("\u200c\u200d")
+"""They show nothing; scripts such as the Persian one write them inside words."""
+
+
+class _Mark(IntFlag):
+    """What a type's form says of it as a target of word prediction."""
+
+    PLAIN = 1
+    """A word as it is written: no mark is glued to it that is no part of it."""
+    TAG = 2
+    """It makes a tag, a name or an entity of what is written together with it: "#", "@", "&"."""
+
+
+def _marks(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return the `_Mark` of each type.
+
+    Example:
+        >>> texts = ["in--", "--the", "U.S.", "I.", "o'clock", "7:30pm", "40,000loans", "a@b.org", "#tag", "n't"]
+        >>> [text for text, mark in zip(texts, _marks(Vocabulary(), texts)) if mark]
+        ['U.S.', "o'clock", '7:30pm', "n't"]
+    """
+    del vocabulary
+    marks = (_Mark.PLAIN * _plain(text) | _Mark.TAG * (text in _TAGS) for text in texts)
+    return np.fromiter(marks, np.uint8, len(texts))
+
+
+_TAGS = frozenset("#@&")
+
+
+def _plain(text: str) -> bool:
+    """Return whether a text is a word as it is written; the marks of a script over its letters belong to it."""
+    if text.isalpha():
+        return text[1:].islower() or not _HUMPS.search(text)
+    if not text.isascii() and category(text[:1])[:1] != "M":
+        text = "".join(letter for letter in text if category(letter)[0] != "M" and letter not in _JOINERS)
+    return _PLAIN.fullmatch(text) is not None and not _RUN_ON.search(text)
+
+
+def _tagged(batch: PassageBatch, marks: npt.NDArray[np.uint8]) -> IntArray:
+    """Return the positions of tokens behind the mark of a tag, from which no space parts them."""
+    at = np.flatnonzero(marks[:-1] & _Mark.TAG.value)
+    tagged: IntArray = at[~batch.spaces[at] & (batch.rows[at] == batch.rows[at + 1])] + 1
+    return tagged
+
+
+def _trails_off(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return where a final mark leaves a sentence open: three dots, as where a text was cut."""
+    return np.fromiter(("\u2026" in text or ".." in text for text in texts), bool, len(texts))
 
 
 @dataclass(frozen=True)
@@ -233,6 +303,22 @@ def _with_neighbours(targets: BoolArray, turn_rows: IntArray) -> BoolArray:
     return hidden
 
 
+def _told_by_turns(batch: PassageBatch, targets: BoolArray, turn_rows: IntArray) -> BoolArray:
+    """Return bool [T]: all turns of rows with a target in which two speakers take turns.
+
+    There any role that is seen tells all others to who counts the turns, so none is seen. A speaker may go on for a
+    turn: three of four turns that follow another one must be another speaker's.
+    """
+    rows, turns = len(batch), np.diff(batch.turn_offsets)
+    together = turn_rows[1:] == turn_rows[:-1]
+    changes = np.bincount(turn_rows[1:][together & (batch.roles[1:] != batch.roles[:-1])], minlength=rows)
+    distinct = np.unique(turn_rows * (len(batch.vocabulary) + 1) + batch.roles + 1)
+    roles = np.bincount(distinct // (len(batch.vocabulary) + 1), minlength=rows)
+    asked = np.bincount(turn_rows[targets], minlength=rows) > 0
+    told: BoolArray = asked & (roles == 2) & (4 * changes >= 3 * (turns - 1))  # noqa: PLR2004
+    return told[turn_rows]
+
+
 def _role_words(batch: PassageBatch, corpus: Corpus, view: View, hidden: BoolArray) -> BoolArray:
     """Return bool [M]: words of a role's name in hidden turns.
 
@@ -263,8 +349,9 @@ def _segments(batch: PassageBatch, draws: Draws, state: Mapping[str, npt.NDArray
 def _is_sentence(batch: PassageBatch, forms: IntArray, words: IntArray, before: IntArray) -> BoolArray:
     """Return bool [S]: segments that begin and end as sentences do.
 
-    Behind the last word stands a final mark, and the first word has no small letter first: what a speaker goes on with
-    after an interruption is half a sentence. Rows in which no segment is marked so are spared either rule.
+    Behind the last word stands a final mark that is no three dots, and the first word has no small letter first: what a
+    speaker goes on with after an interruption is half a sentence. Rows in which no segment is marked so are spared
+    either rule.
 
     Args:
         batch: P passages.
@@ -276,6 +363,7 @@ def _is_sentence(batch: PassageBatch, forms: IntArray, words: IntArray, before: 
     finals = np.flatnonzero(forms & Form.FINAL.value)
     final = np.append(-1, finals)[np.searchsorted(finals, batch.segment_ends)]  # the last one before the end
     ended = (final >= batch.segments) & (final > np.append(-1, words)[behind])
+    ended[ended] = ~batch.vocabulary.property(_trails_off)[batch.codes[final[ended]]]
     small = forms[np.append(words, 0)[first]] & Form.SMALL.value > 0
     opened = (first < behind) & ~small
     result: BoolArray = _or_none(ended, batch) & _or_none(opened, batch)

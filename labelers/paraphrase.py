@@ -6,6 +6,9 @@ other names of its concept by frequency in the pool, p(rival) / (1 - p(present))
 min(1, (1 - p(present)) / (1 - p(rival))); and of the pairs taken up a fair coin decides whether the rival replaces the
 name. Both directions of a pair are then equally frequent, p(a) p(b) / max(1 - p(a), 1 - p(b)), and so are, for each
 form, the mentions replaced by it and those that the coin left alone. Names that were not taken up have no tag.
+
+Some concepts are held out (`labelers.language.holdout`): rows of train exchange none of them, and in validation and
+test the pair is labelled for them alone. So no pair of names that was seen in train answers a row of the test.
 """
 
 from dataclasses import dataclass, replace
@@ -20,8 +23,10 @@ from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Resource
 from labelers.language.dictionary import Concept, general, read_tsv
-from labelers.language.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names, rewrite
+from labelers.language.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names
+from labelers.language.holdout import held_out
 from labelers.language.mentions import Names
+from labelers.language.writing import rewrite
 from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, row_lists
 from labelers.task import SOURCE, Task
 
@@ -52,9 +57,9 @@ class Paraphrase(Labeler):
     max_concepts: int = 8
     """No more concepts than this are looked at in a passage."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     paper: ClassVar[str] = "Watanabe et al. 2019 [130]"
-    reasons: ClassVar[tuple[str, ...]] = ("no_mention", "conflict")
+    reasons: ClassVar[tuple[str, ...]] = ("no_mention", "held_out", "conflict")
     edits: ClassVar[bool] = True
     needs_pool: ClassVar[bool] = True
 
@@ -69,6 +74,11 @@ class Paraphrase(Labeler):
     def names(self) -> Names:
         """The names of the concepts that it knows."""
         return _names(self.dictionary, self.wordnet)
+
+    def _held_out(self, *, woven: bool) -> BoolArray:
+        """Return bool [n]: names of concepts that are held out; none in woven views, where no pair is labelled."""
+        held = _held(self.dictionary, self.wordnet)
+        return np.zeros_like(held) if woven else held
 
     def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
         """Return the tags, and outside woven views the label of the pair, its order and the weight of the source."""
@@ -100,20 +110,22 @@ class Paraphrase(Labeler):
         bundles = bundles_of(batch, self.names, mentions)
         frequencies = corpus.derive(("paraphrase", self), lambda: self._frequencies(corpus))
         rival, taken = self._pairs(draws, bundles, frequencies, avoid)
+        taken, answers = _on_their_side(bundles, self._held_out(woven=avoid is not None), taken)
         replaced = taken & (draws.uniform("coin", batch.keys[bundles.row], bundles.place) < _HALF)
         equivalent = np.full(len(batch), -1, np.int8)
         shown = rival
         if avoid is None:
-            shown, equivalent = self._wrong(draws, bundles, frequencies, rival, replaced)
+            shown, equivalent = self._wrong(draws, bundles, frequencies, rival, replaced & answers[bundles.row])
         edits = rewrite(bundles, shown, replaced)
         untaken = bundles.mentions.take(~taken[bundles.of])
         return Proposal(
-            status=_status(batch, bundles, replaced),
+            status=_status(bundles, self._held_out(woven=avoid is not None), replaced),
             edits=edits,
             hidden=_hidden(batch, edits),
             state={
                 "unlabelled": _inside(len(batch.codes), untaken.start, untaken.end),
                 "equivalent": equivalent,
+                "answers": answers,
             },
         )
 
@@ -129,7 +141,7 @@ class Paraphrase(Labeler):
         columns = {"tags": row_lists(tags, view.offsets, ~abstained)}
         if not joint:
             swap = draws.uniform("swap", batch.keys) < _HALF
-            weight = (proposal.status == 0) & (equivalent != _DIFFERENT)
+            weight = (proposal.status == 0) & (equivalent != _DIFFERENT) & proposal.state["answers"]
             columns["equivalent"] = pa.array(equivalent, mask=equivalent < 0)
             columns["swap"] = pa.array(swap & (equivalent >= 0))
             columns["weight"] = pa.array(weight.astype(np.float32))
@@ -140,7 +152,7 @@ class Paraphrase(Labeler):
         counts = np.zeros(len(self.names), np.int64)
         if corpus.pool is not None:
             counts += np.bincount(self.names.find(corpus.pool).name, minlength=len(counts))
-        return Frequencies(self.names, counts)
+        return Frequencies(self.names, counts, _held(self.dictionary, self.wordnet))
 
     def _pairs(
         self, draws: Draws, bundles: Bundles, frequencies: Frequencies, avoid: Avoid | None
@@ -203,16 +215,50 @@ def _names(dictionary: Resource | None, wordnet: Resource | None) -> Names:
     return Names(concepts if dictionary or wordnet else general())
 
 
+@cache
+def _held(dictionary: Resource | None, wordnet: Resource | None) -> BoolArray:
+    """Return bool [n]: names of concepts that are held out."""
+    return held_out(_names(dictionary, wordnet))
+
+
 def _reading_tokens(task: Task) -> Task:
     """Return the task with the row's own tokens as its target."""
     return replace(task, target="tokens")
 
 
-def _status(batch: PassageBatch, bundles: Bundles, replaced: BoolArray) -> npt.NDArray[np.int8]:
-    """Return int8 [P]: 0 for rows with an edit, 1 for others with a name, 2 for those without."""
-    named = np.bincount(bundles.row, minlength=len(batch)) > 0
-    edited = np.bincount(bundles.row[replaced], minlength=len(batch)) > 0
-    return np.where(edited, 0, np.where(named, 1, 2)).astype(np.int8)
+def _on_their_side(bundles: Bundles, held: BoolArray, taken: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Leave out the bundles that the split of their row does not exchange.
+
+    Train exchanges no held-out concept. The other splits exchange the held-out concepts, and where none of these is
+    taken up the others, for the tags alone. Where nothing is held out, all is exchanged everywhere.
+
+    Args:
+        bundles: B bundles of P passages.
+        held: bool [n]: names of concepts that are held out.
+        taken: bool [B]: bundles whose pair is taken up.
+
+    Returns:
+        Bool [B]: those of them that stay; bool [P]: rows whose exchanges may be asked for.
+    """
+    later, own = bundles.batch.splits > 0, held[bundles.name]
+    if not held.any():
+        return taken, np.ones(len(later), bool)
+    some = np.bincount(bundles.row[taken & own], minlength=len(later)) > 0
+    stays = taken & (own == (later & some)[bundles.row])
+    return stays, ~later | some
+
+
+def _status(bundles: Bundles, held: BoolArray, replaced: BoolArray) -> npt.NDArray[np.int8]:
+    """Return int8 [P]: 0 for rows with an edit, 1 for others with a name.
+
+    Rows without a name have 2, and rows of train all of whose names are held out have 3.
+    """
+    rows = len(bundles.batch)
+    usable = ~held[bundles.name] | (bundles.batch.splits > 0)[bundles.row]
+    named, usable, edited = (
+        np.bincount(bundles.row[which], minlength=rows) > 0 for which in (slice(None), usable, replaced)
+    )
+    return np.select([edited, usable, named], [0, 1, 3], 2).astype(np.int8)
 
 
 def _inside(n: int, start: IntArray, end: IntArray) -> BoolArray:

@@ -242,6 +242,15 @@ class PassageBatch:
     lang: str = "en"
     fields: Mapping[str, pa.Array] = field(default_factory=dict)
     """Declared input fields, each of length P."""
+    splits: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+    """int8 [P]: the split of each row, 0 train, 1 validation, 2 test; all train if it is not given."""
+
+    def __post_init__(self) -> None:
+        """Take rows of which nothing is said for train."""
+        if len(self.splits) != len(self):
+            if len(self.splits):
+                raise ValueError(f"{len(self.splits)} splits for {len(self)} passages; give one for each, or none")
+            object.__setattr__(self, "splits", np.zeros(len(self), np.int8))
 
     def __len__(self) -> int:
         """Return the number of passages."""
@@ -312,4 +321,5 @@ class PassageBatch:
             roles=self.roles[turns],
             lang=self.lang,
             fields={name: values.take(pa.array(rows)) for name, values in self.fields.items()},
+            splits=self.splits[rows],
         )

@@ -5,10 +5,12 @@ This is the only module of the package that a trainer may import; it needs nothi
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
@@ -21,6 +23,7 @@ __all__ = [
     "Task",
     "column",
     "damaged",
+    "local",
     "read_tasks",
     "status_reason",
     "tasks",
@@ -56,6 +59,7 @@ FRAMEWORK_REASONS: Mapping[int, str] = {100: "error", 101: "language", 102: "too
 cannot take a passage of that length. Statuses from 100 to 127 are the framework's; a labeler's reasons end before."""
 
 _ABSTAINED = 2
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters or more: C:/ is a drive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +179,33 @@ def read_tasks(schema: pa.Schema) -> list[Task]:
     return [] if text is None else [Task.from_json(item) for item in json.loads(text)]
 
 
+def local(place: str | Path, what: str) -> Path:
+    """Return the path that a plain path or a ``file://`` URI names.
+
+    Args:
+        place: what the user gave.
+        what: what it is for, for the error: ``"a run folder"``.
+
+    Raises:
+        ValueError: it is a URI of somewhere else.
+
+    Example:
+        >>> local("file:///srv/my%20run", "a run folder").as_posix(), local("out/run", "a run folder").as_posix()
+        ('/srv/my run', 'out/run')
+        >>> local("s3://bucket/run", "a run folder")
+        Traceback (most recent call last):
+        ValueError: s3://bucket/run: a run folder must be local; give a path or a file:// URI
+    """
+    text = str(place)
+    scheme = _URI.match(text)
+    if not scheme:
+        return Path(place)
+    parts = urlsplit(text)
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
+        raise ValueError(f"{text}: {what} must be local; give a path or a file:// URI")
+    return Path(unquote(parts.path))
+
+
 def tasks(folder: str | Path) -> list[Task]:
     """Return the tasks of the dataset in `folder` (a dataset, or one split of it).
 
@@ -182,7 +213,7 @@ def tasks(folder: str | Path) -> list[Task]:
         FileNotFoundError: no Arrow file lies in the folder.
         ValueError: the first of them is damaged.
     """
-    root = Path(folder)
+    root = local(folder, "a dataset")
     files = sorted(root.glob("*.arrow")) or sorted(root.glob("*/*.arrow"))
     if not files:
         raise FileNotFoundError(f"no .arrow file in {root} or its splits; give a dataset that `auxloom build` wrote")

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.metadata
 import json
-import secrets
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -15,13 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from labelers.task import local
 from pipelines.extras import need, told
 from pipelines.listing import describe, list_labelers
 from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, set_key
 from pipelines.start import command_again, on_interrupt
-from trainer.files import local, write
+from trainer.files import write
 from trainer.settings import Settings, make_settings
 
 __all__ = ["app", "main"]
@@ -71,9 +71,15 @@ def main() -> None:
     With ``--json`` it is an object on standard output, ``{"error": ...}``, with the same exit code.
     """
     try:
-        app()
+        # typer prints what it finds wrong with an option, unless it is told to leave that to us
+        code = app(standalone_mode="--json" not in sys.argv[1:])
+        sys.exit(code if isinstance(code, int) else 0)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         _fail(told(error) if isinstance(error, ModuleNotFoundError) else str(error))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # as click's errors have, of which typer may carry its own
+            raise
+        _fail(error.format_message())
 
 
 def _fail(message: str) -> NoReturn:
@@ -209,10 +215,11 @@ def show(
     from pipelines.show import choose_tasks, read_rows, show_rows
     from pipelines.where import find_tasks
 
-    if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
+    dataset = _built(inputs)
+    if dataset:
         _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
-        found, place = tasks(inputs[0]), inputs[0]
-        rows = read_rows(Path(inputs[0]), n, find_tasks(found, where) if where else ())
+        found, place = tasks(dataset), inputs[0]
+        rows = read_rows(dataset, n, find_tasks(found, where) if where else ())
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
@@ -230,6 +237,14 @@ def show(
         show_rows(rows, found, _out)
 
 
+def _built(inputs: list[str]) -> Path | None:
+    """Return the folder of the only input if it is a dataset on this machine."""
+    if len(inputs) != 1 or ("://" in inputs[0] and not inputs[0].startswith("file:")):
+        return None
+    folder = local(inputs[0], "a dataset to show")
+    return folder if (folder / "plan.json").exists() else None
+
+
 def _refuse(options: Mapping[str, Any], dataset: str) -> None:
     """Raise if an option of a build is given for a dataset that is built."""
     given = [name for name, value in options.items() if value not in (None, [])]
@@ -241,7 +256,7 @@ def _refuse(options: Mapping[str, Any], dataset: str) -> None:
 
 @app.command(epilog="Example: auxloom verify data --rebuild 3")
 def verify(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
     rebuild: Annotated[
         str | None,
         typer.Option(help="Also rebuild this many units (or: all) from the input and compare every byte."),
@@ -257,49 +272,27 @@ def verify(
     Use it on a new cluster, after an update, and on a few units every night. Exit code 2 if the input, or a file that
     a labeler reads, is missing or has changed.
     """
+    from pipelines.rebuild import rebuild as make_again
+    from pipelines.rebuild import units_asked
     from pipelines.verify import verify as check
 
-    wanted = _count(rebuild, seed)
+    asked = units_asked(rebuild, seed)
     problems = check(dataset)
-    found: dict[str, Any] = {"dataset": str(dataset), "problems": problems}
+    found: dict[str, Any] = {"dataset": dataset, "problems": problems}
     if not as_json:
         for problem in problems:
             _say(problem)
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         _say(f"{dataset}: {count if problems else 'all checksums, rows and statistics match'}")
-    if wanted is not None:
-        found["rebuilt"] = rebuilt = _rebuild(dataset, wanted, seed, quiet=as_json)
-        problems = [*problems, *rebuilt["problems"]]
+    if asked:
+        again = make_again(dataset, asked.count, asked.seed)
+        found["rebuilt"] = dataclasses.asdict(again)
+        problems = [*problems, *again.problems]
+        for line in () if as_json else again.lines():
+            _say(line)
     if as_json:
         _print_json(found)
     raise typer.Exit(1 if problems else 0)
-
-
-def _count(rebuild: str | None, seed: int | None) -> int | None:
-    """Return how many units --rebuild asks for: 0 for all, None if it is not given."""
-    if rebuild is None and seed is not None:
-        raise ValueError("--seed selects the units of --rebuild; give both or neither")
-    if rebuild in (None, "all"):
-        return None if rebuild is None else 0
-    if not (rebuild.isdecimal() and int(rebuild)):
-        raise ValueError(f"--rebuild is {rebuild!r}; give a number of units or all")
-    return int(rebuild)
-
-
-def _rebuild(dataset: Path, count: int, seed: int | None, *, quiet: bool) -> dict[str, Any]:
-    """Make units again, say what came of it unless ``quiet``, and return it."""
-    from pipelines.context import find_own_modules
-    from pipelines.rebuild import rebuild
-
-    find_own_modules(str(Path.cwd()))
-    found = rebuild(str(dataset), count or None, secrets.randbelow(1 << 32) if seed is None else seed)
-    if not quiet:
-        for text in (*found.notes, *found.problems):
-            _say(text)
-        units = ", ".join(map(str, found.units))
-        result = f"{len(found.problems)} problems" if found.problems else "identical bytes"
-        _say(f"rebuilt {'unit' if len(found.units) == 1 else 'units'} {units} (seed {found.seed}): {result}")
-    return dataclasses.asdict(found)
 
 
 @app.command(epilog="Example: auxloom labelers --json")

@@ -6,17 +6,19 @@ that were counted and digested as they were, agree with all of it. Only the inpu
 
 import hashlib
 import json
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.context import load_labelers
+from pipelines.context import find_own_modules, load_labelers
 from pipelines.inputs import check_inputs
 from pipelines.layout import DROPPED, PLAN, POOL, Folder, stats_name
 from pipelines.marks import MarkError, read_mark
@@ -24,7 +26,7 @@ from pipelines.plan import Plan
 from pipelines.processes import Child, ChildError
 from pipelines.shard import make_shard_here
 
-__all__ = ["Rebuilt", "rebuild"]
+__all__ = ["Asked", "Rebuilt", "rebuild", "units_asked"]
 
 _SHOWN = 80  # characters of a value in a message
 
@@ -40,6 +42,42 @@ class Rebuilt:
     problems: tuple[str, ...]
     """A sentence for each file whose bytes are not the same."""
 
+    def lines(self) -> Iterator[str]:
+        """Yield what to tell a reader."""
+        yield from (*self.notes, *self.problems)
+        units = ", ".join(map(str, self.units))
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        result = count if self.problems else "identical bytes"
+        yield f"rebuilt {'unit' if len(self.units) == 1 else 'units'} {units} (seed {self.seed}): {result}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How many units to make again, None for all, and the seed that draws them."""
+
+    count: int | None
+    seed: int
+
+
+def units_asked(rebuild: str | None, seed: int | None) -> Asked | None:
+    """Return what ``--rebuild`` and ``--seed`` ask for; None where no unit is to be made again.
+
+    Raises:
+        ValueError: another value than a number of units or ``all``, or a seed for nothing.
+
+    Example:
+        >>> units_asked("3", 7), units_asked("all", 0).count, units_asked(None, None)
+        (Asked(count=3, seed=7), None, None)
+    """
+    if rebuild is None:
+        if seed is not None:
+            raise ValueError("--seed selects the units of --rebuild; give both or neither")
+        return None
+    if rebuild != "all" and not (rebuild.isdecimal() and int(rebuild)):
+        raise ValueError(f"--rebuild is {rebuild!r}; give a number of units or all")
+    count = None if rebuild == "all" else int(rebuild)
+    return Asked(count, secrets.randbelow(1 << 32) if seed is None else seed)
+
 
 def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     """Make some units of a dataset again in a fresh process and compare their files byte by byte.
@@ -53,6 +91,7 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
         OSError: an input file or a resource that a drawn unit needs is gone, or not what it was.
         ValueError: the dataset has no finished unit.
     """
+    find_own_modules(str(Path.cwd()))
     folder = Folder.at(out)
     plan = Plan.read(folder)
     done = [unit for unit in range(len(plan.units)) if _is_marked(folder, plan, unit)]

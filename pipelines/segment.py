@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from labelers.language.matches import links_back
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take
 from pipelines.records import Document, Reject
 from pipelines.schema import FIELD_TYPES
@@ -65,8 +66,14 @@ class Segmenter:
         """
         pieces, rejects = self._read(documents)
         starts = _cut(self.vocabulary, pieces, self._max_tokens)
-        passages = _pack(pieces, starts, self._max_tokens)
+        passages = _pack(pieces, starts, self._tied(pieces, starts), self._max_tokens)
         return self._assemble(documents, pieces, starts, passages), rejects
+
+    def _tied(self, pieces: _Pieces, starts: IntArray) -> BoolArray:
+        """Return which segments should not open a passage: a connective may link them to the one before."""
+        if self._lang != "en":
+            return np.zeros(len(starts), bool)
+        return links_back(self.vocabulary, pieces.codes, starts) & ~np.isin(starts, pieces.offsets)
 
     def _read(self, documents: Sequence[Document]) -> tuple[_Pieces, list[Reject]]:
         """Tokenise texts and turns, take over given tokens, and find where sentences start."""
@@ -224,8 +231,12 @@ def _last(places: IntArray, start: int, limit: int) -> int:
     return place if start < place <= start + limit else 0
 
 
-def _pack(pieces: _Pieces, starts: IntArray, limit: int) -> IntArray:
-    """Return the first token of every passage: as many segments of one document as fit, whole turns where they fit."""
+def _pack(pieces: _Pieces, starts: IntArray, tied: BoolArray, limit: int) -> IntArray:
+    """Return the first token of every passage: as many segments of one document as fit, whole turns where they fit.
+
+    A passage that would open with a tied segment opens with the nearest one before it that is not, if it still holds
+    the tied one then.
+    """
     lengths = np.diff(pieces.offsets)
     piece = np.searchsorted(pieces.offsets, starts, side="right") - 1
     inside = (pieces.roles[piece] >= 0) & (lengths[piece] <= limit) & (starts != pieces.offsets[piece])
@@ -234,12 +245,17 @@ def _pack(pieces: _Pieces, starts: IntArray, limit: int) -> IntArray:
     document_ends = pieces.offsets[1:][changes]
     ends = document_ends[np.searchsorted(document_ends, bounds[:-1], side="right")]
     reach = np.minimum(bounds[:-1] + limit, ends)
-    following = (np.searchsorted(bounds, reach, side="right") - 1).tolist()
+    following = np.searchsorted(bounds, reach, side="right") - 1
+    places = np.arange(len(bounds))
+    loose = np.maximum.accumulate(np.where(np.append(tied[~inside], False), 0, places))  # the nearest that is not tied
+    earlier, held = loose[following], bounds[np.minimum(following + 1, places[-1])]
+    moved = (earlier > places[:-1]) & (held - bounds[earlier] <= limit)
+    chain = np.where(moved, earlier, following).tolist()
     rows: list[int] = []
     place = 0
-    while place < len(following):
+    while place < len(chain):
         rows.append(place)
-        place = following[place]
+        place = chain[place]
     return bounds[np.array(rows, np.int64)]
 
 

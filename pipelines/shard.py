@@ -248,7 +248,8 @@ class _Work:
             return
         self._cut += len(batch)
         self._keys.append(passage_keys(batch))
-        batch = copied(batch, recipe.copies)
+        splits = np.array([SPLITS.index(split_of[name]) for name in batch.documents], np.int8)
+        batch = copied(dataclasses.replace(batch, splits=splits), recipe.copies)
         rows = context.label(batch, self._conflicts, self._errors)
         sizes = Counter(split_of[name] for name in batch.documents)
         start = 0

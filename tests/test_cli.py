@@ -303,3 +303,27 @@ def test_version_and_recipe_are_printed(monkeypatch: pytest.MonkeyPatch, capsys:
     assert re.fullmatch(r"auxloom \d+\.\d+\.\d+\n", capsys.readouterr().out)
     assert run(monkeypatch, "recipe") == 0
     assert capsys.readouterr().out == (ROOT / "recipes" / "default.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["build", "--wokers", "2"], ["labelers", "extra"], ["nothing"]])
+def test_a_mistake_in_the_options_is_json_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """With --json whatever is wrong is one object on standard output."""
+    assert run(monkeypatch, *arguments, "--json") == 2
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert json.loads(printed.out)["error"]
+
+
+def test_a_dataset_may_be_given_as_a_uri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command takes it, and tells it as it was given."""
+    source, out = text(tmp_path / "a.txt"), (tmp_path / "my set").as_uri()
+    assert run(monkeypatch, "build", str(source), "--out", out, "--with", "masking", "--json") == 0
+    assert run(monkeypatch, "verify", out) == 0
+    assert f"{out}: all digests" in capsys.readouterr().out
+    assert run(monkeypatch, "show", out, "-n", "1") == 0
+    assert "masking" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "my set"]

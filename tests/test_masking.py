@@ -156,6 +156,40 @@ def test_what_is_not_one_word_is_never_masked(text: str, never: list[int]) -> No
     assert row["never"] == [bool(value) for value in never]
 
 
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("the oars-- --were lost", [0, 1, 1, 0]),
+        ('he wrote"--and "left', [0, 1, 1]),
+        ("lake. Mr. Moss of the U.S. and I. came", [1, 0, 0, 0, 0, 0, 0, 1, 0]),
+        ("goin' o'clock it's and/or 1,500 9/11 7:30pm 27th", [0, 0, 0, 0, 0, 0, 0, 0]),
+        ("1,500boats 40boats 80%of T_V A+ +44 sank", [1, 1, 1, 1, 1, 1, 0]),
+        ("@moss #boats w/ moss@lake.org boats.xls LakeOfBoats sank", [1, 1, 1, 1, 1, 1, 0]),
+        ("\ufe0fboats \u0928\u093e\u0935 ni\u00f1o nin\u0303o", [1, 0, 0, 0]),
+    ],
+)
+def test_a_word_with_a_mark_glued_to_it_is_never_masked(text: str, never: list[int]) -> None:
+    """Marks that belong to words are those of clitics, abbreviations and numbers, and of scripts over their letters."""
+    (row,) = label(passages([text]))
+    assert row["never"] == [bool(value) for value in never]
+
+
+def test_a_word_behind_the_mark_of_a_tag_is_never_masked() -> None:
+    """Where no space stands between: tags and names of social media, and entities ("&" "amp" ";")."""
+    batch = passages(["# boats & amp ; @ moss and boats @ home #", "boats sank"])
+    tight = replace(batch, spaces=batch.spaces & ~np.isin(np.arange(len(batch.codes)), [0, 2, 5, 10, 11]))
+    first, second = label(tight)
+    assert [i for i, never in enumerate(first["never"]) if not never] == [7, 8, 10]
+    assert second["never"] == [False, False]
+
+
+def test_a_segment_that_trails_off_is_not_masked() -> None:
+    """Three dots stand where a writer leaves off, or where a text was cut."""
+    batch = passages(["The lake was calm . We rowed to the far \u2026 Nobody spoke to us ... It was late by then ."])
+    batch = replace(batch, segments=np.array([0, 5, 11, 16]), segment_offsets=np.array([0, 4]))
+    assert {label(batch, seed=seed)[0]["segment"]["start"] for seed in range(50)} == {0, 16}
+
+
 def test_the_masked_segment_is_a_sentence() -> None:
     """What ends without a final mark or begins with a small letter is the half of one; without marks all are equal."""
     turns = [("guest", "The soup was cold . But I think that"), ("waiter", "it was warm enough ."), ("guest", "No it")]
@@ -220,6 +254,47 @@ def test_target_roles_are_classes_and_their_neighbours_are_hidden() -> None:
     counts = np.sum([np.array(row["role"]) >= 0 for row in rows], axis=0)
     assert counts[6] == 0  # the dog is no class
     assert stats.chisquare(np.delete(counts, 6)).pvalue > 0.001
+
+
+PAIR = [
+    ("guest", "A table , please ."),
+    ("waiter", "For how many , dear guest ?"),
+    ("guest", "Two of us ."),
+    ("waiter", "Here is one ."),
+    ("guest", "We like it ."),
+    ("waiter", "Sit down , please ."),
+    ("guest", "Thank you , waiter ."),
+]
+
+
+def nearest(row: dict[str, Any], roles: list[str]) -> list[bool]:
+    """Return for each target if its role follows from the nearest one that is seen and the number of turns between."""
+    seen = [i for i, hidden in enumerate(row["role_hidden"]) if not hidden]
+    right = []
+    for target in (i for i, role in enumerate(row["role"]) if role >= 0):
+        beside = min(seen, key=lambda i: abs(i - target), default=None)
+        right.append(beside is not None and (roles[beside] == roles[target]) == ((beside - target) % 2 == 0))
+    return right
+
+
+def test_where_two_take_turns_no_role_is_seen() -> None:
+    """One role that is seen would tell all the others; so no role is, and no word of their names in any turn."""
+    roles = [role for role, _ in PAIR]
+    rows = label(dialogue([PAIR] * 50))
+    assert {answer for row in rows for answer in nearest(row, roles)} == {False}
+    assert {tuple(row["role_hidden"]) for row in rows} == {(True,) * len(PAIR)}
+    assert {sum(row["role_words"]) for row in rows} == {2}
+    assert {sum(role >= 0 for role in row["role"]) for row in rows} == {1}
+
+
+def test_where_one_of_two_goes_on_for_a_turn_no_role_is_seen_either() -> None:
+    """Counting turns fails behind that turn alone. A third speaker, or long speeches, break the count."""
+    more = [*PAIR, ("guest", "Good night .")]
+    assert {all(row["role_hidden"]) for row in label(dialogue([more] * 20))} == {True}
+    third = [*PAIR[:3], ("Chief Cook", "No table is left ."), *PAIR[3:]]
+    assert {all(row["role_hidden"]) for row in label(dialogue([third] * 20))} == {False}
+    speeches = [(role, text) for role, text in PAIR for _ in range(3)]
+    assert {all(row["role_hidden"]) for row in label(dialogue([speeches] * 20))} == {False}
 
 
 def test_hidden_turns_end_with_their_row() -> None:

@@ -2,19 +2,23 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import dialogue, passages
+from small import built, rows, write
 
 from labelers.draws import Draws
 from labelers.edits import leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Resource, load
 from labelers.language.dictionary import general, plural, read_tsv, takes_an
 from labelers.language.exchange import Frequencies
+from labelers.language.holdout import held_out
 from labelers.language.mentions import Names, tokenise
+from labelers.language.places import Kind
 from labelers.passages import PassageBatch
 from labelers.task import WOVEN
 
@@ -30,6 +34,8 @@ C7\tfilm noir\t\tshield
 C8\tAIDS\tacquired immune deficiency syndrome\tillness
 """
 SEEDS = 60
+NO_POOL = Corpus()
+"""Shared by all tests, since a labeler remembers in it what it has found of its dictionary."""
 WORDS = ["a", "an", "A", "huge", "Enormous", "film", "MOVIES", "vinegar", "acetic", "acid", "ß", "漢", "-", ".", "tiny"]
 
 
@@ -47,7 +53,7 @@ def run(
     maker: Labeler, batch: PassageBatch, seed: int = 0, corpus: Corpus | None = None, **kwargs: object
 ) -> list[dict]:
     """Return per row: status, tokens of the view, origin, tags, equivalent, swap, weight."""
-    corpus, draws = corpus or Corpus(), maker.draws(seed)
+    corpus, draws = corpus or NO_POOL, maker.draws(seed)
     proposal = maker.propose(batch, corpus, draws, **kwargs)
     view = weave(batch, proposal.edits)
     columns = maker.label(batch, corpus, draws, proposal, view, joint=bool(kwargs))
@@ -230,12 +236,93 @@ def test_behind_a_word_that_grades_one_word_gives_way_to_one_word_alone() -> Non
         "It is the same as in June .",
         "Think twice before you leap .",
         "All phones of this dialect are voiced .",
+        "He was aged 31 then .",
+        "The rock was determined to be old .",
+        "It stood at the tenth avenue .",
+        "Finally , the third boat sank .",
+        "They were denied it in the first place .",
+        "He has a work permit .",
+        "They jailed him , but to jail a king is no custom .",
+        "Merry Christmas to all of them .",
+        "He holds a power of attorney .",
+        "We bought into their story .",
+        "An almost certain loss .",
+        "We saw several .",
+        "Lucky numbers are drawn .",
+        "Forest Road is long .",
+        "A nearby farm burned .",
+        "They walked carefully .",
     ],
 )
 def test_names_in_another_sense_are_left_alone(text: str) -> None:
-    """Reading rows found these; a shield keeps each of them."""
+    """Reading rows found these; a rule of place, a shield or the lack of a name keeps each of them."""
     maker = load("paraphrase")
     assert all(run(maker, passages([text]), seed)[0]["tokens"] == text.split() for seed in range(SEEDS))
+
+
+PLACES = """\
+C1\tmirror\tlooking glass\tnoun
+C2\tpermit\tallow\tverb.base
+C3\tfirst of all\tto begin with\topening
+C4\tfreedom\tliberty\tmass
+C5\tNew Moss\tN. M.\tcity
+C6\tseveral\ta number of\tquantity
+C7\tProfessor\tProf.\ttitle
+C8\tcolour\tcolor\tspelling
+"""
+
+
+@pytest.mark.parametrize(
+    ("left", "changed"),
+    [
+        ("They want to mirror it .", "They want a mirror for it ."),
+        ("We did n\u2019t mirror it .", "We did it in a mirror ."),
+        ("A permit was needed .", "They would permit it ."),
+        ("It came to them first of all .", "But first of all it came ."),
+        ("Freedom House is old .", "Freedom is old ."),
+        ("The New Moss Times is old .", "The town of New Moss is old ."),
+        ("We saw several .", "We saw several boats ."),
+        ("The Professor said it .", "The old Professor Moss said it ."),
+    ],
+)
+def test_a_name_stands_where_its_kind_of_word_stands(left: str, changed: str) -> None:
+    """Nouns, base forms, openings, cities and names that go on are told by the words around them and by capitals."""
+    assert views(left, PLACES) == set()
+    assert views(changed, PLACES) != set()
+
+
+def test_a_tag_of_social_media_is_no_name() -> None:
+    """Behind "#" or "@", without a space, a word is part of a tag."""
+    batch = passages(["# colour of it", "# colour of it"])
+    tight = replace(batch, spaces=batch.spaces & (np.arange(len(batch.codes)) != 0))
+    assert [row["status"] == 2 for row in run(labeler(PLACES), tight)] == [True, False]
+
+
+def test_names_are_written_as_the_text_is_cut() -> None:
+    """Of "gonna" the tokeniser makes two tokens, so a name is looked for, and written, as two."""
+    assert tokenise("gonna be") == ("gon", "na", "be")
+    rows = [sided(load("paraphrase"), ["It is gon na be late ."], seed)[2][0] for seed in range(SEEDS)]
+    assert "It is going to be late ." in {" ".join(row["tokens"]) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("toward", "prior to"),
+        ("today", "nowadays"),
+        ("a great many", "a large number of"),
+        ("because of", "for fear of"),
+        ("extremely", "a great deal"),
+        ("nevertheless", "by contrast"),
+        ("purchased", "obtained"),
+        ("tiny", "scanty"),
+    ],
+)
+def test_near_synonyms_are_never_called_different(one: str, other: str) -> None:
+    """A wrong concept is of the same type; what is close in meaning has types of its own."""
+    names = Names(general())
+    types = dict(zip(names.texts, names.types.tolist(), strict=True))
+    assert types[one] != types[other]
 
 
 def test_all_mentions_of_a_concept_share_one_fate() -> None:
@@ -282,7 +369,7 @@ def shares(counts: dict[str, int]) -> dict[str, tuple[int, int]]:
     texts = [f"see {name} here" for name, count in counts.items() for _ in range(count)]
     batch = passages(texts)
     shown: Counter[tuple[str, int]] = Counter()
-    for seed in range(6):
+    for seed in range(3):
         for row in run(maker, batch, seed, Corpus(pool=batch)):
             shown[row["tokens"][1], row["tags"][1]] += 1
     return {name: (shown[name, 1], shown[name, 0]) for name in counts}
@@ -319,7 +406,7 @@ def test_names_keep_their_share() -> None:
 def test_both_directions_of_a_pair_are_equally_likely(counts: list[int]) -> None:
     """p(a) P(b drawn | a) P(taken | a, b) is the same with a and b exchanged."""
     names = Names(read_tsv(("C1\tname0\t" + "|".join(f"name{i}" for i in range(1, len(counts)))).encode(), "x"))
-    frequencies = Frequencies(names, np.array(counts))
+    frequencies = Frequencies(names, np.array(counts), np.zeros(len(names), bool))
     weights = frequencies.weights / frequencies.weights.sum()
     grid = (np.arange(4096) + 0.5) / 4096
     flow = np.zeros((len(counts), len(counts)))
@@ -328,6 +415,121 @@ def test_both_directions_of_a_pair_are_equally_likely(counts: list[int]) -> None
         assert drawn[a] == 0
         flow[a] = weights[a] * drawn * frequencies.chance(np.full(len(counts), a), np.arange(len(counts)))
     assert np.allclose(flow, flow.T, atol=2e-3)
+
+
+# ---- held-out concepts
+
+
+def sided(maker: Labeler, texts: list[str], seed: int = 0) -> dict[int, list[dict]]:
+    """Return the rows of each split, 0 train, 1 validation, 2 test, for the same texts in each of them."""
+    batch = passages(texts * 3)
+    batch = replace(batch, splits=np.repeat(np.arange(3, dtype=np.int8), len(texts)))
+    rows = run(maker, batch, seed)
+    return {split: rows[split * len(texts) : (split + 1) * len(texts)] for split in range(3)}
+
+
+def changed(row: dict, text: str) -> tuple[str, str]:
+    """Return what a row with one exchange took away, and what it wrote."""
+    old = [word for place, word in enumerate(text.split()) if place not in row["origin"]]
+    new = [word for place, word in zip(row["origin"], row["tokens"], strict=True) if place < 0]
+    return " ".join(old).lower(), " ".join(new).lower()
+
+
+NAMES = Names(general())
+HELD = held_out(NAMES)
+COMMON = [
+    name
+    for name, kind, exact, rivals in zip(NAMES.texts, NAMES.kinds, NAMES.exact, NAMES.rivals, strict=True)
+    if not kind & (Kind.VERB | Kind.OPENING) and not exact and rivals and name.isascii() and name[-1].isalpha()
+]
+SENTENCES = [f"Then {' '.join(tokenise(name))} old boats sank ." for name in COMMON]
+
+
+def test_a_part_of_the_dictionary_is_held_out() -> None:
+    """Between a twentieth and a quarter of the concepts, each as a whole, singular and plural, in all its forms."""
+    several = NAMES.rivals > 0
+    assert 0.05 < HELD[several].mean() < 0.25
+    sides: dict[str, set[bool]] = {}
+    for group, side in zip(NAMES.groups[several].tolist(), HELD[several].tolist(), strict=True):
+        sides.setdefault(NAMES.ids[group], set()).add(side)
+    assert {len(side) for side in sides.values()} == {1}
+    held = dict(zip(NAMES.texts, HELD.tolist(), strict=True))
+    for family in (
+        ("vanish", "vanished"),
+        ("depends on", "relied upon"),
+        ("every day", "each time"),
+        ("realise", "realised"),
+    ):
+        assert len({held[name] for name in family}) == 1, family
+
+
+def test_the_side_of_a_concept_is_its_own() -> None:
+    """Other concepts of the dictionary and their order change it as little as the seed does."""
+    lines = [f"C{i}\tolda{i}x\tnewb{i}y\tthing" for i in range(60)]
+    names = [Names(read_tsv("\n".join(some).encode(), "x")) for some in (lines, lines[::-1], lines[:40])]
+    held = [{text for text, side in zip(one.texts, held_out(one), strict=True) if side} for one in names]
+    assert held[0] == held[1]
+    assert held[2] == held[0] & set(names[2].texts)
+    assert 0 < len(held[2]) < 40
+
+
+def test_a_small_dictionary_holds_nothing_out() -> None:
+    """Ten concepts at least must be on the side of train for each set that is held out; else all rows are labelled."""
+    assert not held_out(Names(read_tsv(LINES.encode(), "x"))).any()
+    rows = [sided(labeler(), ["It was a huge dog ."], seed) for seed in range(SEEDS)]
+    assert all({row[split][0]["equivalent"] for row in rows} == {None, 0, 1} for split in range(3))
+
+
+def test_no_pair_of_names_that_train_shows_is_asked_for_later() -> None:
+    """Train exchanges no held-out name; later rows are labelled for these alone, and a table of train says nothing."""
+    known = {" ".join(words): bool(side) for words, side in zip(NAMES.words, HELD, strict=True)}
+    pairs: tuple[set[tuple[str, str]], ...] = (set(), set(), set())
+    for seed in range(3):
+        for split, made in sided(load("paraphrase"), SENTENCES, seed).items():
+            for row, text in zip(made, SENTENCES, strict=True):
+                if row["status"] == 0 and (split == 0 or row["equivalent"] is not None):
+                    old, new = (" ".join(words[1 : words.index("old")]) for words in (text.split(), row["tokens"]))
+                    assert known[old] == known[new] == (split > 0)
+                    pairs[split].add(changed(row, text))
+    assert min(map(len, pairs)) > 50
+    assert not pairs[0] & (pairs[1] | pairs[2])
+
+
+def test_later_rows_without_a_held_out_name_have_tags_alone() -> None:
+    """Which token was replaced is no matter of pairs; the pair and the source are not asked for."""
+    train = next(text for text, name in zip(SENTENCES, COMMON, strict=True) if name == "furthermore")
+    assert not HELD[NAMES.texts.index("furthermore")]
+    rows = [row for seed in range(SEEDS) for row in sided(load("paraphrase"), [train], seed)[2] if row["status"] == 0]
+    assert rows
+    assert {(row["equivalent"], row["weight"], 1 in row["tags"]) for row in rows} == {(None, 0.0, True)}
+
+
+def test_rows_of_train_with_held_out_names_alone_abstain() -> None:
+    """The reason is held_out; in a woven view, which labels no pair, all names are exchanged everywhere."""
+    name = next(name for name in COMMON if HELD[NAMES.texts.index(name)])
+    text = SENTENCES[COMMON.index(name)]
+    maker = load("paraphrase")
+    rows = [sided(maker, [text], seed) for seed in range(SEEDS)]
+    assert {maker.reasons[row[0][0]["status"] - 2] for row in rows} == {"held_out"}
+    assert {row[2][0]["status"] for row in rows} == {0, 1}
+    batch = passages([text])
+    woven = {run(maker, batch, seed, avoid=Avoid(batch.vocabulary))[0]["status"] for seed in range(SEEDS)}
+    assert woven == {0, 1}
+
+
+def test_a_build_tells_which_rows_are_train(tmp_path: Path) -> None:
+    """Held-out names are exchanged in validation and test, and not in train."""
+    lines = "".join(f"{text} This is page {i}.\n" for i, text in enumerate(SENTENCES))
+    source = write(tmp_path, lines.replace(" .", "."))
+    built(source, tmp_path / "out", **{"with": ["paraphrase"]}, split={"validation": 0.3, "test": 0.3})
+    known = {tuple(words): bool(side) for words, side in zip(NAMES.words, HELD, strict=True)}
+    found: dict[str, set[bool]] = {}
+    for split in ("train", "validation", "test"):
+        for row in rows(tmp_path / "out", split):
+            if row["paraphrase"]["equivalent"] is not None:
+                words = row["tokens"][1 : row["tokens"].index("old")]
+                found.setdefault(split, set()).add(known[tuple(words)])
+    assert found == {"train": {False}, "validation": {True}, "test": {True}}
 
 
 # ---- independence, odd text, woven views
@@ -469,12 +671,15 @@ def test_a_name_that_two_concepts_share_is_never_exchanged() -> None:
 
 
 def test_general_english_is_large_and_sound() -> None:
-    """At least 250 concepts; no name is in two of them; every tokenised name is found by itself."""
+    """At least 250 concepts; no name is in two of them; every tokenised name is found by itself, a verb behind "to"."""
     concepts = general()
     assert sum(len(concept.names) > 1 for concept in concepts) >= 250
     assert [name for name, n in Counter(name for c in concepts for name in c.names).items() if n > 1] == []
     names = Names(concepts)
-    batch = passages([" ".join(words) for words in names.words])
+    verbs = names.kinds & Kind.VERB > 0
+    batch = passages(
+        [" ".join(["to"] * verb + [*words]) for words, verb in zip(names.words, verbs.tolist(), strict=True)]
+    )
     found = names.find(batch)
     assert found.name.tolist() == list(range(len(names)))
 

@@ -1,6 +1,7 @@
 """Passages as arrays: the vocabulary, its properties, and gathering rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from labelers.passages import (
     row_lists,
     running_total,
 )
+from pipelines.labelling import copied
 
 TURN = st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["a", "b", ".", "?"]), min_size=1).map(" ".join))
 DIALOGUE = st.lists(TURN, max_size=4)
@@ -245,6 +247,22 @@ def test_rows_without_turns_have_no_turn() -> None:
         roles=text.vocabulary.encode(["A", "B"]),
     )
     assert both.segment_turns.tolist() == [-1, -1, 0, 1, -1, -1]
+
+
+def test_rows_are_train_unless_they_are_given_a_split() -> None:
+    """Rows that are taken keep theirs, in any order and however often."""
+    batch = passages(["a", "b", "c"])
+    assert (batch.splits.tolist(), batch.splits.dtype) == ([0, 0, 0], np.int8)
+    given_ = replace(batch, splits=np.array([0, 1, 2], np.int8))
+    assert given_.take(np.array([2, 0, 0])).splits.tolist() == [2, 0, 0]
+    assert copied(given_, 2).splits.tolist() == [0, 0, 1, 1, 2, 2]
+    assert given_.take(np.array([], np.int64)).splits.tolist() == []
+
+
+def test_there_is_a_split_for_each_row_or_for_none() -> None:
+    """Anything else is an error at once."""
+    with pytest.raises(ValueError, match="2 splits for 1 passages; give one for each, or none"):
+        replace(passages(["a"]), splits=np.array([0, 1], np.int8))
 
 
 @pytest.mark.parametrize("name", ["rows", "positions", "segment_ends", "segment_rows", "token_segments", "keys"])

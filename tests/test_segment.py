@@ -332,6 +332,36 @@ def test_passages_take_as_many_sentences_as_fit() -> None:
     assert lengths(["One two three.", "Four five."], 10) == [4, 3]
 
 
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("One two three. Four five. But six. Seven.", 7, [4, 6, 2]),  # greedily it would be 7 and 5
+        ("One two three. Four five. In fact, six. Seven.", 8, [4, 8, 2]),
+        ("One two three. Four five. Six seven. Eight.", 7, [7, 5]),
+        ("One two three. Four five. But six seven eight.", 7, [7, 5]),  # both would not fit
+        ("But one two. But three. But four.", 7, [7, 3]),  # nothing to begin with but another one
+        ("One two. Three. But four. And five. Six.", 8, [3, 8, 2]),
+        ("One two three four. But five.", 7, [5, 3]),  # the passage would be empty
+    ],
+)
+def test_a_passage_does_not_open_with_a_connective_where_the_sentence_before_can_come_along(
+    text: str, limit: int, expected: list[int]
+) -> None:
+    """The cut moves to the nearest sentence before it that opens with none, if the passage still holds the form's."""
+    assert lengths([text], limit) == expected
+    assert lengths(["Before it.", text, "But behind it."], limit) == [3, *expected, 4]
+    assert max(lengths([text], limit)) <= limit
+
+
+def test_the_cut_moves_within_a_long_turn_and_in_english_alone() -> None:
+    """A turn that opens with a connective links to nothing of its speaker's, and other languages have other forms."""
+    text = "One two three. Four five. But six. Seven."
+    turns = (Turn("Ann", text), Turn("Bob", "But one. Two."))
+    batch, _ = Segmenter(max_tokens=7).segment([Document("x", turns=turns)])
+    assert np.diff(batch.offsets).tolist() == [4, 6, 7]
+    assert np.diff(Segmenter("de", 7).segment([Document("x", text)])[0].offsets).tolist() == [7, 5]
+
+
 def test_a_longer_sentence_is_cut_behind_its_last_mark_before_the_limit() -> None:
     """Where there is none, at the limit; what is left shares a row with what follows."""
     assert lengths(["he saw, and (they say, but nobody of us ever asked them why it was."], 8) == [8, 8, 3]

@@ -11,9 +11,10 @@ import pytest
 import torch
 from tiny_dataset import TASKS, write_dataset
 
+from labelers.task import local
 from trainer import checkpoint, files
 from trainer.apply import load_model, predict
-from trainer.files import TEMPORARY, local, places, replacing, write
+from trainer.files import TEMPORARY, places, replacing, write
 from trainer.loop import train
 from trainer.table import lines
 

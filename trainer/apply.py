@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-from labelers.task import Task
+from labelers.task import Task, local
 from trainer import checkpoint
 from trainer.bigrams import Bigrams
 from trainer.cache import encode_with
 from trainer.data import Dataset
 from trainer.evaluate import evaluate
-from trainer.files import local
 from trainer.folder import RunFolder
 from trainer.metrics import Predictions
 from trainer.model import Model

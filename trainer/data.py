@@ -13,8 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.task import SOURCE, Task, read_tasks
-from trainer.files import local
+from labelers.task import SOURCE, Task, local, read_tasks
 
 __all__ = ["BoolArray", "Dataset", "IntArray", "Ragged", "Split", "Types", "spread"]
 
@@ -293,7 +292,7 @@ def _rows(shard: Path, sha256: str | None) -> pa.Table:
     with shard.open("rb") as file:
         if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise ValueError(
-                f"{shard} is damaged: its sha256 is not that of the build (run `auxloom verify`); "
+                f"{shard} is damaged: its sha256 does not match the build (run `auxloom verify`); "
                 "restore it, or build the dataset again in another folder"
             )
     try:

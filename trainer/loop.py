@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelers.task import local
 from trainer import checkpoint, report
 from trainer.batch import Noise, collate
 from trainer.cache import Encoded, encode
 from trainer.data import Dataset
 from trainer.device import prepared
 from trainer.evaluate import evaluate, moved, unigram_nats
-from trainer.files import local, write
+from trainer.files import write
 from trainer.folder import RunFolder
 from trainer.heads import untrained
 from trainer.mark import Mark

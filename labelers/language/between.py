@@ -6,11 +6,13 @@ from typing import Self
 
 import numpy as np
 
+from labelers.language.asks import Arguments, fulfilled
 from labelers.language.candidates import MOST, Candidates, Uses
 from labelers.language.discourse import log_odds, score
-from labelers.language.forms import BLOCKED, Matches, lexicon, match, match_partners, unmarked_rates
+from labelers.language.forms import BLOCKED, lexicon, unmarked_rates
+from labelers.language.matches import Matches, match, match_partners
 from labelers.language.medial import medial_uses
-from labelers.language.shapes import new_shapes, shapes
+from labelers.language.shapes import new_shapes, shapes, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
 __all__ = ["segment_pairs"]
@@ -25,6 +27,10 @@ CLEAR = 9
 """Words, that of the mark included, that an argument must have for each mark of a transcriber in it: what has fewer is
 given up or started anew."""
 
+SOON = 8
+"""Tokens behind a connective in which a speaker who starts over does so."""
+DASH = 4
+"""Likewise behind one that opens its segment, where a dash shows it: "And my -- no, I left"."""
 
 _PACKED = {"word": 0, "comma": 16, "clause": 32, "quote": 48}
 """Shift of each field of a shape that segments count, in an int64 that holds all their counts."""
@@ -95,9 +101,23 @@ def segment_pairs(batch: PassageBatch, threshold: float, min_omission_rate: floa
     found = Uses.concat([_openings(batch, about, matches.take(pairs[segment])), inside.take(inside.framed)])
     ok = (uses[found.segment] == 1) & (found.odds >= log_odds(threshold))
     ok &= about.words[found.segment] >= LEAST + found.end - found.start
-    ok &= opening[found.segment - 1] != found.form
+    ok &= (opening[found.segment - 1] != found.form) & ~_starts_over(batch, found)
     ok &= lexicon().usable(min_omission_rate)[found.form] & ~np.isnan(lexicon().keep[found.form])
-    return Candidates.concat([_marked(batch, found.take(ok)), _unmarked(batch, about, pairs & (uses == 0))])
+    found = found.take(ok)
+    found = found.take(fulfilled(found.form, _arguments(batch, found)))
+    return Candidates.concat([_marked(batch, found), _unmarked(batch, about, pairs & (uses == 0))])
+
+
+def _arguments(batch: PassageBatch, found: Uses) -> Arguments:
+    """Return the arguments of uses in segments that follow another one."""
+    second = batch.segments[found.segment]
+    return Arguments(
+        batch,
+        batch.segments[found.segment - 1],
+        second,
+        np.where(found.cut == second, found.resume, second),
+        batch.segment_ends[found.segment],
+    )
 
 
 def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
@@ -108,10 +128,13 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
     ok = forms.opens[matches.form] & (resume < batch.segment_ends[segment])
     ok &= ~(forms.alone[matches.form] & (about.commas[segment] > 0))
     ok &= ~(forms.marked[matches.form] & (resume == matches.end))
+    ok &= ~(forms.bare[matches.form] & (resume > matches.end))
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     next_type = types[batch.codes[resume]]
-    # "Thus saying, he left" tells the manner; "Then came the rain" would be left with its verb before its subject
-    bound = next_type["ing"] | (next_type["finite"] & ~_asks(batch, segment))
+    # "Thus saying, he left" tells the manner, "Also known as ..." a name, "Thus far" a time; "Then came the rain" would
+    # be left with its verb before its subject
+    bound = next_type["ing"] | next_type["gone"] | (next_type["finite"] & ~_asks(batch, segment))
+    bound |= batch.codes[resume] == batch.vocabulary.find("far")
     ok = next_type["word"] & ~(bound & (resume == matches.end)) & ~np.isin(resume, match(batch, resume).start)
     matches, segment, resume = matches.take(ok), segment[ok], resume[ok]
     return Uses.of(
@@ -122,6 +145,15 @@ def _openings(batch: PassageBatch, about: _Segments, matches: Matches) -> Uses:
         framed=np.ones(len(matches), bool),
         odds=score(batch, matches),
     )
+
+
+def _starts_over(batch: PassageBatch, found: Uses) -> BoolArray:
+    """Return which uses a transcriber's mark or a dash follows soon: what the connective opened is given up."""
+    place = np.minimum(found.end + np.arange(SOON)[:, None], batch.segment_ends[found.segment] - 1)
+    codes, opens = batch.codes[place], found.start == batch.segments[found.segment]
+    dash = (shapes(batch)["class"][codes[:DASH]] == word_classes()["dash"]).any(axis=0)
+    over: BoolArray = (codes == batch.vocabulary.find("}")).any(axis=0) | (opens & dash)
+    return over
 
 
 def _asks(batch: PassageBatch, segment: IntArray) -> BoolArray:

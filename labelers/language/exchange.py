@@ -1,20 +1,17 @@
-"""Exchanging names: which mentions go together, which rival is drawn, and the edits that put it in their place."""
+"""Exchanging names: which mentions go together, which rival is drawn, and where it may not stand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import pairwise, repeat
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from labelers.edits import Edits
-from labelers.language.dictionary import takes_an
-from labelers.language.mentions import Mentions, Names, Numbering, shared
-from labelers.language.shapes import shapes
+from labelers.language.mentions import Mentions, Names, Numbering
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
 
-__all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names", "rewrite"]
+__all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names"]
 
 _FLOATS = npt.NDArray[np.float64]
 
@@ -60,10 +57,11 @@ def bundles_of(batch: PassageBatch, names: Names, mentions: Mentions) -> Bundles
 class Frequencies:
     """How often each name of a dictionary is used: its count in the pool and one more."""
 
-    def __init__(self, names: Names, counts: IntArray) -> None:
-        """Take the counts (int64 [n]) of the names."""
+    def __init__(self, names: Names, counts: IntArray, held: BoolArray) -> None:
+        """Take the counts (int64 [n]) of the names, and which are held out (bool [n])."""
         self.weights = counts + 1
         """int64 [n]."""
+        self._held = held
         self._ends = np.cumsum(self.weights)
         self._first = names.offsets[names.groups]
         self._totals = np.bincount(names.groups, weights=self.weights).astype(np.int64)[names.groups]
@@ -91,8 +89,8 @@ class Frequencies:
     def similar(self, names: Names, present: IntArray, rival: IntArray) -> IntArray:
         """Return names of other concepts that could stand for the present one and look as the rival does, for P pairs.
 
-        They are of the same type, resemble the present name in spelling as much as the rival, and are about as
-        frequent as it; the best come first.
+        They are of the same type and side, resemble the present name in spelling as much as the rival, and are about
+        as frequent as it; the best come first.
 
         Returns:
             int64 [P, `_CHOICES`], -1 where there are fewer.
@@ -108,6 +106,7 @@ class Frequencies:
         place = self._rank[rival][:, None] + np.arange(-_WINDOW, _WINDOW + 1)
         near = self._ranked[np.clip(place, 0, len(names) - 1)]
         fits = (names.types[near] == names.types[rival][:, None]) & (names.groups[near] != names.groups[rival][:, None])
+        fits &= self._held[near] == self._held[rival][:, None]
         pair, column = np.nonzero(fits & (names.rivals[near] > 0) & (place >= 0) & (place < len(names)))
         near = near[pair, column]
         gap = np.abs(np.log2(self.weights[near] / self.weights[rival[pair]]))
@@ -164,9 +163,10 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     """Return bool [B]: an exchange would repeat a word of the passage, or what it takes away is still to be read.
 
     That is so if a telling word that only one of the two names has stands elsewhere in the row, if the rival begins or
-    ends with the word before or behind it, if one of the names is a part of the other, or if one of them is a single
-    word that another one grades ("more often", not "more from time to time"). All but the second hold for both
-    directions of a pair alike. A rival of -1 is none, and not blocked.
+    ends with the word before or behind it, if one of the names is a part of the other, if one of them is a single
+    word that another one grades ("more often", not "more from time to time"), or if one of them goes on in the words
+    behind it and none follows ("We saw several."). All but the second hold for both directions of a pair alike. A rival
+    of -1 is none, and not blocked.
     """
     checked = np.flatnonzero(rival >= 0)
     marks, entry = bundles.names.marks(bundles.name[checked], rival[checked])
@@ -178,7 +178,10 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
     chosen = np.flatnonzero(rival.take(bundles.of) >= 0)
     of, mentions = bundles.of[chosen], bundles.mentions.take(chosen)
-    hit[of[_repeats(bundles, mentions, rival[of]) | _graded(bundles, mentions, rival[of])]] = True
+    new = rival[of]
+    hit[
+        of[_repeats(bundles, mentions, new) | _graded(bundles, mentions, new) | _breaks_off(bundles, mentions, new)]
+    ] = True
     return hit
 
 
@@ -236,6 +239,24 @@ def _graded(bundles: Bundles, mentions: Mentions, new: IntArray) -> BoolArray:
     return graded
 
 
+def _begins(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
+    """Return 2 for types that begin with a capital or a digit, 1 for other words, else 0."""
+    return np.fromiter(
+        (text[0].isalnum() + (text[0].isupper() or text[0].isdigit()) for text in texts), np.int8, len(texts)
+    )
+
+
+def _breaks_off(bundles: Bundles, mentions: Mentions, new: IntArray) -> BoolArray:
+    """Return bool [M]: one of the two names has to be followed by a word, the other has not, and no such word is."""
+    batch, needed = bundles.batch, bundles.names.goes_on
+    after = np.minimum(mentions.end, len(batch.codes) - 1)
+    follows = (mentions.end == after) & (batch.token_segments[after] == batch.token_segments[mentions.start])
+    found = np.where(follows, batch.vocabulary.property(_begins)[batch.codes[after]], 0)
+    one, other = needed[new], needed[mentions.name]
+    broken: BoolArray = (one != other) & (found < np.maximum(one, other))
+    return broken
+
+
 def foreign_names(
     bundles: Bundles, frequencies: Frequencies, rival: IntArray, replaced: BoolArray, draws: _FLOATS
 ) -> IntArray:
@@ -263,127 +284,3 @@ def _once(foreign: IntArray, rows: IntArray, n: int) -> IntArray:
     """Take back a name that two bundles of one row were given."""
     _, which, count = np.unique(rows * (n + 1) + foreign, return_inverse=True, return_counts=True)
     return np.where(count[which] > 1, -1, foreign)
-
-
-def rewrite(bundles: Bundles, shown: IntArray, replaced: BoolArray) -> Edits:
-    """Return the edits that show another name in all mentions of the replaced bundles, in their case.
-
-    Tokens that both names share at their ends stay. An article before the mention is written again where it has to
-    change between "a" and "an"; it keeps its origin.
-    """
-    batch, names, mentions = bundles.batch, bundles.names, bundles.mentions.take(replaced[bundles.of])
-    if not len(mentions.name):
-        return Edits.none()
-    new = shown[bundles.of[replaced[bundles.of]]]
-    asked = (mentions.name, new, _styles(batch, names, mentions), _articles(batch, mentions))
-    shape = (len(names), len(names), _EACH + 1, len(_ARTICLES) + 1)
-    combos, which = np.unique(np.ravel_multi_index(asked, shape), return_inverse=True)
-    old_name, new_name, style, article = (part.tolist() for part in np.unravel_index(combos, shape))
-    old_words, new_words = ([names.words[name] for name in part] for part in (old_name, new_name))
-    writing = list(map(_written, old_words, new_words, style, article))
-    ends = np.array([(item.head, item.tail, item.article) for item in writing], np.int64)
-    head, tail, repaired = ends[which].T
-    start = mentions.start + head - repaired
-    place, offsets = ragged_take(running_total(np.array([len(item.words) for item in writing])), which)
-    codes = batch.vocabulary.encode(word for item in writing for word in item.words)
-    origin = np.full(offsets[-1], -1, np.int64)
-    origin[offsets[:-1][repaired > 0]] = start[repaired > 0]
-    return Edits(
-        rows=batch.rows[mentions.start],
-        start=start,
-        end=mentions.end - tail,
-        write_offsets=offsets,
-        codes=codes[place],
-        origin=origin,
-        copies=origin.copy(),
-        label=np.full(len(start), -1, np.int64),
-    )
-
-
-@dataclass(frozen=True)
-class _Written:
-    """What an edit writes for one name in place of another."""
-
-    words: tuple[str, ...]
-    head: int
-    """Tokens that stay at the front of the mention."""
-    tail: int
-    """Tokens that stay at its back."""
-    article: int
-    """1 if the article before the mention is written too."""
-
-
-@lru_cache(1 << 16)
-def _written(old: tuple[str, ...], new: tuple[str, ...], style: int, article: int) -> _Written:
-    """Write a name in the place of another.
-
-    Args:
-        old: the words of the name that stands there.
-        new: those of the name to be written.
-        style: how the old one is written.
-        article: the article before it: 0 for none, else its index + 1.
-    """
-    before, words = _recase(old, style), _recase(new, style)
-    head, tail = shared(before, words)
-    middle = words[head : len(words) - tail]
-    repaired = ""
-    if article and not head:
-        repaired = _repair(_ARTICLES[article - 1], middle[0], style)
-    return _Written((repaired, *middle) if repaired else middle, head, tail, int(bool(repaired)))
-
-
-_LOWER, _FIRST, _UPPER, _EACH = range(4)
-"""How a mention is written: in lower case, its first letter a capital, all in capitals, a capital in each word."""
-
-
-def _recase(words: tuple[str, ...], style: int) -> tuple[str, ...]:
-    """Return the words in a style; those of a name with capitals of its own keep them."""
-    if style == _UPPER:
-        return tuple(map(str.upper, words))
-    if style == _EACH and all(word == word.lower() for word in words):
-        return tuple(map(_capital, words))
-    return (_capital(words[0]), *words[1:]) if style != _LOWER else words
-
-
-def _capital(word: str) -> str:
-    """Return the word with its first letter a capital."""
-    return word[:1].upper() + word[1:]
-
-
-def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
-    """Return int64 [M]: how each mention is written; one with capitals of its own tells it by its place alone."""
-    style = shapes(batch)["case"]
-    first, last = style[batch.codes[mentions.start]], style[batch.codes[mentions.end - 1]]
-    several = mentions.end - mentions.start > 1
-    found = np.where(first > 0, _FIRST, _LOWER)
-    found[(first > 0) & (last > 0) & several] = _EACH
-    found[(first == _UPPER) & ((last == _UPPER) | ~several)] = _UPPER
-    opens = batch.segments[batch.token_segments[mentions.start]] == mentions.start
-    return np.where(names.exact[mentions.name], np.where(opens, _FIRST, _LOWER), found)
-
-
-_ARTICLES = ("a", "an", "A", "An", "AN")
-_ARTICLE_NUMBERS = {article: number for number, article in enumerate(_ARTICLES, 1)}
-
-
-def _article(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
-    """Return the index + 1 of the article that each type is, 0 for others."""
-    return np.fromiter(map(_ARTICLE_NUMBERS.get, texts, repeat(0)), np.int8, len(texts))
-
-
-def _articles(batch: PassageBatch, mentions: Mentions) -> IntArray:
-    """Return int64 [M]: the index + 1 of the article before each mention, 0 for none."""
-    before = np.maximum(mentions.start - 1, 0)
-    near = (mentions.start > 0) & (batch.token_segments[before] == batch.token_segments[mentions.start])
-    near[1:] &= mentions.start[1:] > mentions.end[:-1]  # no part of the mention before
-    return np.where(near, batch.vocabulary.property(_article)[batch.codes[before]], 0).astype(np.int64)
-
-
-def _repair(article: str, word: str, style: int) -> str:
-    """Return the article that a word needs, "" where the given one will do."""
-    needed = "an" if takes_an(word) else "a"
-    if article.lower() == needed:
-        return ""
-    if article == "AN" or (article == "A" and style == _UPPER):
-        return needed.upper()
-    return _capital(needed) if article[0] == "A" else needed

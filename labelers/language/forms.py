@@ -1,10 +1,10 @@
-"""The closed lexicon of connective forms, and where its strings stand in a batch.
+"""The closed lexicon of connective forms.
 
 The forms, what is known of each, and the sources of it stand in ``lexicons/connectives.tsv``.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -12,18 +12,14 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import BoolArray, IntArray
 
 __all__ = [
     "BLOCKED",
     "FRAMES",
     "Form",
     "Lexicon",
-    "Matches",
     "lexicon",
-    "match",
-    "match_partners",
-    "medial_openers",
     "rows_of",
     "unmarked_rates",
 ]
@@ -46,19 +42,25 @@ class Form:
 
     form: str
     """Its words in lower case, divided by spaces."""
+    spellings: str
+    """Other spellings of it, divided by ``|``."""
     rule: str
     """The classes of tokens (``word_classes.tsv``), divided by ``|``, before which it is a connective wherever it opens
     a segment: ``comma`` ("In fact,"), ``subject`` ("For he"); ``""``: none."""
     opens: str
     """``"yes"``: it links the segment that it opens to the one before; ``"alone"``: only where no comma follows later
     in the segment, as a fronted "because" clause belongs to its own sentence; ``"comma"``: only with one at once
-    ("Next,", not "Next day"); ``""``: it does not."""
+    ("Next,", not "Next day"); ``"bare"``: only without one ("Finally he left", as the comma tells the last of a list);
+    ``""``: it does not."""
     inside: str
     """``"free"``: it links two clauses of a sentence wherever it stands between them; ``"mark"``: behind a comma, a
-    semicolon or a dash, or before a pronoun, only; ``""``: it does not."""
+    semicolon or a dash, or before a pronoun, only; ``"comma"``: behind one of these only; ``"bare"``: only without one
+    (", when" goes on with a noun or the story); ``""``: it does not."""
     medial: str
     """In which of `FRAMES` it links its segment to the one before from inside, divided by spaces; behind ``subject?``
     the context model must agree."""
+    asks: str
+    """What its arguments must be (`labelers.language.asks.ASKS`), divided by spaces."""
     omission: float
     """Implicit uses / all uses; nan where it was seen fewer than 20 times."""
     sense: str
@@ -72,6 +74,10 @@ class Form:
     """Likewise in dialogues."""
     keep_inside: float
     """Likewise within a sentence."""
+
+    def spelt(self) -> tuple[str, ...]:
+        """Return all its spellings."""
+        return (self.form, *filter(None, self.spellings.split("|")))
 
     def announced(self) -> Iterator[tuple[str, str]]:
         """Return (partner, form that the two make or ``"!"``) for each partner."""
@@ -101,7 +107,7 @@ class Lexicon:
     @cached_property
     def words(self) -> dict[str, int]:
         """Number, from 1 on, of every word of a form or of a partner."""
-        texts = [form.form for form in self.forms] + self.partners
+        texts = [text for form in self.forms for text in form.spelt()] + self.partners
         return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}), 1)}
 
     @cached_property
@@ -135,9 +141,16 @@ class Lexicon:
         return np.array([form.opens == "comma" for form in self.forms])
 
     @cached_property
-    def free(self) -> BoolArray:
-        """Bool [forms]: links two clauses without a mark between them."""
-        return np.array([form.inside == "free" for form in self.forms])
+    def bare(self) -> BoolArray:
+        """Bool [forms]: links its segment to the one before only where no comma follows at once."""
+        return np.array([form.opens == "bare" for form in self.forms])
+
+    @cached_property
+    def parting(self) -> Mapping[str, BoolArray]:
+        """For each value of `Form.inside` bool [forms]: which have it."""
+        return {
+            name: np.array([form.inside == name for form in self.forms]) for name in ("free", "mark", "comma", "bare")
+        }
 
     @cached_property
     def medial(self) -> npt.NDArray[np.int64]:
@@ -159,9 +172,17 @@ class Lexicon:
         """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it."""
         opens = np.zeros((2, len(self.words) + 1), bool)
         for form in filter(lambda known: known.medial, self.forms):
-            word = self.words[form.form.split()[0]]
-            opens[:, word] |= True, not {"commas", "end"}.issuperset(form.medial.split())
+            for text in form.spelt():
+                opens[:, self.words[text.split()[0]]] |= True, not {"commas", "end"}.issuperset(form.medial.split())
         return opens[0], opens[1]
+
+    @cached_property
+    def inside_openers(self) -> BoolArray:
+        """Bool [words + 1]: opens a form that is a class within a sentence."""
+        opens = np.zeros(len(self.words) + 1, bool)
+        for form in filter(lambda known: known.inside, self.forms):
+            opens[[self.words[text.split()[0]] for text in form.spelt()]] = True
+        return opens
 
     @cached_property
     def omission(self) -> _FloatArray:
@@ -187,8 +208,8 @@ class Lexicon:
         """Return which forms are omitted at least so often; an unknown rate counts as 0."""
         return np.nan_to_num(self.omission) >= min_omission_rate
 
-    def trie(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the text that ends there, -1 for none).
+    def trie(self, texts: Mapping[str, int]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the number of the text that ends there, else -1).
 
         Node 0 is the root and word 0 is every word that stands in no text: a next node of 0 means that it ends here.
         """
@@ -202,19 +223,19 @@ class Lexicon:
         for path, node in nodes.items():
             if path:
                 step[nodes[path[:-1]], self.words[path[-1]]] = node
-        for number, text in enumerate(texts):
+        for text, number in texts.items():
             ends[nodes[tuple(text.split())]] = number
         return step, ends
 
     @cached_property
     def form_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """The trie of the forms."""
-        return self.trie([form.form for form in self.forms])
+        return self.trie({text: number for number, form in enumerate(self.forms) for text in form.spelt()})
 
     @cached_property
     def partner_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """The trie of the partners."""
-        return self.trie(self.partners)
+        return self.trie({text: number for number, text in enumerate(self.partners)})
 
 
 @cache
@@ -233,113 +254,6 @@ def lexicon() -> Lexicon:
             for row in rows
         )
     )
-
-
-def _word(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
-    """Return the number in the lexicon of each type, 0 for the words of no form."""
-    words = lexicon().words
-    return np.array([words.get(text.lower().replace("\u2019", "'"), 0) for text in texts], np.int16)
-
-
-@dataclass(frozen=True)
-class Matches:
-    """C places where the string of a form stands."""
-
-    start: IntArray
-    """int64 [C]: global position of the first token."""
-    end: IntArray
-    """int64 [C]: global position behind the last token."""
-    form: IntArray
-    """int64 [C]: number of the form in the lexicon."""
-
-    def __len__(self) -> int:
-        """Return the number of matches."""
-        return len(self.start)
-
-    def take(self, which: IntArray | BoolArray) -> "Matches":
-        """Return the given matches."""
-        return Matches(self.start[which], self.end[which], self.form[which])
-
-
-def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
-    """Return where forms stand, the longest at each place and none inside another; with ``at`` only at those places.
-
-    Args:
-        batch: P passages.
-        at: int64, sorted: global positions to look at, each the first token of a possible match; None for all.
-    """
-    trie = lexicon().form_trie
-    if at is None:
-        opens = (trie[0][0] > 0)[batch.vocabulary.property(_word)]
-        at = np.flatnonzero(opens[batch.codes])
-    form, length = _walk(batch, at, trie)
-    found = np.flatnonzero(form >= 0)
-    start, end = at[found], at[found] + length[found]
-    free = np.ones(len(start), bool)
-    free[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
-    return Matches(start[free], end[free], form[found][free])
-
-
-def _opens_medial(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
-    """Return which texts, the vocabulary's last ones, open a form with frames."""
-    opens: BoolArray = lexicon().medial_openers[0][vocabulary.property(_word)[len(vocabulary) - len(texts) :]]
-    return opens
-
-
-def medial_openers(batch: PassageBatch) -> IntArray:
-    """Return the positions, sorted, where a form with frames may stand: behind a comma where all of them want one."""
-    at = np.flatnonzero(batch.vocabulary.property(_opens_medial).take(batch.codes))
-    free = lexicon().medial_openers[1][batch.vocabulary.property(_word)[batch.codes[at]]]
-    places: IntArray = at[free | (batch.codes[at - 1] == batch.vocabulary.find(","))]
-    return places
-
-
-def _walk(
-    batch: PassageBatch, at: IntArray, trie: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]
-) -> tuple[IntArray, IntArray]:
-    """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
-    (step, ends), words = trie, batch.vocabulary.property(_word)
-    text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
-    # the places from which a text may still go on, the node that each has reached, and where its next token stands
-    going, node, place = np.arange(len(at)), np.zeros(len(at), np.int16), at
-    while len(going):
-        node = step[node, words.take(batch.codes.take(place))]
-        on = np.flatnonzero(node)
-        going, node, place = going[on], node[on], place[on] + 1
-        ended = np.flatnonzero(ends[node] >= 0)
-        text[going[ended]], length[going[ended]] = ends[node[ended]], place[ended] - at[going[ended]]
-        on = np.flatnonzero(place < batch.segment_ends[batch.token_segments[place - 1]])
-        going, node, place = going[on], node[on], place[on]
-    return text, length
-
-
-def match_partners(
-    batch: PassageBatch, form: IntArray, first: IntArray, stop: IntArray, *, within: bool
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Look for the partner of each of C connectives in its first argument ``[first, stop)``.
-
-    Between segments (not ``within`` a sentence) a single word counts only where it opens the argument, and changes or
-    rules out nothing.
-
-    Returns:
-        int64 [C] each: the form that the two make (BLOCKED where the partner rules it out), and where the partner
-        starts and ends (-1 for none).
-    """
-    allowed = lexicon().paired
-    some = np.flatnonzero((allowed != -1).any(axis=1)[form])
-    # flat places of the first arguments of these connectives, and whose each is
-    size = (stop - first)[some]
-    owner = np.repeat(some, size)
-    place = np.arange(size.sum()) + np.repeat(first[some] - np.cumsum(size) + size, size)
-    partner, length = _walk(batch, place, lexicon().partner_trie)
-    made = np.where(partner >= 0, allowed[form[owner], partner], -1)
-    if not within:
-        made[(made != form[owner]) | ((length == 1) & (place != first[owner]))] = -1
-    pair, out = np.flatnonzero(made != -1), form.copy()
-    start, end = np.full(len(form), -1), np.full(len(form), -1)
-    # the last of several partners is the one assigned
-    out[owner[pair]], start[owner[pair]], end[owner[pair]] = made[pair], place[pair], (place + length)[pair]
-    return out, start, end
 
 
 @cache

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from labelers.language.candidates import DOUBT, Uses
 from labelers.language.discourse import RULE, log_odds, score
-from labelers.language.forms import FRAMES, Matches, lexicon, match, medial_openers
+from labelers.language.forms import FRAMES, lexicon
+from labelers.language.matches import Matches, match, medial_openers
 from labelers.language.shapes import VERBS, new_shapes, shapes, word_classes
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
 

@@ -11,13 +11,10 @@ import numpy.typing as npt
 
 from labelers.language.dictionary import Concept, plural
 from labelers.language.light_spacy import tokenizer
-from labelers.language.shapes import shapes
+from labelers.language.places import Kind, goes_on, in_place, stands_free
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
 __all__ = ["Mentions", "Names", "Numbering", "shared", "tokenise"]
-
-_JOINERS = frozenset("-\u2010\u2011/_")
-"""A name that one of these joins to another word is a part of a longer name."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +47,16 @@ class _WordOf:
         return np.fromiter(map(self.table.get, shown, repeat(-1)), np.int32, len(texts))
 
 
-def _is_joiner(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Tell of each type whether it joins two words."""
-    return np.fromiter(map(_JOINERS.__contains__, texts), bool, len(texts))
-
-
 def tokenise(name: str) -> tuple[str, ...]:
     """Return the tokens of a name.
 
     Example:
-        >>> tokenise("to-day")
-        ('to', '-', 'day')
+        >>> tokenise("to-day"), tokenise("gonna")
+        (('to', '-', 'day'), ('gon', 'na'))
     """
-    words = tuple(name.split(" "))
-    return words if all(map(str.isalpha, words)) else tuple(map(str, tokenizer("en")(name)))
+    words, cut = tuple(name.split(" ")), tokenizer("en")
+    plain = all(map(str.isalpha, words)) and not any(word in cut.rules for word in words)  # quicker
+    return words if plain else tuple(map(str, cut(name)))
 
 
 class Names:
@@ -77,6 +70,8 @@ class Names:
         groups = _groups(concepts)
         self.texts = [name for group in groups for name in group.names]
         """n names."""
+        self.ids = [group.id for group in groups]
+        """The id of each concept; singular and plural have the same."""
         self.groups = np.repeat(np.arange(len(groups)), [len(group.names) for group in groups])
         """int64 [n]: the concept of each name; singular and plural are concepts of their own."""
         self.offsets = running_total(np.array([len(group.names) for group in groups], np.int64))
@@ -88,6 +83,11 @@ class Names:
         """n tuples of tokens."""
         self.sizes = np.array([len(words) for words in self.words], np.int64)
         """int64 [n]: tokens of each name."""
+        sized = zip(self.groups.tolist(), self.sizes.tolist(), strict=True)
+        self.kinds = np.array([Kind.of(groups[group].type, size) for group, size in sized], np.int8)
+        """int8 [n]: where each name may stand, as far as the type of its concept tells."""
+        self.goes_on = np.array(list(map(goes_on, self.texts)), np.int8)
+        """int8 [n]: 1 where a word has to follow, 2 where one with a capital, or a number; else 0."""
         self.exact = np.array([name != name.lower() for name in self.texts], bool)
         """bool [n]: found only as it is written."""
         self.titled = self.exact | np.array([group.titled for group in groups], bool)[self.groups]
@@ -97,7 +97,7 @@ class Names:
         self._folded, self._exact = _WordOf({}, fold=True), _WordOf({}, fold=False)
         self._tries = [
             (table, _Trie([(i, words) for i, words in enumerate(self.words) if self.exact[i] == exact], table.table))
-            for table, exact in ((self._folded, False), (self._exact, True))
+            for table, exact in ((self._exact, True), (self._folded, False))  # of two names, the one as it is written
         ]
         for word in chain.from_iterable(self.words):
             self._folded.table.setdefault(word.lower(), len(self._folded.table))
@@ -135,14 +135,16 @@ class Names:
     def find(self, batch: PassageBatch) -> Mentions:
         """Return the longest names in a batch, from left to right, those of concepts with one name included.
 
-        Common words with a capital inside a sentence ("the Black Forest") are left out.
+        Common words with a capital inside a sentence ("the Black Forest") are left out, and names that stand where
+        their kind of word does not ("to mirror it" holds no noun).
         """
         found = [trie.find(batch, table) for table, trie in self._tries if len(trie)]
         starts, ends, which = (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _NONE
         order = np.argsort((starts << 32) - ends, kind="stable")  # positions stay below 2**31
         mentions = Mentions(which, starts, ends).take(order)
         mentions = mentions.take(_leftmost(mentions.start, mentions.end))
-        return mentions.take(~_inner_capital(batch, mentions.start) | self.titled[mentions.name])
+        kinds, titled = self.kinds[mentions.name], self.titled[mentions.name]
+        return mentions.take(in_place(batch, mentions.start, mentions.end, kinds, titled))
 
     @cached_property
     def telling(self) -> BoolArray:
@@ -246,7 +248,7 @@ def _groups(concepts: Iterable[Concept]) -> list[Concept]:
     groups = []
     for concept in concepts:
         groups.append(concept)
-        if concept.type.split(".")[0] == "noun":
+        if concept.type.split(".")[0] == "noun" and not concept.type.endswith(".plural"):
             plurals = tuple(dict.fromkeys(plural(name) for name in concept.names if name == name.lower()))
             groups.append(replace(concept, names=plurals, type=f"{concept.type}.plural"))
     owners = Counter(name for group in groups for name in group.names)
@@ -322,7 +324,7 @@ class _Trie:
         alive, state, at = np.arange(len(starts)), self._first[words[batch.codes[starts]]], starts + 1
         while len(alive):
             named = np.flatnonzero(self._name[state] >= 0)
-            named = named[_stands_free(batch, starts[alive[named]], at[named])]
+            named = named[stands_free(batch, starts[alive[named]], at[named])]
             best_end[alive[named]], best_name[alive[named]] = at[named], self._name[state[named]]
             more = at < len(batch.codes)
             alive, state, at = alive[more], state[more], at[more]
@@ -356,36 +358,6 @@ class _PartOf:
         words = vocabulary.property(self.table)[len(vocabulary) - len(texts) :]
         parts: npt.NDArray[np.uint32] = self.trie.parts[np.minimum(words, len(self.trie.parts) - 1)]
         return parts
-
-
-def _stands_free(batch: PassageBatch, starts: IntArray, ends: IntArray) -> BoolArray:
-    """Tell which spans lie in one segment and are not joined to a neighbour by a hyphen, a slash or the like."""
-    joins = batch.vocabulary.property(_is_joiner)
-    before, after = np.maximum(starts - 1, 0), np.minimum(ends, len(batch.codes) - 1)
-    row = batch.rows[starts]
-    left = (starts > before) & (batch.rows[before] == row) & joins[batch.codes[before]] & ~batch.spaces[before]
-    right = (ends == after) & (batch.rows[after] == row) & joins[batch.codes[after]] & ~batch.spaces[ends - 1]
-    one = batch.token_segments[starts] == batch.token_segments[ends - 1]
-    free: BoolArray = one & ~left & ~right
-    return free
-
-
-_OPENERS = frozenset("\"'\u201c\u2018«([—\u2013:;.!?…*_`") | {"--", "---", "``", "...", "''"}
-"""Behind one of these a sentence may begin within a segment: a quotation, a list, a verse."""
-
-
-def _is_opener(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Tell of each type whether a capital behind it may be that of a sentence."""
-    return np.fromiter(map(_OPENERS.__contains__, texts), bool, len(texts))
-
-
-def _inner_capital(batch: PassageBatch, starts: IntArray) -> BoolArray:
-    """Tell which tokens have a capital first, and only there, where no sentence begins."""
-    before = np.maximum(starts - 1, 0)
-    inside = (starts > 0) & (batch.token_segments[before] == batch.token_segments[starts])
-    titled = shapes(batch)["case"][batch.codes[starts]] == 1
-    capital: BoolArray = inside & titled & ~batch.vocabulary.property(_is_opener)[batch.codes[before]]
-    return capital
 
 
 def _leftmost(starts: IntArray, ends: IntArray) -> IntArray:

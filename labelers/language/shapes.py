@@ -81,6 +81,7 @@ _FIELDS = {
     "opener": _OPENERS,
     "link": _LINKS,
     "ing": frozenset({"ing"}),
+    "gone": frozenset({"gone"}),
     "finite": _FINITE,
 }
 """Fields of a shape that its class alone decides, or nearly so."""
@@ -115,7 +116,7 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
     out["word"], out["lower"] = list(map(str.isalnum, first)), list(map(str.islower, first))
     for i in [i for i, text in enumerate(small) if text in _UNLIKE]:
         out[_UNLIKE[small[i]]][i] = False
-    out["clause"] |= np.array([text.endswith("ed") for text in texts], bool)
+    out["clause"] |= np.array([text.endswith("ed") for text in texts], bool) & ~out["capital"]
     return out
 
 
@@ -131,6 +132,6 @@ def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
     lower, 1 capital, 2 capitals only), ``word``, ``lower`` (opens with a small letter), ``capital`` (holds one),
     ``comma``, ``mark`` (between clauses), ``stop`` (ends a sentence), ``quote``, ``clause`` (verb or subject, as far as
     closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows to itself), ``ing``
-    (a participle) and ``finite`` (a verb, before its subject in questions and inversions).
+    and ``gone`` (participles) and ``finite`` (a verb, before its subject in questions and inversions).
     """
     return batch.vocabulary.property(_shape)
