@@ -51,16 +51,18 @@ class Input(_Table):
     """Further fields that go into each row, with their types."""
     encoding: str = "utf-8"
     paragraphs: Literal["line", "blank"] = "line"
-    """What a document of a .txt file is: a line, or a paragraph between blank lines."""
+    """What a document of a .txt file is: a line, or a paragraph between blank lines, whose lines `Text.newline` joins."""
     max_record_bytes: int = Field(1_000_000, ge=1)
     limit: int = Field(0, ge=0)
     """Read no more than this many records of each input file; 0 reads all."""
 
 
 class Text(_Table):
-    """The language of the text."""
+    """The language of the text, and what its line breaks mean."""
 
     lang: Literal["en"] = "en"
+    newline: Literal["space", "break"] = "space"
+    """What a single line break inside a document is: a space, or the end of a segment, as a blank line always is."""
 
 
 class Passage(_Table):
