@@ -10,7 +10,7 @@ import numpy.typing as npt
 from labelers.edits import Edits
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import Matches, match
-from labelers.language.ngrams import upper_first
+from labelers.language.casing import upper_first
 from labelers.language.shapes import shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, running_total
 

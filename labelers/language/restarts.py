@@ -4,6 +4,7 @@ Writing is edited, so these cues count in dialogues alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -12,9 +13,30 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.passages import IntArray, PassageBatch, Vocabulary
 
-__all__ = ["restarts"]
+__all__ = ["Listed", "restarts"]
 
 _END = "<end>"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Property of a type: in which lines of a kind in the lexicon of disfluencies it stands, as bits."""
+
+    kind: str
+    column: int
+    exact: bool = False
+    """As it is written: "HE" and "US" are names, and "A" is a letter."""
+
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint32]:  # noqa: ARG002
+        """Return the bits of each text."""
+        bits = self.bits
+        plain = (text.replace("\u2019", "'") for text in texts)
+        return np.array([bits.get(text if self.exact or text == "A" else text.lower(), 0) for text in plain], np.uint32)
+
+    @property
+    def bits(self) -> dict[str, int]:
+        """Word -> bit i for each line i in whose column it stands."""
+        return _lines(self.kind, self.column)
 
 
 @cache
@@ -27,34 +49,8 @@ def _lines(kind: str, column: int) -> dict[str, int]:
     return bits
 
 
-def _plain(text: str) -> str:
-    """Return a word in lower case; "A" stays, since within a sentence it is a letter."""
-    return text if text == "A" else text.lower().replace("\u2019", "'")
-
-
-def _left(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001
-    """Return the lines of clashes of which each type is a left word."""
-    return np.array([_lines("clash", 1).get(_plain(text), 0) for text in texts], np.uint16)
-
-
-def _right(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001
-    """Return the lines of clashes of which each type is a right word as it is written: "HE" and "US" are names."""
-    return np.array([_lines("clash", 2).get(text.replace("\u2019", "'"), 0) for text in texts], np.uint16)
-
-
-def _unless(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001
-    """Return the lines of clashes that do not hold behind each type."""
-    return np.array([_lines("clash", 3).get(_plain(text), 0) for text in texts], np.uint16)
-
-
-def _outer(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
-    """Return the lines of frames of which each type is an outer word."""
-    return np.array([_lines("frame", 1).get(_plain(text), 0) for text in texts], np.uint8)
-
-
-def _inner(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
-    """Return the lines of frames of which each type is an inner word."""
-    return np.array([_lines("frame", 2).get(_plain(text), 0) for text in texts], np.uint8)
+_LEFT, _RIGHT, _UNLESS = Listed("clash", 1), Listed("clash", 2, exact=True), Listed("clash", 3)
+_OUTER, _INNER = Listed("frame", 1), Listed("frame", 2)
 
 
 def restarts(batch: PassageBatch, keys: IntArray) -> IntArray:
@@ -77,8 +73,8 @@ def _clashes(batch: PassageBatch) -> IntArray:
     value = batch.vocabulary.property
     opens = np.zeros(len(batch.codes), bool)
     opens[batch.segments] = True
-    left, right, unless = (value(side).take(batch.codes) for side in (_left, _right, _unless))
-    behind = np.where(np.append(opens[1:], True), _lines("clash", 2)[_END], np.append(right[1:], 0))
+    left, right, unless = (value(side).take(batch.codes) for side in (_LEFT, _RIGHT, _UNLESS))
+    behind = np.where(np.append(opens[1:], True), _RIGHT.bits[_END], np.append(right[1:], 0))
     before = np.where(opens, 0, np.append(0, unless[:-1]))
     clashes: IntArray = np.flatnonzero(left & behind & ~before)
     return clashes
@@ -87,7 +83,7 @@ def _clashes(batch: PassageBatch) -> IntArray:
 def _frames(batch: PassageBatch, keys: IntArray) -> IntArray:
     """Return the positions of words that stand on both sides of a word that they do not frame in fluent speech."""
     codes, segments = batch.codes, batch.token_segments
-    outer, inner = (batch.vocabulary.property(part).take(codes) for part in (_outer, _inner))
+    outer, inner = (batch.vocabulary.property(part).take(codes) for part in (_OUTER, _INNER))
     at = np.flatnonzero(outer[:-2] & inner[1:-1]) if len(codes) > 2 else np.empty(0, np.int64)  # noqa: PLR2004
     frames: IntArray = at[(keys[codes[at]] == keys[codes[at + 2]]) & (segments[at] == segments[at + 2])]
     return frames

@@ -1,0 +1,135 @@
+"""Whether words from elsewhere are seen to be no part of the sentence that they were put into, told at their borders.
+
+Words of grammar tell, since what may stand beside them is known: no sentence holds "the went" or "in we". So do two
+phrases where one is wanted: "carried [some old miners] our trunk". All else may read as text that somebody wrote.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from functools import cache, cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.language.forms import rows_of
+from labelers.language.restarts import Listed
+from labelers.language.shapes import listed_words
+from labelers.passages import BoolArray, IntArray, Vocabulary
+
+__all__ = ["Gaps", "Role", "roles"]
+
+_LEFT, _RIGHT = Listed("border", 1), Listed("border", 2)
+_BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
+
+
+class Role(IntFlag):
+    """What the form of a word tells of its part in a phrase."""
+
+    CONTENT = 1
+    """No word of grammar, and no adverb by its ending."""
+    DETERMINER = 2
+    """A noun is to follow: an article, a possessive or the like."""
+    SUBJECT = 4
+    """Only a subject: "we"."""
+    MODAL = 8
+    TIME = 16
+    """It ends a phrase that says when, which fits in nearly anywhere: "this week"."""
+    LEADS = 32
+    """A verb that two phrases, or a clause, may follow: "gave", "said"."""
+
+
+_ROLES = {
+    "article": Role.DETERMINER,
+    "possessive": Role.DETERMINER,
+    "this": Role.DETERMINER,
+    "quantity": Role.DETERMINER,
+    "subject": Role.SUBJECT,
+    "modal": Role.MODAL,
+    "time": Role.TIME,
+    "say": Role.CONTENT | Role.LEADS,
+    **dict.fromkeys(("past", "gone", "base", "third", "number"), Role.CONTENT),
+}
+
+
+def roles(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
+    """Return the `Role` of each type, whatever its case.
+
+    Example:
+        >>> [Role(int(role)).name for role in roles(Vocabulary(), ["The", "gate", "slowly", "told", "week", "of"])]
+        ['DETERMINER', 'CONTENT', None, 'CONTENT|LEADS', 'CONTENT|TIME', None]
+    """
+    listed = _listed()
+    found = (listed[text] if text in listed else _by_ending(text) for text in map(str.lower, texts))
+    return np.fromiter(found, np.uint8, len(texts))
+
+
+@cache
+def _listed() -> dict[str, Role]:
+    """Return the role of each word that a list tells of."""
+    found = {text: _ROLES.get(name, Role(0)) for text, name in listed_words().items()}
+    for kind, role in (("when", Role.TIME), ("leads", Role.LEADS)):
+        for text in (word for row in rows_of("disfluency.tsv") if row[0] == kind for word in row[1].split()):
+            found[text] = found.get(text, Role.CONTENT) | role
+    return found
+
+
+_ADVERBIAL = ("ly", "ing", "wards")
+
+
+def _by_ending(text: str) -> Role:
+    """Return the role of any other word in small letters."""
+    return Role.CONTENT if text.isalpha() and not text.endswith(_ADVERBIAL) else Role(0)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """E gaps between two words: what can be told of an n-gram there before it is drawn."""
+
+    vocabulary: Vocabulary
+    before: IntArray
+    """Types before the gaps, in small letters; negative where a mark stands between, or no word does."""
+    after: IntArray
+    """Types behind them, likewise."""
+
+    @cached_property
+    def open(self) -> BoolArray:
+        """Bool [E]: gaps in which some n-gram stands out."""
+        bits = self._bits(_LEFT, self.before) | self._bits(_BEFORE, self.before) | self._bits(_RIGHT, self.after)
+        return (bits > 0) | _is(self._left, Role.SUBJECT | Role.MODAL) | _is(self._right, Role.DETERMINER)
+
+    @cached_property
+    def _left(self) -> IntArray:
+        """The roles of the words before."""
+        return np.where(self.before < 0, 0, self.vocabulary.property(roles)[self.before])
+
+    @cached_property
+    def _right(self) -> IntArray:
+        """The roles of the words behind."""
+        return np.where(self.after < 0, 0, self.vocabulary.property(roles)[self.after])
+
+    def _bits(self, kind: Listed, codes: IntArray) -> IntArray:
+        """Return the bits of types."""
+        return np.where(codes < 0, 0, self.vocabulary.property(kind)[codes])
+
+    def stands_out(self, gaps: IntArray, head: IntArray, tail: IntArray) -> BoolArray:
+        """Return where an n-gram is seen to be no part of the sentence, given the types of its first and last word."""
+        before, after = self.before[gaps], self.after[gaps]
+        clash = self._bits(_LEFT, before) & self._bits(_RIGHT, head) | self._bits(_LEFT, tail) & self._bits(_RIGHT, after)
+        clash |= self._bits(_BEFORE, before) & self._bits(_HEAD, head)
+        role = self.vocabulary.property(roles)
+        left, right, first, last = self._left[gaps], self._right[gaps], role[head], role[tail]
+        whole = _is(last, Role.CONTENT) & ~_is(last, Role.TIME | Role.LEADS)
+        # two phrases, or a clause and a phrase, where one is wanted
+        doubled = whole & _is(right, Role.DETERMINER) & ~_is(left, Role.LEADS | Role.DETERMINER | Role.TIME)
+        doubled &= _is(first, Role.DETERMINER) | (_is(first, Role.SUBJECT) & _is(left, Role.CONTENT))
+        # what parts a subject or a modal from its verb
+        parted = whole & _is(first, Role.CONTENT) & ~_is(first, Role.LEADS) & _is(left, Role.SUBJECT | Role.MODAL)
+        result: BoolArray = (clash > 0) | doubled | parted
+        return result
+
+
+def _is(found: IntArray, asked: Role) -> BoolArray:
+    """Return where a word has one of the roles asked for."""
+    result: BoolArray = (found & asked.value) > 0
+    return result
