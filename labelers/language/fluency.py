@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from labelers.language.forms import rows_of
 from labelers.language.ngrams import casefold, common_words
-from labelers.language.restarts import restarts
+from labelers.language.restarts import Listed, is_dash, restarts
 from labelers.language.words import is_mark
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
@@ -16,6 +16,7 @@ __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "ma
 
 _STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
 _LETTER = 21  # bits of a code point
+_TELLS = Listed("speech", 1)
 
 
 @cache
@@ -108,21 +109,46 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     """
     words = np.flatnonzero(word)
     codes = batch.codes.take(words)
-    fold = batch.vocabulary.property(casefold)
-    keys = fold.take(codes)
-    hits = np.concatenate([_repeats(batch, words, keys), _stubs(batch, words, codes), _markers(batch, words, keys)])
+    keys = batch.vocabulary.property(casefold).take(codes)
+    hesitations = np.flatnonzero(hesitation)
+    spoken = batch.spoken.copy()
+    for tell in (hesitations, words[batch.vocabulary.property(_TELLS).take(codes) > 0]):
+        spoken[batch.rows[tell]] = True
+    hits = [
+        _repeats(batch, words, keys, spoken),
+        _stubs(batch, words, codes),
+        _markers(batch, words, keys),
+        _resumed(batch, words, keys),
+    ]
     found = np.zeros(len(batch.segments), bool)
-    for places in (np.flatnonzero(hesitation), words[hits], restarts(batch, fold)):
+    for places in (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken)):
         found[batch.token_segments[places]] = True
     return found
 
 
-def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
+def _resumed(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
+    """Return indices into words behind which a dash stands, and then one of the last few words again.
+
+    "I was -- I am", "the old -- the new": writers do so too, to break off or to name a thing once more.
+    """
+    dash = batch.vocabulary.property(is_dash).take(batch.codes.take(np.minimum(words + 1, len(batch.codes) - 1)))
+    at = np.flatnonzero(dash[:-1] & (words[1:] == words[:-1] + 2))
+    segments, behind = batch.token_segments[words], np.minimum(at + 1, len(words) - 1)
+    found = np.zeros(len(at), bool)
+    for back in range(_BACK):
+        earlier = np.maximum(at - back, 0)
+        found |= (keys[earlier] == keys[behind]) & (segments[earlier] == segments[behind]) & (at >= back)
+    return at[found]
+
+
+_BACK = 6  # words before a dash of which one may follow it
+
+
+def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, spoken: BoolArray) -> IntArray:
     """Return indices into words at which one, two or three words begin that follow again at once."""
     single, double, triple = (_again(batch, words, keys, period) for period in (1, 2, 3))
     twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words[single]]]
-    spoken = batch.spoken[batch.rows[words[single]]]
-    excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
+    excepted = (twice == 2) | ((twice == 1) & ~spoken[batch.rows[words[single]]])  # noqa: PLR2004  (see may_stand_twice)
     thrice = np.isin(single + 1, single) | np.isin(single - 1, single)  # "no no no" has no first copy
     return np.concatenate([single[~excepted | thrice], double, triple])
 

@@ -1,21 +1,29 @@
 """Where a speaker began anew and left no mark of it: neighbours that no sentence holds ("the we", "we can we").
 
-Writing is edited, so these cues count in dialogues alone.
+Writing is edited, so these cues count in speech alone: in dialogues, and where the words betray a transcript.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from labelers.language.casing import is_capitalised, never_a_name
 from labelers.language.forms import rows_of
-from labelers.passages import IntArray, PassageBatch, Vocabulary
+from labelers.language.ngrams import casefold
+from labelers.passages import BoolArray, IntArray, PassageBatch, Property, Vocabulary
 
 __all__ = ["Listed", "restarts"]
 
 _END = "<end>"
+
+
+def is_dash(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
+    """Return where a form is a dash or dots, at which a speaker may break off."""
+    found = (not text.strip("-\u2013\u2014.\u2026") and text not in {".", "-"} for text in texts)
+    return np.fromiter(found, bool, len(texts))
 
 
 @dataclass(frozen=True)
@@ -51,39 +59,86 @@ def _lines(kind: str, column: int) -> dict[str, int]:
 
 _LEFT, _RIGHT, _UNLESS = Listed("clash", 1), Listed("clash", 2, exact=True), Listed("clash", 3)
 _OUTER, _INNER = Listed("frame", 1), Listed("frame", 2)
+_AGAIN = Listed("again", 1)
+_SOON = 8  # words from a subject to the one that takes its place
 
 
-def restarts(batch: PassageBatch, keys: IntArray) -> IntArray:
-    """Return the positions at which neighbours stand that only a new beginning brings together.
+def restarts(batch: PassageBatch, word: BoolArray, spoken: BoolArray) -> IntArray:
+    """Return the positions at which a speaker begins anew, as far as the words around tell.
 
     Args:
         batch: P passages.
-        keys: int64 per type: the code of each type in lower case.
+        word: bool [N]: words outside transcriber's marks.
+        spoken: bool [P]: rows that are speech; no other row is looked at.
     """
-    spoken = batch.spoken
-    if not spoken.any():
-        return np.empty(0, np.int64)
-    found: IntArray = np.union1d(_clashes(batch), _frames(batch, keys))
-    kept: IntArray = found[spoken[batch.rows[found]]]
-    return kept
+    positions = np.flatnonzero(np.repeat(spoken, np.diff(batch.offsets)))
+    if not len(positions):
+        return positions
+    speech = _Speech(batch, positions, word.take(positions))
+    found = (speech.clashes(), speech.frames(), speech.capitals(), speech.dashes(), speech.parallels())
+    places: IntArray = positions[np.concatenate(found)]
+    return places
 
 
-def _clashes(batch: PassageBatch) -> IntArray:
-    """Return the positions of left words before right ones, or before the end of their segment."""
-    value = batch.vocabulary.property
-    opens = np.zeros(len(batch.codes), bool)
-    opens[batch.segments] = True
-    left, right, unless = (value(side).take(batch.codes) for side in (_LEFT, _RIGHT, _UNLESS))
-    behind = np.where(np.append(opens[1:], True), _RIGHT.bits[_END], np.append(right[1:], 0))
-    before = np.where(opens, 0, np.append(0, unless[:-1]))
-    clashes: IntArray = np.flatnonzero(left & behind & ~before)
-    return clashes
+@dataclass(frozen=True)
+class _Speech:
+    """The tokens of some rows."""
 
+    batch: PassageBatch
+    positions: IntArray
+    word: BoolArray
 
-def _frames(batch: PassageBatch, keys: IntArray) -> IntArray:
-    """Return the positions of words that stand on both sides of a word that they do not frame in fluent speech."""
-    codes, segments = batch.codes, batch.token_segments
-    outer, inner = (batch.vocabulary.property(part).take(codes) for part in (_OUTER, _INNER))
-    at = np.flatnonzero(outer[:-2] & inner[1:-1]) if len(codes) > 2 else np.empty(0, np.int64)  # noqa: PLR2004
-    frames: IntArray = at[(keys[codes[at]] == keys[codes[at + 2]]) & (segments[at] == segments[at + 2])]
-    return frames
+    @cached_property
+    def codes(self) -> IntArray:
+        """The type of each token."""
+        return self.batch.codes.take(self.positions)
+
+    @cached_property
+    def segments(self) -> IntArray:
+        """The segment of each token."""
+        return self.batch.token_segments.take(self.positions)
+
+    def value(self, kind: Property) -> IntArray:
+        """Return a property of each token."""
+        return self.batch.vocabulary.property(kind).take(self.codes)
+
+    def clashes(self) -> IntArray:
+        """Return where left words stand before right ones, or before the end of their segment."""
+        opens = np.diff(self.segments, prepend=-1) > 0
+        left, right, unless = map(self.value, (_LEFT, _RIGHT, _UNLESS))
+        behind = np.where(np.append(opens[1:], True), _RIGHT.bits[_END], np.append(right[1:], 0))
+        before = np.where(opens, 0, np.append(0, unless[:-1]))
+        clashes: IntArray = np.flatnonzero(left & behind & ~before)
+        return clashes
+
+    def frames(self) -> IntArray:
+        """Return where words stand on both sides of a word that they do not frame in fluent speech."""
+        outer, inner, keys = map(self.value, (_OUTER, _INNER, casefold))
+        at = np.flatnonzero(outer[:-2] & inner[1:-1])
+        frames: IntArray = at[(keys[at] == keys[at + 2]) & (self.segments[at] == self.segments[at + 2])]
+        return frames
+
+    def capitals(self) -> IntArray:
+        """Return where words of grammar have a capital directly behind a word: "almost all You used"."""
+        capital = self.value(is_capitalised) & self.value(never_a_name) & self.word
+        capital &= self.codes != self.batch.vocabulary.find("I")
+        at = np.flatnonzero(capital[1:] & self.word[:-1]) + 1
+        capitals: IntArray = at[self.segments[at - 1] == self.segments[at]]
+        return capitals
+
+    def dashes(self) -> IntArray:
+        """Return where a dash stands behind a word."""
+        dashes: IntArray = np.flatnonzero(self.value(is_dash)[1:] & self.word[:-1]) + 1
+        return dashes
+
+    def parallels(self) -> IntArray:
+        """Return where a subject and its verb stand that follow again soon: "it has, it has to"."""
+        words = np.flatnonzero(self.word)
+        keys, segments = self.value(casefold)[words], self.segments[words]
+        subjects = np.flatnonzero(self.value(_AGAIN)[words])
+        found = [words[:0]]
+        for distance in range(2, _SOON + 1):
+            at = subjects[: np.searchsorted(subjects, len(words) - distance - 1)]
+            same = (keys[at] == keys[at + distance]) & (keys[at + 1] == keys[at + distance + 1])
+            found.append(words[at[same & (segments[at] == segments[at + distance + 1])]])
+        return np.concatenate(found)
