@@ -121,9 +121,20 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
         _resumed(batch, words, keys),
     ]
     found = np.zeros(len(batch.segments), bool)
-    for places in (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken)):
+    signs = (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken), _ends(batch, word, hesitations))
+    for places in signs:
         found[batch.token_segments[places]] = True
     return found
+
+
+def _ends(batch: PassageBatch, word: BoolArray, hesitations: IntArray) -> IntArray:
+    """Return the last words of segments that no mark ends, in transcripts: rows of a dialogue with hesitations."""
+    hesitant = np.zeros(len(batch), bool)
+    hesitant[batch.rows[hesitations]] = True
+    last = batch.segment_ends - 1
+    comma = batch.codes.take(last) == batch.vocabulary.find(",")
+    ends: IntArray = last[(hesitant & batch.spoken)[batch.segment_rows] & (word.take(last) | comma)]
+    return ends
 
 
 def _resumed(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:

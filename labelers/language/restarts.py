@@ -26,6 +26,11 @@ def is_dash(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa:
     return np.fromiter(found, bool, len(texts))
 
 
+def _is_letter(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return where a form is a single capital that is no word."""
+    return np.fromiter((len(text) == 1 and text.isupper() and text not in "AIO" for text in texts), bool, len(texts))
+
+
 @dataclass(frozen=True)
 class Listed:
     """Property of a type: in which lines of a kind in the lexicon of disfluencies it stands, as bits."""
@@ -75,7 +80,7 @@ def restarts(batch: PassageBatch, word: BoolArray, spoken: BoolArray) -> IntArra
     if not len(positions):
         return positions
     speech = _Speech(batch, positions, word.take(positions))
-    found = (speech.clashes(), speech.frames(), speech.capitals(), speech.dashes(), speech.parallels())
+    found = (speech.clashes(), speech.frames(), speech.capitals(), speech.dashes(), speech.letters(), speech.parallels())
     places: IntArray = positions[np.concatenate(found)]
     return places
 
@@ -130,6 +135,12 @@ class _Speech:
         """Return where a dash stands behind a word."""
         dashes: IntArray = np.flatnonzero(self.value(is_dash)[1:] & self.word[:-1]) + 1
         return dashes
+
+    def letters(self) -> IntArray:
+        """Return where a capital that is no word opens a segment, the beginning of one: "Y you know"."""
+        opens = np.diff(self.segments, prepend=-1) > 0
+        letters: IntArray = np.flatnonzero(opens[:-1] & self.value(_is_letter)[:-1] & self.word[1:] & ~opens[1:])
+        return letters
 
     def parallels(self) -> IntArray:
         """Return where a subject and its verb stand that follow again soon: "it has, it has to"."""
