@@ -17,6 +17,7 @@ __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "ma
 _STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
 _LETTER = 21  # bits of a code point
 _TELLS = Listed("speech", 1)
+_OPEN, _MARKS = Listed("open", 1), Listed("open", 2)
 
 
 @cache
@@ -119,11 +120,22 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
         _stubs(batch, words, codes),
         _markers(batch, words, keys),
         _resumed(batch, words, keys),
+        _left_open(batch, words),
     ]
     found = np.zeros(len(batch.segments), bool)
     signs = (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken), _ends(batch, word, hesitations))
     for places in signs:
         found[batch.token_segments[places]] = True
+    return found
+
+
+def _left_open(batch: PassageBatch, words: IntArray) -> IntArray:
+    """Return indices into words that a mark follows though their phrase has hardly begun: "I have -- there are"."""
+    value, segments = batch.vocabulary.property, batch.token_segments
+    at = np.flatnonzero(value(_OPEN).take(batch.codes.take(words)))
+    last, mark = words[at], np.minimum(words[at] + 1, len(batch.codes) - 1)
+    open_ = value(_OPEN).take(batch.codes[last]) & value(_MARKS).take(batch.codes[mark])
+    found: IntArray = at[(open_ > 0) & (segments[last] == segments[mark])]
     return found
 
 
