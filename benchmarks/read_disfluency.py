@@ -1,7 +1,7 @@
 """Rows of the disfluency labeler to be read and judged: python benchmarks/read_disfluency.py FILE... [-n 60] [--seed 1].
 
 Prints how many rows the FILEs yield, and labelled rows drawn at random: additions as {+...+}, deletions as [-...-],
-segments without tags between ~ signs, segments parted by |. A FILE is `.txt` (a document per line), `.jsonl` (`text`,
+segments parted by |, those without tags behind ~. A FILE is `.txt` (a document per line), `.jsonl` (`text`,
 `tokens` or `turns`), or `.conllu`, whose documents are joined sentences with a blank line between paragraphs. The pool
 is drawn from the same documents, as a build draws it.
 """
@@ -69,11 +69,11 @@ def shown(batch: PassageBatch, proposal: Proposal, view: View, tags: Sequence[in
         word = texts[view.codes[at]]
         if origin >= 0:
             parts += [f"[-{texts[batch.codes[gone]]}-]" for gone in range(place, origin)]
-            parts += ["|"] * (origin in batch.segments and origin != first)
+            opens = bool(batch.token_segments[origin] > batch.token_segments[max(place - 1, first)]) or place == first
+            parts += ["|"] * (opens and origin != first) + ["~"] * (opens and tag < 0)
             place = origin + 1
             old = texts[batch.codes[origin]]
             word = word if word == old else f"{word}<{old}>"
-            word = f"~{word}" if tag < 0 else word
         else:
             word = f"{{+{word}+}}"
         parts.append(word)
@@ -103,7 +103,10 @@ def main() -> None:
     tagged = sum(tag >= 0 for row in tags for tag in row)
     size = sum(len(token) + 1 for token in batch.vocabulary.strings(batch.codes).to_pylist()) / 1e6
     labelled = np.flatnonzero(proposal.status <= 1)
-    print(f"{len(batch)} rows, {len(labelled)} labelled, {len(labelled) / size:.0f} per MB, {tagged} tagged tokens:", end="")
+    print(
+        f"{len(batch)} rows, {len(labelled)} labelled, {len(labelled) / size:.0f} per MB, {tagged} tagged tokens:",
+        end="",
+    )
     print(*(f" {name} {count}" for name, count in zip(names, counts, strict=True)), sep=",")
     chosen = np.random.default_rng(options.seed).permutation(labelled)[: options.n]
     for row in chosen.tolist():

@@ -77,7 +77,9 @@ def main() -> None:
     between = " " if options.joined else "\n\n"
     gold = [paragraphs for path in options.files for paragraphs in documents(path, opening)]
     splitters = {"auxloom": auxloom, "spaCy sentencizer": spacy_sentencizer(), "NLTK Punkt": punkt()}
-    print(f"{sum(len(sentences) for paragraphs in gold for sentences in paragraphs)} sentences in {len(gold)} documents")
+    print(
+        f"{sum(len(sentences) for paragraphs in gold for sentences in paragraphs)} sentences in {len(gold)} documents"
+    )
     print(f"{'splitter':<20} precision  recall     F1")
     for name, split in splitters.items():
         pairs = [(ends(item), split(between.join(map(" ".join, filter(None, item))))) for item in gold]

@@ -191,7 +191,9 @@ def read_texts(
         >>> batch.ids, batch.vocabulary.strings(batch.codes).to_pylist()[:4]
         (['0/0', '1/0'], ['The', 'fog', 'lifted', '.'])
     """
-    return Segmenter(lang, max_tokens, newline=newline).segment([Document(str(n), text) for n, text in enumerate(texts)])[0]
+    return Segmenter(lang, max_tokens, newline=newline).segment(
+        [Document(str(n), text) for n, text in enumerate(texts)]
+    )[0]
 
 
 def _reject(document: Document, reason: str) -> Reject:

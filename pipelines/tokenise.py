@@ -294,7 +294,11 @@ class _Rule:
         order[np.delete(np.arange(len(order)), inside)] = np.arange(len(whole))
         order[inside] = len(whole) + np.arange(len(own))
         taken, _ = ragged_take(running_total(lengths), order)
-        return codes[taken], np.add.reduceat(lengths[order], first[:-1]), np.logical_or.reduceat(opened[order], first[:-1])
+        return (
+            codes[taken],
+            np.add.reduceat(lengths[order], first[:-1]),
+            np.logical_or.reduceat(opened[order], first[:-1]),
+        )
 
     def _words(self, chunks: pa.Array) -> tuple[pa.Array, IntArray, IntArray]:
         """Return the words of each chunk, the number of their affixes (-1: ask spaCy), and where dashes join them."""

@@ -106,7 +106,7 @@ def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
     ("text", "words"),
     [
         ("--I don't -- I don't", "-- I do n't -- I do n't"),
-        ("gone.--The \"--I said--\" [in--]", 'gone . -- The " -- I said -- " [ in -- ]'),
+        ('gone.--The "--I said--" [in--]', 'gone . -- The " -- I said -- " [ in -- ]'),
         ("left--well-known--right it--", "left -- well - known -- right it --"),
         ("1905-- ---so (_then_--'no')", "1905 -- --- so ( _ then _ -- ' no ' )"),
         ("http://a.b/--x |--| a -- b -c d-", "http://a.b/--x |--| a -- b -c d-"),
@@ -306,7 +306,9 @@ def test_a_blank_line_parts_a_text(text: str, blank: list[str], lines: list[str]
     assert stretches(text, every_line=True) == lines
 
 
-@given(st.lists(st.sampled_from(["a", "b c", " ", "\n", "\r\n", "\r", "\x00", "\ufeff", "\u2028", "\x0c"])), st.booleans())
+@given(
+    st.lists(st.sampled_from(["a", "b c", " ", "\n", "\r\n", "\r", "\x00", "\ufeff", "\u2028", "\x0c"])), st.booleans()
+)
 def test_the_parts_of_a_text_are_the_clean_text(drawn: list[str], every_line: bool) -> None:  # noqa: FBT001
     """Joined by spaces, and none is empty."""
     text = "".join(drawn)

@@ -115,7 +115,9 @@ class Gaps:
     def stands_out(self, gaps: IntArray, head: IntArray, tail: IntArray) -> BoolArray:
         """Return where an n-gram is seen to be no part of the sentence, given the types of its first and last word."""
         before, after = self.before[gaps], self.after[gaps]
-        clash = self._bits(_LEFT, before) & self._bits(_RIGHT, head) | self._bits(_LEFT, tail) & self._bits(_RIGHT, after)
+        clash = self._bits(_LEFT, before) & self._bits(_RIGHT, head) | self._bits(_LEFT, tail) & self._bits(
+            _RIGHT, after
+        )
         clash |= self._bits(_BEFORE, before) & self._bits(_HEAD, head)
         role = self.vocabulary.property(roles)
         left, right, first, last = self._left[gaps], self._right[gaps], role[head], role[tail]

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.casing import is_capitalised, never_a_name
+from labelers.language.casing import never_a_name
 from labelers.language.forms import rows_of
 from labelers.language.ngrams import casefold
 from labelers.passages import BoolArray, IntArray, PassageBatch, Property, Vocabulary
@@ -24,6 +24,11 @@ def is_dash(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa:
     """Return where a form is a dash or dots, at which a speaker may break off."""
     found = (not text.strip("-\u2013\u2014.\u2026") and text not in {".", "-"} for text in texts)
     return np.fromiter(found, bool, len(texts))
+
+
+def _is_title(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+    """Return where a form is a capital and small letters."""
+    return np.fromiter((text[:1].isupper() and text[1:].islower() for text in texts), bool, len(texts))
 
 
 def _is_letter(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
@@ -80,7 +85,14 @@ def restarts(batch: PassageBatch, word: BoolArray, spoken: BoolArray) -> IntArra
     if not len(positions):
         return positions
     speech = _Speech(batch, positions, word.take(positions))
-    found = (speech.clashes(), speech.frames(), speech.capitals(), speech.dashes(), speech.letters(), speech.parallels())
+    found = (
+        speech.clashes(),
+        speech.frames(),
+        speech.capitals(),
+        speech.dashes(),
+        speech.letters(),
+        speech.parallels(),
+    )
     places: IntArray = positions[np.concatenate(found)]
     return places
 
@@ -124,9 +136,9 @@ class _Speech:
         return frames
 
     def capitals(self) -> IntArray:
-        """Return where words of grammar have a capital directly behind a word: "almost all You used"."""
-        capital = self.value(is_capitalised) & self.value(never_a_name) & self.word
-        capital &= self.codes != self.batch.vocabulary.find("I")
+        """Return where words of grammar have a capital directly behind a word: "almost all You used", not "The Hague"."""
+        title = self.value(_is_title)
+        capital = title & self.value(never_a_name) & self.word & ~np.append(title[1:], False)
         at = np.flatnonzero(capital[1:] & self.word[:-1]) + 1
         capitals: IntArray = at[self.segments[at - 1] == self.segments[at]]
         return capitals
