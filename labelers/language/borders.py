@@ -68,6 +68,7 @@ def roles(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]
 def _listed() -> dict[str, Role]:
     """Return the role of each word that a list tells of."""
     found = {text: _ROLES.get(name, Role(0)) for text, name in listed_words().items()}
+    found["that"] = Role(0)  # it opens clauses too
     for kind, role in (("when", Role.TIME), ("leads", Role.LEADS)):
         for text in (word for row in rows_of("disfluency.tsv") if row[0] == kind for word in row[1].split()):
             found[text] = found.get(text, Role.CONTENT) | role

@@ -127,9 +127,15 @@ class Text:
 
     @cached_property
     def fluent(self) -> IntArray:
-        """int64: settled units of segments that are neither disfluent nor written in capitals."""
-        bad, units = self.disfluent | self.shouted, self.settled.units
-        return units[~bad[self.batch.token_segments[self.ngrams.start[units]]]]
+        """int64: settled units of segments that are neither disfluent nor written in capitals.
+
+        A word of grammar with a capital inside a segment is left out: there a sentence began unseen.
+        """
+        bad, units, value = self.disfluent | self.shouted, self.settled.units, self.batch.vocabulary.property
+        start = self.ngrams.start[units]
+        unseen = (value(is_capitalised) & value(never_a_name)).take(self.batch.codes.take(start))
+        unseen &= ~self.ngrams.opens.take(start) & (self.batch.codes.take(start) != self.batch.vocabulary.find("I"))
+        return units[~(bad[self.batch.token_segments[start]] | unseen)]
 
     @cached_property
     def disfluent(self) -> BoolArray:

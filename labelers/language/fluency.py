@@ -112,18 +112,14 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     codes = batch.codes.take(words)
     keys = batch.vocabulary.property(casefold).take(codes)
     hesitations = np.flatnonzero(hesitation)
+    broken = np.concatenate([_resumed(batch, words, keys), _left_open(batch, words)])
+    tells = np.concatenate([np.flatnonzero(batch.vocabulary.property(_TELLS).take(codes)), _phrases(batch, keys, "tell")])
     spoken = batch.spoken.copy()
-    for tell in (hesitations, words[batch.vocabulary.property(_TELLS).take(codes) > 0]):
-        spoken[batch.rows[tell]] = True
-    hits = [
-        _repeats(batch, words, keys, spoken),
-        _stubs(batch, words, codes),
-        _markers(batch, words, keys),
-        _resumed(batch, words, keys),
-        _left_open(batch, words),
-    ]
-    found = np.zeros(len(batch.segments), bool)
+    for sign in (hesitations, words[tells], words[broken]):
+        spoken[batch.rows[sign]] = True
+    hits = [broken, _repeats(batch, words, keys, spoken), _stubs(batch, words, codes), _markers(batch, words, keys)]
     signs = (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken), _ends(batch, word, hesitations))
+    found = np.zeros(len(batch.segments), bool)
     for places in signs:
         found[batch.token_segments[places]] = True
     return found
@@ -234,18 +230,22 @@ def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
 
     Before it must stand no word of the same segment: "he told you know, ..." is no marker.
     """
-    if len(words) < 2:  # noqa: PLR2004
-        return words[:0]
-    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries("marker")]
-    opens = np.zeros(len(batch.vocabulary), bool)
-    opens[[first for first, _ in pairs]] = True
-    at = np.flatnonzero(opens[keys[:-1]])
-    at = at[np.any([(keys[at] == first) & (keys[at + 1] == second) for first, second in pairs], axis=0)]
+    at = _phrases(batch, keys, "marker")
     close = (words[at + 1] == words[at] + 1) & ~_next_is_word(batch, words, at + 1)
     open_ = (at == 0) | (words[at - 1] != words[at] - 1)
     open_ |= batch.token_segments[words[at]] != batch.token_segments[np.maximum(words[at] - 1, 0)]
     markers: IntArray = at[close & open_]
     return markers
+
+
+def _phrases(batch: PassageBatch, keys: IntArray, kind: str) -> IntArray:
+    """Return where in the keys of all words a phrase of two words of the lexicon stands."""
+    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries(kind)]
+    opens = np.zeros(len(batch.vocabulary), bool)
+    opens[[first for first, _ in pairs]] = True
+    at = np.flatnonzero(opens[keys[:-1]])
+    phrases: IntArray = at[np.any([(keys[at] == first) & (keys[at + 1] == second) for first, second in pairs], axis=0)]
+    return phrases
 
 
 def _next_is_word(batch: PassageBatch, words: IntArray, at: IntArray) -> BoolArray:

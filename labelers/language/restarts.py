@@ -69,7 +69,8 @@ def _lines(kind: str, column: int) -> dict[str, int]:
 
 _LEFT, _RIGHT, _UNLESS = Listed("clash", 1), Listed("clash", 2, exact=True), Listed("clash", 3)
 _OUTER, _INNER = Listed("frame", 1), Listed("frame", 2)
-_AGAIN = Listed("again", 1)
+_AGAIN, _ANEW = Listed("again", 1), Listed("anew", 1)
+_FEW = 3  # words before a comma
 _SOON = 8  # words from a subject to the one that takes its place
 
 
@@ -153,6 +154,19 @@ class _Speech:
         opens = np.diff(self.segments, prepend=-1) > 0
         letters: IntArray = np.flatnonzero(opens[:-1] & self.value(_is_letter)[:-1] & self.word[1:] & ~opens[1:])
         return letters
+
+    def anew(self) -> IntArray:
+        """Return where one of the last few words before a comma stands behind it again."""
+        words = np.flatnonzero(self.word)
+        keys, segments = self.value(casefold)[words], self.segments[words]
+        comma = self.codes[words[1:] - 1] == self.batch.vocabulary.find(",")
+        at = np.flatnonzero(comma & (self.value(_ANEW)[words[1:]] > 0)) + 1
+        found = np.zeros(len(at), bool)
+        for back in range(1, _FEW + 1):
+            earlier = np.maximum(at - back, 0)
+            found |= (keys[earlier] == keys[at]) & (segments[earlier] == segments[at])
+        anew: IntArray = words[at[found]]
+        return anew
 
     def parallels(self) -> IntArray:
         """Return where a subject and its verb stand that follow again soon: "it has, it has to"."""
