@@ -1,4 +1,4 @@
-"""Rows of the disfluency labeler to be read and judged: python benchmarks/read_disfluency.py FILE... [-n 60] [--seed 1].
+"""Rows of the disfluency labeler to be judged: python benchmarks/read_disfluency.py FILE... [-n 60] [--seed 1].
 
 Prints how many rows the FILEs yield, and labelled rows drawn at random: additions as {+...+}, deletions as [-...-],
 segments parted by |, those without tags behind ~. A FILE is `.txt` (a document per line), `.jsonl` (`text`,
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from labelers.edits import View, weave
-from labelers.labeler import Corpus, Proposal, load
+from labelers.labeler import Corpus, load
 from labelers.passages import PassageBatch
 from pipelines.context import pool_document, pool_line
 from pipelines.records import Document, Turn
@@ -59,7 +59,7 @@ def _texts(lines: Sequence[str]) -> Iterator[str]:
     yield "".join(parts)
 
 
-def shown(batch: PassageBatch, proposal: Proposal, view: View, tags: Sequence[int], row: int) -> str:
+def shown(batch: PassageBatch, view: View, tags: Sequence[int], row: int) -> str:
     """Return one row with its edits marked."""
     texts, first = batch.vocabulary.texts, int(batch.offsets[row])
     place, parts = first, []
@@ -79,6 +79,11 @@ def shown(batch: PassageBatch, proposal: Proposal, view: View, tags: Sequence[in
         parts.append(word)
     parts += [f"[-{texts[batch.codes[gone]]}-]" for gone in range(place, int(batch.offsets[row + 1]))]
     return " ".join(parts).replace("+} {+", " ").replace("-] [-", " ")
+
+
+def _rank(name: str, seed: int) -> bytes:
+    """Return what rows are drawn by: it depends on no other row."""
+    return hashlib.blake2b(f"{seed}:{name}".encode()).digest()
 
 
 def main() -> None:
@@ -108,9 +113,8 @@ def main() -> None:
         end="",
     )
     print(*(f" {name} {count}" for name, count in zip(names, counts, strict=True)), sep=",")
-    chosen = np.random.default_rng(options.seed).permutation(labelled)[: options.n]
-    for row in chosen.tolist():
-        print(f"\n{batch.ids[row]}  {shown(batch, proposal, view, tags[row], row)}")
+    for row in sorted(labelled.tolist(), key=lambda row: _rank(batch.ids[row], options.seed))[: options.n]:
+        print(f"\n{batch.ids[row]}  {shown(batch, view, tags[row], row)}")
 
 
 if __name__ == "__main__":

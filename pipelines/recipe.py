@@ -51,7 +51,7 @@ class Input(_Table):
     """Further fields that go into each row, with their types."""
     encoding: str = "utf-8"
     paragraphs: Literal["line", "blank"] = "line"
-    """What a document of a .txt file is: a line, or a paragraph between blank lines, whose lines `Text.newline` joins."""
+    """What a document of a .txt file is: a line, or a paragraph between blank lines."""
     max_record_bytes: int = Field(1_000_000, ge=1)
     limit: int = Field(0, ge=0)
     """Read no more than this many records of each input file; 0 reads all."""

@@ -90,7 +90,7 @@ PIECES = st.one_of(
 @given(st.lists(st.lists(PIECES, max_size=8).map(" ".join), max_size=5))
 @settings(max_examples=400, deadline=None)
 def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
-    """On any text with dashes of hyphens set apart, whatever stands beside it; with their spaces they rebuild the text."""
+    """On any text, dashes of hyphens set apart, whatever stands beside it; with their spaces they rebuild the text."""
     kept = [text for text in map(clean, texts) if text]
     codes, spaces, offsets = (splitter := Tokeniser("en", Vocabulary())).split(kept)
     words = splitter._vocabulary.strings(codes).to_pylist()

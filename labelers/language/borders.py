@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
-from labelers.language.restarts import Listed
+from labelers.language.listed import Listed
 from labelers.language.shapes import listed_words
 from labelers.passages import BoolArray, IntArray, Vocabulary
 

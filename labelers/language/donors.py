@@ -135,7 +135,8 @@ class Text:
         start = self.ngrams.start[units]
         unseen = (value(is_capitalised) & value(never_a_name)).take(self.batch.codes.take(start))
         unseen &= ~self.ngrams.opens.take(start) & (self.batch.codes.take(start) != self.batch.vocabulary.find("I"))
-        return units[~(bad[self.batch.token_segments[start]] | unseen)]
+        fluent: IntArray = units[~(bad[self.batch.token_segments[start]] | unseen)]
+        return fluent
 
     @cached_property
     def disfluent(self) -> BoolArray:

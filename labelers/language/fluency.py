@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
+from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold, common_words
-from labelers.language.restarts import Listed, is_dash, restarts
+from labelers.language.restarts import is_dash, restarts
 from labelers.language.words import is_mark
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
@@ -113,7 +114,9 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     keys = batch.vocabulary.property(casefold).take(codes)
     hesitations = np.flatnonzero(hesitation)
     broken = np.concatenate([_resumed(batch, words, keys), _left_open(batch, words)])
-    tells = np.concatenate([np.flatnonzero(batch.vocabulary.property(_TELLS).take(codes)), _phrases(batch, keys, "tell")])
+    tells = np.concatenate(
+        [np.flatnonzero(batch.vocabulary.property(_TELLS).take(codes)), _phrases(batch, keys, "tell")]
+    )
     spoken = batch.spoken.copy()
     for sign in (hesitations, words[tells], words[broken]):
         spoken[batch.rows[sign]] = True

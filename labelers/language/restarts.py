@@ -5,17 +5,16 @@ Writing is edited, so these cues count in speech alone: in dialogues, and where 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.language.casing import never_a_name
-from labelers.language.forms import rows_of
+from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold
 from labelers.passages import BoolArray, IntArray, PassageBatch, Property, Vocabulary
 
-__all__ = ["Listed", "restarts"]
+__all__ = ["is_dash", "restarts"]
 
 _END = "<end>"
 
@@ -34,37 +33,6 @@ def _is_title(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noq
 def _is_letter(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
     """Return where a form is a single capital that is no word."""
     return np.fromiter((len(text) == 1 and text.isupper() and text not in "AIO" for text in texts), bool, len(texts))
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Property of a type: in which lines of a kind in the lexicon of disfluencies it stands, as bits."""
-
-    kind: str
-    column: int
-    exact: bool = False
-    """As it is written: "HE" and "US" are names, and "A" is a letter."""
-
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint32]:  # noqa: ARG002
-        """Return the bits of each text."""
-        bits = self.bits
-        plain = (text.replace("\u2019", "'") for text in texts)
-        return np.array([bits.get(text if self.exact or text == "A" else text.lower(), 0) for text in plain], np.uint32)
-
-    @property
-    def bits(self) -> dict[str, int]:
-        """Word -> bit i for each line i in whose column it stands."""
-        return _lines(self.kind, self.column)
-
-
-@cache
-def _lines(kind: str, column: int) -> dict[str, int]:
-    """Return word -> bit i for each line i of a kind in whose column it stands."""
-    bits: dict[str, int] = {}
-    for number, row in enumerate(row for row in rows_of("disfluency.tsv") if row[0] == kind):
-        for word in row[column].split() if column < len(row) else ():
-            bits[word] = bits.get(word, 0) | 1 << number
-    return bits
 
 
 _LEFT, _RIGHT, _UNLESS = Listed("clash", 1), Listed("clash", 2, exact=True), Listed("clash", 3)
@@ -86,14 +54,8 @@ def restarts(batch: PassageBatch, word: BoolArray, spoken: BoolArray) -> IntArra
     if not len(positions):
         return positions
     speech = _Speech(batch, positions, word.take(positions))
-    found = (
-        speech.clashes(),
-        speech.frames(),
-        speech.capitals(),
-        speech.dashes(),
-        speech.letters(),
-        speech.parallels(),
-    )
+    found = [speech.clashes(), speech.frames(), speech.exchanged(), speech.capitals(), speech.dashes()]
+    found += [speech.letters(), speech.anew(), speech.parallels()]
     places: IntArray = positions[np.concatenate(found)]
     return places
 
@@ -130,14 +92,21 @@ class _Speech:
         return clashes
 
     def frames(self) -> IntArray:
-        """Return where words stand on both sides of a word that they do not frame in fluent speech."""
-        outer, inner, keys = map(self.value, (_OUTER, _INNER, casefold))
+        """Return where words stand on both sides of a word that they do not frame in fluent speech: "we can we"."""
+        outer, inner, keys = self.value(_OUTER), self.value(_INNER), self.value(casefold)
         at = np.flatnonzero(outer[:-2] & inner[1:-1])
         frames: IntArray = at[(keys[at] == keys[at + 2]) & (self.segments[at] == self.segments[at + 2])]
         return frames
 
+    def exchanged(self) -> IntArray:
+        """Return where a subject and its verb stand, and the verb again with another subject: "you have we have"."""
+        subject, inner, keys = self.value(_AGAIN) > 0, self.value(_INNER) > 0, self.value(casefold)
+        at = np.flatnonzero(subject[:-3] & inner[1:-2] & subject[2:-1] & (keys[1:-2] == keys[3:]))
+        exchanged: IntArray = at[self.segments[at] == self.segments[at + 3]]
+        return exchanged
+
     def capitals(self) -> IntArray:
-        """Return where words of grammar have a capital directly behind a word: "almost all You used", not "The Hague"."""
+        """Return where words of grammar have a capital directly behind a word: "all You used", not "The Hague"."""
         title = self.value(_is_title)
         capital = title & self.value(never_a_name) & self.word & ~np.append(title[1:], False)
         at = np.flatnonzero(capital[1:] & self.word[:-1]) + 1

@@ -19,6 +19,7 @@ _SEVERAL = re.compile(r"[^\W\d][,;:!?]+-*[^\W\d]|\w[.,;:!?]*--+\w|\w://\w|\w\+\w
 _APOSTROPHES = ("'", "\u2019")
 _NEGATIONS = frozenset(f"n{mark}t" for mark in _APOSTROPHES)
 _CLITIC = 3  # characters of the longest word that begins with an apostrophe and leans on the one before it ("'ll")
+_REST = "na"  # of "gonna", which a tokeniser divides
 _TAILS = frozenset({"s", "m", "t", "d", "ve", "re", "ll"})
 _FINAL = re.compile(r"""[.!?\u2026\u3002\uff01\uff1f]+["'\u2019\u201d)\]]*""")
 _LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "+", "="})
@@ -76,6 +77,8 @@ def _form(text: str) -> int:
     if not text.isalnum():
         return _mixed(text) if any(map(str.isalnum, text)) else _punctuation(text)
     form = _SMALL_WORD if text[0].islower() else _WORD
+    if text == _REST:
+        return form | Form.LEFT
     if text in _TAILS:
         return form | Form.TAIL
     return form | Form.CAPS if text.isupper() and _has_letters(text) else form
