@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labelers.language.borders import Gaps
+from labelers.language.borders import Gaps, Words
 from labelers.passages import Vocabulary
 
 
@@ -12,9 +12,9 @@ def stands_out(text: str) -> bool:
     vocabulary = Vocabulary()
     before, inside, after = (part.split() for part in text.replace("]", "[").split("["))
     left = vocabulary.encode(before[-1:]) if before else np.array([-1])
-    gaps = Gaps(vocabulary, left, vocabulary.encode(after[:1]))
-    edges = vocabulary.encode([inside[0], inside[-1]])
-    found = bool(gaps.stands_out(np.zeros(1, np.int64), edges[:1], edges[1:])[0])
+    gaps = Gaps(Words(vocabulary, left), Words(vocabulary, vocabulary.encode(after[:1])))
+    edges = Words(vocabulary, vocabulary.encode([inside[0], inside[-1]]))
+    found = bool(gaps.stands_out(np.array([0]), edges, np.array([0]), np.array([1]))[0])
     assert gaps.open[0] or not found
     return found
 
@@ -32,6 +32,8 @@ def stands_out(text: str) -> bool:
         "we [old miners] walked on",
         "[because the] we walked on",
         "did n't [of them] walk on",
+        "we did n't [the old] walk on",
+        "they could [we went to] walk on",
     ],
 )
 def test_words_that_no_sentence_brings_together_stand_out(text: str) -> None:
@@ -60,6 +62,8 @@ def test_words_that_no_sentence_brings_together_stand_out(text: str) -> None:
         "can [help people] see it",
         "[in the morning] they went home",
         "[at noon] they went home",
+        "Trust me [do n't] I know",
+        "[will] we need a ticket",
         "a garden [wall] gate",
     ],
 )

@@ -723,15 +723,9 @@ def test_the_case_of_a_word_follows_the_pool() -> None:
     """0: its case is its own, 1: a common word, 2: nobody knows."""
     pool = passages(["There we met Hazel and her horse . Horse hair is strong . We met Hazel . A hazel ."])
     case = Case.of(pool)
-    assert case(Vocabulary(), ["Hazel", "Horse", "Strange", "I", "The", "NASA", "horse"]).tolist() == [
-        0,
-        1,
-        2,
-        0,
-        1,
-        0,
-        0,
-    ]
+    vocabulary = Vocabulary()
+    codes = vocabulary.encode(["Hazel", "Horse", "Strange", "I", "The", "NASA", "horse", "Mark"])
+    assert vocabulary.property(case)[codes].tolist() == [0, 1, 2, 0, 1, 0, 0, 2]
 
 
 def test_a_document_is_no_pool_for_itself() -> None:

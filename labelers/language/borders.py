@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache, cached_property
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from labelers.language.listed import Listed
 from labelers.language.shapes import listed_words
 from labelers.passages import BoolArray, IntArray, Vocabulary
 
-__all__ = ["Gaps", "Role", "roles"]
+__all__ = ["Gaps", "Role", "Words", "roles"]
 
 _LEFT, _RIGHT = Listed("border", 1), Listed("border", 2)
 _BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
@@ -59,9 +60,11 @@ def roles(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]
         >>> [Role(int(role)).name for role in roles(Vocabulary(), ["The", "gate", "slowly", "told", "week", "of"])]
         ['DETERMINER', 'CONTENT', None, 'CONTENT|LEADS', 'CONTENT|TIME', None]
     """
-    listed = _listed()
-    found = (listed[text] if text in listed else _by_ending(text) for text in map(str.lower, texts))
-    return np.fromiter(found, np.uint8, len(texts))
+    small = list(map(str.lower, texts))
+    found = np.fromiter(map(_listed().get, small, repeat(_NOT_LISTED)), np.uint8, len(texts))
+    for place in np.flatnonzero(found == _NOT_LISTED).tolist():
+        found[place] = _by_ending(small[place])
+    return found
 
 
 @cache
@@ -75,53 +78,79 @@ def _listed() -> dict[str, Role]:
     return found
 
 
+_NOT_LISTED = 255
 _ADVERBIAL = ("ly", "ing", "wards")
 
 
-def _by_ending(text: str) -> Role:
+def _by_ending(text: str) -> int:
     """Return the role of any other word in small letters."""
-    return Role.CONTENT if text.isalpha() and not text.endswith(_ADVERBIAL) else Role(0)
+    return _CONTENT if text.isalpha() and not text.endswith(_ADVERBIAL) else 0
+
+
+_CONTENT = Role.CONTENT.value
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is told of words by the lists and by their roles; a negative type stands for no word."""
+
+    vocabulary: Vocabulary
+    types: IntArray
+    """In small letters."""
+
+    @cached_property
+    def role(self) -> IntArray:
+        """The `Role` of each."""
+        return np.where(self.types < 0, 0, self.vocabulary.property(roles).take(self.types))
+
+    @cached_property
+    def left(self) -> IntArray:
+        """The borders at whose left each stands, as bits."""
+        return _LEFT.of(self.vocabulary, self.types)
+
+    @cached_property
+    def right(self) -> IntArray:
+        """Those at whose right."""
+        return _RIGHT.of(self.vocabulary, self.types)
+
+    @cached_property
+    def before(self) -> IntArray:
+        """The borders of a sentence that goes on, at whose left each stands."""
+        return _BEFORE.of(self.vocabulary, self.types)
+
+    @cached_property
+    def head(self) -> IntArray:
+        """Those at whose right."""
+        return _HEAD.of(self.vocabulary, self.types)
 
 
 @dataclass(frozen=True)
 class Gaps:
     """E gaps between two words: what can be told of an n-gram there before it is drawn."""
 
-    vocabulary: Vocabulary
-    before: IntArray
-    """Types before the gaps, in small letters; negative where a mark stands between, or no word does."""
-    after: IntArray
-    """Types behind them, likewise."""
+    left: Words
+    """Before the gaps: none where a mark stands between, or no word does."""
+    right: Words
+    """Behind them."""
 
     @cached_property
     def open(self) -> BoolArray:
         """Bool [E]: gaps in which some n-gram stands out."""
-        bits = self._bits(_LEFT, self.before) | self._bits(_BEFORE, self.before) | self._bits(_RIGHT, self.after)
-        return (bits > 0) | _is(self._left, Role.SUBJECT | Role.MODAL) | _is(self._right, Role.DETERMINER)
+        bits = self.left.left | self.left.before | self.right.right
+        return (bits > 0) | _is(self.left.role, Role.SUBJECT | Role.MODAL) | _is(self.right.role, Role.DETERMINER)
 
-    @cached_property
-    def _left(self) -> IntArray:
-        """The roles of the words before."""
-        return np.where(self.before < 0, 0, self.vocabulary.property(roles)[self.before])
+    def stands_out(self, gaps: IntArray, words: Words, head: IntArray, tail: IntArray) -> BoolArray:
+        """Return where an n-gram is seen to be no part of the sentence.
 
-    @cached_property
-    def _right(self) -> IntArray:
-        """The roles of the words behind."""
-        return np.where(self.after < 0, 0, self.vocabulary.property(roles)[self.after])
-
-    def _bits(self, kind: Listed, codes: IntArray) -> IntArray:
-        """Return the bits of types."""
-        return np.where(codes < 0, 0, self.vocabulary.property(kind)[codes])
-
-    def stands_out(self, gaps: IntArray, head: IntArray, tail: IntArray) -> BoolArray:
-        """Return where an n-gram is seen to be no part of the sentence, given the types of its first and last word."""
-        before, after = self.before[gaps], self.after[gaps]
-        clash = self._bits(_LEFT, before) & self._bits(_RIGHT, head) | self._bits(_LEFT, tail) & self._bits(
-            _RIGHT, after
-        )
-        clash |= self._bits(_BEFORE, before) & self._bits(_HEAD, head)
-        role = self.vocabulary.property(roles)
-        left, right, first, last = self._left[gaps], self._right[gaps], role[head], role[tail]
+        Args:
+            gaps: which of the gaps.
+            words: those that n-grams are made of.
+            head: which of them is the first of each n-gram.
+            tail: which is its last.
+        """
+        clash = self.left.left[gaps] & words.right[head] | words.left[tail] & self.right.right[gaps]
+        clash |= self.left.before[gaps] & words.head[head]
+        left, right, first, last = self.left.role[gaps], self.right.role[gaps], words.role[head], words.role[tail]
         whole = _is(last, Role.CONTENT) & ~_is(last, Role.TIME | Role.LEADS)
         # two phrases, or a clause and a phrase, where one is wanted
         doubled = whole & _is(right, Role.DETERMINER) & ~_is(left, Role.LEADS | Role.DETERMINER | Role.TIME)

@@ -6,6 +6,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntFlag
 from functools import cache
 from typing import Self
 
@@ -15,9 +16,9 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.language.shapes import listed_words
 from labelers.language.words import Form, form_flags
-from labelers.passages import BoolArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
 
-__all__ = ["COMMON", "NAME", "UNKNOWN", "Case", "is_capitalised", "lower_first", "never_a_name", "upper_first"]
+__all__ = ["COMMON", "NAME", "UNKNOWN", "Case", "Letters", "letters", "lower_first", "upper_first"]
 
 NAME, COMMON, UNKNOWN = 0, 1, 2
 """Values of `Case`."""
@@ -39,20 +40,54 @@ def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def is_capitalised(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
-    """Return where a form begins with a capital."""
-    return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
+class Letters(IntFlag):
+    """What the letters of a form tell of its capital."""
+
+    CAPITAL = 1
+    """It begins with one."""
+    TITLE = 2
+    """A capital, and small letters."""
+    LETTER = 4
+    """A single capital that is no word."""
+    GRAMMAR = 8
+    """A word of grammar with a capital: no name begins with it, whatever follows ("When Tom")."""
+    NAMES = 16
+    """It may be the second word of a name, or of a date: a capital or a digit, but not "I"."""
 
 
-def never_a_name(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where a form is a word of grammar, of which no name is the first word unless an article opens it.
+def letters(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return the `Letters` of each type.
 
     Example:
-        >>> never_a_name(Vocabulary(), ["When", "Great", "Will"]).tolist()
-        [True, False, False]
+        >>> vocabulary = Vocabulary()
+        >>> codes = vocabulary.encode(["When", "Great", "Y", "I", "5", "gate"])
+        >>> [Letters(int(found)).name for found in vocabulary.property(letters)[codes]]
+        ['CAPITAL|TITLE|GRAMMAR|NAMES', 'CAPITAL|TITLE|NAMES', 'CAPITAL|LETTER|NAMES', 'CAPITAL|GRAMMAR', 'NAMES', None]
     """
-    words = listed_words()
-    return np.fromiter((words.get(text.lower(), "") in _GRAMMAR for text in texts), bool, len(texts))
+    found = np.zeros(len(texts), np.uint8)
+    for place in _not_small(vocabulary, len(texts)):
+        found[place] = _letters(texts[place])
+    return found
+
+
+def _not_small(vocabulary: Vocabulary, count: int) -> list[int]:
+    """Return which of the last ``count`` types do not begin with a small letter."""
+    flags = vocabulary.property(form_flags)[len(vocabulary) - count :]
+    places: list[int] = np.flatnonzero(flags & Form.SMALL.value == 0).tolist()
+    return places
+
+
+def _letters(text: str) -> int:
+    """Return the flags of one text that begins with no small letter."""
+    if not text[:1].isupper():
+        return _NAMES if text[:1].isdigit() else 0
+    if len(text) == 1 and text not in "AIO":
+        return _CAPITAL | _NAMES | _LETTER
+    found = _CAPITAL if text == "I" else _CAPITAL | _NAMES | (_TITLE if text[1:].islower() else 0)
+    return found | (_OF_GRAMMAR if listed_words().get(text.lower(), "") in _GRAMMAR else 0)
+
+
+_CAPITAL, _TITLE, _LETTER, _OF_GRAMMAR, _NAMES = (flag.value for flag in Letters)
 
 
 @cache
@@ -88,14 +123,16 @@ class Case:
         lower = Counter({texts[code]: int(every[code]) for code in np.flatnonzero(every) if texts[code].islower()})
         return cls(lower, Counter({texts[code]: int(within[code]) for code in np.flatnonzero(within)}))
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG002
+    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
         """Return int8 for each text."""
-        kinds = (self._of(text) if text[:1].isupper() else NAME for text in texts)
-        return np.fromiter(kinds, np.int8, len(texts))
+        kinds = np.full(len(texts), NAME, np.int8)
+        for place in _not_small(vocabulary, len(texts)):
+            kinds[place] = self._of(texts[place])
+        return kinds
 
     def _of(self, text: str) -> int:
-        """Return the class of one text that begins with a capital."""
-        if text[1:] != text[1:].lower() or text == "I":
+        """Return the class of one text that begins with no small letter."""
+        if not text[:1].isupper() or text[1:] != text[1:].lower() or text == "I":
             return NAME
         lower = text.lower()
         small, name = self.lower.get(lower, 0), self.name.get(text, 0)

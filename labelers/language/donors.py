@@ -1,6 +1,5 @@
 """N-grams of other documents, to be inserted where they repeat nothing that stands there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -10,12 +9,12 @@ import numpy.typing as npt
 
 from labelers.draws import Draws
 from labelers.labeler import Avoid
-from labelers.language.borders import Gaps
-from labelers.language.casing import COMMON, NAME, UNKNOWN, Case, is_capitalised, never_a_name
+from labelers.language.borders import Gaps, Words
+from labelers.language.casing import COMMON, NAME, UNKNOWN, Case, Letters, letters
 from labelers.language.fluency import disfluent_segments, is_hesitation
 from labelers.language.ngrams import Ngrams, casefold
 from labelers.language.words import Form
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
+from labelers.passages import BoolArray, IntArray, PassageBatch, running_total
 
 __all__ = ["REMAIN", "Donors", "Marked", "Places", "Text"]
 
@@ -24,12 +23,6 @@ REMAIN = 3
 
 _TRIES = (0, 1, 2, 4, 8, 16, 32)  # rounds of n-grams of the pool tried for one place, before it gets a repeat
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
-
-
-def _prolongs_a_name(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where a form may be the second word of a name or date: it begins with a capital or a digit."""
-    found = ((text[:1].isupper() or text[:1].isdigit()) and text != "I" for text in texts)
-    return np.fromiter(found, bool, len(texts))
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,11 @@ class Text:
         return numbers, np.array(rows, np.int64)
 
     @cached_property
+    def borders(self) -> Words:
+        """All tokens, as borders of n-grams."""
+        return Words(self.batch.vocabulary, self.batch.vocabulary.property(casefold).take(self.batch.codes))
+
+    @cached_property
     def _words_before(self) -> IntArray:
         """int64 [N + 1]: words before each position."""
         return running_total(self.ngrams.word)
@@ -85,16 +83,21 @@ class Text:
         Behind a word it is theirs. Where it opens the segment the word tells, unless a name of several words may begin
         ("Great Britain"); behind a colon, a dash or a quote nobody knows.
         """
-        settled = np.ones(len(self.ngrams.start), bool)
-        capital = self.batch.vocabulary.property(is_capitalised).take(self.batch.codes.take(self.ngrams.start))
-        asked = np.flatnonzero(capital & ~self.ngrams.inside.take(self.ngrams.start))
-        at = self.ngrams.start[asked]
-        behind = np.minimum(at + 1, len(self.batch.codes) - 1)
-        value, codes = self.batch.vocabulary.property, self.batch.codes
-        several = value(_prolongs_a_name).take(codes[behind]) & ~value(never_a_name).take(codes[at])
+        start, codes = self.ngrams.start, self.batch.codes
+        settled = np.ones(len(start), bool)
+        asked = np.flatnonzero(self.shaped(start, Letters.CAPITAL) & ~self.ngrams.inside.take(start))
+        at = start[asked]
+        several = self.shaped(np.minimum(at + 1, len(codes) - 1), Letters.NAMES) & ~self.shaped(at, Letters.GRAMMAR)
         cases = self.cases(at)
         settled[asked] = self.ngrams.opens.take(at) & (cases != UNKNOWN) & ((cases == NAME) | ~several)
         return self._marked(settled)
+
+    def shaped(self, positions: IntArray, asked: Letters) -> BoolArray:
+        """Return which tokens have one of the letters asked for."""
+        shaped: BoolArray = (
+            self.batch.vocabulary.property(letters).take(self.batch.codes.take(positions)) & asked.value > 0
+        )
+        return shaped
 
     def movable(self, positions: IntArray) -> BoolArray:
         """Return where a capital is the place's alone: a common word that opens its segment."""
@@ -131,10 +134,11 @@ class Text:
 
         A word of grammar with a capital inside a segment is left out: there a sentence began unseen.
         """
-        bad, units, value = self.disfluent | self.shouted, self.settled.units, self.batch.vocabulary.property
+        bad, units = self.disfluent | self.shouted, self.settled.units
         start = self.ngrams.start[units]
-        unseen = (value(is_capitalised) & value(never_a_name)).take(self.batch.codes.take(start))
-        unseen &= ~self.ngrams.opens.take(start) & (self.batch.codes.take(start) != self.batch.vocabulary.find("I"))
+        unseen = (
+            self.shaped(start, Letters.GRAMMAR) & self.shaped(start, Letters.NAMES) & ~self.ngrams.opens.take(start)
+        )
         fluent: IntArray = units[~(bad[self.batch.token_segments[start]] | unseen)]
         return fluent
 
@@ -236,7 +240,7 @@ class Donors:
             last = pool.last(units, first + room[todo])
             last = np.where(single[todo], np.minimum(last, units), last)
             behind = pool.end[np.maximum(last, units)]
-            seen = gaps.stands_out(todo, self.pool.keys(first), self.pool.keys(behind - 1))
+            seen = gaps.stands_out(todo, self.pool.borders, first, behind - 1)
             fits = (last >= units) & (behind_copy[todo] | seen)
             todo, first, behind = todo[fits], first[fits], behind[fits]
             fits = self._is_foreign(places.segments[todo], first, behind)
@@ -249,7 +253,8 @@ class Donors:
         """Return the gaps before the places: a word before one counts if it stands directly there."""
         words = self.text.ngrams.word.take(place - 1) & ~self.text.ngrams.first.take(place)
         before = np.where(words, self.text.near(place, -1, segments), -1)
-        return Gaps(self.text.batch.vocabulary, before, self.text.keys(place))
+        vocabulary = self.text.batch.vocabulary
+        return Gaps(Words(vocabulary, before), Words(vocabulary, self.text.keys(place)))
 
     def _around(self, places: Places, which: IntArray, copied: IntArray) -> tuple[IntArray, IntArray]:
         """Return int64 [E, 4] twice: the words around the gap before ``copied``, and around that before the place.

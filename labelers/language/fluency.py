@@ -9,7 +9,7 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold, common_words
-from labelers.language.restarts import is_dash, restarts
+from labelers.language.restarts import restarts
 from labelers.language.words import is_mark
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
 
@@ -18,7 +18,7 @@ __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "ma
 _STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
 _LETTER = 21  # bits of a code point
 _TELLS = Listed("speech", 1)
-_OPEN, _MARKS = Listed("open", 1), Listed("open", 2)
+_OPEN, _MARKS, _DASH = Listed("open", 1), Listed("open", 2), Listed("dash", 1)
 
 
 @cache
@@ -114,13 +114,15 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     keys = batch.vocabulary.property(casefold).take(codes)
     hesitations = np.flatnonzero(hesitation)
     broken = np.concatenate([_resumed(batch, words, keys), _left_open(batch, words)])
-    tells = np.concatenate(
-        [np.flatnonzero(batch.vocabulary.property(_TELLS).take(codes)), _phrases(batch, keys, "tell")]
-    )
+    phrases = _phrases(batch, keys)
+    tells = [
+        phrases[np.isin(keys[phrases], _betraying(batch.vocabulary))],
+        np.flatnonzero(_TELLS.of(batch.vocabulary, codes)),
+    ]
     spoken = batch.spoken.copy()
-    for sign in (hesitations, words[tells], words[broken]):
+    for sign in (hesitations, words[np.concatenate(tells)], words[broken]):
         spoken[batch.rows[sign]] = True
-    hits = [broken, _repeats(batch, words, keys, spoken), _stubs(batch, words, codes), _markers(batch, words, keys)]
+    hits = [broken, _repeats(batch, words, keys, spoken), _stubs(batch, words, codes), _markers(batch, words, phrases)]
     signs = (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken), _ends(batch, word, hesitations))
     found = np.zeros(len(batch.segments), bool)
     for places in signs:
@@ -130,11 +132,10 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
 
 def _left_open(batch: PassageBatch, words: IntArray) -> IntArray:
     """Return indices into words that a mark follows though their phrase has hardly begun: "I have -- there are"."""
-    value, segments = batch.vocabulary.property, batch.token_segments
-    at = np.flatnonzero(value(_OPEN).take(batch.codes.take(words)))
-    last, mark = words[at], np.minimum(words[at] + 1, len(batch.codes) - 1)
-    open_ = value(_OPEN).take(batch.codes[last]) & value(_MARKS).take(batch.codes[mark])
-    found: IntArray = at[(open_ > 0) & (segments[last] == segments[mark])]
+    at = np.flatnonzero(np.diff(words, append=len(batch.codes)) > 1)
+    last, segments = words[at], batch.token_segments
+    phrase, mark = (listed.of(batch.vocabulary, batch.codes[last + i]) for i, listed in enumerate((_OPEN, _MARKS)))
+    found: IntArray = at[(phrase & mark > 0) & (segments[last] == segments[last + 1])]
     return found
 
 
@@ -153,8 +154,8 @@ def _resumed(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
 
     "I was -- I am", "the old -- the new": writers do so too, to break off or to name a thing once more.
     """
-    dash = batch.vocabulary.property(is_dash).take(batch.codes.take(np.minimum(words + 1, len(batch.codes) - 1)))
-    at = np.flatnonzero(dash[:-1] & (words[1:] == words[:-1] + 2))
+    at = np.flatnonzero(np.diff(words) == 2)  # noqa: PLR2004  (one mark between two words)
+    at = at[_DASH.of(batch.vocabulary, batch.codes[words[at] + 1]) > 0]
     segments, behind = batch.token_segments[words], np.minimum(at + 1, len(words) - 1)
     found = np.zeros(len(at), bool)
     for back in range(_BACK):
@@ -228,12 +229,11 @@ def _begins(vocabulary: Vocabulary, stubs: IntArray, codes: IntArray) -> BoolArr
     return np.fromiter(longer, bool, len(stubs))
 
 
-def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
-    """Return indices into words at which a phrase such as "you know" stands, with a comma or dash behind it.
+def _markers(batch: PassageBatch, words: IntArray, at: IntArray) -> IntArray:
+    """Return those indices into words at which a phrase such as "you know" has a comma or dash behind it.
 
     Before it must stand no word of the same segment: "he told you know, ..." is no marker.
     """
-    at = _phrases(batch, keys, "marker")
     close = (words[at + 1] == words[at] + 1) & ~_next_is_word(batch, words, at + 1)
     open_ = (at == 0) | (words[at - 1] != words[at] - 1)
     open_ |= batch.token_segments[words[at]] != batch.token_segments[np.maximum(words[at] - 1, 0)]
@@ -241,14 +241,19 @@ def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
     return markers
 
 
-def _phrases(batch: PassageBatch, keys: IntArray, kind: str) -> IntArray:
-    """Return where in the keys of all words a phrase of two words of the lexicon stands."""
-    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries(kind)]
+def _phrases(batch: PassageBatch, keys: IntArray) -> IntArray:
+    """Return where in the keys of all words a phrase such as "you know" stands."""
+    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries("marker")]
     opens = np.zeros(len(batch.vocabulary), bool)
     opens[[first for first, _ in pairs]] = True
     at = np.flatnonzero(opens[keys[:-1]])
     phrases: IntArray = at[np.any([(keys[at] == first) & (keys[at + 1] == second) for first, second in pairs], axis=0)]
     return phrases
+
+
+def _betraying(vocabulary: Vocabulary) -> list[int]:
+    """Return the first words of the phrases that betray the transcript of speech."""
+    return [vocabulary.code(phrase.split()[0]) for phrase, place in entries("marker").items() if place == "speech"]
 
 
 def _next_is_word(batch: PassageBatch, words: IntArray, at: IntArray) -> BoolArray:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.labeler import Avoid
-from labelers.language.casing import is_capitalised, lower_first, upper_first
+from labelers.language.casing import Letters, letters, lower_first, upper_first
 from labelers.language.donors import REMAIN, Donors, Marked, Places, Text
 from labelers.language.fluency import entries, may_stand_twice
 from labelers.language.words import Form
@@ -193,7 +193,7 @@ class Corruptor:
         foreign = np.flatnonzero(first >= 0)
         lower = foreign[pool.movable(first[foreign])]
         codes[at[lower]] = vocabulary.recode(codes[at[lower]], lower_first)
-        capital = opens & vocabulary.property(is_capitalised)[self.text.batch.codes[start]]
+        capital = opens & (vocabulary.property(letters)[self.text.batch.codes[start]] & Letters.CAPITAL.value > 0)
         capital &= self.text.ngrams.opens.take(start)
         codes[at[capital]] = vocabulary.recode(codes[at[capital]], upper_first)
 

@@ -3,41 +3,24 @@
 Writing is edited, so these cues count in speech alone: in dialogues, and where the words betray a transcript.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from labelers.language.casing import never_a_name
+from labelers.language.casing import Letters, letters
 from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold
-from labelers.passages import BoolArray, IntArray, PassageBatch, Property, Vocabulary
+from labelers.passages import BoolArray, IntArray, PassageBatch
 
-__all__ = ["is_dash", "restarts"]
+__all__ = ["restarts"]
 
 _END = "<end>"
 
 
-def is_dash(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
-    """Return where a form is a dash or dots, at which a speaker may break off."""
-    found = (not text.strip("-\u2013\u2014.\u2026") and text not in {".", "-"} for text in texts)
-    return np.fromiter(found, bool, len(texts))
-
-
-def _is_title(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where a form is a capital and small letters."""
-    return np.fromiter((text[:1].isupper() and text[1:].islower() for text in texts), bool, len(texts))
-
-
-def _is_letter(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
-    """Return where a form is a single capital that is no word."""
-    return np.fromiter((len(text) == 1 and text.isupper() and text not in "AIO" for text in texts), bool, len(texts))
-
-
 _LEFT, _RIGHT, _UNLESS = Listed("clash", 1), Listed("clash", 2, exact=True), Listed("clash", 3)
 _OUTER, _INNER = Listed("frame", 1), Listed("frame", 2)
-_AGAIN, _ANEW = Listed("again", 1), Listed("anew", 1)
+_AGAIN, _ANEW, _DASH = Listed("again", 1), Listed("anew", 1), Listed("dash", 1)
 _FEW = 3  # words before a comma
 _SOON = 8  # words from a subject to the one that takes its place
 
@@ -78,14 +61,24 @@ class _Speech:
         """The segment of each token."""
         return self.batch.token_segments.take(self.positions)
 
-    def value(self, kind: Property) -> IntArray:
-        """Return a property of each token."""
-        return self.batch.vocabulary.property(kind).take(self.codes)
+    def listed(self, kind: Listed) -> IntArray:
+        """Return in which lines each token stands."""
+        return kind.of(self.batch.vocabulary, self.codes)
+
+    @cached_property
+    def keys(self) -> IntArray:
+        """The type of each token in small letters."""
+        return self.batch.vocabulary.property(casefold).take(self.codes)
+
+    def shaped(self, asked: Letters) -> BoolArray:
+        """Return which tokens have one of the letters asked for."""
+        shaped: BoolArray = self.batch.vocabulary.property(letters).take(self.codes) & asked.value > 0
+        return shaped
 
     def clashes(self) -> IntArray:
         """Return where left words stand before right ones, or before the end of their segment."""
         opens = np.diff(self.segments, prepend=-1) > 0
-        left, right, unless = map(self.value, (_LEFT, _RIGHT, _UNLESS))
+        left, right, unless = map(self.listed, (_LEFT, _RIGHT, _UNLESS))
         behind = np.where(np.append(opens[1:], True), _RIGHT.bits[_END], np.append(right[1:], 0))
         before = np.where(opens, 0, np.append(0, unless[:-1]))
         clashes: IntArray = np.flatnonzero(left & behind & ~before)
@@ -93,43 +86,43 @@ class _Speech:
 
     def frames(self) -> IntArray:
         """Return where words stand on both sides of a word that they do not frame in fluent speech: "we can we"."""
-        outer, inner, keys = self.value(_OUTER), self.value(_INNER), self.value(casefold)
+        outer, inner, keys = self.listed(_OUTER), self.listed(_INNER), self.keys
         at = np.flatnonzero(outer[:-2] & inner[1:-1])
         frames: IntArray = at[(keys[at] == keys[at + 2]) & (self.segments[at] == self.segments[at + 2])]
         return frames
 
     def exchanged(self) -> IntArray:
         """Return where a subject and its verb stand, and the verb again with another subject: "you have we have"."""
-        subject, inner, keys = self.value(_AGAIN) > 0, self.value(_INNER) > 0, self.value(casefold)
+        subject, inner, keys = self.listed(_AGAIN) > 0, self.listed(_INNER) > 0, self.keys
         at = np.flatnonzero(subject[:-3] & inner[1:-2] & subject[2:-1] & (keys[1:-2] == keys[3:]))
         exchanged: IntArray = at[self.segments[at] == self.segments[at + 3]]
         return exchanged
 
     def capitals(self) -> IntArray:
         """Return where words of grammar have a capital directly behind a word: "all You used", not "The Hague"."""
-        title = self.value(_is_title)
-        capital = title & self.value(never_a_name) & self.word & ~np.append(title[1:], False)
+        title = self.shaped(Letters.TITLE)
+        capital = title & self.shaped(Letters.GRAMMAR) & self.word & ~np.append(title[1:], False)
         at = np.flatnonzero(capital[1:] & self.word[:-1]) + 1
         capitals: IntArray = at[self.segments[at - 1] == self.segments[at]]
         return capitals
 
     def dashes(self) -> IntArray:
         """Return where a dash stands behind a word."""
-        dashes: IntArray = np.flatnonzero(self.value(is_dash)[1:] & self.word[:-1]) + 1
+        dashes: IntArray = np.flatnonzero((self.listed(_DASH)[1:] > 0) & self.word[:-1]) + 1
         return dashes
 
     def letters(self) -> IntArray:
         """Return where a capital that is no word opens a segment, the beginning of one: "Y you know"."""
         opens = np.diff(self.segments, prepend=-1) > 0
-        letters: IntArray = np.flatnonzero(opens[:-1] & self.value(_is_letter)[:-1] & self.word[1:] & ~opens[1:])
+        letters: IntArray = np.flatnonzero(opens[:-1] & self.shaped(Letters.LETTER)[:-1] & self.word[1:] & ~opens[1:])
         return letters
 
     def anew(self) -> IntArray:
         """Return where one of the last few words before a comma stands behind it again."""
         words = np.flatnonzero(self.word)
-        keys, segments = self.value(casefold)[words], self.segments[words]
+        keys, segments = self.keys[words], self.segments[words]
         comma = self.codes[words[1:] - 1] == self.batch.vocabulary.find(",")
-        at = np.flatnonzero(comma & (self.value(_ANEW)[words[1:]] > 0)) + 1
+        at = np.flatnonzero(comma & (self.listed(_ANEW)[words[1:]] > 0)) + 1
         found = np.zeros(len(at), bool)
         for back in range(1, _FEW + 1):
             earlier = np.maximum(at - back, 0)
@@ -140,8 +133,8 @@ class _Speech:
     def parallels(self) -> IntArray:
         """Return where a subject and its verb stand that follow again soon: "it has, it has to"."""
         words = np.flatnonzero(self.word)
-        keys, segments = self.value(casefold)[words], self.segments[words]
-        subjects = np.flatnonzero(self.value(_AGAIN)[words])
+        keys, segments = self.keys[words], self.segments[words]
+        subjects = np.flatnonzero(self.listed(_AGAIN)[words])
         found = [words[:0]]
         for distance in range(2, _SOON + 1):
             at = subjects[: np.searchsorted(subjects, len(words) - distance - 1)]
