@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
+from pipelines.clean import stretches
 from pipelines.records import Document, Reject
 from pipelines.schema import FIELD_TYPES
 from pipelines.sentences import BREAK, sentence_starts, traits
-from pipelines.tokenise import Tokeniser, stretches
+from pipelines.tokenise import Tokeniser
 
 __all__ = ["Segmenter", "read_texts"]
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 import pipelines.tokenise as tokenise_module
 from labelers.passages import PassageBatch, Vocabulary
+from pipelines.clean import clean, is_empty, stretches
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter, read_texts
-from pipelines.tokenise import LONGEST, Tokeniser, clean, is_empty, set_apart, stretches
+from pipelines.tokenise import LONGEST, Tokeniser, set_apart
 
 ROOT = Path(__file__).parents[1]
 
