@@ -29,11 +29,10 @@ _CLEAN, _TOO_SHORT, _DISFLUENT, _NO_PLACE = 1, 2, 3, 4  # status; 0 where there 
 PROFILES = {
     # S. Wang et al. 2020, section 3.1: both kinds alike; a third of the insertions drawn find no place
     "uniform": Profile(kinds=(0.25, 0.0, 0.75)),
-    # 3,596 repairs in the held-out and test sections of Switchboard: shares of kinds (exact repetition .537,
-    # substitution .412, deletion .051; those of the draws, of which some find no place and become repetitions), of
-    # reparandum lengths, of repairs per utterance with one or more, and of starts at word 0 or 1
+    # 3,596 repairs in the held-out and test sections of Switchboard: shares of kinds (exact repetition, substitution,
+    # deletion), of reparandum lengths, of repairs per utterance with one or more, and of starts at word 0 or 1
     "conversational": Profile(
-        kinds=(0.38, 0.54, 0.08),
+        kinds=(0.537, 0.412, 0.051),
         lengths=(0.662, 0.212, 0.071, 0.031, 0.012, 0.012),
         counts=(0.756, 0.167, 0.077),
         opening=0.382,

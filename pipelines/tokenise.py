@@ -4,7 +4,11 @@
 spaCy splits a text on spaces and then looks at each chunk by itself, so a chunk that was met before need not be asked
 for again. Of the new ones most are words, alone or between plain punctuation, whose tokens follow from those of one
 model chunk: the proof stands at `_Rule`. Its time grows with the square of the marks in a chunk, so a chunk of more
-than `LONGEST` characters, which no prose has, is split piece by piece: there alone tokens may differ from spaCy's.
+than `LONGEST` characters, which no prose has, is split piece by piece.
+
+Tokens differ from spaCy's in such a chunk, and at two or more hyphens at the border of a word. Writers use these as a
+dash, and spaCy makes one token of ``gone.--The`` or ``--I``: it sees them set apart by spaces (`set_apart`), of which
+``spaces`` tells nothing.
 """
 
 import re
