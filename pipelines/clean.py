@@ -35,7 +35,9 @@ def stretches(text: str, *, every_line: bool = False) -> list[str]:
         >>> stretches("A heading\n \nThe cat\nsat.")
         ['A heading', 'The cat sat.']
     """
-    first, *others = [text] if _is_clean(text) else text.splitlines() or [""]
+    if _is_clean(text):
+        return [text] if text else []
+    first, *others = text.splitlines() or [""]
     lines = [clean(first), *map(_spaced, others)]
     if not every_line and others:
         lines = [" ".join(group) for blank, group in groupby(lines, key="".__eq__) if not blank]

@@ -85,7 +85,8 @@ class Text:
         """
         start, codes = self.ngrams.start, self.batch.codes
         settled = np.ones(len(start), bool)
-        asked = np.flatnonzero(self.shaped(start, Letters.CAPITAL) & ~self.ngrams.inside.take(start))
+        asked = np.flatnonzero(self.shaped(start, Letters.CAPITAL))
+        asked = asked[~self.ngrams.inside(start[asked])]
         at = start[asked]
         several = self.shaped(np.minimum(at + 1, len(codes) - 1), Letters.NAMES) & ~self.shaped(at, Letters.GRAMMAR)
         cases = self.cases(at)

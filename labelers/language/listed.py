@@ -28,7 +28,8 @@ class Listed:
     def of(self, vocabulary: Vocabulary, codes: IntArray) -> npt.NDArray[np.uint32]:
         """Return in which lines each type stands, as bits; none where a code is negative."""
         bits: npt.NDArray[np.uint32] = self._table.take(vocabulary.property(_number).take(codes))
-        bits[codes < 0] = 0
+        if codes.min(initial=0) < 0:
+            bits[codes < 0] = 0
         return bits
 
     @cached_property

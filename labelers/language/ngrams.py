@@ -116,14 +116,12 @@ class Ngrams:
         """Bool [N]: it is the first word of a segment, which only marks stand before."""
         opens = np.zeros(len(self.flags), bool)
         words = np.flatnonzero(self.word)
-        segments = np.cumsum(self.first)[words]
-        opens[words[np.diff(segments, prepend=-1) != 0]] = True
+        place = np.searchsorted(words, np.flatnonzero(self.first))
+        opens[words[place[place < np.append(place[1:], len(words))]]] = True
         return opens
 
-    @cached_property
-    def inside(self) -> BoolArray:
-        """Bool [N]: a word or a comma stands before it in its segment, so that a capital is its own."""
-        inside = np.zeros(len(self.flags), bool)
-        inside[1:] = self.word[:-1] | (self.flags[:-1] & Form.COMMA.value > 0)
-        inside &= ~(self.first | self.opens)
+    def inside(self, positions: IntArray) -> BoolArray:
+        """Return where a word or a comma stands directly before a token in its segment: a capital there is its own."""
+        before = self.word.take(positions - 1) | (self.flags.take(positions - 1) & Form.COMMA.value > 0)
+        inside: BoolArray = before & ~(self.first | self.opens).take(positions)
         return inside
