@@ -15,7 +15,7 @@ def clean(text: str) -> str:
         >>> clean("\ufeff One\t\x00two\u2003 \r\nthree ")
         'One two three'
     """
-    return text if _is_clean(text) else _spaced(text.translate(_CONTROLS).removeprefix("\ufeff"))
+    return text if _is_clean(text) else " ".join(text.translate(_CONTROLS).removeprefix("\ufeff").split())
 
 
 def _is_clean(text: str) -> bool:
