@@ -14,8 +14,8 @@ import pyarrow as pa
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.language.casing import Case
 from labelers.language.donors import Donors, Text
-from labelers.language.ngrams import Case
 from labelers.language.repairs import Corruptor, Profile
 from labelers.passages import BoolArray, IntArray, PassageBatch, row_lists, running_total
 from labelers.task import SOURCE, Task
@@ -27,8 +27,8 @@ _SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 _CLEAN, _TOO_SHORT, _DISFLUENT, _NO_PLACE = 1, 2, 3, 4  # status; 0 where there is an edit
 
 PROFILES = {
-    # S. Wang et al. 2020, section 3.1
-    "uniform": Profile(kinds=(0.5, 0.0, 0.5)),
+    # S. Wang et al. 2020, section 3.1: both kinds alike; a third of the insertions drawn find no place
+    "uniform": Profile(kinds=(0.25, 0.0, 0.75)),
     # 3,596 repairs in the held-out and test sections of Switchboard: shares of kinds (exact repetition, substitution,
     # deletion), of reparandum lengths, of repairs per utterance with one or more, and of starts at word 0 or 1
     "conversational": Profile(
@@ -62,7 +62,7 @@ class Disfluency(Labeler):
     max_ngram: int = 6
     interregnum: float = 0.18  # of the repairs counted for the conversational profile
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     paper: ClassVar[str] = "S. Wang et al. 2020 [125]"
     reasons: ClassVar[tuple[str, ...]] = ("too_short", "already_disfluent", "no_place", "conflict")
     edits: ClassVar[bool] = True

@@ -94,7 +94,8 @@ def _segmented(
     recipe: Recipe, classes: Mapping[str, tuple[str, ...]], pool: Sequence[Document]
 ) -> tuple[Segmenter, Corpus]:
     """Return a new segmenter, and the corpus with its pool over the same vocabulary."""
-    segmenter = Segmenter(recipe.text.lang, recipe.passage.max_tokens, keep=recipe.input.keep)
+    text, keep = recipe.text, recipe.input.keep
+    segmenter = Segmenter(text.lang, recipe.passage.max_tokens, newline=text.newline, keep=keep)
     batch: PassageBatch | None = segmenter.segment(pool)[0] if pool else None
     return segmenter, Corpus(classes=classes, pool=batch)
 

@@ -327,7 +327,7 @@ def _stripped(line: bytes, place: int) -> bytes:
 
 
 def _paragraphs(stream: pa.NativeFile, start: int, stop: int, most: int) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (offset, paragraph, length) of each paragraph that starts in [start, stop), its lines joined."""
+    """Yield (offset, paragraph, length) of each paragraph that starts in [start, stop), with its line breaks."""
     inside: bool | None = None  # a paragraph that started before the range goes on
     place, lines, length = 0, list[bytes](), 0
     for offset, line, size in _lines(stream, start, None, most):
@@ -336,7 +336,7 @@ def _paragraphs(stream: pa.NativeFile, start: int, stop: int, most: int) -> Iter
         blank = line.isspace() or not line
         if blank:
             if lines:
-                yield place, b" ".join(lines), length
+                yield place, b"\n".join(lines), length
             lines, length, inside = [], 0, False
         if not lines and offset >= stop:
             return
@@ -347,7 +347,7 @@ def _paragraphs(stream: pa.NativeFile, start: int, stop: int, most: int) -> Iter
         if length <= most or not lines:
             lines.append(line)
     if lines:
-        yield place, b" ".join(lines), length
+        yield place, b"\n".join(lines), length
 
 
 def _after_blank(stream: pa.NativeFile, place: int) -> bool:

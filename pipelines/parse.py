@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Never
 
+from pipelines.clean import clean, is_empty
 from pipelines.recipe import Input
 from pipelines.records import Document, InputFile, Reject, Turn
-from pipelines.tokenise import clean, is_empty
 
 __all__ = ["SAMPLE", "Parser", "sample"]
 

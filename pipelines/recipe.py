@@ -58,9 +58,11 @@ class Input(_Table):
 
 
 class Text(_Table):
-    """The language of the text."""
+    """The language of the text, and what its line breaks mean."""
 
     lang: Literal["en"] = "en"
+    newline: Literal["space", "break"] = "space"
+    """What a single line break inside a document is: a space, or the end of a segment, as a blank line always is."""
 
 
 class Passage(_Table):

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.language.matches import links_back
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take
+from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
+from pipelines.clean import stretches
 from pipelines.records import Document, Reject
 from pipelines.schema import FIELD_TYPES
 from pipelines.sentences import BREAK, sentence_starts, traits
-from pipelines.tokenise import Tokeniser, clean
+from pipelines.tokenise import Tokeniser
 
 __all__ = ["Segmenter", "read_texts"]
 
@@ -47,10 +48,20 @@ class Segmenter:
         (['a/0', 'a/1'], [0, 3, 11], [])
     """
 
-    def __init__(self, lang: str = "en", max_tokens: int = 128, *, keep: Mapping[str, str] | None = None) -> None:
-        """Start with an empty vocabulary. ``keep`` are the types of kept fields (`Input.keep`)."""
+    def __init__(
+        self, lang: str = "en", max_tokens: int = 128, *, newline: str = "space", keep: Mapping[str, str] | None = None
+    ) -> None:
+        """Start with an empty vocabulary.
+
+        Args:
+            lang: `Text.lang`.
+            max_tokens: `Passage.max_tokens`.
+            newline: `Text.newline`.
+            keep: types of kept fields (`Input.keep`).
+        """
         self.vocabulary = Vocabulary()
         self._lang, self._max_tokens, self._keep = lang, max_tokens, dict(keep or {})
+        self._every_line = newline == "break"
         self._tokeniser = Tokeniser(lang, self.vocabulary)
 
     @property
@@ -77,7 +88,7 @@ class Segmenter:
 
     def _read(self, documents: Sequence[Document]) -> tuple[_Pieces, list[Reject]]:
         """Tokenise texts and turns, take over given tokens, and find where sentences start."""
-        found: list[tuple[int, str | None, str]] = []
+        found: list[tuple[int, str | None, list[str]]] = []
         given: list[int] = []
         rejects: list[Reject] = []
         for number, document in enumerate(documents):
@@ -90,10 +101,11 @@ class Segmenter:
                 continue
             before = len(found)
             if document.turns is None:
-                if text := clean(document.text):
+                if text := stretches(document.text, every_line=self._every_line):
                     found.append((number, None, text))
             else:
-                found += [(number, turn.role, text) for turn in document.turns if (text := clean(turn.text))]
+                turns = ((turn.role, stretches(turn.text, every_line=self._every_line)) for turn in document.turns)
+                found += [(number, role, text) for role, text in turns if text]
             if len(found) == before:
                 rejects.append(_reject(document, "empty"))
         return _merge(self._split(found), self._take(documents, given)), rejects
@@ -103,15 +115,20 @@ class Segmenter:
         whole = document.fields or self._keep  # a document of the pool has lost its fields
         return "empty" if not size else "too_long" if whole and size > self._max_tokens else ""
 
-    def _split(self, found: Sequence[tuple[int, str | None, str]]) -> _Pieces:
-        """Return the pieces of (document, role or None, clean text)."""
-        codes, spaces, offsets = self._tokeniser.split([text for _, _, text in found])
+    def _split(self, found: Sequence[tuple[int, str | None, list[str]]]) -> _Pieces:
+        """Return the pieces of (document, role or None, stretches of clean text, each of which opens a segment)."""
+        codes, spaces, offsets = self._tokeniser.split([text for _, _, texts in found for text in texts])
+        starts = sentence_starts(self.vocabulary, codes, spaces, offsets)
+        if len(offsets) > len(found) + 1:
+            spaces[offsets[1:-1] - 1] = True
+            offsets = offsets[running_total(np.array([len(texts) for _, _, texts in found], np.int64))]
+            spaces[offsets[1:] - 1] = False
         roles = {role: -1 if role is None else self.vocabulary.code(role) for role in {role for _, role, _ in found}}
         return _Pieces(
             codes,
             spaces,
             offsets,
-            sentence_starts(self.vocabulary, codes, spaces, offsets),
+            starts,
             np.array([number for number, _, _ in found], np.int64),
             np.array([roles[role] for _, role, _ in found], np.int64),
         )
@@ -170,15 +187,21 @@ class Segmenter:
         return values.take(pa.array(numbers))
 
 
-def read_texts(texts: Sequence[str], lang: str = "en", max_tokens: int = 128) -> PassageBatch:
+def read_texts(
+    texts: Sequence[str], lang: str = "en", max_tokens: int = 128, *, newline: str = "space"
+) -> PassageBatch:
     """Return the passages of a list of texts, with ids ``0/0``, ``0/1``, ``1/0``...; a text without a word has none.
+
+    A blank line ends a segment; so does every line break with ``newline="break"``.
 
     Example:
         >>> batch = read_texts(["The fog lifted. However, nobody sailed.", "Good."])
         >>> batch.ids, batch.vocabulary.strings(batch.codes).to_pylist()[:4]
         (['0/0', '1/0'], ['The', 'fog', 'lifted', '.'])
     """
-    return Segmenter(lang, max_tokens).segment([Document(str(n), text) for n, text in enumerate(texts)])[0]
+    return Segmenter(lang, max_tokens, newline=newline).segment(
+        [Document(str(n), text) for n, text in enumerate(texts)]
+    )[0]
 
 
 def _reject(document: Document, reason: str) -> Reject:

@@ -115,7 +115,7 @@ def sentence_starts(vocabulary: Vocabulary, codes: IntArray, spaces: BoolArray, 
         vocabulary: of the N codes.
         codes: int [N].
         spaces: bool [N], a space follows; none at the end of a piece.
-        pieces: int [pieces + 1], offsets of the texts and turns, none empty; each opens a sentence.
+        pieces: int [pieces + 1], offsets of the stretches of text, none empty; each opens a sentence.
     """
     count = len(codes)
     if count == 0:

@@ -4,7 +4,11 @@
 spaCy splits a text on spaces and then looks at each chunk by itself, so a chunk that was met before need not be asked
 for again. Of the new ones most are words, alone or between plain punctuation, whose tokens follow from those of one
 model chunk: the proof stands at `_Rule`. Its time grows with the square of the marks in a chunk, so a chunk of more
-than `LONGEST` characters, which no prose has, is split piece by piece: there alone tokens may differ from spaCy's.
+than `LONGEST` characters, which no prose has, is split piece by piece.
+
+Tokens differ from spaCy's in such a chunk, and at two or more hyphens at the border of a word. Writers use these as a
+dash, and spaCy makes one token of ``gone.--The`` or ``--I``: it sees them set apart by spaces (`set_apart`), of which
+``spaces`` tells nothing.
 """
 
 import re
@@ -18,9 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.language.light_spacy import tokenizer
-from labelers.passages import BoolArray, Growing, IntArray, Vocabulary, ragged_take, running_total
+from labelers.passages import BoolArray, Growing, IntArray, Vocabulary, ragged_take, ranges, running_total
 
-__all__ = ["LONGEST", "Tokeniser", "clean", "is_empty"]
+__all__ = ["LONGEST", "Tokeniser", "set_apart"]
 
 LONGEST = 500
 """Characters of one chunk that spaCy is asked for at a time; web addresses are hardly ever longer. Measured on 100,000
@@ -28,26 +32,6 @@ random brackets that open, the worst: 5 s in pieces of so many characters, 9 s o
 
 _MAX_CHUNKS = 300_000
 """Chunks that are remembered; some 50 MB. With more of them, those of one batch alone are forgotten."""
-
-_CONTROLS = dict.fromkeys((*range(9), *range(14, 28), *range(127, 133), *range(134, 160)))
-"""Control characters that are no white space (Unicode category Cc)."""
-
-
-def clean(text: str) -> str:
-    r"""Return the text with every run of white space as one space, none at the ends, and no control characters.
-
-    Example:
-        >>> clean("\ufeff One\t\x00two\u2003 \r\nthree ")
-        'One two three'
-    """
-    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
-        return text
-    return " ".join(text.translate(_CONTROLS).removeprefix("\ufeff").split())
-
-
-def is_empty(text: str) -> bool:
-    """Return whether nothing is left of a text when it is clean."""
-    return not text[:1].isalnum() and not clean(text)
 
 
 class Tokeniser:
@@ -106,7 +90,7 @@ class Tokeniser:
         for place in np.flatnonzero(self._open.values.take(chunks)).tolist():
             row = int(np.searchsorted(bounds, place, side="right")) - 1
             first, last = max(place - 1, bounds[row]), min(place + 2, bounds[row + 1])
-            if row not in rows and self._rule.meets("".join(pieces[first:last].to_pylist())):
+            if row not in rows and self._rule.meets(set_apart("".join(pieces[first:last].to_pylist()))):
                 rows.add(row)
         return sorted(row for row in rows if not _long(pieces[bounds[row] : bounds[row + 1]]).any())
 
@@ -158,6 +142,9 @@ _PLAIN = (
     r"(?P<words>[A-Za-z]+(?:(?:--?|—|–)[A-Za-z]+)*|[0-9]+)"
     rf"(?P<after>(?:['’]s)?[{re.escape(_AFTER)}]*) $"
 )
+_HYPHENS = re.compile("-{2,}")
+_BORDERS = frozenset(_BEFORE + _AFTER) - {"-"} | {"{", "}", " ", ""}
+"""What may stand beside hyphens that are set apart, apart from letters and digits; nothing at an end."""
 _MODELS = ("", "abide", "ABIDE", "10")
 """Of each ending of words (`_ending`) a word that shows how affixes split around it; none for 0."""
 _DASH = re.compile("(--?|—|–)")
@@ -165,6 +152,31 @@ _RUN = re.compile("[A-Za-z0-9]+")
 _SEPARATOR = "\u2063"  # an invisible sign that no special case holds
 _MEETING = re.compile(r"(?:[^\w\s,]|\b\w) (?:[^\w\s,]|\w\b)")
 _BESIDE = re.compile(r"([A-Za-z0-9]+) [^\w\s,]|[^\w\s,] ([A-Za-z0-9]+)")
+
+
+def set_apart(text: str) -> str:
+    """Return a text with spaces around two or more hyphens at the border of a word, where there are none.
+
+    That is where a letter or digit, a plain mark, a space or an end of the text stands on either side, and not a letter
+    or digit on both.
+
+    Example:
+        >>> set_apart("--I don't--'Stop!'--half-way 'gone,--the'"), set_apart("a--b c-d http://a.b/--x")
+        ("-- I don't -- 'Stop!' -- half-way 'gone, -- the'", 'a--b c-d http://a.b/--x')
+    """
+    return " ".join(_parts(text)) if "--" in text else text
+
+
+def _parts(text: str) -> list[str]:
+    """Return the parts of a text around hyphens to be set apart, and these; a space between two parts is left out."""
+    parts, done = [], 0
+    for found in _HYPHENS.finditer(text):
+        start, end = found.span()
+        left, right = text[max(start - 1, 0) : start], text[end : end + 1]
+        if not (left.isalnum() and right.isalnum()) and all(x in _BORDERS or x.isalnum() for x in (left, right)):
+            parts += [text[done : start - (left == " ")], found[0]]
+            done = end + (right == " ")
+    return [part for part in (*parts, text[done:]) if part]
 
 
 class _Rule:
@@ -210,6 +222,11 @@ class _Rule:
         (``x:( (``), so its text is asked for whole where at a space marks or single letters meet, or a mark and a word
         of a special case (``doin ''``).
         """
+        parted = np.flatnonzero(_mask(pc.match_substring(chunks, "--")))
+        parts = [_parts(text[:-1]) for text in chunks.take(pa.array(parted)).to_pylist()]
+        several = [len(part) > 1 for part in parts]
+        if any(several):
+            return self._split_parts(chunks, parted[several], [part for part in parts if len(part) > 1], vocabulary)
         words, affix, dashed = self._words(chunks)
         joined = map(_DASH.split, words.take(pa.array(dashed)).to_pylist())
         listed = dict(zip(dashed.tolist(), joined, strict=True))
@@ -222,6 +239,28 @@ class _Rule:
         opened = np.zeros(len(chunks), bool)
         opened[asked] = [len(tokens) > 1 and self._opens(tokens) for tokens in found]
         return *self._assemble(words, affix, listed, vocabulary), opened
+
+    def _split_parts(
+        self, chunks: pa.Array, places: IntArray, parts: Sequence[Sequence[str]], vocabulary: Vocabulary
+    ) -> tuple[IntArray, IntArray, BoolArray]:
+        """Return what `split` does, where the chunks at some places are split part by part."""
+        count = np.ones(len(chunks), np.int64)
+        count[places] = list(map(len, parts))
+        # the other chunks first, then all parts
+        whole = np.delete(np.arange(len(chunks)), places)
+        own = pa.array([f"{part} " for part in chain.from_iterable(parts)], chunks.type)
+        codes, lengths, opened = self.split(pa.concat_arrays([chunks.take(pa.array(whole)), own]), vocabulary)
+        order = np.empty(count.sum(), np.int64)
+        first = running_total(count)
+        inside = ranges(first[places], count[places])
+        order[np.delete(np.arange(len(order)), inside)] = np.arange(len(whole))
+        order[inside] = len(whole) + np.arange(len(own))
+        taken, _ = ragged_take(running_total(lengths), order)
+        return (
+            codes[taken],
+            np.add.reduceat(lengths[order], first[:-1]),
+            np.logical_or.reduceat(opened[order], first[:-1]),
+        )
 
     def _words(self, chunks: pa.Array) -> tuple[pa.Array, IntArray, IntArray]:
         """Return the words of each chunk, the number of their affixes (-1: ask spaCy), and where dashes join them."""
@@ -301,7 +340,7 @@ class _Rule:
     def ask_whole(self, texts: Sequence[str]) -> list[list[tuple[str, bool]]]:
         """Return spaCy's tokens of each text, and whether a space follows each."""
         with self._vocab.memory_zone():
-            return [[(token.text, bool(token.whitespace_)) for token in self._tokenizer(text)] for text in texts]
+            return [_with_spaces([token.text for token in self._tokenizer(set_apart(text))], text) for text in texts]
 
     def _affix(self, before: str, ending: int, after: str) -> int:
         """Return the number of what stands around words of an ending, -1 where they do not stand alone between it."""
@@ -318,6 +357,17 @@ class _Rule:
         place = tokens.index(model) if tokens.count(model) == 1 else -1
         alone = place >= 0 and "".join(tokens[:place]) == before and self._marks.isdisjoint(tokens)
         return (tokens[:place], tokens[place + 1 :]) if alone else None
+
+
+def _with_spaces(tokens: Sequence[str], text: str) -> list[tuple[str, bool]]:
+    """Return the tokens of a text, and whether a space follows each in it."""
+    found, place = [], 0
+    for token in tokens:
+        place += len(token)
+        space = text[place : place + 1] == " "
+        found.append((token, space))
+        place += space
+    return found
 
 
 def _ending(text: str) -> int:

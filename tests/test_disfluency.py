@@ -15,8 +15,9 @@ from passages import dialogue, passages
 from labelers.disfluency import Disfluency
 from labelers.edits import weave
 from labelers.labeler import Avoid, Corpus, load
+from labelers.language.casing import Case
 from labelers.language.donors import Text
-from labelers.language.ngrams import Case, Ngrams
+from labelers.language.ngrams import Ngrams
 from labelers.passages import PassageBatch, Vocabulary
 
 SENTENCES = (
@@ -394,6 +395,15 @@ def test_the_order_of_a_pair_is_a_fair_coin(made: SimpleNamespace) -> None:
         "They took it , you know , to the harbour",
         "You know , they took it to the harbour",
         "It was very very very cold on the harbour wall",
+        "I do n't -- I do n't think so at all",
+        "That 's not what I -- that 's not what was said",
+        "It was the old -- the new one that she meant",
+        "Now I have -- there are two reasons for it",
+        "You should do it about — yes , I know that",
+        "There is one I mean two or three of them",
+        "It is only one of the , I would say",
+        "Yeah , you are gon na it is a long way",
+        "That it yeah it works well with us",
     ],
 )
 def test_disfluent_segments_are_recognised(text: str) -> None:
@@ -420,6 +430,13 @@ def test_fluent_segments_are_left_alone(text: str) -> None:
     assert _disfluent(text, spoken=True) == [False]
 
 
+def test_a_turn_that_breaks_off_without_a_mark_counts_in_transcripts() -> None:
+    """Where speakers hesitate the transcriber has heard all of it; typed dialogues leave out full stops."""
+    turns = [("A", "Uh , yes ."), ("B", "I have always loved the forma"), ("A", "You have told us all of it .")]
+    assert Text.of(dialogue([turns]), Case.of(None), 6).disfluent.tolist() == [True, True, False]
+    assert Text.of(dialogue([turns[1:]]), Case.of(None), 6).disfluent.tolist() == [False, False]
+
+
 def test_some_pairs_are_fluent_in_writing_alone() -> None:
     """Writers put "had had" and "that that" on paper; speakers who say "that that" start again."""
     text = "She said that that was all he had had that day"
@@ -442,17 +459,21 @@ def test_unknown_forms_of_one_or_two_letters_are_cut_words_in_speech(cut: str) -
         "It has a the old handle on the lid",
         "So my we had a boat in those days",
         "By now we all know what our",
-        "It is only one of the , I would say",
         "It should not be have any harm for them",
         "But they we have to go there today",
         "I would is there any more soup today",
         "They 're the old ones we 'll I know them",
-        "You are gon na it is a long way",
         "So we can we ca n't open it now",
-        "That it yeah it works well with us",
+        "I think you have we have to go now",
         "It works across a quite a broad range",
-        "When they left they had — there was some concern",
         "But - we went back to the harbour",
+        "So it has to be blue , it has to be large",
+        "I had almost all You used two of them",
+        "They want a blue one or a red or .",
+        "No but it does n't did not work at all",
+        "Now I think like we should sell them all",
+        "Y you can see all of it from here",
+        "We went down that hill — nobody was there",
     ],
 )
 def test_a_new_beginning_without_a_mark_is_recognised_in_speech(text: str) -> None:
@@ -473,6 +494,9 @@ def test_a_new_beginning_without_a_mark_is_recognised_in_speech(text: str) -> No
         "Could it be that they have left the house",
         "They said it and we all know it well",
         "Oh my , I am so sorry for all that",
+        "He said that he went , and she said so too",
+        "I do feel like he has a point in that",
+        "We met the Queen of Spain and The Hague",
     ],
 )
 def test_odd_neighbours_of_fluent_speech_are_left_alone(text: str) -> None:
@@ -501,7 +525,7 @@ def test_broken_off_words_are_recognised_in_speech(text: str, *, expected: bool)
 
 
 def test_an_insertion_is_no_part_of_the_sentence() -> None:
-    """No lone adverb or determiner, nothing that fits between article and noun, no whole phrase behind a verb."""
+    """What is put in stands out at a border, wherever it comes from."""
     vocabulary = Vocabulary()
     batch = passages(["The porter carried our trunk to the station before breakfast ."] * 6_000, vocabulary)
     result = apply(batch, corpus(vocabulary, ["Slowly some old miners walked through every dark tunnel of the hill ."]))
@@ -512,12 +536,10 @@ def test_an_insertion_is_no_part_of_the_sentence() -> None:
         if new.any() and edits.start[e] - batch.offsets[edits.rows[e]] > 0:
             said = " ".join(vocabulary.texts[code].lower() for code in edits.codes[written][new])
             found.add((vocabulary.texts[batch.codes[edits.start[e] - 1]], said))
-    assert ("to", "miners walked through every") in found
-    assert ("carried", "some old miners walked") in found
-    assert not {said for _, said in found} & {"slowly", "some", "every", "through every dark tunnel of"}
-    assert ("our", "old miners") not in found
-    assert ("carried", "dark tunnel") not in found
-    assert ("carried", "through every dark tunnel") not in found
+    assert ("our", "of the") in found
+    assert ("carried", "some old miners") in found
+    assert not {("our", "old miners"), ("carried", "dark tunnel"), ("carried", "through every dark tunnel")} & found
+    assert not {said for _, said in found} & {"slowly", "through every dark tunnel of"}
 
 
 def test_disfluent_sentences_of_the_pool_are_not_inserted() -> None:
@@ -609,14 +631,55 @@ def test_foreign_words_take_the_case_of_the_place() -> None:
     }
 
 
+def test_a_capital_inside_a_sentence_stays() -> None:
+    """Only the word that opens its segment is lowered: no title, no name of several words, nothing behind a colon."""
+    vocabulary = Vocabulary()
+    sample = [
+        "She read the Song of the King to Your Honor before the First Amendment was made .",
+        "Great Harbour sends two old boats to the island in every month .",
+        "They said : The boats have gone out to sea for the last time .",
+        "Mark sends two old boats to the island in every month .",
+    ]
+    pool = (*FOREIGN, "A great king of the harbour read your first song with honor , made a mark and an amendment .")
+    rows = apply(passages(sample * 400, vocabulary), corpus(vocabulary, pool)).rows
+    for row in added(rows):
+        kept = {at: word for word, at in zip(row["tokens"], row["origin"], strict=True) if at >= 0}
+        changed = {row["source"][at] for at, word in kept.items() if word != row["source"][at]}
+        assert changed <= {"She", "They"}
+    fronts = [row["tokens"] for row in added(rows) if row["origin"][0] < 0]
+    assert all("she" in tokens for tokens in fronts if "Honor" in tokens)
+    assert {tokens[0] for tokens in fronts} >= {"She", "They"}
+    assert not any(tokens[0] in {"Great", "Mark"} for tokens in fronts)
+
+
+def test_a_deletion_leaves_no_small_letter_at_the_front() -> None:
+    """A number that opened the sentence has no case of its own; a sentence in small letters stays as it is."""
+    vocabulary = Vocabulary()
+    texts_ = ["12 of the boats were sold before the winter came", "some of the boats were sold before the winter came"]
+    rows = apply(passages(texts_ * 300, vocabulary), corpus(vocabulary)).rows
+    shorter = [row for row in rows if len(row["tokens"]) < len(row["source"]) and row["origin"][0] > 0]
+    assert {row["tokens"][0][0].isupper() for row in shorter if row["source"][0] == "12"} == {True}
+    assert {row["tokens"][0][0].islower() for row in shorter if row["source"][0] == "some"} == {True}
+
+
+def test_signs_stay_with_what_they_stand_before() -> None:
+    """Nothing comes between a hashtag or a currency and its word."""
+    vocabulary = Vocabulary()
+    text = "They sold the boat for $ 500 and told us # boats are cheap now ."
+    rows = apply(passages([text] * 500, vocabulary), corpus(vocabulary)).rows
+    pairs = {pair for row in added(rows) for pair in pairwise(row["tokens"]) if pair[0] in {"$", "#"}}
+    assert pairs == {("$", "500"), ("#", "boats")}
+
+
 def test_words_written_together_are_not_parted() -> None:
     """Clitics stay with their word, and hyphens with both of theirs."""
     vocabulary = Vocabulary()
-    text = "They do n't see the well - known man who ca n't swim in cold water ."
+    text = "They do n't see the well - known man who ca n't swim and is gon na drown in cold water ."
     result = apply(passages([text] * 400, vocabulary), corpus(vocabulary))
     for row in result.rows:
         for left, right in pairwise(row["tokens"]):
             assert right != "n't" or left in {"do", "ca", "Do", "Ca"}
+            assert (left == "gon") == (right == "na")
             assert "-" not in {left, right} or (left.lower(), right) in {("well", "-"), ("-", "known")}
 
 
@@ -660,15 +723,9 @@ def test_the_case_of_a_word_follows_the_pool() -> None:
     """0: its case is its own, 1: a common word, 2: nobody knows."""
     pool = passages(["There we met Hazel and her horse . Horse hair is strong . We met Hazel . A hazel ."])
     case = Case.of(pool)
-    assert case(Vocabulary(), ["Hazel", "Horse", "Strange", "I", "The", "NASA", "horse"]).tolist() == [
-        0,
-        1,
-        2,
-        0,
-        1,
-        0,
-        0,
-    ]
+    vocabulary = Vocabulary()
+    codes = vocabulary.encode(["Hazel", "Horse", "Strange", "I", "The", "NASA", "horse", "Mark"])
+    assert vocabulary.property(case)[codes].tolist() == [0, 1, 2, 0, 1, 0, 0, 2]
 
 
 def test_a_document_is_no_pool_for_itself() -> None:
@@ -782,7 +839,7 @@ def test_the_conversational_profile_follows_switchboard(spoken: SimpleNamespace)
     assert share(n - phrases.count(""), n, 0.18)
     assert set(phrases) == {"", "uh", "you know", "I mean", "well"}
     assert phrases.count("uh") > phrases.count("you know") > phrases.count("well") > 0
-    assert 0.45 < np.mean(copies) < 0.57
+    assert 0.5 < np.mean(copies) < 0.65  # in so small a pool not every substitute drawn is found
 
 
 def test_interregna_have_a_tag_of_their_own(spoken: SimpleNamespace) -> None:

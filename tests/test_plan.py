@@ -15,7 +15,7 @@ from pipelines.compare import differences
 from pipelines.context import load_labelers, pool_document, pool_line
 from pipelines.layout import Folder
 from pipelines.plan import Plan, draft, identity
-from pipelines.recipe import RecipeError, Split
+from pipelines.recipe import RecipeError, Split, Text
 from pipelines.records import Document, InputFile, Turn
 from pipelines.scan import merge_scans
 from pipelines.splits import Splitter, group_digest
@@ -53,6 +53,7 @@ def test_the_digest_covers_what_changes_bytes_and_nothing_else(tmp_path: Path) -
     ]
     others = [
         replace(plan, recipe=plan.recipe.model_copy(update={"seed": 1})),
+        replace(plan, recipe=plan.recipe.model_copy(update={"text": Text(newline="break")})),
         replace(plan, files=(replace(file, size=file.size + 1),)),
         replace(plan, classes={"roles": ("A", "B")}),
         replace(plan, content="0"),
@@ -60,7 +61,7 @@ def test_the_digest_covers_what_changes_bytes_and_nothing_else(tmp_path: Path) -
         replace(plan, labelers=plan.labelers | {"masking": {"version": 9, "resources": {}}}),
     ]
     assert [identity(other.to_json()) == identity(plan.to_json()) for other in same] == [True] * 3
-    assert [identity(other.to_json()) == identity(plan.to_json()) for other in others] == [False] * 6
+    assert [identity(other.to_json()) == identity(plan.to_json()) for other in others] == [False] * 7
 
 
 def test_an_earlier_plan_must_know_the_classes_that_are_needed(tmp_path: Path) -> None:

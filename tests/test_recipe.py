@@ -29,6 +29,7 @@ def test_defaults_need_nothing() -> None:
         ({"inputs": {}}, "no key 'inputs' (did you mean 'input'?)"),
         ({"input": {"filez": []}}, "no key 'input.filez' (did you mean 'files'?)"),
         ({"views": "both"}, "'views': input should be 'separate' or 'woven', given 'both'"),
+        ({"text": {"newline": "line"}}, "'text.newline': input should be 'space' or 'break', given 'line'"),
         ({"passage": {"max_tokens": 1}}, "greater than or equal to 8, given 1"),
         ({"labelers": {"maskng": {}}}, "[labelers.maskng] has options for a labeler that `with` does not use"),
         ({"labelers": {"disfluncy": {}}}, "masking) (did you mean 'disfluency'?)"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 
 import pipelines.tokenise as tokenise_module
 from labelers.passages import PassageBatch, Vocabulary
+from pipelines.clean import clean, is_empty, stretches
 from pipelines.records import Document, Turn
 from pipelines.segment import Segmenter, read_texts
-from pipelines.tokenise import LONGEST, Tokeniser, clean, is_empty
+from pipelines.tokenise import LONGEST, Tokeniser, set_apart
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +31,11 @@ def reference() -> Any:
     import spacy
 
     return spacy.blank("en").tokenizer
+
+
+def expected(text: str) -> list[str]:
+    """Return the tokens of spaCy, which sees hyphens at the border of a word set apart."""
+    return [token.text for token in reference()(set_apart(text))]
 
 
 def tokens(batch: PassageBatch, row: int) -> list[str]:
@@ -72,7 +79,7 @@ ODD_CHUNKS = st.sampled_from(
     """don't Don’t cannot gonna U.S. Mr. 'em ’em 'Tis :) :( :-D (: x:) :(( 8) <3 o.O a.m. e.g., 10a.m. 20°C. C++ .NET
     l'été déjà-vu naïve well-known twenty—five word--word and/or a,b c:d "Yes," “No.” ‘tis’ dog's dogs’ X's, I'm. (we'll)
     http://a.bc/d?e=f www.a.de, a@b.cd 3.5% $5 5km 1,000 1st '90s #tag @me ... …. ?! !!! -- — – - _x_ *y* [z] {q} A. AB.
-    Ab.C ab.Cd étude שלום! ١٢٣ 日本語。 ☃ 👩‍👩‍👧 ﬁ ß İ ²m ´ ` '' '' ( ) ' " : ; 3 D p \ufeffx a\u200bb \u00adx nothin' \u2063 (\u2063) 'S ’s s' doin doin' d.AM I...’""".split()  # noqa: E501
+    Ab.C ab.Cd étude שלום! ١٢٣ 日本語。 ☃ 👩‍👩‍👧 ﬁ ß İ ²m ´ ` '' '' ( ) ' " : ; 3 D p \ufeffx a\u200bb \u00adx nothin' \u2063 (\u2063) 'S ’s s' doin doin' d.AM I...’ --a b-- "--c d.--"e [in--] f--(g -----'h""".split()  # noqa: E501
 )
 PIECES = st.one_of(
     ODD_CHUNKS,
@@ -84,16 +91,39 @@ PIECES = st.one_of(
 @given(st.lists(st.lists(PIECES, max_size=8).map(" ".join), max_size=5))
 @settings(max_examples=400, deadline=None)
 def test_tokens_are_those_of_spacy(texts: list[str]) -> None:
-    """On any text, whatever stands beside it, and tokens with their spaces give the clean text back."""
+    """On any text, dashes of hyphens set apart, whatever stands beside it; with their spaces they rebuild the text."""
     kept = [text for text in map(clean, texts) if text]
     codes, spaces, offsets = (splitter := Tokeniser("en", Vocabulary())).split(kept)
     words = splitter._vocabulary.strings(codes).to_pylist()
     for row, text in enumerate(kept):
-        expected = reference()(text)
         part = slice(offsets[row], offsets[row + 1])
-        assert words[part] == [token.text for token in expected]
-        assert spaces[part].tolist() == [bool(token.whitespace_) for token in expected]
+        assert words[part] == expected(text)
+        if set_apart(text) == text:
+            assert spaces[part].tolist() == [bool(token.whitespace_) for token in reference()(text)]
         assert "".join(w + " " * s for w, s in zip(words[part], spaces[part].tolist(), strict=True)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("--I don't -- I don't", "-- I do n't -- I do n't"),
+        ('gone.--The "--I said--" [in--]', 'gone . -- The " -- I said -- " [ in -- ]'),
+        ("left--well-known--right it--", "left -- well - known -- right it --"),
+        ("1905-- ---so (_then_--'no')", "1905 -- --- so ( _ then _ -- ' no ' )"),
+        ("http://a.b/--x |--| a -- b -c d-", "http://a.b/--x |--| a -- b -c d-"),
+    ],
+)
+def test_hyphens_that_stand_for_a_dash_are_tokens(text: str, words: str) -> None:
+    """Two or more at the border of a word; a single one, those inside a word and those of other signs are spaCy's."""
+    batch = read_texts([text])
+    assert tokens(batch, 0) == words.split()
+    assert rebuild(batch) == {"0": text}
+
+
+def test_a_special_case_beyond_hyphens_is_seen() -> None:
+    """What stands on the other side of a dash may hide a special case, as it does on the other side of a space."""
+    for text in ("x:(--( y", "he x:( --(y", "doin--''well''"):
+        assert tokens(read_texts([text]), 0) == expected(text)
 
 
 def test_the_sign_that_separates_questions_may_stand_in_a_text() -> None:
@@ -113,7 +143,7 @@ def test_a_special_case_is_hidden_by_tokens_beyond_a_space_as_in_spacy() -> None
         "I...’ d.AM",
     ):
         batch = read_texts(["Other words.", text, "More:) words"])
-        assert tokens(batch, 1) == [token.text for token in reference()(text)]
+        assert tokens(batch, 1) == expected(text)
 
 
 @given(st.lists(st.tuples(PIECES, st.integers(1, 900)).map(lambda item: item[0] * item[1]), max_size=4).map(" ".join))
@@ -125,7 +155,7 @@ def test_a_long_chunk_is_split_piece_by_piece(drawn: str) -> None:
     words = splitter._vocabulary.strings(codes).to_pylist()
     assert "".join(w + " " * s for w, s in zip(words, spaces.tolist(), strict=True)) == text
     if max(map(len, text.split(" "))) <= LONGEST:
-        assert words == [token.text for token in reference()(text)]
+        assert words == expected(text)
     assert max(map(len, words), default=0) <= LONGEST
 
 
@@ -231,7 +261,7 @@ def test_words_of_a_special_case_are_left_to_spacy_beside_marks() -> None:
     )
     for text in (chunks, *chunks.split()):
         batch = read_texts([text])
-        assert tokens(batch, 0) == [token.text for token in reference()(text)]
+        assert tokens(batch, 0) == expected(text)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +291,55 @@ def test_clean_is_the_same_twice(text: str) -> None:
     assert is_empty(text) == (not once)
 
 
+@pytest.mark.parametrize(
+    ("text", "blank", "lines"),
+    [
+        ("My heading\n\nThe cat sat", ["My heading", "The cat sat"], ["My heading", "The cat sat"]),
+        ("one\r\n \x07\t\r\ntwo\rthree", ["one", "two three"], ["one", "two", "three"]),
+        ("\n\none  two\n", ["one two"], ["one two"]),
+        ("\ufeff\n\n\n", [], []),
+        ("", [], []),
+    ],
+)
+def test_a_blank_line_parts_a_text(text: str, blank: list[str], lines: list[str]) -> None:
+    """Whatever white space stands in it, and however lines end; other line breaks do where asked for."""
+    assert stretches(text) == blank
+    assert stretches(text, every_line=True) == lines
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b c", " ", "\n", "\r\n", "\r", "\x00", "\ufeff", "\u2028", "\x0c"])), st.booleans()
+)
+def test_the_parts_of_a_text_are_the_clean_text(drawn: list[str], every_line: bool) -> None:  # noqa: FBT001
+    """Joined by spaces, and none is empty."""
+    text = "".join(drawn)
+    parts = stretches(text, every_line=every_line)
+    assert " ".join(parts) == clean(text)
+    assert all(parts)
+
+
+@pytest.mark.parametrize(
+    ("newline", "segments"),
+    [
+        ("space", ["My heading", "The cat sat", "Two lines and a third"]),
+        ("break", ["My heading", "The cat sat", "Two lines", "and a third"]),
+    ],
+)
+def test_a_blank_line_ends_a_segment(newline: str, segments: list[str]) -> None:
+    """In texts and in turns; a single line break is a space unless the recipe says otherwise."""
+    text = "My heading\n\nThe cat sat\n\nTwo lines\nand a third\n"
+    turns = (Turn("Ann", text), Turn("Bob", "Why\n\nnot"))
+    batch, _ = Segmenter(newline=newline).segment([Document("a", text), Document("b", turns=turns)])
+    found = [[" ".join(tokens(batch, n)[a:b]) for a, b in pairwise([*rows(batch)[n][4], None])] for n in range(2)]
+    assert found == [segments, [*segments, "Why", "not"]]
+    assert rows(batch)[1][5] == [0, len(segments)]
+    assert rebuild(batch) == {"a": clean(text), "b": f"{clean(text)} Why not"}
+
+
 SENTENCE = st.lists(st.sampled_from("the cat, sat - on a mat ; it Was".split()), min_size=1, max_size=9).map(" ".join)
-TEXT = st.lists(SENTENCE.map("{}.".format), min_size=1, max_size=6).map(" ".join)
+TEXT = st.builds(
+    str.join, st.sampled_from([" ", "\n", "\n\n"]), st.lists(SENTENCE.map("{}.".format), min_size=1, max_size=6)
+)
 TURNS = st.lists(st.builds(Turn, st.sampled_from(["Ann", "Bob"]), TEXT | st.just(" ")), max_size=5)
 RECORD = st.one_of(
     TEXT.map(lambda text: {"text": text}),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.clean import clean
 from pipelines.segment import read_texts
 from pipelines.sentences import sentence_starts
-from pipelines.tokenise import clean
 
 
 def split(text: str) -> list[str]:

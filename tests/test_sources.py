@@ -52,10 +52,10 @@ def test_a_line_of_text_is_a_document_named_by_its_byte_offset(tmp_path: Path) -
 
 
 def test_paragraphs_between_blank_lines_are_documents_on_request(tmp_path: Path) -> None:
-    """Their inner line breaks become one space."""
+    """With their inner line breaks, of which the recipe says what they mean."""
     path = write(tmp_path, "a.txt", b"\n\nOne\ntwo\r\nthree.\n \nFour\n\n\n")
     found = records(path, paragraphs="blank")
-    assert [(item.id, item.text) for item in found] == [("a.txt:2", "One two three."), ("a.txt:20", "Four")]
+    assert [(item.id, item.text) for item in found] == [("a.txt:2", "One\ntwo\nthree."), ("a.txt:20", "Four")]
 
 
 LINES = st.lists(st.sampled_from([b"", b" ", b"a", b"bc d", b"x" * 9, b"\xc3\xa9", b"\r"]), max_size=12)

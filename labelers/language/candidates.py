@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.edits import Edits
+from labelers.language.casing import upper_first
 from labelers.language.discourse import log_odds, score
 from labelers.language.matches import Matches, match
-from labelers.language.ngrams import upper_first
 from labelers.language.shapes import shapes
 from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, running_total
 

@@ -1,6 +1,5 @@
 """N-grams of other documents, to be inserted where they repeat nothing that stands there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -10,24 +9,20 @@ import numpy.typing as npt
 
 from labelers.draws import Draws
 from labelers.labeler import Avoid
+from labelers.language.borders import Gaps, Words
+from labelers.language.casing import COMMON, NAME, UNKNOWN, Case, Letters, letters
 from labelers.language.fluency import disfluent_segments, is_hesitation
-from labelers.language.ngrams import Case, Ngrams, Part, casefold, part_in_phrase
+from labelers.language.ngrams import Ngrams, casefold
 from labelers.language.words import Form
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
+from labelers.passages import BoolArray, IntArray, PassageBatch, running_total
 
-__all__ = ["REMAIN", "Donors", "Marked", "Places", "Text", "is_capitalised"]
+__all__ = ["REMAIN", "Donors", "Marked", "Places", "Text"]
 
 REMAIN = 3
 """Words that deletions leave of a segment, at least."""
 
-_TRIES = (0, 1, 2, 4, 8)  # rounds of n-grams of the pool tried for one place, before it gets a repeat
-_COMPOUND = 4  # tokens of content that pass for a part of a compound behind another one
+_TRIES = (0, 1, 2, 4, 8, 16, 32)  # rounds of n-grams of the pool tried for one place, before it gets a repeat
 _CONTEXT = 3  # words on either side in which an insertion must make no repetition
-
-
-def is_capitalised(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
-    """Return where a form begins with a capital."""
-    return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
 
 
 @dataclass(frozen=True)
@@ -72,17 +67,43 @@ class Text:
         return numbers, np.array(rows, np.int64)
 
     @cached_property
+    def borders(self) -> Words:
+        """All tokens, as borders of n-grams."""
+        return Words(self.batch.vocabulary, self.batch.vocabulary.property(casefold).take(self.batch.codes))
+
+    @cached_property
     def _words_before(self) -> IntArray:
         """int64 [N + 1]: words before each position."""
         return running_total(self.ngrams.word)
 
     @cached_property
     def settled(self) -> Marked:
-        """Units whose capital, if they have one, is known to be theirs or their place's."""
-        settled = np.ones(len(self.ngrams.start), bool)
-        open_ = np.flatnonzero(self.cases(self.ngrams.start) == 2)  # noqa: PLR2004  (see Case)
-        settled[open_] = ~self.ngrams.capital(self.batch, open_)
+        """Units whose capital, if they have one, is known to be theirs or their place's.
+
+        Behind a word it is theirs. Where it opens the segment the word tells, unless a name of several words may begin
+        ("Great Britain"); behind a colon, a dash or a quote nobody knows.
+        """
+        start, codes = self.ngrams.start, self.batch.codes
+        settled = np.ones(len(start), bool)
+        asked = np.flatnonzero(self.shaped(start, Letters.CAPITAL))
+        asked = asked[~self.ngrams.inside(start[asked])]
+        at = start[asked]
+        several = self.shaped(np.minimum(at + 1, len(codes) - 1), Letters.NAMES) & ~self.shaped(at, Letters.GRAMMAR)
+        cases = self.cases(at)
+        settled[asked] = self.ngrams.opens.take(at) & (cases != UNKNOWN) & ((cases == NAME) | ~several)
         return self._marked(settled)
+
+    def shaped(self, positions: IntArray, asked: Letters) -> BoolArray:
+        """Return which tokens have one of the letters asked for."""
+        shaped: BoolArray = (
+            self.batch.vocabulary.property(letters).take(self.batch.codes.take(positions)) & asked.value > 0
+        )
+        return shaped
+
+    def movable(self, positions: IntArray) -> BoolArray:
+        """Return where a capital is the place's alone: a common word that opens its segment."""
+        movable: BoolArray = self.ngrams.opens.take(positions) & (self.cases(positions) == COMMON)
+        return movable
 
     @cached_property
     def removable(self) -> Marked:
@@ -110,9 +131,17 @@ class Text:
 
     @cached_property
     def fluent(self) -> IntArray:
-        """int64: settled units of segments that are neither disfluent nor written in capitals."""
+        """int64: settled units of segments that are neither disfluent nor written in capitals.
+
+        A word of grammar with a capital inside a segment is left out: there a sentence began unseen.
+        """
         bad, units = self.disfluent | self.shouted, self.settled.units
-        return units[~bad[self.batch.token_segments[self.ngrams.start[units]]]]
+        start = self.ngrams.start[units]
+        unseen = (
+            self.shaped(start, Letters.GRAMMAR) & self.shaped(start, Letters.NAMES) & ~self.ngrams.opens.take(start)
+        )
+        fluent: IntArray = units[~(bad[self.batch.token_segments[start]] | unseen)]
+        return fluent
 
     @cached_property
     def disfluent(self) -> BoolArray:
@@ -134,7 +163,7 @@ class Text:
         return length
 
     def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
-        """Return int8 per global position: see `labelers.language.ngrams.Case`."""
+        """Return int8 per global position: see `labelers.language.casing.Case`."""
         cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case).take(self.batch.codes.take(positions))
         return cases
 
@@ -198,26 +227,35 @@ class Donors:
         """
         start, end = np.full(len(room), -1), np.full(len(room), -1)
         pool, candidates = self.pool.ngrams, self.pool.fluent
+        place = self.text.ngrams.start[places.units]
+        behind_copy = copied != place  # there nothing passes for a part of the sentence: the copied words follow again
+        gaps = self._gaps(place, places.segments)
+        wanted = wanted & (behind_copy | gaps.open)
         for tries in map(np.arange, _TRIES[:-1], _TRIES[1:]):
             todo = np.repeat(np.flatnonzero(wanted & (start < 0)), len(tries))
             if not len(todo) or not len(candidates):
                 break
-            attempt = np.resize(tries, len(todo))
-            index = places.index[todo] * _TRIES[-1] + attempt
+            index = places.index[todo] * _TRIES[-1] + np.resize(tries, len(todo))
             units = candidates[self.draws.integers("donor", places.keys[todo], len(candidates), index)]
             first = pool.start[units]
             last = pool.last(units, first + room[todo])
             last = np.where(single[todo], np.minimum(last, units), last)
             behind = pool.end[np.maximum(last, units)]
-            fits = (last >= units) & self._is_foreign(places.segments[todo], first, behind)
-            left, right = self._around(places, todo, copied[todo])
-            fits &= ~self._echoes(left, right, first, behind)
-            # behind a copy nothing passes for a part of the sentence, since the copied words follow again
-            apart = copied[todo] != self.text.ngrams.start[places.units[todo]]
-            fits &= apart | ~self._joins(left[:, _CONTEXT - 1], right[:, 1], first, behind)
+            seen = gaps.stands_out(todo, self.pool.borders, first, behind - 1)
+            fits = (last >= units) & (behind_copy[todo] | seen)
+            todo, first, behind = todo[fits], first[fits], behind[fits]
+            fits = self._is_foreign(places.segments[todo], first, behind)
+            fits &= ~self._echoes(*self._around(places, todo, copied[todo]), first, behind)
             made = np.flatnonzero(fits)[::-1]  # of several tries that fit, the first is written last
             start[todo[made]], end[todo[made]] = first[made], behind[made]
         return start, end
+
+    def _gaps(self, place: IntArray, segments: IntArray) -> Gaps:
+        """Return the gaps before the places: a word before one counts if it stands directly there."""
+        words = self.text.ngrams.word.take(place - 1) & ~self.text.ngrams.first.take(place)
+        before = np.where(words, self.text.near(place, -1, segments), -1)
+        vocabulary = self.text.batch.vocabulary
+        return Gaps(Words(vocabulary, before), Words(vocabulary, self.text.keys(place)))
 
     def _around(self, places: Places, which: IntArray, copied: IntArray) -> tuple[IntArray, IntArray]:
         """Return int64 [E, 4] twice: the words around the gap before ``copied``, and around that before the place.
@@ -272,35 +310,6 @@ class Donors:
             echo |= _repeats(keys, period)
         result: BoolArray = echo
         return result
-
-    def _joins(self, left: IntArray, right: IntArray, first: IntArray, behind: IntArray) -> BoolArray:
-        """Return where an n-gram of the pool would pass for a part of the sentence.
-
-        An adverb or determiner alone does almost anywhere, "and" at the opening; words of content do between an article
-        and a noun ("the [old stone] gate"), a few behind another one ("garden [wall] gate"); a phrase that is whole
-        does at the opening or behind a noun or verb ("walked [to the river] slowly"), one that ends in a preposition
-        or "and" where a noun follows ("saw [the end of] the wall").
-        """
-        parts, codes = self.text.batch.vocabulary.property(part_in_phrase), self.pool.batch.codes
-        # what the words are before, at the two ends of, and behind the n-gram
-        before = np.where(left < 0, Part.EDGE.value, parts[left])
-        head, tail, after = parts[codes[first]], parts[codes[behind - 1]], parts[right]
-        one, many, few = behind - first == 1, behind - first > 1, behind - first <= _COMPOUND
-        loose = one & (_is(head, Part.ADVERB | Part.ARTICLE) | (_is(before, Part.EDGE) & _is(head, Part.LINK)))
-        content = ~_is(head | tail, Part.GRAMMAR)
-        attribute = content & _is(before, Part.ARTICLE) & ~_is(after, Part.GRAMMAR)
-        attribute |= content & few & ~_is(before, Part.GRAMMAR | Part.EDGE)
-        whole = many & _is(head, Part.OPENS) & ~_is(tail | before, Part.GRAMMAR)
-        bridge = many & _is(head, Part.OPENS | Part.ARTICLE) & _is(tail, Part.OPENS)
-        bridge |= many & ~_is(head, Part.GRAMMAR) & _is(tail, Part.LINK)
-        joins: BoolArray = loose | attribute | whole | bridge
-        return joins
-
-
-def _is(parts: npt.NDArray[np.uint8], asked: Part) -> BoolArray:
-    """Return where a word is one of the parts asked for."""
-    result: BoolArray = (parts & asked.value) > 0
-    return result
 
 
 def _repeats(keys: IntArray, period: int) -> BoolArray:

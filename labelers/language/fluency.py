@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
+from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold, common_words
 from labelers.language.restarts import restarts
 from labelers.language.words import is_mark
@@ -16,6 +17,8 @@ __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "ma
 
 _STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
 _LETTER = 21  # bits of a code point
+_TELLS = Listed("speech", 1)
+_OPEN, _MARKS, _DASH = Listed("open", 1), Listed("open", 2), Listed("dash", 1)
 
 
 @cache
@@ -108,21 +111,67 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     """
     words = np.flatnonzero(word)
     codes = batch.codes.take(words)
-    fold = batch.vocabulary.property(casefold)
-    keys = fold.take(codes)
-    hits = np.concatenate([_repeats(batch, words, keys), _stubs(batch, words, codes), _markers(batch, words, keys)])
+    keys = batch.vocabulary.property(casefold).take(codes)
+    hesitations = np.flatnonzero(hesitation)
+    broken = np.concatenate([_resumed(batch, words, keys), _left_open(batch, words)])
+    phrases = _phrases(batch, keys)
+    tells = [
+        phrases[np.isin(keys[phrases], _betraying(batch.vocabulary))],
+        np.flatnonzero(_TELLS.of(batch.vocabulary, codes)),
+    ]
+    spoken = batch.spoken.copy()
+    for sign in (hesitations, words[np.concatenate(tells)], words[broken]):
+        spoken[batch.rows[sign]] = True
+    hits = [broken, _repeats(batch, words, keys, spoken), _stubs(batch, words, codes), _markers(batch, words, phrases)]
+    signs = (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken), _ends(batch, word, hesitations))
     found = np.zeros(len(batch.segments), bool)
-    for places in (np.flatnonzero(hesitation), words[hits], restarts(batch, fold)):
+    for places in signs:
         found[batch.token_segments[places]] = True
     return found
 
 
-def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
+def _left_open(batch: PassageBatch, words: IntArray) -> IntArray:
+    """Return indices into words that a mark follows though their phrase has hardly begun: "I have -- there are"."""
+    at = np.flatnonzero(np.diff(words, append=len(batch.codes)) > 1)
+    last, segments = words[at], batch.token_segments
+    phrase, mark = (listed.of(batch.vocabulary, batch.codes[last + i]) for i, listed in enumerate((_OPEN, _MARKS)))
+    found: IntArray = at[(phrase & mark > 0) & (segments[last] == segments[last + 1])]
+    return found
+
+
+def _ends(batch: PassageBatch, word: BoolArray, hesitations: IntArray) -> IntArray:
+    """Return the last words of segments that no mark ends, in transcripts: rows of a dialogue with hesitations."""
+    hesitant = np.zeros(len(batch), bool)
+    hesitant[batch.rows[hesitations]] = True
+    last = batch.segment_ends - 1
+    comma = batch.codes.take(last) == batch.vocabulary.find(",")
+    ends: IntArray = last[(hesitant & batch.spoken)[batch.segment_rows] & (word.take(last) | comma)]
+    return ends
+
+
+def _resumed(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
+    """Return indices into words behind which a dash stands, and then one of the last few words again.
+
+    "I was -- I am", "the old -- the new": writers do so too, to break off or to name a thing once more.
+    """
+    at = np.flatnonzero(np.diff(words) == 2)  # noqa: PLR2004  (one mark between two words)
+    at = at[_DASH.of(batch.vocabulary, batch.codes[words[at] + 1]) > 0]
+    segments, behind = batch.token_segments[words], np.minimum(at + 1, len(words) - 1)
+    found = np.zeros(len(at), bool)
+    for back in range(_BACK):
+        earlier = np.maximum(at - back, 0)
+        found |= (keys[earlier] == keys[behind]) & (segments[earlier] == segments[behind]) & (at >= back)
+    return at[found]
+
+
+_BACK = 6  # words before a dash of which one may follow it
+
+
+def _repeats(batch: PassageBatch, words: IntArray, keys: IntArray, spoken: BoolArray) -> IntArray:
     """Return indices into words at which one, two or three words begin that follow again at once."""
     single, double, triple = (_again(batch, words, keys, period) for period in (1, 2, 3))
     twice = batch.vocabulary.property(may_stand_twice)[batch.codes[words[single]]]
-    spoken = batch.spoken[batch.rows[words[single]]]
-    excepted = (twice == 2) | ((twice == 1) & ~spoken)  # noqa: PLR2004  (see may_stand_twice)
+    excepted = (twice == 2) | ((twice == 1) & ~spoken[batch.rows[words[single]]])  # noqa: PLR2004  (see may_stand_twice)
     thrice = np.isin(single + 1, single) | np.isin(single - 1, single)  # "no no no" has no first copy
     return np.concatenate([single[~excepted | thrice], double, triple])
 
@@ -180,23 +229,31 @@ def _begins(vocabulary: Vocabulary, stubs: IntArray, codes: IntArray) -> BoolArr
     return np.fromiter(longer, bool, len(stubs))
 
 
-def _markers(batch: PassageBatch, words: IntArray, keys: IntArray) -> IntArray:
-    """Return indices into words at which a phrase such as "you know" stands, with a comma or dash behind it.
+def _markers(batch: PassageBatch, words: IntArray, at: IntArray) -> IntArray:
+    """Return those indices into words at which a phrase such as "you know" has a comma or dash behind it.
 
     Before it must stand no word of the same segment: "he told you know, ..." is no marker.
     """
-    if len(words) < 2:  # noqa: PLR2004
-        return words[:0]
-    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries("marker")]
-    opens = np.zeros(len(batch.vocabulary), bool)
-    opens[[first for first, _ in pairs]] = True
-    at = np.flatnonzero(opens[keys[:-1]])
-    at = at[np.any([(keys[at] == first) & (keys[at + 1] == second) for first, second in pairs], axis=0)]
     close = (words[at + 1] == words[at] + 1) & ~_next_is_word(batch, words, at + 1)
     open_ = (at == 0) | (words[at - 1] != words[at] - 1)
     open_ |= batch.token_segments[words[at]] != batch.token_segments[np.maximum(words[at] - 1, 0)]
     markers: IntArray = at[close & open_]
     return markers
+
+
+def _phrases(batch: PassageBatch, keys: IntArray) -> IntArray:
+    """Return where in the keys of all words a phrase such as "you know" stands."""
+    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries("marker")]
+    opens = np.zeros(len(batch.vocabulary), bool)
+    opens[[first for first, _ in pairs]] = True
+    at = np.flatnonzero(opens[keys[:-1]])
+    phrases: IntArray = at[np.any([(keys[at] == first) & (keys[at + 1] == second) for first, second in pairs], axis=0)]
+    return phrases
+
+
+def _betraying(vocabulary: Vocabulary) -> list[int]:
+    """Return the first words of the phrases that betray the transcript of speech."""
+    return [vocabulary.code(phrase.split()[0]) for phrase, place in entries("marker").items() if place == "speech"]
 
 
 def _next_is_word(batch: PassageBatch, words: IntArray, at: IntArray) -> BoolArray:

@@ -1,13 +1,11 @@
-"""Where the n-grams of a text begin and end, and which of its words may change their case.
+"""Where the n-grams of a text begin and end, and which of its words open a segment.
 
 An n-gram starts and stops where a writer leaves a space: it is made of units ("don't", "well-known", "Mr."), holds
 commas and dashes between them, and never a sentence-final mark, a quote, a bracket or a transcriber's mark.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntFlag
 from functools import cache, cached_property
 from typing import Self
 
@@ -18,15 +16,7 @@ from labelers.language.shapes import listed_words
 from labelers.language.words import Form, form_flags, transcript_marks
 from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
 
-__all__ = [
-    "Case",
-    "Ngrams",
-    "Part",
-    "casefold",
-    "common_words",
-    "part_in_phrase",
-    "upper_first",
-]
+__all__ = ["Ngrams", "casefold", "common_words"]
 
 
 def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
@@ -35,95 +25,10 @@ def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
     return vocabulary.encode(text if text.isascii() else text.replace("\u2019", "'") for text in folded)
 
 
-def upper_first(text: str) -> str:
-    """Return the text with its first character as a capital."""
-    return text[:1].upper() + text[1:]
-
-
 @cache
 def common_words() -> frozenset[str]:
     """Return words that are no names, whatever their case: those of the package's word classes."""
     return frozenset(listed_words())
-
-
-class Part(IntFlag):
-    """What the form of a word tells of its part in a phrase."""
-
-    GRAMMAR = 1
-    """A word of grammar: it does not end a phrase, unless it is a pronoun."""
-    ARTICLE = 2
-    """An article, a possessive or the like: a noun is to follow."""
-    OPENS = 4
-    """It opens a phrase that may be added to a sentence: a preposition, "to", a subordinator or an -ing form."""
-    ADVERB = 8
-    """An adverb or a particle."""
-    EDGE = 16
-    """No word at all: a segment begins."""
-    LINK = 32
-    """A coordinator or the like: it may open a sentence."""
-
-
-_PARTS_OF_CLASSES = {
-    "article": Part.ARTICLE,
-    "possessive": Part.ARTICLE,
-    "this": Part.ARTICLE,
-    "quantity": Part.ARTICLE,
-    "preposition": Part.OPENS,
-    "to": Part.OPENS,
-    "of": Part.OPENS,
-    "subordinator": Part.OPENS,
-    "coordinator": Part.LINK,
-    "but": Part.LINK,
-    "so": Part.LINK | Part.ADVERB,
-    "filler": Part.LINK,
-    "then": Part.ADVERB,
-    "degree": Part.ADVERB,
-    "time": Part.ADVERB,
-}
-_LEXICAL = frozenset({"past", "gone", "base", "third", "number", "time", "say"})
-"""Classes of words that are none of grammar."""
-_GENITIVES = frozenset({"'s", "\u2019s"})
-"""They end a word that stands before a noun; verbs that look the same are rarer."""
-_OPENERS = frozenset({"like", "unlike", "except", "concerning", "regarding"})
-"""Words that open a phrase as prepositions do, though their class is another one."""
-_PARTICLES = frozenset({"on", "in", "out", "off", "up", "down", "over", "away", "back", "about", "through", "along"})
-
-
-def part_in_phrase(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
-    """Return the `Part` of each type, whatever its case.
-
-    Example:
-        >>> [Part(int(part)).name for part in part_in_phrase(Vocabulary(), ["The", "with", "gate", "slowly", "On"])]
-        ['GRAMMAR|ARTICLE', 'GRAMMAR|OPENS', None, 'ADVERB', 'GRAMMAR|OPENS|ADVERB']
-    """
-    listed, folded = _listed_parts(), map(str.casefold, texts)
-    parts = (listed[text] if text in listed else _part_by_ending(text) for text in folded)
-    return np.fromiter(parts, np.uint8, len(texts))
-
-
-@cache
-def _listed_parts() -> dict[str, Part]:
-    """Return the part of each word, in lower case, whose ending does not decide it."""
-    parts = {text: _part(text, name) for text, name in listed_words().items()}
-    return dict.fromkeys(_OPENERS, Part.GRAMMAR | Part.OPENS) | parts | dict.fromkeys(_GENITIVES, Part(0))
-
-
-def _part(text: str, name: str) -> Part:
-    """Return the part of a listed word, given its class."""
-    part = _PARTS_OF_CLASSES.get(name, Part(0)) | (Part.ADVERB if text in _PARTICLES else Part(0))
-    part |= Part.OPENS if text in _OPENERS else Part(0)
-    return part if name in _LEXICAL else part | Part.GRAMMAR
-
-
-def _part_by_ending(text: str) -> Part:
-    """Return the part of any other word in lower case."""
-    if not text.endswith(("ing", "ly")) or len(text) <= _SHORTEST_STEM or not text.isalpha():
-        return _CONTENT
-    return Part.OPENS if text.endswith("ing") else Part.ADVERB
-
-
-_CONTENT = Part(0)
-_SHORTEST_STEM = 4  # "king", "only"
 
 
 def _joined(flags: IntArray, spaces: BoolArray) -> BoolArray:
@@ -206,52 +111,17 @@ class Ngrams:
         ends[self.end - 1] = True
         return running_total(ends)
 
-    def capital(self, batch: PassageBatch, units: IntArray) -> BoolArray:
-        """Return where a unit opens a sentence, a quotation or the like: its capital may be the place's."""
-        before = np.maximum(self.start[units] - 1, 0)
-        comma = batch.vocabulary.find(",")
-        opens: BoolArray = self.first[self.start[units]] | (~self.word[before] & (batch.codes[before] != comma))
+    @cached_property
+    def opens(self) -> BoolArray:
+        """Bool [N]: it is the first word of a segment, which only marks stand before."""
+        opens = np.zeros(len(self.flags), bool)
+        words = np.flatnonzero(self.word)
+        place = np.searchsorted(words, np.flatnonzero(self.first))
+        opens[words[place[place < np.append(place[1:], len(words))]]] = True
         return opens
 
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """Property of a type: 0 its case is its own, 1 its capital is its place's (a common word), 2 nobody knows.
-
-    Names are told from common words by how a pool of text writes them where no sentence begins.
-    """
-
-    lower: Counter[str]
-    """How often each lower-case word stands in the pool."""
-    name: Counter[str]
-    """How often each capitalised word stands there behind another word."""
-
-    @classmethod
-    def of(cls, pool: PassageBatch | None) -> Self:
-        """Count the words of a pool; without one only the package's common words are known."""
-        if pool is None or not len(pool.codes):
-            return cls(Counter(), Counter())
-        word = pool.vocabulary.property(form_flags).take(pool.codes) & Form.WORD.value > 0
-        inside = word.copy()
-        inside[1:] &= word[:-1]
-        inside[pool.segments] = False
-        texts = pool.vocabulary.texts
-        every = np.bincount(pool.codes[word], minlength=1)
-        within = np.bincount(pool.codes[inside], minlength=1)
-        lower = Counter({texts[code]: int(every[code]) for code in np.flatnonzero(every) if texts[code].islower()})
-        return cls(lower, Counter({texts[code]: int(within[code]) for code in np.flatnonzero(within)}))
-
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG002
-        """Return int8 for each text."""
-        kinds = (self._of(text) if text[:1].isupper() else 0 for text in texts)
-        return np.fromiter(kinds, np.int8, len(texts))
-
-    def _of(self, text: str) -> int:
-        """Return the class of one text that begins with a capital."""
-        if text[1:] != text[1:].lower() or text == "I":
-            return 0
-        lower = text.lower()
-        small, name = self.lower.get(lower, 0), self.name.get(text, 0)
-        if small != name:
-            return int(small > name)
-        return 1 if lower in common_words() else 2
+    def inside(self, positions: IntArray) -> BoolArray:
+        """Return where a word or a comma stands directly before a token in its segment: a capital there is its own."""
+        before = self.word.take(positions - 1) | (self.flags.take(positions - 1) & Form.COMMA.value > 0)
+        inside: BoolArray = before & ~(self.first | self.opens).take(positions)
+        return inside

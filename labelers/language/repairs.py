@@ -8,9 +8,10 @@ import numpy.typing as npt
 from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.labeler import Avoid
-from labelers.language.donors import REMAIN, Donors, Marked, Places, Text, is_capitalised
+from labelers.language.casing import Letters, letters, lower_first, upper_first
+from labelers.language.donors import REMAIN, Donors, Marked, Places, Text
 from labelers.language.fluency import entries, may_stand_twice
-from labelers.language.ngrams import upper_first
+from labelers.language.words import Form
 from labelers.passages import BoolArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]
@@ -162,7 +163,7 @@ class Corruptor:
         start, copied = ngrams.start[units], copied[made]
         first, behind = donor[0][made], donor[1][made]
         phrases, phrase = self._interregna(places.keys[made], places.index[made])
-        lowered = self.text.cases(start) == 1
+        lowered = self.text.movable(start)
         lengths = np.stack([copied - start, behind - first, np.diff(phrases[1])[phrase], lowered], axis=1)
         flat = lengths.ravel()
         at = np.cumsum(flat) - flat
@@ -176,7 +177,7 @@ class Corruptor:
             opens = (lengths[:, 1] > 0) & (lengths[:, 0] == 0)
             self._recase(codes, at[1::4], self.donors.pool, first, units, opens=opens)
         codes[part[2]] = phrases[0][ranges(phrases[1][phrase], lengths[:, 2])]
-        codes[part[3]] = batch.vocabulary.recode(batch.codes[start[lowered]], str.lower)
+        codes[part[3]] = batch.vocabulary.recode(batch.codes[start[lowered]], lower_first)
         origin[part[3]] = copies[part[3]] = start[lowered]
         tags[part[2]], tags[part[3]] = _INTERREGNUM, _KEPT
         offsets = np.append(at[::4], flat.sum()).astype(np.int64)
@@ -190,10 +191,10 @@ class Corruptor:
         vocabulary = self.text.batch.vocabulary
         start = self.text.ngrams.start[units]
         foreign = np.flatnonzero(first >= 0)
-        lower = foreign[pool.cases(first[foreign]) == 1]
-        codes[at[lower]] = vocabulary.recode(codes[at[lower]], str.lower)
-        capital = opens & vocabulary.property(is_capitalised)[self.text.batch.codes[start]]
-        capital &= (self.text.cases(start) == 1) | self.text.ngrams.capital(self.text.batch, units)
+        lower = foreign[pool.movable(first[foreign])]
+        codes[at[lower]] = vocabulary.recode(codes[at[lower]], lower_first)
+        capital = opens & (vocabulary.property(letters)[self.text.batch.codes[start]] & Letters.CAPITAL.value > 0)
+        capital &= self.text.ngrams.opens.take(start)
         codes[at[capital]] = vocabulary.recode(codes[at[capital]], upper_first)
 
     def _interregna(self, keys: npt.NDArray[np.uint64], index: IntArray) -> tuple[tuple[IntArray, IntArray], IntArray]:
@@ -241,9 +242,8 @@ class Corruptor:
         ngrams, batch = self.text.ngrams, self.text.batch
         start = ngrams.start[first]
         end = np.where(ngrams.first[start], ngrams.start[np.minimum(last + 1, len(ngrams.start) - 1)], ngrams.end[last])
-        capital = batch.vocabulary.property(is_capitalised)
-        raised = ngrams.first[start] & capital[batch.codes[start]]
-        raised &= ~capital[batch.codes[np.minimum(end, len(batch.codes) - 1)]]
+        small, behind = Form.SMALL.value, np.minimum(end, len(batch.codes) - 1)
+        raised = ngrams.first[start] & (ngrams.flags[start] & small == 0) & (ngrams.flags[behind] & small > 0)
         place = end[raised]
         edits = Edits(
             rows=batch.rows[start],

@@ -1,93 +1,143 @@
 """Where a speaker began anew and left no mark of it: neighbours that no sentence holds ("the we", "we can we").
 
-Writing is edited, so these cues count in dialogues alone.
+Writing is edited, so these cues count in speech alone: in dialogues, and where the words betray a transcript.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from labelers.language.forms import rows_of
-from labelers.passages import IntArray, PassageBatch, Vocabulary
+from labelers.language.casing import Letters, letters
+from labelers.language.listed import Listed
+from labelers.language.ngrams import casefold
+from labelers.passages import BoolArray, IntArray, PassageBatch
 
 __all__ = ["restarts"]
 
 _END = "<end>"
 
 
-@cache
-def _lines(kind: str, column: int) -> dict[str, int]:
-    """Return word -> bit i for each line i of a kind in whose column it stands."""
-    bits: dict[str, int] = {}
-    for number, row in enumerate(row for row in rows_of("disfluency.tsv") if row[0] == kind):
-        for word in row[column].split() if column < len(row) else ():
-            bits[word] = bits.get(word, 0) | 1 << number
-    return bits
+_LEFT, _RIGHT, _UNLESS = Listed("clash", 1), Listed("clash", 2, exact=True), Listed("clash", 3)
+_OUTER, _INNER = Listed("frame", 1), Listed("frame", 2)
+_AGAIN, _ANEW, _DASH = Listed("again", 1), Listed("anew", 1), Listed("dash", 1)
+_FEW = 3  # words before a comma
+_SOON = 8  # words from a subject to the one that takes its place
 
 
-def _plain(text: str) -> str:
-    """Return a word in lower case; "A" stays, since within a sentence it is a letter."""
-    return text if text == "A" else text.lower().replace("\u2019", "'")
-
-
-def _left(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001
-    """Return the lines of clashes of which each type is a left word."""
-    return np.array([_lines("clash", 1).get(_plain(text), 0) for text in texts], np.uint16)
-
-
-def _right(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001
-    """Return the lines of clashes of which each type is a right word as it is written: "HE" and "US" are names."""
-    return np.array([_lines("clash", 2).get(text.replace("\u2019", "'"), 0) for text in texts], np.uint16)
-
-
-def _unless(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001
-    """Return the lines of clashes that do not hold behind each type."""
-    return np.array([_lines("clash", 3).get(_plain(text), 0) for text in texts], np.uint16)
-
-
-def _outer(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
-    """Return the lines of frames of which each type is an outer word."""
-    return np.array([_lines("frame", 1).get(_plain(text), 0) for text in texts], np.uint8)
-
-
-def _inner(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
-    """Return the lines of frames of which each type is an inner word."""
-    return np.array([_lines("frame", 2).get(_plain(text), 0) for text in texts], np.uint8)
-
-
-def restarts(batch: PassageBatch, keys: IntArray) -> IntArray:
-    """Return the positions at which neighbours stand that only a new beginning brings together.
+def restarts(batch: PassageBatch, word: BoolArray, spoken: BoolArray) -> IntArray:
+    """Return the positions at which a speaker begins anew, as far as the words around tell.
 
     Args:
         batch: P passages.
-        keys: int64 per type: the code of each type in lower case.
+        word: bool [N]: words outside transcriber's marks.
+        spoken: bool [P]: rows that are speech; no other row is looked at.
     """
-    spoken = batch.spoken
-    if not spoken.any():
-        return np.empty(0, np.int64)
-    found: IntArray = np.union1d(_clashes(batch), _frames(batch, keys))
-    kept: IntArray = found[spoken[batch.rows[found]]]
-    return kept
+    positions = np.flatnonzero(np.repeat(spoken, np.diff(batch.offsets)))
+    if not len(positions):
+        return positions
+    speech = _Speech(batch, positions, word.take(positions))
+    found = [speech.clashes(), speech.frames(), speech.exchanged(), speech.capitals(), speech.dashes()]
+    found += [speech.letters(), speech.anew(), speech.parallels()]
+    places: IntArray = positions[np.concatenate(found)]
+    return places
 
 
-def _clashes(batch: PassageBatch) -> IntArray:
-    """Return the positions of left words before right ones, or before the end of their segment."""
-    value = batch.vocabulary.property
-    opens = np.zeros(len(batch.codes), bool)
-    opens[batch.segments] = True
-    left, right, unless = (value(side).take(batch.codes) for side in (_left, _right, _unless))
-    behind = np.where(np.append(opens[1:], True), _lines("clash", 2)[_END], np.append(right[1:], 0))
-    before = np.where(opens, 0, np.append(0, unless[:-1]))
-    clashes: IntArray = np.flatnonzero(left & behind & ~before)
-    return clashes
+@dataclass(frozen=True)
+class _Speech:
+    """The tokens of some rows."""
 
+    batch: PassageBatch
+    positions: IntArray
+    word: BoolArray
 
-def _frames(batch: PassageBatch, keys: IntArray) -> IntArray:
-    """Return the positions of words that stand on both sides of a word that they do not frame in fluent speech."""
-    codes, segments = batch.codes, batch.token_segments
-    outer, inner = (batch.vocabulary.property(part).take(codes) for part in (_outer, _inner))
-    at = np.flatnonzero(outer[:-2] & inner[1:-1]) if len(codes) > 2 else np.empty(0, np.int64)  # noqa: PLR2004
-    frames: IntArray = at[(keys[codes[at]] == keys[codes[at + 2]]) & (segments[at] == segments[at + 2])]
-    return frames
+    @cached_property
+    def codes(self) -> IntArray:
+        """The type of each token."""
+        return self.batch.codes.take(self.positions)
+
+    @cached_property
+    def segments(self) -> IntArray:
+        """The segment of each token."""
+        return self.batch.token_segments.take(self.positions)
+
+    def listed(self, kind: Listed) -> IntArray:
+        """Return in which lines each token stands."""
+        return kind.of(self.batch.vocabulary, self.codes)
+
+    @cached_property
+    def keys(self) -> IntArray:
+        """The type of each token in small letters."""
+        return self.batch.vocabulary.property(casefold).take(self.codes)
+
+    def shaped(self, asked: Letters) -> BoolArray:
+        """Return which tokens have one of the letters asked for."""
+        shaped: BoolArray = self.batch.vocabulary.property(letters).take(self.codes) & asked.value > 0
+        return shaped
+
+    def clashes(self) -> IntArray:
+        """Return where left words stand before right ones, or before the end of their segment."""
+        opens = np.diff(self.segments, prepend=-1) > 0
+        left, right, unless = map(self.listed, (_LEFT, _RIGHT, _UNLESS))
+        behind = np.where(np.append(opens[1:], True), _RIGHT.bits[_END], np.append(right[1:], 0))
+        before = np.where(opens, 0, np.append(0, unless[:-1]))
+        clashes: IntArray = np.flatnonzero(left & behind & ~before)
+        return clashes
+
+    def frames(self) -> IntArray:
+        """Return where words stand on both sides of a word that they do not frame in fluent speech: "we can we"."""
+        outer, inner, keys = self.listed(_OUTER), self.listed(_INNER), self.keys
+        at = np.flatnonzero(outer[:-2] & inner[1:-1])
+        frames: IntArray = at[(keys[at] == keys[at + 2]) & (self.segments[at] == self.segments[at + 2])]
+        return frames
+
+    def exchanged(self) -> IntArray:
+        """Return where a subject and its verb stand, and the verb again with another subject: "you have we have"."""
+        subject, inner, keys = self.listed(_AGAIN) > 0, self.listed(_INNER) > 0, self.keys
+        at = np.flatnonzero(subject[:-3] & inner[1:-2] & subject[2:-1] & (keys[1:-2] == keys[3:]))
+        exchanged: IntArray = at[self.segments[at] == self.segments[at + 3]]
+        return exchanged
+
+    def capitals(self) -> IntArray:
+        """Return where words of grammar have a capital directly behind a word: "all You used", not "The Hague"."""
+        title = self.shaped(Letters.TITLE)
+        capital = title & self.shaped(Letters.GRAMMAR) & self.word & ~np.append(title[1:], False)
+        at = np.flatnonzero(capital[1:] & self.word[:-1]) + 1
+        capitals: IntArray = at[self.segments[at - 1] == self.segments[at]]
+        return capitals
+
+    def dashes(self) -> IntArray:
+        """Return where a dash stands behind a word."""
+        dashes: IntArray = np.flatnonzero((self.listed(_DASH)[1:] > 0) & self.word[:-1]) + 1
+        return dashes
+
+    def letters(self) -> IntArray:
+        """Return where a capital that is no word opens a segment, the beginning of one: "Y you know"."""
+        opens = np.diff(self.segments, prepend=-1) > 0
+        letters: IntArray = np.flatnonzero(opens[:-1] & self.shaped(Letters.LETTER)[:-1] & self.word[1:] & ~opens[1:])
+        return letters
+
+    def anew(self) -> IntArray:
+        """Return where one of the last few words before a comma stands behind it again."""
+        words = np.flatnonzero(self.word)
+        keys, segments = self.keys[words], self.segments[words]
+        comma = self.codes[words[1:] - 1] == self.batch.vocabulary.find(",")
+        at = np.flatnonzero(comma & (self.listed(_ANEW)[words[1:]] > 0)) + 1
+        found = np.zeros(len(at), bool)
+        for back in range(1, _FEW + 1):
+            earlier = np.maximum(at - back, 0)
+            found |= (keys[earlier] == keys[at]) & (segments[earlier] == segments[at])
+        anew: IntArray = words[at[found]]
+        return anew
+
+    def parallels(self) -> IntArray:
+        """Return where a subject and its verb stand that follow again soon: "it has, it has to"."""
+        words = np.flatnonzero(self.word)
+        keys, segments = self.keys[words], self.segments[words]
+        subjects = np.flatnonzero(self.listed(_AGAIN)[words])
+        found = [words[:0]]
+        for distance in range(2, _SOON + 1):
+            at = subjects[: np.searchsorted(subjects, len(words) - distance - 1)]
+            same = (keys[at] == keys[at + distance]) & (keys[at + 1] == keys[at + distance + 1])
+            found.append(words[at[same & (segments[at] == segments[at + distance + 1])]])
+        return np.concatenate(found)

@@ -19,9 +19,11 @@ _SEVERAL = re.compile(r"[^\W\d][,;:!?]+-*[^\W\d]|\w[.,;:!?]*--+\w|\w://\w|\w\+\w
 _APOSTROPHES = ("'", "\u2019")
 _NEGATIONS = frozenset(f"n{mark}t" for mark in _APOSTROPHES)
 _CLITIC = 3  # characters of the longest word that begins with an apostrophe and leans on the one before it ("'ll")
+_REST = "na"  # of "gonna", which a tokeniser divides
 _TAILS = frozenset({"s", "m", "t", "d", "ve", "re", "ll"})
 _FINAL = re.compile(r"""[.!?\u2026\u3002\uff01\uff1f]+["'\u2019\u201d)\]]*""")
-_LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "$", "£", "€", "#", "+", "="})
+_LIGHT = frozenset({",", ";", ":", "--", "---", "\u2013", "\u2014", "&", "%", "°", "+", "="})
+_PREFIXES = frozenset({"#", "$", "£", "€"})  # as a token they belong to the one behind them
 _HYPHENS = frozenset(
     {"-", "\u2010", "\u2011", "/"}
 )  # as a token they join what stands around them, whatever the spaces
@@ -55,6 +57,7 @@ class Form(IntFlag):
     """It ends a sentence: full stops, question and exclamation marks, and quotes after them."""
     BRACKET = 4096
     """A square, curly or angle bracket."""
+    COMMA = 8192
 
 
 def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001  (signature of a property)
@@ -62,7 +65,7 @@ def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.u
 
     Example:
         >>> [Form(int(flags)).name for flags in form_flags(Vocabulary(), ["NASA", ",", "-", '"', "[laughter]", '."'])]
-        ['WORD|CAPS|ONE_WORD', 'STOP', 'LEFT|RIGHT', 'BAR|STOP', 'SMALL', 'BAR|STOP|FINAL']
+        ['WORD|CAPS|ONE_WORD', 'STOP|COMMA', 'LEFT|RIGHT', 'BAR|STOP', 'SMALL', 'BAR|STOP|FINAL']
         >>> [text for text in ("gone,--the", "what:why", "10:30", "http://a.org", "f(x") if _form(text) & Form.ONE_WORD]
         ['10:30']
     """
@@ -74,6 +77,8 @@ def _form(text: str) -> int:
     if not text.isalnum():
         return _mixed(text) if any(map(str.isalnum, text)) else _punctuation(text)
     form = _SMALL_WORD if text[0].islower() else _WORD
+    if text == _REST:
+        return form | Form.LEFT
     if text in _TAILS:
         return form | Form.TAIL
     return form | Form.CAPS if text.isupper() and _has_letters(text) else form
@@ -93,8 +98,10 @@ def _punctuation(text: str) -> int:
     """Return the flags of a text without a letter or digit."""
     if text in _HYPHENS:
         return Form.LEFT | Form.RIGHT
+    if text in _PREFIXES:
+        return Form.RIGHT
     if text in _LIGHT:
-        return Form.STOP
+        return Form.STOP | (Form.COMMA if text == "," else Form(0))
     if text in _APOSTROPHES:
         return Form.STOP | Form.BAR | Form.APOSTROPHE
     other = Form.BRACKET if text in _BRACKETS else Form.FINAL if _FINAL.fullmatch(text) else Form(0)

@@ -1,0 +1,167 @@
+"""Whether words from elsewhere are seen to be no part of the sentence that they were put into, told at their borders.
+
+Words of grammar tell, since what may stand beside them is known: no sentence holds "the went" or "in we". So do two
+phrases where one is wanted: "carried [some old miners] our trunk". All else may read as text that somebody wrote.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from functools import cache, cached_property
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.language.forms import rows_of
+from labelers.language.listed import Listed
+from labelers.language.shapes import listed_words
+from labelers.passages import BoolArray, IntArray, Vocabulary
+
+__all__ = ["Gaps", "Role", "Words", "roles"]
+
+_LEFT, _RIGHT = Listed("border", 1), Listed("border", 2)
+_BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
+
+
+class Role(IntFlag):
+    """What the form of a word tells of its part in a phrase."""
+
+    CONTENT = 1
+    """No word of grammar, and no adverb by its ending."""
+    DETERMINER = 2
+    """A noun is to follow: an article, a possessive or the like."""
+    SUBJECT = 4
+    """Only a subject: "we"."""
+    MODAL = 8
+    TIME = 16
+    """It ends a phrase that says when, which fits in nearly anywhere: "this week"."""
+    LEADS = 32
+    """A verb that two phrases, or a clause, may follow: "gave", "said"."""
+
+
+_ROLES = {
+    "article": Role.DETERMINER,
+    "possessive": Role.DETERMINER,
+    "this": Role.DETERMINER,
+    "quantity": Role.DETERMINER,
+    "subject": Role.SUBJECT,
+    "modal": Role.MODAL,
+    "time": Role.TIME,
+    "say": Role.CONTENT | Role.LEADS,
+    **dict.fromkeys(("past", "gone", "base", "third", "number"), Role.CONTENT),
+}
+
+
+def roles(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
+    """Return the `Role` of each type, whatever its case.
+
+    Example:
+        >>> [Role(int(role)).name for role in roles(Vocabulary(), ["The", "gate", "slowly", "told", "week", "of"])]
+        ['DETERMINER', 'CONTENT', None, 'CONTENT|LEADS', 'CONTENT|TIME', None]
+    """
+    small = list(map(str.lower, texts))
+    found = np.fromiter(map(_listed().get, small, repeat(_NOT_LISTED)), np.uint8, len(texts))
+    for place in np.flatnonzero(found == _NOT_LISTED).tolist():
+        found[place] = _by_ending(small[place])
+    return found
+
+
+@cache
+def _listed() -> dict[str, Role]:
+    """Return the role of each word that a list tells of."""
+    found = {text: _ROLES.get(name, Role(0)) for text, name in listed_words().items()}
+    found["that"] = Role(0)  # it opens clauses too
+    for kind, role in (("when", Role.TIME), ("leads", Role.LEADS)):
+        for text in (word for row in rows_of("disfluency.tsv") if row[0] == kind for word in row[1].split()):
+            found[text] = found.get(text, Role.CONTENT) | role
+    return found
+
+
+_NOT_LISTED = 255
+_ADVERBIAL = ("ly", "ing", "wards")
+
+
+def _by_ending(text: str) -> int:
+    """Return the role of any other word in small letters."""
+    return _CONTENT if text.isalpha() and not text.endswith(_ADVERBIAL) else 0
+
+
+_CONTENT = Role.CONTENT.value
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is told of words by the lists and by their roles; a negative type stands for no word."""
+
+    vocabulary: Vocabulary
+    types: IntArray
+    """In small letters."""
+
+    @cached_property
+    def role(self) -> IntArray:
+        """The `Role` of each."""
+        return np.where(self.types < 0, 0, self.vocabulary.property(roles).take(self.types))
+
+    @cached_property
+    def left(self) -> IntArray:
+        """The borders at whose left each stands, as bits."""
+        return _LEFT.of(self.vocabulary, self.types)
+
+    @cached_property
+    def right(self) -> IntArray:
+        """Those at whose right."""
+        return _RIGHT.of(self.vocabulary, self.types)
+
+    @cached_property
+    def before(self) -> IntArray:
+        """The borders of a sentence that goes on, at whose left each stands."""
+        return _BEFORE.of(self.vocabulary, self.types)
+
+    @cached_property
+    def head(self) -> IntArray:
+        """Those at whose right."""
+        return _HEAD.of(self.vocabulary, self.types)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """E gaps between two words: what can be told of an n-gram there before it is drawn."""
+
+    left: Words
+    """Before the gaps: none where a mark stands between, or no word does."""
+    right: Words
+    """Behind them."""
+
+    @cached_property
+    def open(self) -> BoolArray:
+        """Bool [E]: gaps in which some n-gram stands out."""
+        bits = self.left.left | self.left.before | self.right.right
+        return (bits > 0) | _is(self.left.role, Role.SUBJECT | Role.MODAL) | _is(self.right.role, Role.DETERMINER)
+
+    def stands_out(self, gaps: IntArray, words: Words, head: IntArray, tail: IntArray) -> BoolArray:
+        """Return where an n-gram is seen to be no part of the sentence.
+
+        Args:
+            gaps: which of the gaps.
+            words: those that n-grams are made of.
+            head: which of them is the first of each n-gram.
+            tail: which is its last.
+        """
+        clash = self.left.left[gaps] & words.right[head] | words.left[tail] & self.right.right[gaps]
+        clash |= self.left.before[gaps] & words.head[head]
+        left, right, first, last = self.left.role[gaps], self.right.role[gaps], words.role[head], words.role[tail]
+        whole = _is(last, Role.CONTENT) & ~_is(last, Role.TIME | Role.LEADS)
+        # two phrases, or a clause and a phrase, where one is wanted
+        doubled = whole & _is(right, Role.DETERMINER) & ~_is(left, Role.LEADS | Role.DETERMINER | Role.TIME)
+        doubled &= _is(first, Role.DETERMINER) | (_is(first, Role.SUBJECT) & _is(left, Role.CONTENT))
+        # what parts a subject or a modal from its verb
+        parted = whole & _is(first, Role.CONTENT) & ~_is(first, Role.LEADS) & _is(left, Role.SUBJECT | Role.MODAL)
+        result: BoolArray = (clash > 0) | doubled | parted
+        return result
+
+
+def _is(found: IntArray, asked: Role) -> BoolArray:
+    """Return where a word has one of the roles asked for."""
+    result: BoolArray = (found & asked.value) > 0
+    return result

@@ -1,0 +1,49 @@
+"""Text without what is no text: one space where there was white space, no control characters."""
+
+from itertools import groupby
+
+__all__ = ["clean", "is_empty", "stretches"]
+
+_CONTROLS = dict.fromkeys((*range(9), *range(14, 28), *range(127, 133), *range(134, 160)))
+"""Control characters that are no white space (Unicode category Cc)."""
+
+
+def clean(text: str) -> str:
+    r"""Return the text with every run of white space as one space, none at the ends, and no control characters.
+
+    Example:
+        >>> clean("\ufeff One\t\x00two\u2003 \r\nthree ")
+        'One two three'
+    """
+    return text if _is_clean(text) else " ".join(text.translate(_CONTROLS).removeprefix("\ufeff").split())
+
+
+def _is_clean(text: str) -> bool:
+    """Return whether a text is clean already, as far as a quick look tells."""
+    return text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]
+
+
+def _spaced(text: str) -> str:
+    """Return a text without control characters, every run of white space as one space and none at the ends."""
+    return " ".join(text.translate(_CONTROLS).split())
+
+
+def stretches(text: str, *, every_line: bool = False) -> list[str]:
+    r"""Return what stands between the blank lines of a text, or in its lines, clean; joined they are the clean text.
+
+    Example:
+        >>> stretches("A heading\n \nThe cat\nsat.")
+        ['A heading', 'The cat sat.']
+    """
+    if _is_clean(text):
+        return [text] if text else []
+    first, *others = text.splitlines() or [""]
+    lines = [clean(first), *map(_spaced, others)]
+    if not every_line and others:
+        lines = [" ".join(group) for blank, group in groupby(lines, key="".__eq__) if not blank]
+    return [line for line in lines if line]
+
+
+def is_empty(text: str) -> bool:
+    """Return whether nothing is left of a text when it is clean."""
+    return not text[:1].isalnum() and not clean(text)
