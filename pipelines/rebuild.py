@@ -216,7 +216,7 @@ def _first_row(stored: Folder, made: Folder, name: str) -> str:
             same = _equal_rows(first, second, min(rows))
             if same < max(rows):
                 if same == min(rows):
-                    return f"it has at least {before + rows[0]:,} rows, rebuilt at least {before + rows[1]:,}"
+                    return f"it has at least {before + rows[0]:,} rows, the rebuilt one at least {before + rows[1]:,}"
                 row = f"row {before + same:,} ({first.column('id')[same].as_py()!r})"
                 return f"{row}, {_first_column(first, second, same)}"
             before += rows[0]

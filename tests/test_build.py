@@ -208,7 +208,7 @@ def test_a_raising_labeler_fails_its_unit_alone(tmp_path: Path) -> None:
     assert len(verify(tmp_path / "out")) == 1
     console = Console(width=200, file=io.StringIO())
     report.print(console)
-    assert "the dataset is unfinished" in console.file.getvalue()
+    assert "the dataset is incomplete; to make the missing units, run: " in console.file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_view_that_tells_the_answer_stops_its_unit(tmp_path: Path) -> None:
     report = built(
         source, tmp_path / "out", labelers={"beheading": {"shown": True}}, **{"with": ["toy_labelers:Beheading"]}
     )
-    assert "shows, or copies, what a task must predict" in report.failures[0]
+    assert "shows what a task must predict, or a copy of it" in report.failures[0]
     assert "text.txt:0/0" in report.failures[0]
 
 

@@ -94,7 +94,7 @@ def test_show_picks_rows_that_have_a_label(
         found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert len(found) == 3
         assert all(row[name.partition(".")[0]][path] is not None for row in found)
-    assert run(monkeypatch, "show", place, "-n", 3, "--json") == 0
+    assert run(monkeypatch, "show", place, "-n", 100, "--json") == 0
     plain = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert None in [row["connective"]["connective"] for row in plain]
 
@@ -258,7 +258,7 @@ def test_a_training_that_was_stopped_says_how_to_go_on(
             ),
             "no recipe at",
         ),
-        (("build", "{0}/r.toml", "{0}/a.txt", "--out", "{0}/x"), "r.toml is a recipe, which names its input"),
+        (("build", "{0}/r.toml", "{0}/a.txt", "--out", "{0}/x"), "r.toml is a recipe, which lists its input"),
         (("build", "--out", "{0}/x"), "no input"),
         (("train", "{0}", "--out", "{0}/m"), "is not a dataset"),
         (("train", "{0}", "--out", "{0}/m", "--set", "epoch=1"), "did you mean 'epochs'?"),
@@ -323,7 +323,7 @@ def test_a_dataset_may_be_given_as_a_uri(
     source, out = text(tmp_path / "a.txt"), (tmp_path / "my set").as_uri()
     assert run(monkeypatch, "build", str(source), "--out", out, "--with", "masking", "--json") == 0
     assert run(monkeypatch, "verify", out) == 0
-    assert f"{out}: all digests" in capsys.readouterr().out
+    assert f"{out}: all checksums" in capsys.readouterr().out
     assert run(monkeypatch, "show", out, "-n", "1") == 0
     assert "masking" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "my set"]

@@ -158,7 +158,7 @@ def test_verify_goes_on_behind_what_is_damaged(out: Path) -> None:
         cut(out / name)
     empty(out / "plan.json")
     problems = verify(out)
-    assert any(problem.startswith("plan.json is damaged: build again with the same recipe") for problem in problems)
+    assert any(problem.startswith("plan.json is damaged: run the same build again") for problem in problems)
     for name in names[:3]:
         assert any(problem.startswith(name) for problem in problems), name
     (out / "plan.json").write_bytes(b"{}")
@@ -178,7 +178,9 @@ def test_a_plan_is_made_again_only_for_the_units_that_follow_it(source: Path, ou
     """With another recipe the error says what to do, and nothing is written."""
     empty(out / "plan.json")
     before = content(out)
-    with pytest.raises(RecipeError, match=r"plan\.json is lost, and what lies beside it was built from another recipe"):
+    with pytest.raises(
+        RecipeError, match=r"plan\.json is missing, and the files beside it were built from another recipe"
+    ):
         built(source, out, seed=3, **TABLES)
     assert content(out) == before
 

@@ -179,8 +179,8 @@ def test_new_files_are_told_how_they_are_built(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as told:
         built(tmp_path / "in", tmp_path / "out")
     assert (
-        "5 files are new (b0.txt, b1.txt, b2.txt and 2 more); build them into a folder of their own with "
-        f"--set plan.from={tmp_path / 'out'} so that classes and pool stay the same" in str(told.value)
+        "5 files are new (b0.txt, b1.txt, b2.txt and 2 more); build them into a separate folder with "
+        f"--set plan.from={tmp_path / 'out'} to keep the same classes and pool" in str(told.value)
     )
     more = {"input": {"files": [str(path) for path in new]}, "plan": {"from": str(tmp_path / "out")}}
     report = build(recipe(new[0], tmp_path / "night", **more))

@@ -276,8 +276,8 @@ def test_a_scan_that_a_runner_breaks_off_is_an_error_in_a_line(tmp_path: Path, m
     [
         (b"{x", "is damaged: it is not valid JSON"),
         (b"\xff", "is damaged"),
-        (b"{}", "is no plan"),
-        (b"[3]", "is no plan"),
+        (b"{}", "is not a plan"),
+        (b"[3]", "is not a plan"),
     ],
 )
 def test_a_broken_plan_is_named(tmp_path: Path, content: bytes, message: str) -> None:

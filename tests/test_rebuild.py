@@ -69,13 +69,13 @@ def test_the_command_tells_units_and_seed(dataset: Path) -> None:
 @pytest.mark.parametrize("given", ["0", "-1", "many", "1.5"])
 def test_a_number_of_units_that_is_none_is_refused(dataset: Path, given: str) -> None:
     """The message says what may be given."""
-    with pytest.raises(ValueError, match="give a number of units, or all"):
+    with pytest.raises(ValueError, match="give a number of units or all"):
         run(str(dataset), "--rebuild", given)
 
 
 def test_a_seed_without_rebuild_is_refused(dataset: Path) -> None:
     """It would be ignored."""
-    with pytest.raises(ValueError, match="--seed draws the units of --rebuild"):
+    with pytest.raises(ValueError, match="--seed selects the units of --rebuild"):
         run(str(dataset), "--seed", "3")
 
 
@@ -123,7 +123,7 @@ def test_other_differences_are_named(dataset: Path) -> None:
     reject.write_text(reject.read_text().replace("undecodable", "unknown"))
     problems = {text.partition(":")[0]: text for text in rebuild(str(dataset), None, 0).problems}
     rows = table.num_rows
-    assert f"it has 10 rows or more, rebuilt it has {rows}" in problems[f"train/{shards[0].name}"]
+    assert f"it has at least 10 rows, the rebuilt one at least {rows}" in problems[f"train/{shards[0].name}"]
     assert "its schema differs" in problems[f"train/{shards[1].name}"]
     assert "cannot be read" in problems[f"train/{shards[2].name} cannot be read"]
     assert f"train/{shards[3].name} is missing" in problems
@@ -180,7 +180,7 @@ def test_other_versions_are_noted(dataset: Path, monkeypatch: pytest.MonkeyPatch
     found = rebuild(str(dataset), 1, 0)
     assert found.problems == ()
     (note,) = found.notes
-    assert note.startswith("it was made with spacy 3.")
+    assert note.startswith("it was built with spacy 3.")
 
 
 def test_a_unit_that_fails_is_a_problem(tmp_path: Path) -> None:
@@ -199,5 +199,5 @@ def test_a_unit_that_fails_is_a_problem(tmp_path: Path) -> None:
 def test_a_dataset_without_a_finished_unit_is_an_error(dataset: Path) -> None:
     """There is nothing to compare with."""
     shutil.rmtree(dataset / "stats")
-    with pytest.raises(ValueError, match="no finished unit to make again; run its build first"):
+    with pytest.raises(ValueError, match="no finished unit to rebuild; run the build first"):
         rebuild(str(dataset), 1, 0)

@@ -35,7 +35,7 @@ def test_defaults_need_nothing() -> None:
         ({"labelers": {"disfluncy": {}}}, "masking) (did you mean 'disfluency'?)"),
         (
             {"with": ["mylab:Shout"], "labelers": {"Shout": {}}},
-            "(mylab:Shout) (did you mean 'shout'?); its table is named in lower case",
+            "(mylab:Shout) (did you mean 'shout'?); write its table in lower case",
         ),
         ({"labelers": 3}, "'labelers': input should be a valid dictionary, given 3"),
         ({"split": {"group": "book"}}, "split.group is 'book'; it may be file; a field of the records must stand"),

@@ -134,8 +134,8 @@ def _broken(rule: str) -> Labeler:
         ("type", "status must be int8"),
         ("edit", "has an edit but not status 0"),
         ("missing", r"returned the columns \['origin', 'tokens'\], but declares \['origin', 'tags', 'tokens'\]"),
-        ("extra", r"made the columns \['more', 'origin', 'tags', 'tokens'\]"),
-        ("null", "a list is empty instead"),
+        ("extra", r"returned the columns \['more', 'origin', 'tags', 'tokens'\]"),
+        ("null", "contains a null; use an empty list"),
         ("short", r"is list<item: int8> \[59\], but declared as list<item: int8> \[60\]"),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_leak_in_a_woven_view_is_found() -> None:
             proposal = super().propose(*args, **kwargs)
             return dataclasses.replace(proposal, hidden=np.ones_like(proposal.hidden))
 
-    with pytest.raises(RowError, match="shows, or copies, what a task must predict") as error:
+    with pytest.raises(RowError, match="shows what a task must predict") as error:
         _label(batch, [Careless(), Stutter()], joint=True)
     assert "careless, stutter" in str(error.value)
 
