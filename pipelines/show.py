@@ -195,7 +195,7 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
         asked = [f"turn {turn + 1} {_class(task, number)}" for turn, number in enumerate(value) if number >= 0]
         return ", ".join(asked) or "none"
     if task.kind == "generation":
-        return "the source" if task.target == "tokens" else clean(" ".join(map(str, value)))
+        return "the original text" if task.target == "tokens" else clean(" ".join(map(str, value)))
     return ", ".join(_class(task, item) if task.classes else _plain(item) for item in value) or "none"
 
 

@@ -320,7 +320,7 @@ def test_a_view_without_tags_says_none() -> None:
 def test_a_label_that_weighs_nothing_is_none() -> None:
     """It trains nothing, and is counted nowhere."""
     source = a_task("paraphrase.source", "generation", target="tokens", weight="paraphrase.weight")
-    for weight, line in ((0.0, "    source: none"), (0.5, "    source: the source")):
+    for weight, line in ((0.0, "    source: none"), (0.5, "    source: the original text")):
         row = STORY | {"paraphrase": {"status": 0, "tokens": ["Hi"], "origin": [0], "weight": weight}}
         assert line in shown(row, tasks=[source])
 
@@ -380,7 +380,7 @@ def test_a_label_of_ones_own_is_shown_beside_the_source() -> None:
 def test_a_generation_target_may_be_the_source() -> None:
     """The task that restores the row's own tokens."""
     task = a_task("connective.source", "generation", target="tokens")
-    assert "    source: the source" in shown(STORY, tasks=[task])
+    assert "    source: the original text" in shown(STORY, tasks=[task])
 
 
 def test_no_token_commands_the_terminal() -> None:
