@@ -12,6 +12,7 @@ dash, and spaCy makes one token of ``gone.--The`` or ``--I``: it sees them set a
 """
 
 import re
+import threading
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain, repeat
@@ -71,18 +72,19 @@ class Tokeniser:
 
     def split(self, texts: Sequence[str]) -> tuple[IntArray, BoolArray, IntArray]:
         """Return (codes int64 [N], a space follows bool [N], offsets int64 [texts + 1]) of clean texts, none empty."""
-        if len(self._chunks) > _MAX_CHUNKS:
-            self._forget()
-        pieces, bounds = _chunked(texts)
-        coded = pieces.dictionary_encode()
-        chunks = self._find(coded.dictionary)[coded.indices.to_numpy()]
-        tokens, ends = ragged_take(np.append(0, self._ends.values), chunks)
-        codes, offsets = self._codes.values.take(tokens), ends[bounds]
-        spaces = np.zeros(len(codes), bool)
-        spaces[ends[1:] - 1] = True
-        spaces[offsets[1:] - 1] = False
-        whole = self._doubtful(pieces, bounds, chunks)
-        return self._replace(texts, whole, (codes, spaces, offsets)) if whole else (codes, spaces, offsets)
+        with self._rule.lock:
+            if len(self._chunks) > _MAX_CHUNKS:
+                self._forget()
+            pieces, bounds = _chunked(texts)
+            coded = pieces.dictionary_encode()
+            chunks = self._find(coded.dictionary)[coded.indices.to_numpy()]
+            tokens, ends = ragged_take(np.append(0, self._ends.values), chunks)
+            codes, offsets = self._codes.values.take(tokens), ends[bounds]
+            spaces = np.zeros(len(codes), bool)
+            spaces[ends[1:] - 1] = True
+            spaces[offsets[1:] - 1] = False
+            whole = self._doubtful(pieces, bounds, chunks)
+            return self._replace(texts, whole, (codes, spaces, offsets)) if whole else (codes, spaces, offsets)
 
     def _doubtful(self, pieces: pa.Array, bounds: IntArray, chunks: IntArray) -> list[int]:
         """Return the texts without a long chunk in which an open one is beside what may be a special case with it."""
@@ -197,6 +199,8 @@ class _Rule:
         from spacy.tokenizer import Tokenizer
         from spacy.vocab import Vocab
 
+        self.lock = threading.Lock()
+        """Held by the tokeniser that uses the rule: it learns, and spaCy's memory zones serve one thread."""
         self._vocab = Vocab()  # a bare one: no lexical attributes are worked out for words that are only split
         self._tokenizer: Any = Tokenizer(
             self._vocab,

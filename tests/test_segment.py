@@ -4,6 +4,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -530,3 +531,18 @@ def test_a_large_vocabulary_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not segmenter.full
     segmenter.segment([Document("a", "One two three four.")])
     assert segmenter.full
+
+
+def test_threads_may_read_texts_at_once() -> None:
+    """Each has passages and a vocabulary of its own; what they share of a language's rules is kept from them."""
+    texts = [[f"\"We{i}'ve q{n}x-y{i}, (don't) :-( {i}th--{n}\" he said." for i in range(n, n + 40)] for n in range(12)]
+
+    def read(part: list[str]) -> list[list[str]]:
+        batch = read_texts(part)
+        tokens = batch.vocabulary.strings(batch.codes).to_pylist()
+        return [tokens[start:stop] for start, stop in pairwise(batch.offsets.tolist())]
+
+    expected = [read(part) for part in texts]
+    tokenise_module._rule.cache_clear()
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(read, texts)) == expected
