@@ -1,4 +1,4 @@
-"""The house: rooms that stay light, and names that stay what they are."""
+"""The layout: packages that import little, modules that say what they offer, and names that stay what they are."""
 
 import ast
 import importlib
