@@ -230,7 +230,7 @@ def test_unigram_nats_are_the_cross_entropy_of_the_train_pieces(data: Encoded) -
     ("values", "reason"),
     [
         ({"kind": "generation"}, "no head for the kind generation"),
-        ({"kind": "passage", "multi": True, "classes": ("a", "b")}, "several labels at once"),
+        ({"kind": "passage", "multi": True, "classes": ("a", "b")}, "several labels per item"),
         ({"kind": "passage", "classes": ("a",)}, "fewer than two classes"),
     ],
 )
