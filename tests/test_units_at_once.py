@@ -86,7 +86,7 @@ def test_threads_write_the_bytes_of_one(source: Path, tmp_path: Path, views: str
             shutil.copytree(one, many)
             reports = in_threads(make_shard, plan, many, threads)
             assert [report["error"] for report in reports if "error" in report] == []
-            assert len({report["process"] for report in reports}) == threads
+            assert 2 <= len({report["process"] for report in reports}) <= threads
         for unit in range(len(plan.units)):
             make_shard(unit, plan, str(one))
         assert files(one) == files(tmp_path / f"{seed}x2") == files(tmp_path / f"{seed}x4")
