@@ -112,7 +112,9 @@ def _run_units(
         except RecipeError:
             raise
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
-            text = f"{type(error).__name__}: {error}; a worker may have been killed, or out of memory"
+            text = (
+                f"{type(error).__name__}: {error}; if that says nothing, a worker may have been killed or out of memory"
+            )
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
     # where another run of the same plan ended meanwhile, it has cleaned up: all is done
     reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import run
 from small import rows
 
-from pipelines import cli
 from pipelines.layout import SPLITS
 from trainer.settings import Settings
 
@@ -31,14 +31,6 @@ def text(path: Path, lines: int = 240) -> Path:
     rows = [" ".join(SENTENCES).format(OPENERS[i % 8], OPENERS[(i + 3) % 8]) for i in range(lines)]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run the command in this process and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["auxloom", *map(str, words)])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    return int(left.value.code or 0)
 
 
 @pytest.fixture(scope="module")

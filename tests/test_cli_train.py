@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import run
 from tiny_dataset import TASKS, write_dataset
-
-from pipelines import cli
 
 QUICK = (
     "--set",
@@ -26,14 +24,6 @@ QUICK = (
     "--set",
     "threads=1",
 )
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run the command in this process and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["auxloom", *map(str, words)])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    return int(left.value.code or 0)
 
 
 @pytest.fixture(scope="module")

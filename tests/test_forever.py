@@ -12,8 +12,8 @@ from typing import Any
 
 import datasets
 import pytest
+from command import run
 from small import built, rows, text, write
-from test_cli import run
 
 from labelers.task import tasks
 from pipelines.compare import differences
