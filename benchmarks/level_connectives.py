@@ -25,8 +25,8 @@ from labelers.language.candidates import Candidates, pair_counts, surviving
 from labelers.language.forms import lexicon
 from labelers.language.inside import inside_candidates
 from labelers.passages import PassageBatch
-from pipelines.records import Document, Turn
-from pipelines.segment import Segmenter
+from labelers.text.document import Document, Turn
+from labelers.text.segment import Segmenter
 
 CAP, SHARE = np.array([[0.094], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
 CAP_INSIDE = 0.2  # fewer forms link the clauses of plain sentences

@@ -33,14 +33,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.language.forms import lexicon
+from labelers.ragged import BoolArray, IntArray
 from labelers.task import SOURCE, Task, write_tasks
 from trainer.apply import predict
-from trainer.bags import BagOfWords
-from trainer.data import BoolArray, Dataset, IntArray, Types
+from trainer.data.dataset import Dataset, Types
 from trainer.folder import RunFolder
-from trainer.metrics import Predictions, score
-from trainer.probes import repeated
-from trainer.rows import folded, read_rows, sample
+from trainer.score.bags import BagOfWords
+from trainer.score.metrics import Predictions, score
+from trainer.score.probes import repeated
+from trainer.score.rows import folded, read_rows, sample
 
 TAGS, FORM, SENSE = "disfluency.tags", "connective", "connective.sense"
 SENSES = ("Comparison", "Contingency", "Expansion", "Temporal")

@@ -22,8 +22,8 @@ import pyarrow as pa
 from labelers.edits import View, weave
 from labelers.labeler import Corpus, Labeler, Proposal, load
 from labelers.passages import PassageBatch
-from pipelines.records import Document, Turn
-from pipelines.segment import Segmenter
+from labelers.text.document import Document, Turn
+from labelers.text.segment import Segmenter
 
 POOL = 2048
 SHARE = 0.05

@@ -16,8 +16,8 @@ import numpy as np
 from labelers.connective import Connective
 from labelers.edits import weave
 from labelers.labeler import Corpus
-from pipelines.records import Document, Turn
-from pipelines.segment import Segmenter
+from labelers.text.document import Document, Turn
+from labelers.text.segment import Segmenter
 
 
 def documents(path: Path) -> Iterator[Document]:

@@ -18,9 +18,9 @@ import numpy as np
 from labelers.edits import View, weave
 from labelers.labeler import Corpus, load
 from labelers.passages import PassageBatch
+from labelers.text.document import Document, Turn
+from labelers.text.segment import Segmenter
 from pipelines.context import pool_document, pool_line
-from pipelines.records import Document, Turn
-from pipelines.segment import Segmenter
 
 POOL = 2048  # documents
 

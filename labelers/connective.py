@@ -24,7 +24,8 @@ from labelers.language.discourse import find_connectives
 from labelers.language.forms import lexicon
 from labelers.language.inside import inside_candidates
 from labelers.language.shapes import is_open
-from labelers.passages import BoolArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray
 from labelers.task import Task
 
 __all__ = ["LEAST_PROBABLE", "NO_CONNECTIVE", "SENSES", "Connective", "class_names", "find_connectives", "race"]

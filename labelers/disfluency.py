@@ -17,7 +17,8 @@ from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.language.casing import Case
 from labelers.language.donors import Donors, Text
 from labelers.language.repairs import Corruptor, Profile
-from labelers.passages import BoolArray, IntArray, PassageBatch, row_lists, running_total
+from labelers.passages import PassageBatch, row_lists
+from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.task import SOURCE, Task
 
 __all__ = ["Disfluency"]

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import IntArray
+from labelers.ragged import IntArray
 
 __all__ = ["Draws", "mix"]
 

@@ -10,7 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from labelers.passages import BoolArray, IntArray, PassageBatch, ragged_take, ranges, running_total
+from labelers.passages import PassageBatch
+from labelers.ragged import BoolArray, IntArray, ragged_take, ranges, running_total
 
 __all__ = ["Edits", "View", "collisions", "leaks", "source_view", "weave"]
 

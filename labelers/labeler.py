@@ -22,7 +22,8 @@ import pydantic
 import labelers
 from labelers.draws import Draws
 from labelers.edits import Edits, View, weave
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray
 from labelers.task import SOURCE, WOVEN, Task
 
 __all__ = ["Avoid", "Corpus", "Labeler", "Proposal", "Resource", "load", "names"]

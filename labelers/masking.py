@@ -20,7 +20,8 @@ from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.language.fluency import broken_words
 from labelers.language.words import Form, form_flags, leans, transcript_marks
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges, row_lists, running_total
+from labelers.passages import PassageBatch, Vocabulary, row_lists
+from labelers.ragged import BoolArray, IntArray, ranges, running_total
 from labelers.task import Task
 
 __all__ = ["Masking"]

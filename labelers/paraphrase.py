@@ -27,7 +27,8 @@ from labelers.language.exchange import Bundles, Frequencies, blocked, bundles_of
 from labelers.language.holdout import held_out
 from labelers.language.mentions import Names
 from labelers.language.writing import rewrite
-from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, row_lists
+from labelers.passages import PassageBatch, row_lists
+from labelers.ragged import BoolArray, IntArray, ranges
 from labelers.task import SOURCE, Task
 
 __all__ = ["Paraphrase"]

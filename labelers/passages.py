@@ -11,22 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
+
 __all__ = [
-    "BoolArray",
     "Growing",
-    "IntArray",
     "PassageBatch",
     "Property",
     "Vocabulary",
-    "ragged_take",
-    "ranges",
     "row_keys",
     "row_lists",
-    "running_total",
 ]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[Any]
 Property = Callable[["Vocabulary", Sequence[str]], npt.NDArray[Any]]
 """What depends on a token's form alone: (vocabulary, new texts) -> one value for each of the texts."""
 
@@ -153,48 +148,6 @@ def row_keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     """
     data = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in ids)
     return np.frombuffer(data, "<u8").astype(np.uint64)
-
-
-def running_total(values: IntArray | BoolArray) -> IntArray:
-    """Return int64 [n + 1]: the sum of the values before each of n positions, and of all.
-
-    Of lengths it gives offsets, of a mask how many are marked before each position.
-
-    Example:
-        >>> running_total(np.array([True, False, True])).tolist()
-        [0, 1, 1, 2]
-    """
-    totals = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=totals[1:])  # into an array that is there: twice as fast for a mask
-    return totals
-
-
-def ragged_take(offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return (flat indices, new offsets) that gather the given rows of a ragged array.
-
-    Example:
-        >>> indices, starts = ragged_take(np.array([0, 2, 5]), np.array([1, 0]))
-        >>> indices.tolist(), starts.tolist()
-        ([2, 3, 4, 0, 1], [0, 3, 5])
-    """
-    first = np.asarray(offsets)[rows]
-    lengths = np.asarray(offsets)[1:][rows] - first
-    taken = running_total(lengths)
-    flat = np.repeat(first - taken[:-1], lengths)
-    flat += np.arange(taken[-1])
-    return flat, taken
-
-
-def ranges(start: IntArray, length: IntArray) -> IntArray:
-    """Return the positions start, start + 1, ... of each (start, length), one after another.
-
-    Example:
-        >>> ranges(np.array([7, 3]), np.array([2, 3])).tolist()
-        [7, 8, 3, 4, 5]
-    """
-    offsets = np.cumsum(length) - length
-    positions: IntArray = np.arange(length.sum()) + np.repeat(np.asarray(start) - offsets, length)
-    return positions
 
 
 def row_lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.ListArray:

@@ -354,7 +354,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train, print the report if the run is finished, and return it; ``more`` are further arguments of `train`."""
     from trainer.loop import train as run_train
-    from trainer.table import show as show_report
+    from trainer.score.table import show as show_report
 
     again = command_again() if more.get("auto") else command_again("--resume")
     on_interrupt(f"the last checkpoint is kept; continue with: {again}")

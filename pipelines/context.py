@@ -15,13 +15,13 @@ import pyarrow.fs as pafs
 from labelers.labeler import Corpus, Labeler, Resource, load
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
+from labelers.text.document import Document, Turn
+from labelers.text.segment import Segmenter
 from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
 from pipelines.layout import POOL, Folder
 from pipelines.recipe import Recipe
-from pipelines.records import Document, Turn
 from pipelines.schema import declare
-from pipelines.segment import Segmenter
 
 __all__ = [
     "Context",

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from labelers.text.document import Document, Reject
 from pipelines.inputs import PieceDigest
 from pipelines.parse import SAMPLE, Parser
-from pipelines.records import Document, Reject
 
 __all__ = ["FORMATS", "Format", "locate"]
 

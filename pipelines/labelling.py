@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 from labelers.task import FRAMEWORK_REASONS, WOVEN
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Never
 
-from pipelines.clean import clean, is_empty
+from labelers.text.clean import clean, is_empty
+from labelers.text.document import Document, Reject, Turn
 from pipelines.recipe import Input
-from pipelines.records import Document, InputFile, Reject, Turn
+from pipelines.records import InputFile
 
 __all__ = ["SAMPLE", "Parser", "sample"]
 

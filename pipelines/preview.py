@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.task import Task
+from labelers.text.document import Document
 from pipelines.context import Context, find_own_modules, load_labelers
 from pipelines.errors import RowErrors
 from pipelines.labelling import copied
 from pipelines.plan import class_fields
 from pipelines.recipe import Recipe
-from pipelines.records import Document
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
 from pipelines.sources import find_files, make_units, read_unit

@@ -1,59 +1,11 @@
-"""What input is made of: files, the ranges and units they are cut into, the documents read from them, the rejects."""
+"""What input is made of: files, and the ranges and units that they are cut into."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-__all__ = ["Document", "InputFile", "Piece", "Range", "Reject", "Turn", "Unit"]
+__all__ = ["InputFile", "Piece", "Range", "Unit"]
 
 Piece = tuple[int, int, str]
 """Start and stop of a part of a file in bytes, and the blake2b of what stands there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one speaker says at a time."""
-
-    role: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One record of the input that can be used: a text, tokens that are split already, or a dialogue."""
-
-    id: str
-    """The record's own id, else ``<file>:<byte offset or row>``."""
-    text: str = ""
-    tokens: tuple[str, ...] | None = None
-    segments: tuple[int, ...] | None = None
-    """Index of each segment's first token; only beside ``tokens``."""
-    turns: tuple[Turn, ...] | None = None
-    """The turns of a dialogue that hold a word; an empty turn is left out."""
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    """Kept input fields."""
-    group: str = ""
-    """Documents of one group stay in one split."""
-    source: str = ""
-    """Name of the file it came from."""
-    place: int = 0
-    """Byte offset or row in that file."""
-
-
-@dataclass(frozen=True)
-class Reject:
-    """An input record, or a whole file, that could not be used."""
-
-    source: str
-    """Name of the file."""
-    place: int
-    """Byte offset, or row in parquet, arrow and gz files."""
-    reason: str
-    """One of `pipelines.sources.REASONS`."""
-    sample: str = ""
-    """What was found there, at most 1 kB of it."""
-    note: str = ""
-    """What is wrong with it, where the reason alone does not tell."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from labelers.text.document import Document, Reject
 from pipelines.context import pool_line
 from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder, to_json
 from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
-from pipelines.records import Document, InputFile, Piece, Reject, Unit
+from pipelines.records import InputFile, Piece, Unit
 from pipelines.sources import read_unit
 from pipelines.splits import Splitter, group_digest
 

@@ -8,21 +8,14 @@ import pyarrow as pa
 
 from labelers.labeler import Corpus, Labeler
 from labelers.task import WOVEN, Task, write_tasks
+from labelers.text.document import FIELD_TYPES
 
-__all__ = ["BATCH_ROWS", "FIELD_TYPES", "SOURCE_FIELDS", "SPAN", "declare", "features"]
+__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "SPAN", "declare", "features"]
 
 BATCH_ROWS = 1024
 """Rows of a record batch; only the last of a file may have fewer."""
 
 SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
-
-FIELD_TYPES: Mapping[str, pa.DataType] = {
-    "string": pa.string(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "bool": pa.bool_(),
-}
-"""Types of kept input fields, by the names that a recipe gives them."""
 
 SOURCE_FIELDS: tuple[pa.Field, ...] = (
     pa.field("id", pa.string()),

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.passages import PassageBatch, Vocabulary
+from labelers.text.document import Document, Reject
 from pipelines.books import balance
 from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import Context, load_labelers, read_pool
@@ -40,7 +41,7 @@ from pipelines.layout import (
 from pipelines.marks import done_stats, seal
 from pipelines.plan import Plan, stored_digest
 from pipelines.processes import ChildError, run_exclusively
-from pipelines.records import Document, InputFile, Reject
+from pipelines.records import InputFile
 from pipelines.sources import read_unit
 from pipelines.writer import ShardWriter
 
@@ -332,7 +333,7 @@ def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
     """Return a uint64 for each distinct passage of each document: equal where the tokens are.
 
     Example:
-        >>> from pipelines.segment import read_texts
+        >>> from labelers.text.segment import read_texts
         >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
         (2, 1)
     """

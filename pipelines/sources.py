@@ -14,12 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from labelers.text.document import Document, Reject, Turn
 from pipelines.formats import FORMATS, locate
 from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder
 from pipelines.parse import Parser
 from pipelines.recipe import Input
-from pipelines.records import Document, InputFile, Range, Reject, Turn, Unit
+from pipelines.records import InputFile, Range, Unit
 
 __all__ = [
     "REASONS",

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from labelers.text.document import Document
 from pipelines.recipe import Split
-from pipelines.records import Document, InputFile
+from pipelines.records import InputFile
 
 __all__ = ["Splitter", "group_digest"]
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from labelers.edits import Edits, View, collisions, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import BoolArray, PassageBatch
+from labelers.passages import PassageBatch
+from labelers.ragged import BoolArray
 
 __all__ = ["Outcome", "joint", "own", "rows"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from small import built
 
+from labelers.text.segment import read_texts
 from pipelines.graph import import_beam
 from pipelines.layout import Pending
-from pipelines.segment import read_texts
 
 TABLES = {"unit": {"bytes": 20_000}}
 

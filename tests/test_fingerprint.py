@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from labelers.text.document import FIELD_TYPES
 from pipelines.fingerprint import Fingerprint, combine_crc
-from pipelines.schema import FIELD_TYPES
 
 ROOT = Path(__file__).parents[1]
 VALUES = {"string": ["a", None, "b"], "int64": [7, None, -1], "float64": [0.5, None, -0.0], "bool": [True, None, False]}

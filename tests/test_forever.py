@@ -20,7 +20,7 @@ from pipelines.compare import differences
 from pipelines.layout import Folder
 from pipelines.plan import Plan
 from pipelines.verify import verify
-from trainer.data import Dataset, Types
+from trainer.data.dataset import Dataset, Types
 
 GOLDEN = Path(__file__).parent / "golden" / "dataset-1"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelers.task import Task
-from trainer.metrics import METRICS, Predictions, metric_of, score
+from trainer.score.metrics import METRICS, Predictions, metric_of, score
 
 TAGS = ("O", "B-place", "I-place", "B-name", "I-name", "E-name", "S-name")
 
@@ -144,7 +144,7 @@ def test_intervals_are_ordered_and_within_bounds(pairs: list[tuple[int, int]], s
 
 def test_many_documents_are_resampled_in_pieces_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little is drawn at a time, all replicates are made."""
-    monkeypatch.setattr("trainer.metrics._CHUNK", 100)
+    monkeypatch.setattr("trainer.score.metrics._CHUNK", 100)
     found = score(predictions("accuracy", [0] * 400, [0] * 300 + [1] * 100))
     half = 1.96 * math.sqrt(0.75 * 0.25 / 400)
     assert (found.low, found.high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.008)

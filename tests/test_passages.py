@@ -11,16 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.passages import (
-    Growing,
-    PassageBatch,
-    Vocabulary,
-    ragged_take,
-    ranges,
-    row_keys,
-    row_lists,
-    running_total,
-)
+from labelers.passages import Growing, PassageBatch, Vocabulary, row_keys, row_lists
+from labelers.ragged import ragged_take, ranges, running_total
 from pipelines.labelling import copied
 
 TURN = st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["a", "b", ".", "?"]), min_size=1).map(" ".join))

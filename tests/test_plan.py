@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import built, recipe, rows, text, write
 
+from labelers.text.document import Document, Turn
 from pipelines import scan
 from pipelines.compare import differences
 from pipelines.context import load_labelers, pool_document, pool_line
 from pipelines.layout import Folder
 from pipelines.plan import Plan, draft, identity
 from pipelines.recipe import RecipeError, Split, Text
-from pipelines.records import Document, InputFile, Turn
+from pipelines.records import InputFile
 from pipelines.scan import merge_scans
 from pipelines.splits import Splitter, group_digest
 

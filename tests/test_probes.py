@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelers.ragged import Ragged
 from labelers.task import Task
-from trainer.bags import BagOfWords
-from trainer.data import Ragged, Split, Types
-from trainer.pairs import Lengths, ReplacedWords
-from trainer.probes import PROBES, Repetition, Unigram, WordForm, prior, repeated, run_probes
-from trainer.rows import TaskRows, read_rows, sample
-from trainer.turns import NearestRole, NearRoles
+from trainer.data.dataset import Split, Types
+from trainer.score.bags import BagOfWords
+from trainer.score.pairs import Lengths, ReplacedWords
+from trainer.score.probes import PROBES, Repetition, Unigram, WordForm, prior, repeated, run_probes
+from trainer.score.rows import TaskRows, read_rows, sample
+from trainer.score.turns import NearestRole, NearRoles
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
 

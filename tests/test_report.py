@@ -12,16 +12,17 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from labelers.ragged import Ragged
 from labelers.task import Task
-from trainer.bigrams import Bigrams
-from trainer.cache import Encoded, EncodedSplit
-from trainer.data import Dataset, Ragged, Split
-from trainer.encode import Reading, Sequences
-from trainer.labels import Labels
-from trainer.metrics import FEW, Predictions, Score
-from trainer.probes import PROBES, ProbeScore
-from trainer.report import build_report, held_out, note_of, task_entry, write
-from trainer.table import lines, show
+from trainer.data.cache import Encoded, EncodedSplit
+from trainer.data.dataset import Dataset, Split
+from trainer.data.inputs import Reading, Sequences
+from trainer.data.targets import Labels
+from trainer.model.bigrams import Bigrams
+from trainer.score.metrics import FEW, Predictions, Score
+from trainer.score.probes import PROBES, ProbeScore
+from trainer.score.report import build_report, held_out, note_of, task_entry, write
+from trainer.score.table import lines, show
 
 TASK = Task(
     name="made.tags",

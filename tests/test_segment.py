@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import pipelines.tokenise as tokenise_module
+import labelers.text.tokenise as tokenise_module
 from labelers.passages import PassageBatch, Vocabulary
-from pipelines.clean import clean, is_empty, stretches
-from pipelines.records import Document, Turn
-from pipelines.segment import Segmenter, read_texts
-from pipelines.tokenise import LONGEST, Tokeniser, set_apart
+from labelers.text.clean import clean, is_empty, stretches
+from labelers.text.document import Document, Turn
+from labelers.text.segment import Segmenter, read_texts
+from labelers.text.tokenise import LONGEST, Tokeniser, set_apart
 
 ROOT = Path(__file__).parents[1]
 
@@ -215,7 +215,7 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "work",
     [
-        "from pipelines.segment import read_texts; read_texts(['It (rained).'])",
+        "from labelers.text.segment import read_texts; read_texts(['It (rained).'])",
         "from labelers.labeler import *; load('paraphrase', dictionary=Resource('a', {'': b'1\\tto-day\\tthis day'}))",
     ],
 )
@@ -526,7 +526,7 @@ def test_nothing_gives_an_empty_batch() -> None:
 
 def test_a_large_vocabulary_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller then starts a new segmenter, which gives the same rows."""
-    monkeypatch.setattr("pipelines.segment._MAX_TYPES", 3)
+    monkeypatch.setattr("labelers.text.segment._MAX_TYPES", 3)
     segmenter = Segmenter()
     assert not segmenter.full
     segmenter.segment([Document("a", "One two three four.")])

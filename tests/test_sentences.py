@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.clean import clean
-from pipelines.segment import read_texts
-from pipelines.sentences import sentence_starts
+from labelers.text.clean import clean
+from labelers.text.segment import read_texts
+from labelers.text.sentences import sentence_starts
 
 
 def split(text: str) -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.bigrams import Bigrams, folds
-from trainer.data import Ragged, Split
+from labelers.ragged import Ragged
+from trainer.data.dataset import Split
+from trainer.model.bigrams import Bigrams, folds
 
 CLASSES = np.array([-1, 0, 1, 2, 3, 3])
 """Pieces 1 to 5 of four classes; piece 0 is special."""

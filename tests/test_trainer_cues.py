@@ -8,8 +8,8 @@ import torch
 from test_trainer_bigrams import CLASSES, rows
 from torch import Tensor
 
-from trainer.bigrams import Bigrams
-from trainer.cues import CUES, Cues
+from trainer.model.bigrams import Bigrams
+from trainer.model.features import CUES, Cues
 
 EQUAL, REPEATED, COUNTED, FITTED = slice(0, 32), slice(32, 56), slice(56, 66), slice(66, 76)
 

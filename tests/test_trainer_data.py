@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_dataset import SCHEMA, TASKS, make_row, write_dataset
 
+from labelers.ragged import Ragged, ranges
 from labelers.task import TASKS_KEY, column, view
-from trainer.data import Dataset, Ragged, Types, spread
+from trainer.data.dataset import Dataset, Types
 
 LISTS = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6)
 
@@ -54,7 +55,7 @@ def test_a_slice_that_ends_before_it_begins_is_empty() -> None:
 
 def test_spread_of_nothing_is_empty() -> None:
     """No ranges, no indices."""
-    assert spread(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
+    assert ranges(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from tiny_dataset import ROLES, TASKS, make_row, write_dataset
 
 from labelers.task import Task, column, view
-from trainer.cache import Encoded, encode
-from trainer.data import Dataset, Types
-from trainer.encode import Reading, readings
-from trainer.vocabulary import CLS, MASK, ROLE_MASK, SEP, Pieces
+from trainer.data.cache import Encoded, encode
+from trainer.data.dataset import Dataset, Types
+from trainer.data.inputs import Reading, readings
+from trainer.data.tokenizer import CLS, MASK, ROLE_MASK, SEP, Pieces
 
 ROWS = 60
 TRAINED = tuple(task for task in TASKS if task.kind != "generation")

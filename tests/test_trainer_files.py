@@ -16,7 +16,7 @@ from trainer import checkpoint, files
 from trainer.apply import load_model, predict
 from trainer.files import TEMPORARY, places, replacing, write
 from trainer.loop import train
-from trainer.table import lines
+from trainer.score.table import lines
 
 ROOT = Path(__file__).parents[1]
 QUICK: dict[str, Any] = {
@@ -96,7 +96,7 @@ def test_nothing_is_written_past_the_helpers() -> None:
     """In the trainer only `trainer.files` writes or renames; the log appends, arrays go into a temporary folder."""
     found = {
         (path.name, line.strip())
-        for path in (ROOT / "trainer").glob("*.py")
+        for path in (ROOT / "trainer").rglob("*.py")
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.search(
             r"\.write_(text|bytes)\(|os\.replace|\.replace\(path|\.rename\(|np\.savez?\(|save_file\(|\.tmp", line

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.data import Ragged
-from trainer.layout import PieceTable, lay_out
-from trainer.vocabulary import CLS, MASK, SEP
+from labelers.ragged import Ragged
+from trainer.data.pieces import PieceTable, lay_out
+from trainer.data.tokenizer import CLS, MASK, SEP
 
 
 class Spelled(PieceTable):

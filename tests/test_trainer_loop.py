@@ -16,7 +16,7 @@ from trainer.apply import predict
 from trainer.checkpoint import load
 from trainer.evaluate import evaluate
 from trainer.loop import train
-from trainer.metrics import score
+from trainer.score.metrics import score
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {

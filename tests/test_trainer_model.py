@@ -11,16 +11,16 @@ import torch
 from tiny_dataset import TASKS, write_dataset
 
 from labelers.task import Task
-from trainer.batch import Batch, Items, Noise, Request, collate
-from trainer.cache import Encoded, encode
-from trainer.data import Dataset
-from trainer.encoder import States
+from trainer.data.batch import Batch, Items, Noise, Request, collate
+from trainer.data.cache import Encoded, encode
+from trainer.data.dataset import Dataset
+from trainer.data.tokenizer import CLS, MASK, ROLE, ROLE_MASK, SEP
 from trainer.evaluate import evaluate, unigram_nats
-from trainer.heads import HEADS, TurnHead, pooled, untrained
-from trainer.model import Model
+from trainer.model.heads import HEADS, TurnHead, pooled, untrained
+from trainer.model.model import Model
+from trainer.model.scratch import States
+from trainer.schedule.streams import Streams
 from trainer.settings import Settings, make_settings
-from trainer.streams import Streams
-from trainer.vocabulary import CLS, MASK, ROLE, ROLE_MASK, SEP
 
 TRAINED = tuple(task for task in TASKS if task.kind != "generation")
 BY_NAME = {task.name: task for task in TRAINED}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.plan import Plan
-from trainer.samplers import Annealed, Proportional, Uniform
+from trainer.schedule.epoch import Plan
+from trainer.schedule.samplers import Annealed, Proportional, Uniform
 
 LENGTHS = (np.arange(10, 50), np.arange(10, 130) % 37 + 3)
 PLAN = Plan(seed=3, lengths=LENGTHS, sampler=Proportional(), epochs=3, rows=16, bucket=4, window=4)

@@ -14,9 +14,9 @@ from trainer import loop
 from trainer.checkpoint import load
 from trainer.folder import RunFolder
 from trainer.loop import train
-from trainer.optimiser import learning_rate
-from trainer.plan import Plan
-from trainer.samplers import Annealed
+from trainer.schedule.epoch import Plan
+from trainer.schedule.optimiser import learning_rate
+from trainer.schedule.samplers import Annealed
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.samplers import Annealed, DynamicTemperature, Proportional, Temperature, Uniform, sampler
+from trainer.schedule.samplers import Annealed, DynamicTemperature, Proportional, Temperature, Uniform, sampler
 from trainer.settings import Settings
 
 N = (1000, 9000)

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 from tiny_dataset import write_dataset
 
-from trainer.data import Dataset
+from trainer.data.dataset import Dataset
 from trainer.loop import train
-from trainer.table import lines
+from trainer.score.table import lines
 
 QUICK: dict[str, Any] = {
     "vocabulary": 320, "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 2, "threads": 1,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from labelers.task import Task, local
 from trainer import checkpoint
-from trainer.bigrams import Bigrams
-from trainer.cache import encode_with
-from trainer.data import Dataset
+from trainer.data.cache import encode_with
+from trainer.data.dataset import Dataset
+from trainer.data.tokenizer import Pieces
 from trainer.evaluate import evaluate
 from trainer.folder import RunFolder
-from trainer.metrics import Predictions
-from trainer.model import Model
-from trainer.vocabulary import Pieces
+from trainer.model.bigrams import Bigrams
+from trainer.model.model import Model
+from trainer.score.metrics import Predictions
 
 __all__ = ["load_model", "predict"]
 

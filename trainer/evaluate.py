@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from labelers.ragged import IntArray
 from labelers.task import Task
-from trainer.batch import Batch, Bucket, Items, Noise, Request, collate
-from trainer.cache import Encoded
-from trainer.data import IntArray
-from trainer.metrics import Predictions
-from trainer.model import Model
-from trainer.plan import generator
+from trainer.data.batch import Batch, Bucket, Items, Noise, Request, collate
+from trainer.data.cache import Encoded
+from trainer.model.model import Model
+from trainer.schedule.epoch import generator
+from trainer.score.metrics import Predictions
 
 __all__ = ["Tell", "evaluate", "moved", "unigram_nats"]
 

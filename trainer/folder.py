@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.data import Dataset
+from trainer.data.dataset import Dataset
 from trainer.files import TEMPORARY, remove, write
 from trainer.mark import Mark
 from trainer.settings import Settings, make_settings

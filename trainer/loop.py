@@ -13,23 +13,24 @@ import torch
 from torch import Tensor
 
 from labelers.task import local
-from trainer import checkpoint, report
-from trainer.batch import Noise, collate
-from trainer.cache import Encoded, encode
-from trainer.data import Dataset
+from trainer import checkpoint
+from trainer.data.batch import Noise, collate
+from trainer.data.cache import Encoded, encode
+from trainer.data.dataset import Dataset
 from trainer.device import prepared
 from trainer.evaluate import evaluate, moved, unigram_nats
 from trainer.files import write
 from trainer.folder import RunFolder
-from trainer.heads import untrained
 from trainer.mark import Mark
-from trainer.metrics import FEW, score
-from trainer.model import Model
-from trainer.optimiser import learning_rate, make_optimiser
-from trainer.plan import EpochPlan
-from trainer.select import VALIDATION, Best, value_of
+from trainer.model.heads import untrained
+from trainer.model.model import Model
+from trainer.schedule.epoch import EpochPlan
+from trainer.schedule.optimiser import learning_rate, make_optimiser
+from trainer.schedule.streams import Streams, check
+from trainer.score import report
+from trainer.score.metrics import FEW, score
+from trainer.score.select import VALIDATION, Best, value_of
 from trainer.settings import Settings
-from trainer.streams import Streams, check
 
 __all__ = ["Progress", "Run", "train"]
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from labelers.language.forms import lexicon
 from labelers.language.shapes import VERBS, shapes, word_classes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ranges
 
 __all__ = ["ASKS", "WORDS", "Arguments", "fulfilled", "told"]
 

@@ -13,7 +13,8 @@ from labelers.language.forms import BLOCKED, lexicon, unmarked_rates
 from labelers.language.matches import Matches, match, match_partners
 from labelers.language.medial import medial_uses
 from labelers.language.shapes import new_shapes, shapes, word_classes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["segment_pairs"]
 

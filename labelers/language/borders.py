@@ -16,7 +16,8 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.language.listed import Listed
 from labelers.language.shapes import listed_words
-from labelers.passages import BoolArray, IntArray, Vocabulary
+from labelers.passages import Vocabulary
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["Gaps", "Role", "Words", "roles"]
 

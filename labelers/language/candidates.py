@@ -12,7 +12,8 @@ from labelers.language.casing import upper_first
 from labelers.language.discourse import log_odds, score
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch, ranges, running_total
+from labelers.passages import PassageBatch
+from labelers.ragged import BoolArray, IntArray, ranges, running_total
 
 __all__ = ["DOUBT", "MOST", "Candidates", "Uses", "pair_counts", "surviving"]
 

@@ -18,7 +18,8 @@ from labelers.language.asks import told
 from labelers.language.forms import lexicon, rows_of
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import VERBS, shapes, word_classes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = [
     "ABSTAINS",

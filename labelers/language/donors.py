@@ -14,7 +14,8 @@ from labelers.language.casing import COMMON, NAME, UNKNOWN, Case, Letters, lette
 from labelers.language.fluency import disfluent_segments, is_hesitation
 from labelers.language.ngrams import Ngrams, casefold
 from labelers.language.words import Form
-from labelers.passages import BoolArray, IntArray, PassageBatch, running_total
+from labelers.passages import PassageBatch
+from labelers.ragged import BoolArray, IntArray, running_total
 
 __all__ = ["REMAIN", "Donors", "Marked", "Places", "Text"]
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.mentions import Mentions, Names, Numbering
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names"]
 

@@ -11,7 +11,8 @@ from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold, common_words
 from labelers.language.restarts import restarts
 from labelers.language.words import is_mark
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import BoolArray, IntArray
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = [
     "BLOCKED",

@@ -20,7 +20,7 @@ from itertools import combinations
 import numpy as np
 
 from labelers.language.mentions import Names, shared
-from labelers.passages import BoolArray, IntArray
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["held_out"]
 

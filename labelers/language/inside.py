@@ -18,7 +18,8 @@ from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, lexicon
 from labelers.language.matches import Matches, inside_openers, match, match_partners, openers
 from labelers.language.shapes import VERBS, new_shapes, shapes, word_classes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ranges
 
 __all__ = ["inside_candidates"]
 

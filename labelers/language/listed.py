@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
-from labelers.passages import IntArray, Vocabulary
+from labelers.passages import Vocabulary
+from labelers.ragged import IntArray
 
 __all__ = ["Listed"]
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import lexicon
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["Matches", "inside_openers", "links_back", "match", "match_partners", "medial_openers", "openers"]
 

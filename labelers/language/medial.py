@@ -18,7 +18,8 @@ from labelers.language.discourse import RULE, log_odds, score
 from labelers.language.forms import FRAMES, lexicon
 from labelers.language.matches import Matches, match, medial_openers
 from labelers.language.shapes import VERBS, new_shapes, shapes, word_classes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ranges
 
 __all__ = ["medial_uses"]
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from labelers.language.dictionary import Concept, plural
 from labelers.language.light_spacy import tokenizer
 from labelers.language.places import Kind, goes_on, in_place, stands_free
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, running_total
 
 __all__ = ["Mentions", "Names", "Numbering", "shared", "tokenise"]
 

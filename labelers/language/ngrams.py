@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from labelers.language.shapes import listed_words
 from labelers.language.words import Form, form_flags, transcript_marks
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, running_total
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, running_total
 
 __all__ = ["Ngrams", "casefold", "common_words"]
 

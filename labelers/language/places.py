@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["Kind", "goes_on", "in_place", "stands_free"]
 

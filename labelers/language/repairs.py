@@ -12,7 +12,7 @@ from labelers.language.casing import Letters, letters, lower_first, upper_first
 from labelers.language.donors import REMAIN, Donors, Marked, Places, Text
 from labelers.language.fluency import entries, may_stand_twice
 from labelers.language.words import Form
-from labelers.passages import BoolArray, IntArray, ranges, running_total
+from labelers.ragged import BoolArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]
 

@@ -11,7 +11,8 @@ import numpy as np
 from labelers.language.casing import Letters, letters
 from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold
-from labelers.passages import BoolArray, IntArray, PassageBatch
+from labelers.passages import PassageBatch
+from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["restarts"]
 

@@ -7,7 +7,8 @@ from enum import IntFlag
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ranges
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ranges
 
 __all__ = ["Form", "form_flags", "is_clitic", "is_mark", "leans", "transcript_marks"]
 

@@ -13,7 +13,8 @@ from labelers.language.dictionary import takes_an
 from labelers.language.exchange import Bundles
 from labelers.language.mentions import Mentions, Names, shared
 from labelers.language.shapes import shapes
-from labelers.passages import BoolArray, IntArray, PassageBatch, Vocabulary, ragged_take, running_total
+from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 
 __all__ = ["rewrite"]
 

@@ -1,0 +1,1 @@
+"""The text front end: from documents to passages of tokens and segments."""

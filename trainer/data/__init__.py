@@ -1,0 +1,1 @@
+"""From a dataset's columns to batches of sub-words and targets."""

@@ -1,0 +1,242 @@
+"""A dataset on disk as memory-mapped columns and flat arrays; no row ever becomes a Python object."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labelers.ragged import IntArray, Ragged, ranges
+from labelers.task import SOURCE, Task, local, read_tasks
+
+__all__ = ["Dataset", "Split", "Types"]
+
+MANIFEST = "auxloom.json"
+STATS = "stats"
+SPLITS = ("train", "validation", "test")
+
+
+class Types:
+    """Distinct strings and their codes, in the order in which they were met."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def encode(self, values: pa.Array) -> npt.NDArray[np.int32]:
+        """Return the code of each string, int32 [N]; one look-up per distinct string."""
+        coded = values.dictionary_encode()
+        known = self.codes
+        table = np.array([known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()], np.int32)
+        result: npt.NDArray[np.int32] = table[coded.indices.to_numpy()]
+        return result
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its rows in the order of its shards."""
+
+    name: str
+    table: pa.Table = field(repr=False)
+    """Memory-mapped."""
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def column(self, path: str) -> pa.ChunkedArray:
+        """Return the column at a dotted path."""
+        first, *rest = path.split(".")
+        if first not in self.table.column_names:
+            raise ValueError(f"split {self.name} has no column {path!r}; it has {', '.join(self.table.column_names)}")
+        value = self.table.column(first)
+        for part in rest:
+            names = [value.type.field(i).name for i in range(value.type.num_fields)]
+            if part not in names:
+                raise ValueError(f"split {self.name} has no column {path!r}; {first} holds {', '.join(names)}")
+            value = pc.struct_field(value, part)
+        return value
+
+    def integers(self, path: str) -> IntArray:
+        """Return a column of nullable integers or booleans as int64 [P], -1 for null."""
+        value = self.column(path).cast(pa.int64()).fill_null(-1)
+        result: IntArray = value.to_numpy()
+        return result
+
+    def floats(self, path: str) -> npt.NDArray[np.float32]:
+        """Return a column of nullable floats as float32 [P], 0 for null."""
+        result: npt.NDArray[np.float32] = self.column(path).cast(pa.float32()).fill_null(0).to_numpy()
+        return result
+
+    def spans(self, path: str) -> IntArray:
+        """Return a column of nullable {start, end} as int64 [P, 2], -1 for null."""
+        return np.stack([self.integers(f"{path}.start"), self.integers(f"{path}.end")], axis=1)
+
+    def ragged(self, path: str, types: Types | None = None) -> Ragged:
+        """Return a column of lists of numbers or booleans, or with ``types`` of strings, as their codes."""
+        lengths: list[npt.NDArray[Any]] = [np.empty(0, np.int64)]
+        values: list[npt.NDArray[Any]] = []
+        for chunk in self.column(path).chunks:
+            lengths.append(pc.list_value_length(chunk).fill_null(0).to_numpy())
+            flat = chunk.flatten()
+            values.append(flat.to_numpy(zero_copy_only=False) if types is None else types.encode(flat))
+        return Ragged.of(np.concatenate(lengths), np.concatenate(values) if values else np.empty(0, np.int32))
+
+    def tokens(self, sequence: str, types: Types) -> Ragged:
+        """Return the tokens of a sequence as codes: the view's where it holds any, else the source's."""
+        source = self.ragged("tokens", types)
+        if not self._has(sequence, "tokens"):
+            return source
+        own = self.ragged(f"{sequence}.tokens", types)
+        return own.where(own.lengths > 0, source)
+
+    def origins(self, sequence: str) -> Ragged:
+        """Return for each token of a sequence its position in the source, -1 where it was inserted."""
+        lengths = pc.list_value_length(self.column("tokens")).to_numpy()
+        source = Ragged.of(lengths, ranges(np.zeros(len(lengths), np.int64), lengths))
+        if not self._has(sequence, "origin"):
+            return source
+        own = self.ragged(f"{sequence}.origin")
+        return own.where(own.lengths > 0, source)
+
+    def documents(self) -> IntArray:
+        """Return a number for the document of each row, int64 [P]; equal where the documents are."""
+        types = Types()
+        parts = [types.encode(chunk) for chunk in self.column("document").chunks]
+        return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
+
+    def _has(self, sequence: str, name: str) -> bool:
+        """Tell whether a sequence has a column of its own."""
+        if sequence == SOURCE or sequence not in self.table.column_names:
+            return False
+        kind = self.table.schema.field(sequence).type
+        return bool(pa.types.is_struct(kind) and kind.get_field_index(name) >= 0)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A finished dataset: its tasks and its splits."""
+
+    path: Path
+    digest: str
+    """Of its manifest: two datasets with the same digest hold the same rows."""
+    tasks: tuple[Task, ...]
+    splits: Mapping[str, Split]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the dataset at a path or a ``file://`` URI.
+
+        Raises:
+            FileNotFoundError: there is no dataset, or its build did not end.
+            ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, a file that is
+                missing or not what the build wrote, or it lies in an object store.
+        """
+        root = local(path, "a dataset to train on")
+        manifest = root / MANIFEST
+        if not manifest.is_file():
+            raise FileNotFoundError(_missing(root))
+        splits = {name: Split(name, table) for name, table in _tables(root)}
+        if "train" not in splits:
+            raise ValueError(
+                f"the dataset {root} has no train rows; give one that `auxloom build` wrote from more text"
+            )
+        tasks = read_tasks(splits["train"].table.schema)
+        if not tasks:
+            raise ValueError(
+                f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
+            )
+        digest = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
+        return cls(root, digest, tuple(tasks), splits)
+
+
+def _missing(root: Path) -> str:
+    """Say why a folder without a manifest is no dataset, and what to do."""
+    if not root.exists():
+        return f"no such folder: {root}; give a dataset that `auxloom build` wrote"
+    if (root / "plan.json").exists() or any(root.glob("*/*.arrow")):
+        return (
+            f"the dataset {root} is unfinished (it has no {MANIFEST}); run the same `auxloom build` again to finish it"
+        )
+    return f"{root} is not a dataset (it has no {MANIFEST}); give a folder that `auxloom build` wrote"
+
+
+def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the name and the memory-mapped rows of each split that has any."""
+    digests = _digests(root, _marks(root))
+    for name in digests:
+        if not (root / name).exists():
+            raise ValueError(f"{root / name} is missing; restore it, or build the dataset again in another folder")
+    for name in SPLITS:
+        files = sorted((root / name).glob("data-*.arrow"))
+        parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
+        for file, part in zip(files, parts, strict=True):
+            if part.schema != parts[0].schema:
+                raise ValueError(
+                    f"{file} is damaged: it has other columns than {files[0]}; build the dataset again in another "
+                    "folder"
+                )
+        if parts and sum(part.num_rows for part in parts):
+            yield name, pa.concat_tables(parts)
+
+
+def _marks(root: Path) -> list[dict[str, Any]]:
+    """Return what the build noted of each unit; units are counted in the manifest, so a lost mark is missed."""
+    units = _json(root / MANIFEST).get("units")
+    files = [root / STATS / f"{unit:05d}.json" for unit in range(units or 0)]
+    for file in files:
+        if not file.exists():
+            raise ValueError(f"{file} is missing; restore it, or build the dataset again in another folder")
+    return [_json(file) for file in files or sorted((root / STATS).glob("*.json"))]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """Return the object in a JSON file of the build."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged: it is not valid JSON ({error}); restore it, or build the dataset again in "
+            "another folder"
+        ) from None
+    return found
+
+
+def _digests(root: Path, marks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the sha256 of each shard of a dataset, as the build noted it; a split without rows keeps no shard."""
+    rows: Counter[str] = Counter()
+    for mark in marks:
+        rows.update({split: facts["rows"] for split, facts in mark.get("splits", {}).items()})
+    files = (item for mark in marks for item in mark["files"].items() if item[0].endswith(".arrow"))
+    # where nothing was counted, what was written must be there
+    return {
+        name: facts["sha256"] for name, facts in files if rows.get(name.partition("/")[0], 1) or (root / name).exists()
+    }
+
+
+def _rows(shard: Path, sha256: str | None) -> pa.Table:
+    """Return the memory-mapped rows of a shard, once its bytes are known to be those that were written.
+
+    Arrow takes offsets as they are: a single wrong one may end the process.
+    """
+    with shard.open("rb") as file:
+        if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise ValueError(
+                f"{shard} is damaged: its sha256 does not match the build (run `auxloom verify`); "
+                "restore it, or build the dataset again in another folder"
+            )
+    try:
+        return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            f"{shard} is damaged: it is not an Arrow stream ({error}); restore it, or build the dataset again in "
+            "another folder"
+        ) from None

@@ -1,0 +1,161 @@
+"""How tokens become one sequence of pieces: ``[CLS] a [SEP]`` or ``[CLS] a [SEP] b [SEP]``, with role pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelers.ragged import BoolArray, IntArray, Ragged, ranges
+from trainer.data.dataset import Types
+from trainer.data.tokenizer import CLS, MASK, SEP, Pieces
+
+__all__ = ["Layout", "PieceTable", "lay_out"]
+
+_CLS, _ROLE, _MIDDLE, _END = range(4)  # kinds of inserted units, in the order in which they stand at one place
+
+
+class PieceTable:
+    """The pieces of every distinct token; the special pieces stand behind them."""
+
+    def __init__(self, types: Types, vocabulary: Pieces) -> None:
+        self._types, self._vocabulary = types, vocabulary
+        self._known = -1
+        self._table = Ragged(np.zeros(1, np.int64), np.empty(0, np.int32))
+
+    def of(self, units: IntArray) -> Ragged:
+        """Return the pieces of units: the code of a token, or -1 - s for the special piece s."""
+        if self._known < len(self._types):
+            self._encode()
+        return self._table.take(np.where(units >= 0, units, self._known - 1 - units))
+
+    def _encode(self) -> None:
+        """Encode all types there are by now."""
+        own = self._vocabulary.encode(list(self._types.codes))
+        special = np.arange(len(self._vocabulary.special), dtype=np.int32)
+        lengths = np.concatenate([own.lengths, np.ones(len(special), np.int64)])
+        self._table = Ragged.of(lengths, np.concatenate([own.values, special]))
+        self._known = len(own)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows as pieces, and where tokens, turns and sides stand in them: positions count from the row's first piece."""
+
+    pieces: Ragged
+    """[R] lists of pieces."""
+    whole: BoolArray
+    """bool [R]: nothing was cut."""
+    starts: Ragged
+    """[R] lists: position of the first piece of each token."""
+    ends: IntArray
+    """int64 [N]: position behind the last piece of each token, also where that was cut."""
+    turns: Ragged
+    """[R] lists: position of the piece that opens each turn."""
+    second: IntArray
+    """int64 [R]: position of the first piece of the second side; the row's length if there is one side."""
+    tokens: IntArray
+    """int64 [M]: number of the token in its row that each piece belongs to; -1 for special pieces."""
+
+    @property
+    def last(self) -> IntArray:
+        """Position of the last piece of each row, a [SEP], int64 [R]."""
+        return self.pieces.lengths - 1
+
+
+def _joined(sides: Sequence[Ragged]) -> Ragged:
+    """Return the lists of the sides, one behind the other."""
+    if len(sides) == 1:
+        return sides[0]
+    count = len(sides[0])
+    both = Ragged.of(np.concatenate([s.lengths for s in sides]), np.concatenate([s.values for s in sides]))
+    order = np.stack([np.arange(count), np.arange(count) + count], axis=1).reshape(-1)
+    taken = both.take(order)
+    return Ragged(taken.offsets[::2], taken.values)
+
+
+def lay_out(
+    sides: Sequence[Ragged],
+    table: PieceTable,
+    max_pieces: int,
+    *,
+    turns: Ragged | None = None,
+    openers: IntArray | None = None,
+    hidden: BoolArray | None = None,
+) -> Layout:
+    """Lay out R rows and cut those of more than ``max_pieces``.
+
+    Args:
+        sides: one or two ragged lists of token codes.
+        table: the pieces of tokens.
+        max_pieces: longest row.
+        turns: the token before which each turn opens; none: no turn has an opener.
+        openers: int64 [T]: the unit (see `PieceTable.of`) that opens each turn.
+        hidden: bool [N]: tokens whose pieces all become [MASK]; for one side.
+    """
+    tokens = _joined(sides)
+    count = len(tokens)
+    turns = turns if turns is not None else Ragged(np.zeros(count + 1, np.int64), np.empty(0, np.int64))
+    openers = openers if openers is not None else np.empty(0, np.int64)
+    units, kinds, owners = _units(tokens, sides[0].lengths if len(sides) > 1 else None, turns, openers)
+    laid = table.of(units)
+    first = laid.offsets[np.searchsorted(owners, np.arange(count + 1))]  # of each row, in pieces
+    position = laid.offsets[:-1] - first[owners]
+    kept = np.minimum(np.diff(first), max_pieces)
+    flat = ranges(first[:-1], kept)
+    of_piece = np.repeat(np.arange(len(units)), laid.lengths)[flat]
+    pieces, numbers = _fill(Ragged.of(kept, laid.values[flat]), of_piece, kinds < 0, tokens, hidden)
+    return Layout(
+        pieces=pieces,
+        whole=np.diff(first) <= max_pieces,
+        starts=Ragged(tokens.offsets, position[kinds < 0]),
+        ends=(position + laid.lengths)[kinds < 0],
+        turns=Ragged(turns.offsets, position[kinds == _ROLE]),
+        second=position[kinds == _MIDDLE] + 1 if len(sides) > 1 else kept,
+        tokens=numbers,
+    )
+
+
+def _fill(
+    pieces: Ragged, of_piece: IntArray, is_token: BoolArray, tokens: Ragged, hidden: BoolArray | None
+) -> tuple[Ragged, IntArray]:
+    """Mask what is hidden and end each row; return the pieces, and of each the number of its token in the row, or -1.
+
+    Args:
+        pieces: [R] lists, cut; changed in place.
+        of_piece: int64 [M]: the unit of each piece.
+        is_token: bool [U]: the unit is a token.
+        tokens: [R] lists.
+        hidden: bool [N]: tokens whose pieces all become [MASK].
+    """
+    if hidden is not None:
+        unseen = np.zeros(len(is_token), bool)
+        unseen[is_token] = hidden
+        pieces.values[unseen[of_piece]] = MASK
+    numbers = np.full(len(is_token), -1)
+    numbers[is_token] = ranges(np.zeros(len(tokens), np.int64), tokens.lengths)
+    last = pieces.offsets[1:] - 1
+    pieces.values[last] = SEP
+    of_token = numbers[of_piece]
+    of_token[last] = -1
+    return pieces, of_token
+
+
+def _units(
+    tokens: Ragged, middle: IntArray | None, turns: Ragged, openers: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the units of all rows, the kind of each (-1: a token) and its row."""
+    count, rows = len(tokens), np.arange(len(tokens))
+    # the inserted units as (row, token before which it stands, kind, unit)
+    marks = [
+        (rows, tokens.offsets[:-1], np.full(count, _CLS), np.full(count, -1 - CLS)),
+        (turns.owners, tokens.offsets[turns.owners] + turns.values, np.full(len(openers), _ROLE), openers),
+        (rows, tokens.offsets[1:], np.full(count, _END), np.full(count, -1 - SEP)),
+    ]
+    if middle is not None:
+        marks.append((rows, tokens.offsets[:-1] + middle, np.full(count, _MIDDLE), np.full(count, -1 - SEP)))
+    owner, index, kind, unit = (np.concatenate(part) for part in zip(*marks, strict=True))
+    order = np.lexsort((kind, index, owner))
+    owner, index, kind, unit = owner[order], index[order], kind[order], unit[order]
+    units = np.insert(tokens.values.astype(np.int64), index, unit)
+    kinds = np.insert(np.full(len(tokens.values), -1), index, kind)
+    return units, kinds, np.insert(tokens.owners, index, owner)

@@ -1,0 +1,104 @@
+"""The sub-word vocabulary: byte-level BPE learnt from the train split, applied once per distinct token."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from labelers.ragged import Ragged
+from trainer.data.dataset import Split
+from trainer.files import write
+
+__all__ = ["CLS", "MASK", "PAD", "ROLE", "ROLE_MASK", "SEP", "Pieces"]
+
+PAD, CLS, SEP, MASK, ROLE_MASK, ROLE = range(6)
+_SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[ROLE_MASK]", "[ROLE]")
+_MAX_ROLES = 64  # roles with a piece of their own; the others share [ROLE]
+
+
+class Pieces:
+    """Sub-word pieces and special ones.
+
+    Special pieces come first and are unknown to the tokenizer, so no text can spell one. Every token is encoded with a
+    blank before it: a piece tells whether it opens a word.
+    """
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, roles: Sequence[str] = ()) -> None:
+        self._tokenizer = tokenizer
+        self.roles = tuple(roles)
+        self.special = (*_SPECIAL, *(f"[ROLE:{role}]" for role in self.roles))
+
+    def __len__(self) -> int:
+        return len(self.special) + int(self._tokenizer.get_vocab_size())
+
+    @property
+    def plain(self) -> range:
+        """The pieces that are not special."""
+        return range(len(self.special), len(self))
+
+    @classmethod
+    def learn(cls, split: Split, size: int, roles: Sequence[str] = ()) -> Self:
+        """Learn ``size`` pieces, special ones included, from the source tokens of a split."""
+        tokenizer = tokenizers.Tokenizer(models.BPE())
+        tokenizer.decoder = decoders.ByteLevel()
+        level = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), level])
+        roles = list(roles)[:_MAX_ROLES]
+        trainer = trainers.BpeTrainer(
+            vocab_size=size - len(_SPECIAL) - len(roles),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(_texts(split), trainer)
+        tokenizer.pre_tokenizer = level  # from here on a token comes alone and loses nothing, odd white space included
+        return cls(tokenizer, roles)
+
+    def encode(self, tokens: Sequence[str]) -> Ragged:
+        """Return the pieces of each token, none of them empty."""
+        encoded = [item.ids for item in self._tokenizer.encode_batch(list(tokens), add_special_tokens=False)]
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        values = np.fromiter((piece for ids in encoded for piece in ids), np.int32, int(lengths.sum()))
+        return Ragged.of(lengths, values + np.int32(len(self.special)))
+
+    def role(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the piece that opens a turn of each role."""
+        known = {name: len(_SPECIAL) + i for i, name in enumerate(self.roles)}
+        return np.array([known.get(name, ROLE) for name in names], np.int32)
+
+    def folded(self) -> npt.NDArray[np.int64]:
+        """Return a number per piece, int64 [V], that pieces share if they differ in case alone; -1 for special ones."""
+        texts = [str(self._tokenizer.id_to_token(i)).lower() for i in range(self._tokenizer.get_vocab_size())]
+        numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        return np.array([-1] * len(self.special) + [numbers[text] for text in texts], np.int64)
+
+    def to_json(self) -> str:
+        """Return all that there is to know of the vocabulary."""
+        return json.dumps({"roles": self.roles, "tokenizer": json.loads(self._tokenizer.to_str())}, ensure_ascii=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest: vocabularies with the same one encode alike."""
+        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary as JSON."""
+        write(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return cls(tokenizers.Tokenizer.from_str(json.dumps(data["tokenizer"])), data["roles"])
+
+
+def _texts(split: Split) -> Iterator[list[str]]:
+    """Yield the source text of 1,000 rows at a time, tokens divided by blanks."""
+    for batch in split.table.select(["tokens"]).to_batches(max_chunksize=1000):
+        yield pa.compute.binary_join(batch.column(0), " ").to_pylist()

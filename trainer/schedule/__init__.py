@@ -1,0 +1,1 @@
+"""Which rows of which tasks each step trains on."""

@@ -1,0 +1,170 @@
+"""The plan of an epoch: which rows of which tasks each step serves, as a pure function of what it is given.
+
+A stream is what rows are drawn from: a task, or the whole dataset where every label of a row trains at once. The rows
+of a stream follow its own permutation without replacement, across epochs: only when all were seen does a new one begin.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labelers.ragged import IntArray
+from trainer.schedule.samplers import Sampler
+
+__all__ = ["EpochPlan", "Plan", "generator"]
+
+
+def generator(seed: int, *address: str | int) -> np.random.Generator:
+    """Return a generator that depends on the seed and the address alone.
+
+    Example:
+        >>> int(generator(0, "rows", 3).integers(1000)) == int(generator(0, "rows", 3).integers(1000))
+        True
+    """
+    text = "\0".join(map(str, (seed, *address)))
+    key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """The steps of an epoch: S steps of B buckets of G rows of like length."""
+
+    streams: npt.NDArray[np.int16]
+    """int16 [S, B, G]: the stream of each row."""
+    rows: IntArray
+    """int64 [S, B, G]: the row, an index into its stream."""
+    expected: npt.NDArray[np.float64]
+    """float64 [T]: rows of each stream that a step is expected to hold."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides which rows a step serves."""
+
+    seed: int
+    lengths: Sequence[npt.NDArray[Any]]
+    """Per stream the pieces of each of its rows."""
+    sampler: Sampler
+    epochs: int
+    """Epochs over all streams; those of ``first`` come before them."""
+    rows: int
+    bucket: int
+    window: int
+    steps: int = 0
+    """Steps of an epoch; 0: as many as serve as many rows as there are."""
+    first: tuple[int, ...] = ()
+    """Streams that are served alone in the first epochs (masked words first)."""
+    first_epochs: int = 0
+    earlier: tuple[tuple[int, int], ...] = ()
+    """(step, epochs): an epoch that began before the step is drawn as one of so many; where the run was extended."""
+    primary: int | None = None
+    """The stream that fills half of each step; one drawn other fills the rest (Augenstein, Soegaard 2017)."""
+
+    @property
+    def sizes(self) -> IntArray:
+        """Rows of each stream, int64 [T]."""
+        return np.array([len(item) for item in self.lengths], np.int64)
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of the run, the first ones included."""
+        return self.epochs + self._alone
+
+    @property
+    def _alone(self) -> int:
+        return self.first_epochs if self.first else 0
+
+    def shares(self, epoch: int) -> npt.NDArray[np.float64]:
+        """Return the share of each stream in the rows drawn in an epoch, which counts from 0."""
+        n = self.sizes.astype(np.float64)
+        if epoch < self._alone:
+            served = np.zeros(len(n))
+            served[list(self.first)] = n[list(self.first)]
+            served /= served.sum()
+            return served
+        shares = self.sampler.shares(n, epoch - self._alone + 1, self._of(epoch))
+        if self.primary is not None and len(n) > 1:
+            shares[self.primary] = 0
+            shares /= shares.sum()
+        return shares
+
+    def _of(self, epoch: int) -> int:
+        """Return how many epochs over all streams there were to be when an epoch began."""
+        begin = sum(self.length(before) for before in range(epoch))
+        return next((epochs for step, epochs in self.earlier if begin < step), self.epochs)
+
+    def length(self, epoch: int) -> int:
+        """Return the number of steps of an epoch."""
+        if self.steps:
+            return self.steps
+        n = self.sizes[list(self.first)] if epoch < self._alone else self.sizes
+        return int(-(-n.sum() // self.rows))
+
+    def ends(self) -> IntArray:
+        """Return the number of steps up to the end of each epoch, int64 [epochs]."""
+        return np.cumsum([self.length(epoch) for epoch in range(self.total_epochs)])
+
+    def epoch(self, epoch: int) -> EpochPlan:
+        """Return the plan of an epoch, which counts from 0."""
+        streams = self._streams(epoch)
+        before = sum(
+            (np.bincount(self._streams(e).reshape(-1), minlength=len(self.lengths)) for e in range(epoch)),
+            np.zeros(len(self.lengths), np.int64),
+        )
+        rows = np.empty(streams.shape, np.int64)
+        for stream in np.unique(streams):
+            mask = streams == stream
+            rows[mask] = self._order(int(stream), int(before[stream]), int(mask.sum()))
+        order = self._buckets(epoch, streams, rows)
+        shape = (len(streams), self.rows // self.bucket, self.bucket)
+        return EpochPlan(
+            streams.reshape(-1)[order].reshape(shape).astype(np.int16),
+            rows.reshape(-1)[order].reshape(shape),
+            self._expected(epoch),
+        )
+
+    def _streams(self, epoch: int) -> IntArray:
+        """Draw the stream of each row of an epoch, int64 [S, rows]."""
+        rng, steps, shares = generator(self.seed, "streams", epoch), self.length(epoch), self.shares(epoch)
+        edges = np.cumsum(shares) / shares.sum()
+        if self.primary is None or epoch < self._alone or len(shares) < 2:  # noqa: PLR2004
+            return np.searchsorted(edges, rng.random((steps, self.rows)), side="right").clip(max=len(shares) - 1)
+        streams = np.full((steps, self.rows), self.primary)
+        streams[:, self.rows // 2 :] = np.searchsorted(edges, rng.random(steps), side="right")[:, None]
+        return streams
+
+    def _expected(self, epoch: int) -> npt.NDArray[np.float64]:
+        """Return how many rows of each stream a step is expected to hold."""
+        expected = self.rows * self.shares(epoch)
+        if self.primary is not None and epoch >= self._alone and len(expected) > 1:
+            expected /= 2
+            expected[self.primary] = self.rows // 2
+        return expected
+
+    def _order(self, stream: int, begin: int, count: int) -> IntArray:
+        """Return the rows of a stream that are drawn in places [begin, begin + count) of all time."""
+        size = len(self.lengths[stream])
+        passes = range(begin // size, (begin + count - 1) // size + 1)
+        rows = np.concatenate([generator(self.seed, "rows", stream, number).permutation(size) for number in passes])
+        return rows[begin - passes[0] * size :][:count]
+
+    def _buckets(self, epoch: int, streams: IntArray, rows: IntArray) -> IntArray:
+        """Return the order of all rows of the epoch in which buckets of like length lie together.
+
+        The rows of ``window`` steps are sorted by length and cut into buckets, and these are dealt to the steps at
+        random, so that a step holds buckets of different lengths. With a primary each step keeps its own rows.
+        """
+        lengths = np.empty(rows.shape, np.int64)
+        for stream in np.unique(streams):
+            mask = streams == stream
+            lengths[mask] = self.lengths[stream][rows[mask]]
+        window = self.rows * (1 if self.primary is not None else self.window)
+        flat, number = lengths.reshape(-1), np.arange(lengths.size)
+        order = np.lexsort((flat, number // window)).reshape(-1, self.bucket)
+        dealt = generator(self.seed, "buckets", epoch).random(len(order))
+        return order[np.lexsort((dealt, np.arange(len(order)) * self.bucket // window))].reshape(-1)

@@ -1,0 +1,175 @@
+"""What a run has learnt: a JSON object in which each score stands beside what can be had without a network."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from labelers.task import Task
+from trainer.data.cache import Encoded
+from trainer.data.dataset import Dataset, Types
+from trainer.evaluate import Tell
+from trainer.files import write as write_file
+from trainer.score.metrics import FEW, Predictions, Score, metric_of, score
+from trainer.score.probes import ProbeScore, best_first, prior, run_probes
+from trainer.score.rows import read_rows, sample
+
+__all__ = ["build_report", "held_out", "note_of", "task_entry", "write"]
+
+_PROBE_ROWS = 50_000  # drawn by the seed where there are more
+_PACKAGES = ("auxloom", "numpy", "pyarrow", "safetensors", "tokenizers", "torch")
+
+
+def held_out(splits: Mapping[str, object]) -> str:
+    """Return the name of the split to report on: test, else validation; "" where there is neither.
+
+    Example:
+        >>> held_out({"train": 1, "validation": 2})
+        'validation'
+    """
+    return next((name for name in ("test", "validation") if name in splits), "")
+
+
+def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is to be said of constructed labels, with their names if there are others too; "" without any."""
+    names = [entry["name"] for entry in entries if entry["constructed"]]
+    if not names:
+        return ""
+    which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
+    return (
+        f"Scores on constructed labels{which} tell whether a task can be learnt, not whether learning it helps another "
+        "task."
+    )
+
+
+def build_report(
+    dataset: Dataset,
+    data: Encoded,
+    predictions: Sequence[Predictions],
+    *,
+    split: str,
+    settings: Mapping[str, Any],
+    untrained: Mapping[str, str],
+    run: Mapping[str, Any] | None = None,
+    tell: Tell | None = None,
+) -> dict[str, Any]:
+    """Return the report of a run; baselines are fitted here.
+
+    Args:
+        dataset: what was trained on.
+        data: the same, encoded: it knows which labels the model was trained and evaluated on.
+        predictions: of the model, one for each task of ``data`` that has labels in ``split``.
+        split: what ``predictions`` are about, see `held_out`.
+        settings: of the run; ``seed`` also decides the bootstrap and the rows that baselines see.
+        untrained: task -> why it was not trained.
+        run: more facts about the run: steps, seconds, device, the checkpoint.
+        tell: is told which task's baselines are fitted.
+    """
+    found = {item.task.name: item for item in predictions if len(item.gold)}
+    seed = int(settings.get("seed", 0))
+    tasks = []
+    for task in data.tasks:
+        if tell and task.name in found:
+            tell(f"fitting the baselines of {task.name}")
+        tasks.append(_task(dataset, data, task, found.get(task.name), split=split, seed=seed))
+    return {
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+        "dataset": {"path": str(dataset.path), "digest": dataset.digest},
+        "settings": dict(settings),
+        "run": dict(run or {}),
+        "split": split,
+        "tasks": tasks,
+        "not_trained": dict(untrained),
+        "note": note_of(tasks),
+    }
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout
+        return "not installed"
+
+
+def _task(
+    dataset: Dataset, data: Encoded, task: Task, found: Predictions | None, *, split: str, seed: int
+) -> dict[str, Any]:
+    """Return the entry of one task; without held-out labels it has no scores."""
+    train = data.splits["train"].labels[task.name]
+    rate = data.readings[task.name].rate
+    lost = {name: part.labels[task.name].lost for name, part in data.splits.items()}
+    labels = round(train.words * rate) if task.kind == "masked_lm" else len(train.label)
+    if found is None:
+        return task_entry(task, labels, lost, None)
+    types = Types()
+    sequences = {name: data.splits[name].sequences[data.readings[task.name]] for name in ("train", split)}
+    rows = {name: known.rows[data.splits[name].labels[task.name].where] for name, known in sequences.items()}
+    chosen = sample(rows["train"], _PROBE_ROWS, seed)
+    fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.vocabulary.encode)
+    held = read_rows(dataset.splits[split], task, types, rows[split])
+    scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
+    return task_entry(task, labels, lost, scores)
+
+
+def task_entry(
+    task: Task, train_labels: int, lost: Mapping[str, int], scores: tuple[Score, ProbeScore, list[ProbeScore]] | None
+) -> dict[str, Any]:
+    """Return what the report says about one trained task.
+
+    Args:
+        task: the task.
+        train_labels: labels that it was trained on.
+        lost: split -> rows that lost their label because it speaks of a part that was cut.
+        scores: of the model, the class prior and the probes; None without held-out labels.
+    """
+    metric = metric_of(task)
+    held = scores[0].labels if scores else 0
+    entry: dict[str, Any] = {
+        "name": task.name,
+        "labeler": task.labeler,
+        "version": task.version,
+        "kind": task.kind,
+        "paper": task.paper,
+        "constructed": task.constructed,
+        "classes": list(task.classes),
+        "labels": {"train": train_labels, "held_out": held},
+        "lost": dict(lost),
+        "metric": task.metric,
+        "higher_is_better": metric.higher,
+        "warnings": [] if held >= FEW else [_few(held)],
+    }
+    if scores is None:
+        nothing = dict.fromkeys(("better_than_prior", "better_than_baseline"))
+        return entry | {"score": None, "prior": None, "baselines": []} | nothing
+    model, base, probes = scores
+    # the prior goes first among equals: it knows least
+    baselines = best_first(task, [base, *(item for item in probes if item.name != base.name)])
+    return entry | {
+        "score": model.to_json(),
+        "prior": base.to_json(),
+        "baselines": [item.to_json() for item in baselines],
+        "better_than_prior": _better(model, base.score, higher=metric.higher),
+        "better_than_baseline": _better(model, baselines[0].score, higher=metric.higher),
+    }
+
+
+def _few(labels: int) -> str:
+    """Return a warning of few held-out labels."""
+    if not labels:
+        return "no held-out label, so no score"
+    return f"only {labels} held-out labels: read the interval, not the score"
+
+
+def _better(model: Score, other: Score, *, higher: bool) -> bool | None:
+    """Tell whether the model's whole interval is better than the other's value; None without an interval."""
+    if model.low is None or model.high is None or other.value is None:
+        return None
+    return model.low > other.value if higher else model.high < other.value
+
+
+def write(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report as JSON."""
+    write_file(path, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,169 @@
+"""Tokens and labels of one task as arrays, for models that are no network: what probes read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelers.ragged import BoolArray, IntArray, Ragged, ranges
+from labelers.task import Task
+from trainer.data.dataset import Split, Types
+from trainer.schedule.epoch import generator
+
+__all__ = ["Spell", "TaskRows", "folded", "read_rows", "sample"]
+
+Spell = Callable[[Sequence[str]], Ragged]
+"""Gives the symbols of each of some words."""
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The n rows of a split that have a label of one task, and their I labels."""
+
+    task: Task
+    types: Types
+    """What the codes of tokens and roles stand for; probes need one for train and held-out rows."""
+    parts: tuple[Ragged, ...]
+    """The token codes of each row: of the whole sequence, or of the two spans or sides that the head reads."""
+    labels: IntArray
+    """int64 [I]: classes; for masked_lm the code of the hidden token."""
+    owners: IntArray
+    """int64 [I]: the row of each label, as an index into the n rows; rising."""
+    positions: IntArray
+    """int64 [I]: the token, segment or turn of the row that a label speaks of; 0 for labels of whole rows."""
+    documents: IntArray
+    """int64 [n]: number of the document."""
+    rows: IntArray
+    """int64 [n]: number of the row in its split."""
+    origins: tuple[Ragged, ...] = ()
+    """pair: of each token of both parts its position in the source, -1 where it was inserted."""
+    roles: Ragged | None = None
+    """turn: the code of each turn's role, -1 where it is hidden."""
+    maskable: BoolArray | None = None
+    """masked_lm: bool [N], the tokens that may be hidden."""
+    spell: Spell | None = None
+    """masked_lm: the pieces in which the model spells words; it sees how many there are."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spell | None = None) -> TaskRows:
+    """Read the given rows, which all have a label of the task, from the columns of a split.
+
+    Args:
+        split: memory-mapped rows.
+        task: what to read.
+        types: grows by the strings that are new to it.
+        rows: int64 [n], rising.
+        spell: see `TaskRows.spell`.
+    """
+    parts = _parts(split, task, rows, tuple(split.tokens(name, types) for name in task.sequences))
+    origins: tuple[Ragged, ...] = ()
+    if len(task.sequences) > 1:
+        origins = _parts(split, task, rows, tuple(split.origins(name) for name in task.sequences))
+    read = _READERS.get(task.kind, _one_label)
+    known = TaskRows(task, types, parts, *_nothing(), split.documents()[rows], rows, origins=origins, spell=spell)
+    return read(known, split)
+
+
+def _parts(split: Split, task: Task, rows: IntArray, parts: tuple[Ragged, ...]) -> tuple[Ragged, ...]:
+    """Return of lists that go with the tokens of a task's sequences what its head reads, in the order of reading."""
+    if task.spans:
+        sequences = parts if len(parts) == len(task.spans) else parts * len(task.spans)
+        spans = [split.spans(path)[rows] for path in task.spans]
+        both = zip(sequences, spans, strict=True)
+        parts = tuple(part.slice(rows, span[:, 0], span[:, 1]) for part, span in both)
+    else:
+        parts = tuple(part.take(rows) for part in parts)
+    if task.swap and len(parts) > 1:
+        swapped = split.integers(task.swap)[rows] > 0
+        return parts[1].where(swapped, parts[0]), parts[0].where(swapped, parts[1])
+    return parts
+
+
+def _nothing() -> tuple[IntArray, IntArray, IntArray]:
+    """Return no labels, owners and positions."""
+    return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
+
+
+def _with(known: TaskRows, labels: IntArray, owners: IntArray, positions: IntArray, **more: object) -> TaskRows:
+    """Return the rows with labels."""
+    fields = known.__dict__ | {"labels": labels, "owners": owners, "positions": positions} | more
+    return TaskRows(**fields)
+
+
+def _aligned(known: TaskRows, split: Split, path: str, like: Ragged, fill: int) -> IntArray:
+    """Return the values of a column of lists that belong to others of equal length; ``fill`` where a row has none."""
+    own = split.ragged(path).take(known.rows)
+    none = Ragged(like.offsets, np.full(len(like.values), fill, np.int64))
+    return own.where(own.lengths > 0, none).values.astype(np.int64)
+
+
+def _one_label(known: TaskRows, split: Split) -> TaskRows:
+    """Read one label for each row."""
+    labels = split.integers(known.task.target)[known.rows]
+    return _with(known, labels, np.arange(len(known)), np.zeros(len(known), np.int64))
+
+
+def _label_list(known: TaskRows, split: Split) -> TaskRows:
+    """Read a list of labels for each row, leaving out -1."""
+    lists = split.ragged(known.task.target).take(known.rows)
+    items = np.flatnonzero(lists.values >= 0)
+    positions = ranges(np.zeros(len(lists), np.int64), lists.lengths)
+    return _with(known, lists.values[items].astype(np.int64), lists.owners[items], positions[items])
+
+
+def _turns(known: TaskRows, split: Split) -> TaskRows:
+    """Read the labels of turns, and the roles that the model sees."""
+    roles = split.ragged("roles", known.types).take(known.rows)
+    seen = roles.values.astype(np.int64)
+    if known.task.hide_roles:
+        seen = np.where(_aligned(known, split, known.task.hide_roles, roles, 0) > 0, -1, seen)
+    found = _label_list(known, split)
+    return _with(known, found.labels, found.owners, found.positions, roles=Ragged(roles.offsets, seen))
+
+
+def _masked(known: TaskRows, split: Split) -> TaskRows:
+    """Read the words that the draws hide."""
+    task, tokens = known.task, known.parts[0]
+    maskable = np.ones(len(tokens.values), bool)
+    if task.exclude:
+        maskable = _aligned(known, split, task.exclude, tokens, 1) == 0
+    draws = _aligned(known, split, task.target, tokens, 255)
+    items = np.flatnonzero(maskable & (draws < 256 * (task.rate or 0.0)))
+    positions = ranges(np.zeros(len(known), np.int64), tokens.lengths)[items]
+    return _with(known, tokens.values[items].astype(np.int64), tokens.owners[items], positions, maskable=maskable)
+
+
+_READERS: dict[str, Callable[[TaskRows, Split], TaskRows]] = {
+    "token": _label_list,
+    "segment": _label_list,
+    "turn": _turns,
+    "masked_lm": _masked,
+}
+
+
+def sample(rows: IntArray, limit: int, seed: int) -> IntArray:
+    """Return at most ``limit`` of the rows, rising; which ones depends on the arguments alone.
+
+    Example:
+        >>> sample(np.arange(5), 9, 0).tolist(), len(sample(np.arange(5), 2, 0))
+        ([0, 1, 2, 3, 4], 2)
+    """
+    if len(rows) <= limit:
+        return rows
+    return np.sort(generator(seed, "probe rows").choice(rows, limit, replace=False))
+
+
+def folded(types: Types) -> IntArray:
+    """Return a number per type, int64 [V], that types share which differ in case alone.
+
+    Example:
+        >>> types = Types()
+        >>> _ = [types.codes.setdefault(text, i) for i, text in enumerate(["The", "a", "the"])]
+        >>> folded(types).tolist()
+        [0, 1, 0]
+    """
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(text.lower(), len(numbers)) for text in types.codes], np.int64)
