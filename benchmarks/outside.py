@@ -134,7 +134,7 @@ def laid_out(table: pa.Table, tasks: Sequence[Task]) -> Iterator[Path]:
 
 def apply(run: Path, folder: Path) -> dict[str, Predictions]:
     """Return what the run's model says about the rows, by the name of the task."""
-    return {item.task.name: item for item in predict(run, folder, folder.parent / "cache", split="train")}
+    return {item.task.name: item for item in predict(run, folder, split="train")}
 
 
 def tagged(run: Path, rows: Sequence[Record], document: Sequence[str], golds: Mapping[str, str]) -> list[Result]:

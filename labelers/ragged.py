@@ -1,5 +1,6 @@
 """Ragged arrays: lists of unequal length as flat values and offsets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -86,6 +87,11 @@ class Ragged:
     def of(cls, lengths: npt.NDArray[Any], values: npt.NDArray[Any]) -> Self:
         """Return the lists that have these lengths."""
         return cls(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), values)
+
+    @classmethod
+    def concat(cls, parts: Sequence["Ragged"]) -> Self:
+        """Return the lists of all parts, in their order."""
+        return cls.of(np.concatenate([part.lengths for part in parts]), np.concatenate([part.values for part in parts]))
 
     def take(self, rows: IntArray) -> "Ragged":
         """Return the lists of the given rows, in their order."""

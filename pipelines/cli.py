@@ -353,7 +353,7 @@ def _train(
     dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], *, as_json: bool, **more: Any
 ) -> dict[str, Any]:
     """Train, print the report if the run is finished, and return it; ``more`` are further arguments of `train`."""
-    from trainer.loop import train as run_train
+    from trainer.run import train as run_train
     from trainer.score.table import show as show_report
 
     again = command_again() if more.get("auto") else command_again("--resume")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_dataset import TASKS, write_dataset
+from trainer.model.scratch import States
 
 from labelers.task import Task
 from trainer.data.batch import Batch, Items, Noise, Request, collate
@@ -18,7 +19,6 @@ from trainer.data.tokenizer import CLS, MASK, ROLE, ROLE_MASK, SEP
 from trainer.evaluate import evaluate, unigram_nats
 from trainer.model.heads import HEADS, TurnHead, pooled, untrained
 from trainer.model.model import Model
-from trainer.model.scratch import States
 from trainer.schedule.streams import Streams
 from trainer.settings import Settings, make_settings
 

@@ -7,10 +7,9 @@ from labelers.task import Task, local
 from trainer import checkpoint
 from trainer.data.cache import encode_with
 from trainer.data.dataset import Dataset
-from trainer.data.tokenizer import Pieces
+from trainer.encoders.base import find_encoder
 from trainer.evaluate import evaluate
 from trainer.folder import RunFolder
-from trainer.model.bigrams import Bigrams
 from trainer.model.model import Model
 from trainer.score.metrics import Predictions
 
@@ -29,18 +28,17 @@ def load_model(run: str | Path) -> Model:
     if not weights.exists():
         raise FileNotFoundError(f"no checkpoint in {run}; give the folder of a run of `auxloom train`")
     tasks = [Task.from_json(item) for item in json.loads(folder.tasks.read_text(encoding="utf-8"))]
-    model = Model(tasks, Pieces.load(folder.vocabulary), Bigrams.load(folder.bigrams), folder.settings())
+    model = Model(tasks, folder.learnt, folder.settings())
     checkpoint.restore(model, None, checkpoint.load(weights)[0])
     return model.eval()
 
 
-def predict(run: str | Path, dataset: str | Path, cache: str | Path, split: str = "test") -> list[Predictions]:
+def predict(run: str | Path, dataset: str | Path, split: str = "test") -> list[Predictions]:
     """Return what a run's model says about the tasks of another dataset that have the names of its own.
 
     Args:
         run: the folder of the run.
         dataset: a folder that `auxloom build` wrote; its classes must be those of the run.
-        cache: a folder for the encoded dataset, not that of the run.
         split: what to predict.
 
     Raises:
@@ -54,7 +52,6 @@ def predict(run: str | Path, dataset: str | Path, cache: str | Path, split: str 
     for task in tasks:
         if (task.kind, task.classes) != (heads[task.name].kind, heads[task.name].classes):
             raise ValueError(f"task {task.name} of {dataset} has other classes than the model in {run}")
-    place = local(cache, "a cache")
-    place.mkdir(parents=True, exist_ok=True)
-    encoded = encode_with(folder.path, data, tasks, place, max_pieces=folder.settings().max_pieces)
+    settings = folder.settings()
+    encoded = encode_with(data, tasks, folder.learnt, find_encoder(settings.model.encoder), settings)
     return evaluate(model, encoded, split)

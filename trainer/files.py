@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["TEMPORARY", "places", "remove", "replacing", "write"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["TEMPORARY", "ArrayFile", "places", "remove", "replacing", "write"]
 
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
@@ -73,3 +77,37 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class ArrayFile:
+    """A NumPy file to which rows are added at the end; it is whole once it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._kind: tuple[np.dtype[Any], tuple[int, ...]] | None = None
+        self.size = 0
+        """Rows so far."""
+
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Add rows, all of one type and shape."""
+        kind = rows.dtype, rows.shape[1:]
+        if self._kind is None:
+            self._kind = kind
+            self._write_header()
+        if kind != self._kind:
+            raise TypeError(f"rows of {kind} cannot be added to rows of {self._kind}")
+        self._file.write(np.ascontiguousarray(rows).data)
+        self.size += len(rows)
+
+    def close(self) -> None:
+        """End the file."""
+        if self._kind is not None:
+            self._file.seek(0)
+            self._write_header()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        """Write what NumPy reads first; it has room for a first axis that grows."""
+        dtype, shape = self._kind or (np.dtype(np.int64), ())
+        header = {"descr": dtype.str, "fortran_order": False, "shape": (self.size, *shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)

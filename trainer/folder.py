@@ -1,7 +1,7 @@
 """The folder of a run: whose it is, its log and its checkpoints.
 
 - ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for
-- ``vocabulary.json``, ``bigrams.npz``: what was learnt by counting; ``encoded/``: a cache
+- ``learnt/``: what the encoder knew before its first step, for example the tokenizer
 - ``metrics.jsonl``: the log; ``last.safetensors``, ``best.safetensors``: checkpoints
 - ``report.json``: what was learnt, written last
 """
@@ -25,11 +25,9 @@ _FILES = (
     "best.safetensors",
     "metrics.jsonl",
     "tasks.json",
-    "vocabulary.of",
-    "vocabulary.json",
-    "bigrams.npz",
+    "learnt",
 )
-"""What a run leaves in its folder, beside its mark and the folder of the cache."""
+"""What a run leaves in its folder, beside its mark."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,9 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
-    def vocabulary(self) -> Path:
-        """The pieces."""
-        return self.path / "vocabulary.json"
-
-    @property
-    def bigrams(self) -> Path:
-        """How often pieces follow each other."""
-        return self.path / "bigrams.npz"
+    def learnt(self) -> Path:
+        """What the encoder knew before its first step."""
+        return self.path / "learnt"
 
     @property
     def tasks(self) -> Path:
@@ -160,7 +153,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove the run, its mark last, so that a break leaves a run that can be removed again."""
-        for name in ("encoded", *_FILES, self.mark.name):
+        for name in (*_FILES, self.mark.name):
             remove(self.path / name)
         for left in self.path.glob(f"{TEMPORARY}*"):
             remove(left)

@@ -1,346 +1,67 @@
-"""Training: a plain loop over the planned steps, with exact resume."""
+"""The training loop: the planned steps, one after the other."""
 
-import dataclasses
-import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from labelers.task import local
-from trainer import checkpoint
 from trainer.data.batch import Noise, collate
-from trainer.data.cache import Encoded, encode
-from trainer.data.dataset import Dataset
-from trainer.device import prepared
-from trainer.evaluate import evaluate, moved, unigram_nats
-from trainer.files import write
-from trainer.folder import RunFolder
-from trainer.mark import Mark
-from trainer.model.heads import untrained
-from trainer.model.model import Model
+from trainer.run import Run
 from trainer.schedule.epoch import EpochPlan
-from trainer.schedule.optimiser import learning_rate, make_optimiser
-from trainer.schedule.streams import Streams, check
-from trainer.score import report
-from trainer.score.metrics import FEW, score
-from trainer.score.select import VALIDATION, Best, value_of
-from trainer.settings import Settings
+from trainer.schedule.optimiser import learning_rate
 
-__all__ = ["Progress", "Run", "train"]
+__all__ = ["Progress", "fit"]
 
 Progress = Callable[[float, float, str], None]
 """Called with the steps done, all steps and a note."""
 
 
-def train(
-    dataset: str | Path,
-    out: str | Path,
-    settings: Settings | Mapping[str, Any] | None = None,
-    *,
-    resume: bool = False,
-    auto: bool = False,
-    overwrite: bool = False,
-    stop_after: int | None = None,
-    progress: Progress | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> dict[str, Any]:
-    """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
-
-    Args:
-        dataset: a folder that `auxloom build` wrote, as a path or a ``file://`` URI.
-        out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
-            given.
-        settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
-            equal, but ``epochs`` and ``max_steps`` may grow.
-        resume: go on where the run in ``out`` stopped; of one that ended, and is not to grow, the report is returned.
-        auto: the same where there is a run with all these settings; else begin it.
-        overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
-        stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
-            ``{"finished": False, "step": ...}``.
-        progress: is told of every step, and what is evaluated.
-        clock: seconds, rising.
-
-    Raises:
-        FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
-        ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
-            other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
-    """
-    started = clock()
-    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
-    chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
-    if mark and mark.settings == chosen and folder.report.exists():
-        known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
-        return known
-    run = Run(data, folder, chosen, mark)
-    run.fit(stop_after, progress)
-    if not run.ended:
-        return {"finished": False, "step": run.state.step}
-    return run.finish(clock() - started, progress)
+def fit(run: Run, stop_after: int | None = None, progress: Progress | None = None) -> None:
+    """Take all steps that are left, or those up to ``stop_after``."""
+    settings, state, note = run.settings, run.state, ""
+    for epoch, plan, index in _steps(run, min(run.total, stop_after or run.total)):
+        losses = _step(run, epoch, plan, index)
+        state.count(losses)
+        over = state.step == run.total
+        if state.step % settings.log_every == 0 or over:
+            note = run.log_losses(epoch)
+        if state.step in run.ends or over:
+            note = run.validate(epoch, progress) or note
+        if state.step in run.ends or over or state.step % settings.save_every == 0:
+            run.save()
+        if progress:
+            progress(state.step, run.total, f"epoch {epoch + 1} of {run.epochs}  {note}".rstrip())
+        if run.out_of_patience:
+            break
+    run.save()
 
 
-@dataclass
-class _State:
-    """What a checkpoint holds beside tensors."""
-
-    step: int = 0
-    pieces: int = 0
-    """Pieces read so far."""
-    best: Best = field(default_factory=Best)
-    running: dict[str, list[float]] = field(default_factory=dict)
-    """Sum of losses and number of labels of each task since the last line of the log."""
+def _steps(run: Run, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
+    """Yield the epoch, which counts from 0, its plan and the index in it of each step that is left up to ``end``."""
+    while run.state.step < end and not run.ended:
+        epoch = run.epoch_of(run.state.step)
+        plan, first = run.streams.plan.epoch(epoch), int(run.ends[epoch - 1]) if epoch else 0
+        for step in range(run.state.step, min(end, int(run.ends[epoch]))):
+            yield epoch, plan, step - first
 
 
-class Run:
-    """A training run: the data, the plan, the model, and how far it has come."""
-
-    def __init__(self, dataset: Dataset, folder: RunFolder, settings: Settings, mark: Mark | None = None) -> None:
-        """Encode the dataset, build the model, and go back to the last checkpoint if there is one.
-
-        Args:
-            dataset: what to train on.
-            folder: of the run.
-            settings: of the run.
-            mark: of the run in the folder; None: it begins.
-        """
-        self.settings, self.folder, self.dataset = settings, folder, dataset
-        self.device = prepared(settings)
-        self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
-        check([task for task in dataset.tasks if task.name not in self.untrained], settings)
-        self.validation = VALIDATION if VALIDATION in dataset.splits else ""
-        if settings.patience and not self.validation:
-            raise ValueError(
-                f"patience = {settings.patience} counts evaluations on the validation split, and {dataset.path} has "
-                "none; leave it out"
-            )
-        if not mark:
-            mark = Mark(dataset.digest, settings)
-            folder.claim(mark)
-        self.mark = mark
-        self.data, self.streams = self._begun()
-        self.ends = self.streams.plan.ends()
-        self.total = self._steps_of(settings)
-        heads = [task.to_json() for task in self.data.tasks]
-        write(folder.tasks, json.dumps(heads, indent=1) + "\n")
-        torch.manual_seed(settings.seed)
-        self.model = Model(self.data.tasks, self.data.vocabulary, self.data.bigrams, settings).to(self.device)
-        self.optimiser = make_optimiser(self.model, settings)
-        self.state = self._restored()
-        self._unigram = unigram_nats(self.data, self.validation)
-
-    def _begun(self) -> tuple[Encoded, Streams]:
-        """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""
-        try:
-            data = self._encoded()
-            return data, self._planned(data)
-        except ValueError:
-            if not self.folder.last.exists():
-                self.folder.clear()
-            raise
-
-    def _planned(self, data: Encoded) -> Streams:
-        """Return the streams of rows; epochs that began before an extension keep their shares of the tasks."""
-        return Streams(data, self.settings, [(item.step, item.epochs[0]) for item in self.mark.extensions])
-
-    def _encoded(self) -> Encoded:
-        """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
-        tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
-        sizes = {"vocabulary": self.settings.vocabulary, "max_pieces": self.settings.max_pieces}
-        encoded = encode(self.dataset, tasks, self.folder.path, **sizes)
-        empty = [task.name for task in tasks if not len(encoded.splits["train"].labels[task.name])]
-        self.untrained |= dict.fromkeys(empty, "no train row has a label")
-        kept = tuple(task for task in tasks if task.name not in empty)
-        if not kept:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
-            raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
-        return dataclasses.replace(encoded, tasks=kept)
-
-    def _steps_of(self, settings: Settings) -> int:
-        """Return the number of steps of a run with as many epochs as there are planned, or fewer."""
-        plan = self.streams.plan
-        last = int(self.ends[plan.total_epochs - plan.epochs + settings.epochs - 1])
-        return min(last, settings.max_steps or last)
-
-    def _restored(self) -> _State:
-        """Go back to the last checkpoint, and return its state."""
-        state = _State()
-        if self.folder.last.exists():
-            tensors, known = checkpoint.load(self.folder.last)
-            checkpoint.restore(self.model, self.optimiser, tensors)
-            state = _State(**(known | {"best": Best(**known["best"])}))
-        self.folder.rewind(state.step)
-        if self.settings != self.mark.settings:
-            self._extend(state.step)
-        if any(item.step == state.step for item in self.mark.extensions):
-            self._begin_extension(state)
-        return state
-
-    def _begin_extension(self, state: _State) -> None:
-        """Wait anew for a better checkpoint: who asks for more steps does not mean those that patience would spare.
-
-        A best checkpoint of a later step is one of the shorter schedule, from before a break: it counts no more.
-        """
-        state.best.waited = 0
-        if self.folder.best.exists() and checkpoint.load(self.folder.best)[1]["best"]["step"] != state.best.step:
-            state.best = Best()
-
-    def _extend(self, step: int) -> None:
-        """Note that the run goes on from a step to be longer than it was begun."""
-        self.folder.report.unlink(missing_ok=True)  # first: a report is that of the run as its mark says
-        self.mark = self.mark.extended(self.settings, step, (self._steps_of(self.mark.settings), self.total))
-        self.mark.write(self.folder.mark)
-        self.streams = self._planned(self.data)
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether there is no step left to take."""
-        return self.state.step >= self.total or self._out_of_patience
-
-    @property
-    def _out_of_patience(self) -> bool:
-        return 0 < self.settings.patience <= self.state.best.waited
-
-    def fit(self, stop_after: int | None = None, progress: Progress | None = None) -> None:
-        """Take all steps that are left, or those up to ``stop_after``."""
-        state, note, saved = self.state, "", -1
-        epochs = int(np.searchsorted(self.ends, self.total)) + 1
-        if self.ended:
-            return
-        for epoch, plan, index in self._steps(state.step, min(self.total, stop_after or self.total)):
-            self._step(epoch, plan, index)
-            over = state.step == self.total
-            if state.step % self.settings.log_every == 0 or over:
-                note = self._log(epoch)
-            if state.step in self.ends or over:
-                note = self._validate(epoch, progress) or note
-            if state.step in self.ends or over or state.step % self.settings.save_every == 0:
-                self._save()
-                saved = state.step
-            if progress:
-                progress(state.step, self.total, f"epoch {epoch + 1} of {epochs}  {note}".rstrip())
-            if self._out_of_patience:
-                break
-        if saved != state.step:
-            self._save()
-
-    def _steps(self, start: int, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
-        """Yield the epoch, which counts from 0, its plan and the index in it of the steps [start, end)."""
-        step = start
-        while step < end:
-            epoch = int(np.searchsorted(self.ends, step, side="right"))
-            plan, first = self.streams.plan.epoch(epoch), int(self.ends[epoch - 1]) if epoch else 0
-            while step < min(end, int(self.ends[epoch])):
-                yield epoch, plan, step - first
-                step += 1
-
-    def _step(self, epoch: int, plan: EpochPlan, index: int) -> None:
-        """Take one step: read, encode, score, weigh, descend."""
-        settings, step = self.settings, self.state.step
-        torch.manual_seed(settings.seed * 1_000_003 + step)  # every step draws its own dropout, whoever was before it
-        noise = Noise.of(settings.seed, epoch, step, self.streams.rate, self.data.vocabulary.plain)
-        requests = self.streams.requests(plan, index)
-        batch = moved(collate(self.data.splits["train"], self.data.readings, requests, noise), self.device)
-        self.model.train()
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            losses = self.model.losses(batch, self.model(batch))
-        labels = self.streams.labels(plan)
-        # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
-        parts = [loss * (settings.weights.get(name, 1.0) / labels[name]) for name, loss in losses.items()]
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(settings, step, self.total)
-        self.optimiser.step()
-        self.state.step += 1
-        self.state.pieces += batch.pieces
-        self._count({name: (loss.detach(), len(batch.items[name].label)) for name, loss in losses.items()})
-
-    def _count(self, losses: Mapping[str, tuple[Tensor, int]]) -> None:
-        """Add the losses of a step to what the next line of the log will show."""
-        for name, (loss, count) in losses.items():
-            known = self.state.running.setdefault(name, [0.0, 0.0])
-            known[0] += float(loss)
-            known[1] += count
-
-    def _log(self, epoch: int) -> str:
-        """Write the mean losses since the last line, and return a note of them."""
-        means = {name: total / max(count, 1) for name, (total, count) in sorted(self.state.running.items())}
-        self.state.running = {}
-        rate = learning_rate(self.settings, self.state.step - 1, self.total)
-        line = {"step": self.state.step, "epoch": epoch + 1, "pieces": self.state.pieces, "learning_rate": rate}
-        self.folder.log(line | {"train_loss": means})
-        return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
-
-    def _validate(self, epoch: int, progress: Progress | None = None) -> str:
-        """Evaluate on the validation split, and keep the weights if they are the best so far."""
-        if not self.validation:
-            return ""
-        settings, tell = self.settings, self._tell(progress)
-        found = evaluate(self.model, self.data, VALIDATION, rows=settings.evaluate_rows, seed=settings.seed, tell=tell)
-        found = [item for item in found if len(item.gold)]
-        losses = {item.task.name: float(item.loss.mean()) for item in found}
-        scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
-        sure = [item.task.name for item in found if len(item.gold) >= FEW]
-        value = value_of(self.data.tasks, scores, sure, settings.primary, self._unigram)
-        line = {"step": self.state.step, "epoch": epoch + 1, "validation_loss": losses, "validation": scores}
-        self.folder.log(line | {"value": value})
-        if self.state.best.improves(self.state.step, value):
-            checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
-        return f"validation {value:.3f}"
-
-    def _tell(self, progress: Progress | None) -> Callable[[str], None]:
-        """Return what passes a note on beside the steps that are done."""
-
-        def tell(note: str) -> None:
-            if progress:
-                progress(self.state.step, self.total, note)
-
-        return tell
-
-    def _save(self) -> None:
-        """Write the last checkpoint: all that the next step depends on."""
-        tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
-        checkpoint.save(self.folder.last, tensors, asdict(self.state))
-
-    def finish(self, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
-        """Evaluate the best weights on the held-out split, and write the report and return it."""
-        if self.folder.best.exists():
-            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
-        split, tell = report.held_out(self.data.splits), self._tell(progress)
-        made = report.build_report(
-            self.dataset,
-            self.data,
-            evaluate(self.model, self.data, split, tell=tell) if split else [],
-            split=split,
-            settings=self.settings.model_dump(mode="json"),
-            untrained=self.untrained,
-            run=self._facts(seconds),
-            tell=tell,
-        )
-        report.write(self.folder.report, made)
-        return made
-
-    def _facts(self, seconds: float) -> dict[str, Any]:
-        """Return what the report says of the run itself."""
-        step = self.state.best.step or self.state.step
-        return {
-            "steps": self.state.step,
-            "planned_steps": self.total,
-            "stopped_early": self.state.step < self.total,
-            "extended": [item.to_json() for item in self.mark.extensions],
-            "best_step": step,
-            "best_epoch": int(np.searchsorted(self.ends, step)) + 1,
-            "chosen_on": self.validation or None,
-            "pieces": self.state.pieces,
-            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
-            "train_rows": {task.name: len(self.data.splits["train"].labels[task.name]) for task in self.data.tasks},
-            "seconds": round(seconds, 1),
-            "device": str(self.device),
-            "threads": torch.get_num_threads(),
-        }
+def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[float, int]]:
+    """Take one step: read, encode, score, weigh, descend; return the loss and the number of labels of each task."""
+    settings, model, step = run.settings, run.model, run.state.step
+    torch.manual_seed(settings.seed * 1_000_003 + step)  # every step draws its own dropout, whoever was before it
+    noise = Noise.of(settings.seed, epoch, step, run.streams.rate, run.data.tokenizer)
+    batch = collate(run.data, "train", run.streams.requests(plan, index), noise).to(run.device)
+    model.train()
+    with torch.autocast("cuda", torch.bfloat16, enabled=run.device.type == "cuda"):
+        losses = model.losses(batch, model(batch))
+    labels = run.streams.labels(plan)
+    # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
+    parts = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]
+    run.optimiser.zero_grad(set_to_none=True)
+    torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    for group in run.optimiser.param_groups:
+        group["lr"] = learning_rate(settings, step, run.total)
+    run.optimiser.step()
+    run.state.step += 1
+    run.state.pieces += batch.pieces
+    return {name: (float(loss.detach()), len(batch.items[name].label)) for name, loss in losses.items()}

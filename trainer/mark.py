@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainer.files import write
-from trainer.settings import Settings, dotted, make_settings
+from trainer.settings import Settings, make_settings
 
 __all__ = ["FORMAT", "Extension", "Mark"]
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a run of an earlier version cannot go on as it was begun."""
 
 _GROWING = ("epochs", "max_steps")
@@ -87,14 +87,15 @@ class Mark:
         """
         make_settings({key: value for key, value in given.items() if key not in Settings.model_fields})
         known = self.settings.model_dump(mode="json")
-        wanted = {key: json.loads(json.dumps(dotted(value))) for key, value in given.items()}
-        changed = {key: value for key, value in wanted.items() if value != known[key]}
-        refused = [key for key, value in changed.items() if not _grows(key, known[key], value)]
+        wanted = make_settings(_laid_over(known, given)).model_dump(mode="json")
+        before, after = _flat(known), _flat(wanted)
+        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        refused = [key for key in changed if not _grows(key, before.get(key), after.get(key))]
         if refused:
-            told = " and ".join(f"{key} = {known[key]!r}, not {changed[key]!r}" for key in refused)
+            told = " and ".join(f"{key} = {before.get(key)!r}, not {after.get(key)!r}" for key in refused)
             cure = "use the settings that it was started with (epochs and max_steps may grow), or another folder"
             raise ValueError(f"the run in {folder} has {told}; {cure}")
-        return make_settings(known | changed)
+        return make_settings(wanted)
 
     def extended(self, settings: Settings, step: int, steps: tuple[int, int]) -> Self:
         """Return the mark of the run as it goes on from ``step`` with more steps in all; at 0 it only begins."""
@@ -105,16 +106,33 @@ class Mark:
         return replace(self, settings=settings, extensions=(*self.extensions, Extension(step, *pairs, steps)))
 
 
+def _laid_over(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with others in their place, key by key in the tables of the model and of the tasks."""
+    laid = dict(known) | {key: value for key, value in given.items() if key not in {"model", "task"}}
+    laid["model"] = {**known["model"], **given.get("model", {})}
+    laid["task"] = {**known["task"], **given.get("task", {})}
+    return laid
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by the keys that `--set` gives them."""
+    flat = {key: value for key, value in settings.items() if key not in {"model", "task"}}
+    flat |= {f"model.{key}": value for key, value in settings["model"].items()}
+    for name, table in settings["task"].items():
+        flat |= {f'task."{name}".{key}': value for key, value in table.items()}
+    return flat
+
+
 def _pair(values: list[int]) -> tuple[int, int]:
     """Return two numbers."""
     before, after = values
     return before, after
 
 
-def _grows(key: str, before: int, after: Any) -> bool:
+def _grows(key: str, before: Any, after: Any) -> bool:
     """Tell whether a setting that may grow does; a limit of 0 steps is none."""
     if key not in _GROWING or not isinstance(after, int):
         return False
     if key == "max_steps":
-        return before > 0 and (after == 0 or after > before)
-    return after > before
+        return bool(before > 0 and (after == 0 or after > before))
+    return bool(after > before)

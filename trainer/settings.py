@@ -1,4 +1,8 @@
-"""The settings of a training run: the `[train]` table of a recipe, with every default."""
+"""The settings of a training run: the tables of a recipe that the trainer reads, with every default.
+
+`[train]` holds budget, optimiser and batches, `[model]` the encoder, `[task.NAME]` what concerns one task, and each
+`[[phase]]` a part of the run that trains some of the tasks. None of them changes a byte of a dataset.
+"""
 
 import difflib
 from collections.abc import Mapping
@@ -6,47 +10,102 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["Settings", "dotted", "make_settings"]
+__all__ = ["TABLES", "ModelSettings", "PhaseSettings", "Settings", "TaskSettings", "make_settings"]
+
+TABLES = ("train", "model", "task", "phase")
+"""The tables of a recipe that are settings of a training run."""
 
 _Temperature = Annotated[float, Field(ge=1)]
 
+_LATER = {
+    "model": ("private", "orthogonal", "iterations", "align"),
+    "task": ("depth", "reads", "pool", "head", "loss", "target", "decoder", "noise", "threshold", "level"),
+    "phase": ("tokens", "learning_rate", "freeze", "maximise", "rows", "start"),
+}
+"""Keys that a later version will know."""
 
-def dotted(value: Any) -> Any:
-    """Return nested tables as one with dotted names: ``weights.disfluency.tags=2`` names one task."""
-    if not isinstance(value, Mapping):
-        return value
-    flat: dict[str, Any] = {}
-    for name, item in value.items():
-        inner = dotted(item)
-        flat |= {f"{name}.{key}": part for key, part in inner.items()} if isinstance(item, Mapping) else {name: item}
-    return flat
+_ELSEWHERE = {
+    **dict.fromkeys(("encoder", "vocabulary", "max_pieces", "dropout", "head_dropout"), "it is a key of [model]"),
+    "weights": "the weight of a task is a key of its table, [task.NAME] weight",
+    "words_first": "write a [[phase]] with the tasks that mask words, and one behind it with all tasks",
+}
+"""Keys that are looked for in [train], and where to write them."""
 
 
-class Settings(BaseModel):
-    """All that decides a training run beside the dataset.
-
-    Example:
-        >>> Settings(rows=32).rows
-        32
-    """
+class _Table(BaseModel):
+    """A table: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    encoder: Literal["tiny", "small", "base"] = "tiny"
-    """Size of the encoder: tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width)."""
+
+class ModelSettings(_Table):
+    """[model]: the encoder and what the heads read."""
+
+    encoder: str = "tiny"
+    """tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width); or package.module:Class, a subclass of
+    `trainer.encoders.base.Encoder`."""
     vocabulary: int = Field(8192, ge=300)
-    """Number of sub-word pieces, special ones included."""
+    """Number of sub-words, special ones included."""
     max_pieces: int = Field(384, ge=8, le=32767)
     """Longest sequence an encoder reads; a label whose span or second side lies beyond is lost, and counted."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """0: a run of a few epochs of a small encoder underfits, and dropout costs a tenth of the time on a CPU."""
     head_dropout: float = Field(0.3, ge=0, lt=1)
     """In the heads alone, where it costs nothing; small tasks are learnt by heart otherwise."""
+    features: bool = True
+    """Hand-made features of each sub-word (repetition, fit to its neighbours, frequency), embeddings that begin with
+    counted company, and a convolution; false: a plain transformer."""
+    bag: bool = True
+    """A linear model over sub-words beside the heads of passages, segments, turns and pairs."""
+
+
+class TaskSettings(_Table):
+    """[task.NAME]: one task."""
+
+    weight: float = Field(1.0, ge=0)
+    """Of its loss."""
+
+
+class PhaseSettings(_Table):
+    """[[phase]]: a part of the run; phases follow each other, and the learning rate runs through all of them."""
+
+    tasks: tuple[str, ...] = ()
+    """The tasks that are trained; none named: all."""
+    epochs: int = Field(0, ge=0)
+    """Epochs over these tasks; 0: as many as [train] epochs."""
+
+
+def _by_task(value: Any) -> Any:
+    """Return the tables of tasks by their whole names, however they are nested: [task.disfluency.tags] is one task."""
+    if not isinstance(value, Mapping):
+        return value
+    known, tables = {*TaskSettings.model_fields, *_LATER["task"]}, {}
+    for name, item in value.items():
+        if not isinstance(item, Mapping):
+            return value
+        own = {key: part for key, part in item.items() if key in known or not isinstance(part, Mapping)}
+        if own or not item:
+            tables[name] = own
+        inner = _by_task({key: part for key, part in item.items() if key not in own})
+        tables |= {f"{name}.{key}": part for key, part in inner.items()}
+    return tables
+
+
+class Settings(_Table):
+    """All that decides a training run beside the dataset: the keys of [train], and the other tables.
+
+    Example:
+        >>> Settings(rows=32).model.encoder
+        'tiny'
+    """
+
+    model: ModelSettings = ModelSettings()
+    task: Annotated[dict[str, TaskSettings], BeforeValidator(_by_task)] = Field(default_factory=dict)
+    phase: tuple[PhaseSettings, ...] = ()
+    """In their order; none: one with all tasks."""
 
     epochs: int = Field(3, ge=1)
-    """Epochs over all tasks, after those of `words_first`."""
-    words_first: int = Field(0, ge=0)
-    """Epochs on the masked words alone, before all others; 0 where no task masks words."""
+    """Of each phase that does not say how many it has."""
     steps_per_epoch: int = Field(0, ge=0)
     """0: the train rows of all tasks divided by `rows`, rounded up."""
     max_steps: int = Field(0, ge=0)
@@ -69,8 +128,6 @@ class Settings(BaseModel):
     """Of the sampler of that name: 1 is proportional, infinity uniform."""
     temperatures: tuple[_Temperature, _Temperature, Annotated[int, Field(ge=1)]] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
-    weights: Annotated[dict[str, float], BeforeValidator(dotted)] = Field(default_factory=dict)
-    """Fixed weight of a task's loss, by its name; 1 where not given."""
     primary: str = ""
     """The task by whose metric the best checkpoint is chosen; "": by the mean of all tasks' metrics."""
     outside_weight: float = Field(0.6, gt=0)
@@ -105,32 +162,68 @@ class Settings(BaseModel):
             )
         return self
 
+    def weight(self, task: str) -> float:
+        """Return the weight of a task's loss."""
+        return self.task[task].weight if task in self.task else 1.0
+
+    @property
+    def phases(self) -> tuple[tuple[tuple[str, ...], int], ...]:
+        """The names of the tasks (none: all) and the epochs of each phase."""
+        return tuple((item.tasks, item.epochs or self.epochs) for item in self.phase) or (((), self.epochs),)
+
 
 def make_settings(data: Mapping[str, Any]) -> Settings:
-    """Return the settings that a table of a recipe gives.
+    """Return the settings in the tables of a recipe.
+
+    Args:
+        data: keys of [train], beside them the tables ``model``, ``task`` and ``phase``, or ``train`` as a table too.
 
     Raises:
         ValueError: an unknown key or a value that is not allowed; the message says what is.
 
     Example:
+        >>> make_settings({"epochs": 5, "model": {"encoder": "small"}}).model.encoder
+        'small'
         >>> make_settings({"epoch": 3})
         Traceback (most recent call last):
         ValueError: [train] has no key 'epoch' (did you mean 'epochs'?)
     """
+    keys = {key: value for key, value in data.items() if key != "train"}
+    train = data.get("train", {})
+    if not isinstance(train, Mapping):
+        raise ValueError(f"[train] is {train!r}; write a table")  # noqa: TRY004  (a mistake in a recipe)
     try:
-        return Settings.model_validate(dict(data))
+        return Settings.model_validate({**train, **keys})
     except ValidationError as error:
         raise ValueError("; ".join(_explained(item) for item in error.errors())) from None
 
 
 def _explained(error: Any) -> str:
     """Say in words what one error of pydantic means."""
-    key = ".".join(map(str, error["loc"]))
+    table, key, known = _address(error["loc"])
     if not key:
-        return f"[train] {error['ctx']['error']}"
+        text = error.get("ctx", {}).get("error", error["msg"])
+        return f"{table} {text}"
     if error["type"] != "extra_forbidden":
-        return f"[train] {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    known = sorted(Settings.model_fields)
+        return f"{table} {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    name = table.strip("[]").partition(".")[0]
+    if key in _LATER.get(name, ()):
+        return f"{table} {key} is not in this version of auxloom yet; leave it out"
+    if name == "train" and key in _ELSEWHERE:
+        return f"[train] has no key {key!r}: {_ELSEWHERE[key]}"
     close = difflib.get_close_matches(key, known, 1, 0.5)
     hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(known)}"
-    return f"[train] has no key {key!r}{hint}"
+    return f"{table} has no key {key!r}{hint}"
+
+
+def _address(place: tuple[Any, ...]) -> tuple[str, str, list[str]]:
+    """Return the table of a place among the settings, the key in it, and the keys that the table has."""
+    first, *rest = [str(part) for part in place] or [""]
+    if first == "model" and rest:
+        return "[model]", ".".join(rest), sorted(ModelSettings.model_fields)
+    if first == "task" and len(rest) > 1:
+        name = f'"{rest[0]}"' if "." in rest[0] else rest[0]
+        return f"[task.{name}]", ".".join(rest[1:]), sorted(TaskSettings.model_fields)
+    if first == "phase" and len(rest) > 1:
+        return "[[phase]]", ".".join(rest[1:]), sorted(PhaseSettings.model_fields)
+    return "[train]", ".".join([first, *rest]), sorted(set(Settings.model_fields) - set(TABLES))

@@ -8,11 +8,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from labelers.ragged import IntArray, Ragged, ranges
+from labelers.ragged import IntArray, ranges
 from labelers.task import Task
-from trainer.data.cache import EncodedSplit
-from trainer.data.inputs import Reading
-from trainer.data.tokenizer import MASK, PAD
+from trainer.data.cache import EncodedDataset, EncodedSplit
+from trainer.data.inputs import Inputs
+from trainer.data.targets import one_part
+from trainer.data.tokenizer import Tokenizer
 from trainer.schedule.epoch import generator
 
 __all__ = ["Batch", "Bucket", "Items", "Noise", "Request", "collate"]
@@ -28,8 +29,13 @@ class Bucket:
     """int64 [B, L]: 0 in the first side, 1 in the second."""
     lengths: Tensor
     """int64 [B]."""
-    folds: Tensor
-    """int64 [B]: see `trainer.model.bigrams`."""
+    row_inputs: Mapping[str, Tensor]
+    """[B, ...]: what else the encoder asks for of each row, see `Encoder.row_inputs`."""
+
+    def to(self, device: torch.device) -> "Bucket":
+        """Return the bucket on a device."""
+        row_inputs = {name: value.to(device) for name, value in self.row_inputs.items()}
+        return Bucket(self.pieces.to(device), self.sides.to(device), self.lengths.to(device), row_inputs)
 
 
 @dataclass(frozen=True)
@@ -37,33 +43,45 @@ class Items:
     """The labels of one task in a batch; positions count over all buckets, flattened one behind the other."""
 
     label: Tensor
-    """int64 [I]: class; for masked words the hidden piece."""
+    """[I, ...]: in the form of the task's kind; for masked words the hidden sub-word."""
     spans: Tensor
     """int64 [I, 4]: flat start and end of the one or two parts that the label speaks of."""
     anchor: Tensor
-    """int64 [I]: flat position of the sequence's first piece."""
+    """int64 [I]: flat position of the sequence's first sub-word."""
     weight: Tensor
     """float32 [I]."""
     row: IntArray
     """int64 [I]: row of the split."""
-    word: IntArray
-    """int64 [I]: number of the word in its row, for masked words."""
+    unit: IntArray
+    """int64 [I]: number in its row of what the label is of; the sub-words of a masked word are one unit."""
+
+    def to(self, device: torch.device) -> "Items":
+        """Return the labels on a device."""
+        label, spans, anchor = self.label.to(device), self.spans.to(device), self.anchor.to(device)
+        return Items(label, spans, anchor, self.weight.to(device), self.row, self.unit)
 
 
 @dataclass(frozen=True)
 class Batch:
     """What one step computes on."""
 
-    buckets: list[Bucket]
-    items: dict[str, Items]
+    buckets: Sequence[Bucket]
+    items: Mapping[str, Items]
     """By the name of the task."""
     pieces: int
-    """Pieces that are no padding."""
+    """Sub-words that are no padding."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        if device.type == "cpu":
+            return self
+        items = {name: item.to(device) for name, item in self.items.items()}
+        return Batch([bucket.to(device) for bucket in self.buckets], items, self.pieces)
 
 
 @dataclass(frozen=True)
 class Request:
-    """Rows of one task that a bucket holds: indices into the task's `Labels`."""
+    """Rows of one task that a bucket holds: indices into the task's `Targets`."""
 
     task: Task
     rows: IntArray
@@ -80,99 +98,107 @@ class Noise:
 
     shift: int = 0
     rng: np.random.Generator | None = None
-    pieces: range = range(0)
-    """The pieces that a random one is drawn from."""
+    mask: int = 0
+    """The sub-word [MASK]."""
+    plain: range = range(0)
+    """The sub-words that a random one is drawn from."""
 
     @classmethod
-    def of(cls, seed: int, epoch: int, step: int, rate: float, pieces: range) -> "Noise":
+    def of(cls, seed: int, epoch: int, step: int, rate: float, tokenizer: Tokenizer) -> "Noise":
         """Return the noise of a training step: each epoch hides the words that follow those of the epoch before."""
-        return cls(round(epoch * 256 * rate) % 256, generator(seed, "noise", step), pieces)
+        shift, rng = round(epoch * 256 * rate) % 256, generator(seed, "noise", step)
+        return cls(shift, rng, tokenizer.special.mask, tokenizer.plain)
 
-
-def _hide(
-    pieces: IntArray, word: npt.NDArray[np.int16], draw: npt.NDArray[np.uint8], rate: float, noise: Noise
-) -> IntArray:
-    """Hide the target words among flat pieces, in place, and return their indices."""
-    turned = (draw.astype(np.int64) + noise.shift) % 256
-    targets = np.flatnonzero((word >= 0) & (turned < 256 * rate))
-    if noise.rng is None:
-        pieces[targets] = MASK
+    def hide(self, pieces: IntArray, word: npt.NDArray[np.int16], draw: npt.NDArray[np.uint8], rate: float) -> IntArray:
+        """Hide the target words among flat sub-words, in place, and return their indices."""
+        turned = (draw.astype(np.int64) + self.shift) % 256
+        targets = np.flatnonzero((word >= 0) & (turned < 256 * rate))
+        if self.rng is None:
+            pieces[targets] = self.mask
+            return targets
+        part = turned[targets] / (256 * rate)
+        pieces[targets[part < 0.8]] = self.mask  # noqa: PLR2004  (80 %, 10 %, 10 %)
+        other = targets[(part >= 0.8) & (part < 0.9)]  # noqa: PLR2004
+        pieces[other] = self.rng.integers(self.plain.start, self.plain.stop, len(other))
         return targets
-    part = turned[targets] / (256 * rate)
-    pieces[targets[part < 0.8]] = MASK  # noqa: PLR2004  (80 %, 10 %, 10 %)
-    other = targets[(part >= 0.8) & (part < 0.9)]  # noqa: PLR2004
-    pieces[other] = noise.rng.integers(noise.pieces.start, noise.pieces.stop, len(other))
-    return targets
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """The sub-words of a bucket that are hidden."""
+
+    owner: IntArray
+    """Row among those of their inputs."""
+    position: IntArray
+    """In its row."""
+    label: IntArray
+    """What stood there."""
+    unit: IntArray
+    """Number of the word in its row."""
 
 
 class _Filler:
-    """Fills one bucket: each (reading, row) stands in it once, whichever tasks ask for it."""
+    """Fills one bucket: each (inputs, row) stands in it once, whichever tasks ask for it."""
 
-    def __init__(self, split: EncodedSplit, readings: Mapping[str, Reading], requests: Sequence[Request]) -> None:
-        self.split, self.requests = split, requests
-        asked: dict[Reading, list[IntArray]] = {}
+    def __init__(self, data: EncodedDataset, split: EncodedSplit, requests: Sequence[Request]) -> None:
+        self.split, self.inputs, self.pad = split, data.inputs, data.tokenizer.special.pad
+        asked: dict[Inputs, list[IntArray]] = {}
         for request in requests:
-            where = split.labels[request.task.name].where[request.rows]
-            asked.setdefault(readings[request.task.name], []).append(where)
-        self.rows = {reading: np.unique(np.concatenate(parts)) for reading, parts in asked.items()}
+            where = split.targets[request.task.name].where[request.rows]
+            asked.setdefault(data.inputs[request.task.name], []).append(where)
+        self.rows = {read: np.unique(np.concatenate(parts)) for read, parts in asked.items()}
         self.first = dict(zip(self.rows, np.cumsum([0, *map(len, self.rows.values())])[:-1].tolist(), strict=True))
-        self.readings = readings
-        lengths = [split.sequences[reading].lengths[rows] for reading, rows in self.rows.items()]
-        self.lengths = np.concatenate(lengths)
+        self.lengths = np.concatenate([split.sequences[read].lengths[rows] for read, rows in self.rows.items()])
         self.width = int(self.lengths.max())
-        self.targets: dict[Reading, tuple[IntArray, IntArray, IntArray, IntArray]] = {}
-        """Of each hidden piece: its row here, its position, the piece that stood there, and its word."""
+        self.hidden: dict[Inputs, _Hidden] = {}
 
     def bucket(self, noise: Noise) -> Bucket:
-        """Return the padded pieces; remembers which were hidden."""
-        pieces = np.full((len(self.lengths), self.width), PAD, np.int64)
+        """Return the padded sub-words; remembers which were hidden."""
+        pieces = np.full((len(self.lengths), self.width), self.pad, np.int64)
         sides = np.zeros_like(pieces)
-        for reading, rows in self.rows.items():
-            known = self.split.sequences[reading]
-            here = slice(self.first[reading], self.first[reading] + len(rows))
+        for read, rows in self.rows.items():
+            known = self.split.sequences[read]
+            here = slice(self.first[read], self.first[read] + len(rows))
             lengths = self.lengths[here]
             flat = ranges(known.offsets[rows], lengths)
-            inside = np.arange(self.width) < lengths[:, None]
             values = known.pieces[flat].astype(np.int64)
-            if reading.draw:
-                owner = np.repeat(np.arange(len(rows)), lengths)
-                gold = values.copy()
-                hidden = _hide(values, known.word[flat], known.draw[flat], reading.rate, noise)
+            if read.draw:
+                owner, gold, word = np.repeat(np.arange(len(rows)), lengths), values.copy(), known.word[flat]
+                hidden = noise.hide(values, word, known.draw[flat], read.rate)
                 position = hidden - (np.cumsum(lengths) - lengths)[owner[hidden]]
-                word = known.word[flat[hidden]].astype(np.int64)
-                self.targets[reading] = (owner[hidden], position, gold[hidden], word)
-            pieces[here][inside] = values
+                self.hidden[read] = _Hidden(owner[hidden], position, gold[hidden], word[hidden].astype(np.int64))
+            pieces[here][np.arange(self.width) < lengths[:, None]] = values
             sides[here] = np.arange(self.width) >= known.second[rows][:, None]
-        folds = [self.split.folds[self.split.sequences[reading].rows[rows]] for reading, rows in self.rows.items()]
-        tensors = pieces, sides, self.lengths, np.concatenate(folds).astype(np.int64)
-        return Bucket(*map(torch.from_numpy, tensors))
+        split_rows = np.concatenate([self.split.sequences[read].rows[rows] for read, rows in self.rows.items()])
+        row_inputs = {name: torch.from_numpy(value[split_rows]) for name, value in self.split.row_inputs.items()}
+        return Bucket(torch.from_numpy(pieces), torch.from_numpy(sides), torch.from_numpy(self.lengths), row_inputs)
 
     def items(self, request: Request, base: int) -> Items:
         """Return the labels that a request asks for; ``base`` is the flat position of the bucket."""
-        reading = self.readings[request.task.name]
-        labels = self.split.labels[request.task.name]
-        where = labels.where[request.rows]
-        here = np.searchsorted(self.rows[reading], where)
-        if request.task.kind == "masked_lm":
-            owner, position, label, word = self.targets[reading]
-            wanted = np.isin(owner, here)
-            owner, position, label, word = owner[wanted], position[wanted], label[wanted], word[wanted]
-            spans = np.stack([position, position + 1, 0 * position, 0 * position], axis=1)
+        read = self.inputs[request.task.name]
+        targets = self.split.targets[request.task.name]
+        here = np.searchsorted(self.rows[read], targets.where[request.rows])
+        if targets.drawn:
+            hidden = self.hidden[read]
+            wanted = np.isin(hidden.owner, here)
+            owner, position, label = hidden.owner[wanted], hidden.position[wanted], hidden.label[wanted]
+            spans, unit = one_part(position, position + 1), hidden.unit[wanted]
             weight = np.ones(len(label), np.float32)
         else:
-            taken = Ragged(labels.offsets, labels.label).take(request.rows)
-            index = ranges(labels.offsets[request.rows], taken.lengths)
-            owner, label, word = here[taken.owners], taken.values, np.zeros(len(index), np.int64)
-            spans = labels.spans[index].astype(np.int64)
-            weight = labels.weight[request.rows][taken.owners]
-        anchor = base + (self.first[reading] + owner) * self.width
+            starts = targets.offsets[request.rows]
+            lengths = targets.offsets[request.rows + 1] - starts
+            index, place = ranges(starts, lengths), np.repeat(np.arange(len(here)), lengths)
+            owner, label, unit = here[place], targets.values[index], ranges(0 * starts, lengths)
+            spans = targets.spans[index].astype(np.int64)
+            weight = targets.weight[request.rows][place]
+        anchor = base + (self.first[read] + owner) * self.width
         return Items(
-            torch.from_numpy(label.astype(np.int64)),
+            torch.from_numpy(label if label.dtype in (bool, np.float32) else label.astype(np.int64)),
             torch.from_numpy(spans + anchor[:, None]),
             torch.from_numpy(anchor),
             torch.from_numpy(np.asarray(weight)),
-            self.split.sequences[reading].rows[self.rows[reading][owner]],
-            word,
+            self.split.sequences[read].rows[self.rows[read][owner]],
+            unit,
         )
 
 
@@ -186,21 +212,29 @@ def _joined(parts: Sequence[Items]) -> Items:
         torch.cat([part.anchor for part in parts]),
         torch.cat([part.weight for part in parts]),
         np.concatenate([part.row for part in parts]),
-        np.concatenate([part.word for part in parts]),
+        np.concatenate([part.unit for part in parts]),
     )
 
 
 def collate(
-    split: EncodedSplit, readings: Mapping[str, Reading], buckets: Sequence[Sequence[Request]], noise: Noise
+    data: EncodedDataset, split: str, buckets: Sequence[Sequence[Request]], noise: Noise | None = None
 ) -> Batch:
-    """Return the batch of some buckets of requests, empty ones left out."""
+    """Return the batch of some buckets of requests, empty ones left out.
+
+    Args:
+        data: the encoded dataset.
+        split: whose rows are asked for.
+        buckets: what each bucket asks for.
+        noise: how words are hidden; None: all that the draws name become [MASK].
+    """
+    noise = noise or Noise(mask=data.tokenizer.special.mask)
     made: list[Bucket] = []
     items: dict[str, list[Items]] = {}
     base = count = 0
     for requests in buckets:
         if not requests:
             continue
-        filler = _Filler(split, readings, requests)
+        filler = _Filler(data, data.splits[split], requests)
         made.append(filler.bucket(noise))
         for request in requests:
             items.setdefault(request.task.name, []).append(filler.items(request, base))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.ragged import IntArray, Ragged, ranges
+from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from labelers.task import SOURCE, Task, local, read_tasks
 
 __all__ = ["Dataset", "Split", "Types"]
@@ -21,6 +21,9 @@ __all__ = ["Dataset", "Split", "Types"]
 MANIFEST = "auxloom.json"
 STATS = "stats"
 SPLITS = ("train", "validation", "test")
+
+_PART_ROWS = 4096
+"""Rows that are encoded at a time."""
 
 
 class Types:
@@ -52,6 +55,11 @@ class Split:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    def parts(self, rows: int = _PART_ROWS) -> Iterator["Split"]:
+        """Yield the split as parts of at most so many rows, none of them empty."""
+        for start in range(0, len(self), rows):
+            yield Split(self.name, self.table.slice(start, rows))
+
     def column(self, path: str) -> pa.ChunkedArray:
         """Return the column at a dotted path."""
         first, *rest = path.split(".")
@@ -64,6 +72,14 @@ class Split:
                 raise ValueError(f"split {self.name} has no column {path!r}; {first} holds {', '.join(names)}")
             value = pc.struct_field(value, part)
         return value
+
+    def present(self, path: str) -> BoolArray:
+        """Tell which rows have a value in a column: not null, not below 0, not NaN; bool [P]."""
+        value = self.column(path)
+        if pa.types.is_floating(value.type):
+            found = pc.invert(pc.is_nan(value)).fill_null(False)
+            return np.asarray(found.to_numpy(zero_copy_only=False), bool)
+        return self.integers(path) >= 0
 
     def integers(self, path: str) -> IntArray:
         """Return a column of nullable integers or booleans as int64 [P], -1 for null."""
@@ -107,9 +123,12 @@ class Split:
         own = self.ragged(f"{sequence}.origin")
         return own.where(own.lengths > 0, source)
 
-    def documents(self) -> IntArray:
-        """Return a number for the document of each row, int64 [P]; equal where the documents are."""
-        types = Types()
+    def documents(self, types: Types | None = None) -> IntArray:
+        """Return a number for the document of each row, int64 [P]; equal where the documents are.
+
+        Of parts of a split they are equal if all are given the same ``types``.
+        """
+        types = Types() if types is None else types
         parts = [types.encode(chunk) for chunk in self.column("document").chunks]
         return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
 

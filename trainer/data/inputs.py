@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from labelers.ragged import BoolArray, IntArray, Ragged, ranges
+from labelers.ragged import IntArray, Ragged, ranges
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
 from trainer.data.pieces import Layout, PieceTable, lay_out
-from trainer.data.tokenizer import ROLE_MASK, Pieces
+from trainer.data.tokenizer import Tokenizer
+from trainer.kinds import kind_of
 
-__all__ = ["Reading", "Sequences", "SplitEncoder", "readings"]
-
-_LISTS = {"token", "segment", "turn", "masked_lm"}  # kinds with several labels in a row
+__all__ = ["Inputs", "PartEncoder", "Sequences", "inputs_of"]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What an encoder reads for a task; tasks with equal readings share one sequence per row."""
+class Inputs:
+    """What an encoder reads for a task; tasks with equal inputs share one sequence per row."""
 
     sequences: tuple[str, ...]
     spans: tuple[str, ...] = ()
@@ -33,24 +32,8 @@ class Reading:
     exclude: str | None = None
     rate: float = 0.0
 
-    @classmethod
-    def of(cls, task: Task) -> "Reading":
-        """Return what a task reads when only its own targets are hidden."""
-        masked = task.kind == "masked_lm"
-        return cls(
-            sequences=task.sequences,
-            spans=task.spans if task.kind == "pair" else (),
-            swap=task.swap,
-            roles=task.roles and len(task.sequences) == 1,
-            hide_roles=task.hide_roles,
-            hide_tokens=task.hide_tokens,
-            draw=task.target if masked else None,
-            exclude=task.exclude if masked else None,
-            rate=task.rate or 0.0 if masked else 0.0,
-        )
-
-    def joined(self, other: "Reading") -> "Reading":
-        """Return the reading that hides what either hides, so that one sequence serves both."""
+    def joined(self, other: "Inputs") -> "Inputs":
+        """Return the inputs that hide what either hides, so that one sequence serves both."""
         return replace(
             self,
             roles=self.roles or other.roles,
@@ -62,24 +45,23 @@ class Reading:
         )
 
 
-def readings(tasks: Iterable[Task]) -> dict[str, Reading]:
-    """Return the reading of each task, by its name.
+def inputs_of(tasks: Iterable[Task]) -> dict[str, Inputs]:
+    """Return the inputs of each task, by its name.
 
     A task of mode ``own`` sees all but its own targets: what one predicts another may read (mask orchestration, Wang et
-    al. 2020). Tasks of mode ``joint`` on one view share a reading in which the targets of all are hidden.
+    al. 2020). Tasks of mode ``joint`` on one view share inputs in which the targets of all are hidden.
     """
-    tasks = list(tasks)
-    joint: dict[tuple[str, ...], Reading] = {}
-    for task in tasks:
+    own = {task.name: (task, kind_of(task).inputs(task)) for task in tasks}
+    joint: dict[tuple[str, ...], Inputs] = {}
+    for task, inputs in own.values():
         if task.mode == "joint":
-            own = Reading.of(task)
-            joint[task.sequences] = joint[task.sequences].joined(own) if task.sequences in joint else own
-    return {task.name: joint[task.sequences] if task.mode == "joint" else Reading.of(task) for task in tasks}
+            joint[task.sequences] = joint[task.sequences].joined(inputs) if task.sequences in joint else inputs
+    return {name: joint[task.sequences] if task.mode == "joint" else inputs for name, (task, inputs) in own.items()}
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """What the encoder reads for one reading of a split: R rows, M pieces."""
+    """One sequence of sub-words for each of R rows, M in all."""
 
     rows: IntArray
     """int64 [R]: rows of the split, rising."""
@@ -100,37 +82,37 @@ class Sequences:
         return np.diff(self.offsets)
 
 
-class SplitEncoder:
-    """Encodes the readings of one split."""
+class PartEncoder:
+    """Encodes the inputs of the rows of a split, or of a part of them."""
 
-    def __init__(self, split: Split, vocabulary: Pieces, max_pieces: int, types: Types, table: PieceTable) -> None:
-        self.split, self.vocabulary, self.max_pieces = split, vocabulary, max_pieces
+    def __init__(self, split: Split, tokenizer: Tokenizer, max_pieces: int, types: Types, table: PieceTable) -> None:
+        self.split, self.tokenizer, self.max_pieces = split, tokenizer, max_pieces
         self.types, self.table = types, table
 
-    def lay_out(self, reading: Reading, rows: IntArray) -> Layout:
+    def lay_out(self, inputs: Inputs, rows: IntArray) -> Layout:
         """Return the pieces of the given rows."""
         hidden = None
-        sides = self._sides(reading, rows)
-        if reading.hide_tokens:
-            hidden = self.aligned(reading.hide_tokens, rows, sides[0], 0).values.astype(bool)
-        if not reading.roles:
+        sides = self._sides(inputs, rows)
+        if inputs.hide_tokens:
+            hidden = self.aligned(inputs.hide_tokens, rows, sides[0], 0).values.astype(bool)
+        if not inputs.roles:
             return lay_out(sides, self.table, self.max_pieces, hidden=hidden)
-        turns = self.starts("turns", reading.sequences[0], rows)
-        openers = self._openers(reading, rows, turns)
+        turns = self.starts("turns", inputs.sequences[0], rows)
+        openers = self._openers(inputs, rows, turns)
         return lay_out(sides, self.table, self.max_pieces, turns=turns, openers=openers, hidden=hidden)
 
-    def _sides(self, reading: Reading, rows: IntArray) -> list[Ragged]:
+    def _sides(self, inputs: Inputs, rows: IntArray) -> list[Ragged]:
         """Return the tokens of each side, in the order in which they are read."""
         sides = []
-        for number, name in enumerate(reading.sequences):
+        for number, name in enumerate(inputs.sequences):
             tokens = self.split.tokens(name, self.types)
-            if reading.spans:
-                span = self.split.spans(reading.spans[number])[rows]
+            if inputs.spans:
+                span = self.split.spans(inputs.spans[number])[rows]
                 sides.append(tokens.slice(rows, span[:, 0], span[:, 1]))
             else:
                 sides.append(tokens.take(rows))
-        if reading.swap and len(sides) > 1:
-            swapped = self.split.integers(reading.swap)[rows] > 0
+        if inputs.swap and len(sides) > 1:
+            swapped = self.split.integers(inputs.swap)[rows] > 0
             sides = [sides[1].where(swapped, sides[0]), sides[0].where(swapped, sides[1])]
         return sides
 
@@ -150,14 +132,14 @@ class SplitEncoder:
         none = Ragged(like.offsets, np.full(len(like.values), fill, own.values.dtype))
         return own.where(own.lengths > 0, none)
 
-    def _openers(self, reading: Reading, rows: IntArray, turns: Ragged) -> IntArray:
+    def _openers(self, inputs: Inputs, rows: IntArray, turns: Ragged) -> IntArray:
         """Return the unit that opens each turn: the piece of its role, or the one that hides it."""
         types = Types()
         codes = self.split.ragged("roles", types).take(rows).values
-        units: IntArray = -1 - self.vocabulary.role(list(types.codes)).astype(np.int64)[codes]
-        if reading.hide_roles:
-            hidden = self.aligned(reading.hide_roles, rows, turns, 0).values.astype(bool)
-            units[hidden] = -1 - ROLE_MASK
+        units: IntArray = -1 - self.tokenizer.role(list(types.codes)).astype(np.int64)[codes]
+        if inputs.hide_roles:
+            hidden = self.aligned(inputs.hide_roles, rows, turns, 0).values.astype(bool)
+            units[hidden] = -1 - self.tokenizer.special.role_mask
         return units
 
     def starts(self, level: str, name: str, rows: IntArray) -> Ragged:
@@ -175,28 +157,15 @@ class SplitEncoder:
         flat = np.minimum(np.append(kept, len(origin.values))[found], origin.offsets[1:][owner])
         return Ragged(wanted.offsets, flat - origin.offsets[:-1][owner])
 
-    def present(self, task: Task) -> BoolArray:
-        """Tell which rows have a label of the task, bool [P]."""
-        if task.kind in _LISTS:
-            present = self.split.ragged(task.target).lengths > 0
-        else:
-            present = self.split.integers(task.target) >= 0
-        for path in task.spans:
-            span = self.split.spans(path)
-            present &= span[:, 1] > span[:, 0]
-        if task.status:
-            present &= self.split.integers(task.status) < 2  # noqa: PLR2004  (from 2 on a labeler abstained)
-        return present
-
-    def sequences(self, reading: Reading, rows: IntArray, layout: Layout) -> Sequences:
+    def sequences(self, inputs: Inputs, rows: IntArray, layout: Layout) -> Sequences:
         """Return what the encoder reads."""
         word, draw = np.empty(0, np.int16), np.empty(0, np.uint8)
-        if reading.draw:
-            draws = self.aligned(reading.draw, rows, layout.starts, 0)
-            drawn = np.repeat(self.split.ragged(reading.draw).lengths[rows] > 0, layout.starts.lengths)
+        if inputs.draw:
+            draws = self.aligned(inputs.draw, rows, layout.starts, 0)
+            drawn = np.repeat(self.split.ragged(inputs.draw).lengths[rows] > 0, layout.starts.lengths)
             never = ~drawn
-            if reading.exclude:
-                never |= self.aligned(reading.exclude, rows, layout.starts, 1).values.astype(bool)
+            if inputs.exclude:
+                never |= self.aligned(inputs.exclude, rows, layout.starts, 1).values.astype(bool)
             owner = layout.pieces.owners
             token = layout.starts.offsets[owner] + layout.tokens  # of special pieces: not used
             inside = (layout.tokens >= 0) & ~never[token] & (layout.ends[token] <= layout.last[owner])

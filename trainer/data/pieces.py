@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from trainer.data.dataset import Types
-from trainer.data.tokenizer import CLS, MASK, SEP, Pieces
+from trainer.data.tokenizer import Special, Tokenizer
 
 __all__ = ["Layout", "PieceTable", "lay_out"]
 
@@ -15,26 +16,21 @@ _CLS, _ROLE, _MIDDLE, _END = range(4)  # kinds of inserted units, in the order i
 
 
 class PieceTable:
-    """The pieces of every distinct token; the special pieces stand behind them."""
+    """The sub-words of every distinct token; the special ones stand before them."""
 
-    def __init__(self, types: Types, vocabulary: Pieces) -> None:
-        self._types, self._vocabulary = types, vocabulary
-        self._known = -1
-        self._table = Ragged(np.zeros(1, np.int64), np.empty(0, np.int32))
+    def __init__(self, types: Types, tokenizer: Tokenizer) -> None:
+        self.special = tokenizer.special
+        self._types, self._tokenizer = types, tokenizer
+        first = tokenizer.plain.start
+        self._first = first
+        self._table = Ragged(np.arange(first + 1), np.arange(first, dtype=np.int32))
 
     def of(self, units: IntArray) -> Ragged:
-        """Return the pieces of units: the code of a token, or -1 - s for the special piece s."""
-        if self._known < len(self._types):
-            self._encode()
-        return self._table.take(np.where(units >= 0, units, self._known - 1 - units))
-
-    def _encode(self) -> None:
-        """Encode all types there are by now."""
-        own = self._vocabulary.encode(list(self._types.codes))
-        special = np.arange(len(self._vocabulary.special), dtype=np.int32)
-        lengths = np.concatenate([own.lengths, np.ones(len(special), np.int64)])
-        self._table = Ragged.of(lengths, np.concatenate([own.values, special]))
-        self._known = len(own)
+        """Return the sub-words of units: the code of a token, or -1 - s for the special sub-word s."""
+        if (known := len(self._table) - self._first) < len(self._types):
+            new = self._tokenizer.encode(list(islice(self._types.codes, known, None)))
+            self._table = Ragged.concat([self._table, new])
+        return self._table.take(np.where(units >= 0, self._first + units, -1 - units))
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,15 @@ def lay_out(
     count = len(tokens)
     turns = turns if turns is not None else Ragged(np.zeros(count + 1, np.int64), np.empty(0, np.int64))
     openers = openers if openers is not None else np.empty(0, np.int64)
-    units, kinds, owners = _units(tokens, sides[0].lengths if len(sides) > 1 else None, turns, openers)
+    units, kinds, owners = _units(tokens, sides[0].lengths if len(sides) > 1 else None, turns, openers, table.special)
     laid = table.of(units)
     first = laid.offsets[np.searchsorted(owners, np.arange(count + 1))]  # of each row, in pieces
     position = laid.offsets[:-1] - first[owners]
     kept = np.minimum(np.diff(first), max_pieces)
     flat = ranges(first[:-1], kept)
     of_piece = np.repeat(np.arange(len(units)), laid.lengths)[flat]
-    pieces, numbers = _fill(Ragged.of(kept, laid.values[flat]), of_piece, kinds < 0, tokens, hidden)
+    cut = Ragged.of(kept, laid.values[flat])
+    pieces, numbers = _fill(cut, of_piece, kinds < 0, tokens, hidden=hidden, special=table.special)
     return Layout(
         pieces=pieces,
         whole=np.diff(first) <= max_pieces,
@@ -116,7 +113,13 @@ def lay_out(
 
 
 def _fill(
-    pieces: Ragged, of_piece: IntArray, is_token: BoolArray, tokens: Ragged, hidden: BoolArray | None
+    pieces: Ragged,
+    of_piece: IntArray,
+    is_token: BoolArray,
+    tokens: Ragged,
+    *,
+    hidden: BoolArray | None,
+    special: Special,
 ) -> tuple[Ragged, IntArray]:
     """Mask what is hidden and end each row; return the pieces, and of each the number of its token in the row, or -1.
 
@@ -126,33 +129,34 @@ def _fill(
         is_token: bool [U]: the unit is a token.
         tokens: [R] lists.
         hidden: bool [N]: tokens whose pieces all become [MASK].
+        special: the special sub-words.
     """
     if hidden is not None:
         unseen = np.zeros(len(is_token), bool)
         unseen[is_token] = hidden
-        pieces.values[unseen[of_piece]] = MASK
+        pieces.values[unseen[of_piece]] = special.mask
     numbers = np.full(len(is_token), -1)
     numbers[is_token] = ranges(np.zeros(len(tokens), np.int64), tokens.lengths)
     last = pieces.offsets[1:] - 1
-    pieces.values[last] = SEP
+    pieces.values[last] = special.sep
     of_token = numbers[of_piece]
     of_token[last] = -1
     return pieces, of_token
 
 
 def _units(
-    tokens: Ragged, middle: IntArray | None, turns: Ragged, openers: IntArray
+    tokens: Ragged, middle: IntArray | None, turns: Ragged, openers: IntArray, special: Special
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Return the units of all rows, the kind of each (-1: a token) and its row."""
     count, rows = len(tokens), np.arange(len(tokens))
     # the inserted units as (row, token before which it stands, kind, unit)
     marks = [
-        (rows, tokens.offsets[:-1], np.full(count, _CLS), np.full(count, -1 - CLS)),
+        (rows, tokens.offsets[:-1], np.full(count, _CLS), np.full(count, -1 - special.cls)),
         (turns.owners, tokens.offsets[turns.owners] + turns.values, np.full(len(openers), _ROLE), openers),
-        (rows, tokens.offsets[1:], np.full(count, _END), np.full(count, -1 - SEP)),
+        (rows, tokens.offsets[1:], np.full(count, _END), np.full(count, -1 - special.sep)),
     ]
     if middle is not None:
-        marks.append((rows, tokens.offsets[:-1] + middle, np.full(count, _MIDDLE), np.full(count, -1 - SEP)))
+        marks.append((rows, tokens.offsets[:-1] + middle, np.full(count, _MIDDLE), np.full(count, -1 - special.sep)))
     owner, index, kind, unit = (np.concatenate(part) for part in zip(*marks, strict=True))
     order = np.lexsort((kind, index, owner))
     owner, index, kind, unit = owner[order], index[order], kind[order], unit[order]

@@ -1,172 +1,162 @@
-"""Where the labels of each kind of task stand in the pieces that its encoder reads."""
+"""Targets: the labels of a task in the form of its kind, and the sub-words that each of them speaks of."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from labelers.ragged import IntArray, Ragged, ranges
+from labelers.ragged import BoolArray, IntArray, Ragged, running_total
 from labelers.task import Task
-from trainer.data.inputs import Reading, Sequences, SplitEncoder
+from trainer.data.inputs import Inputs, PartEncoder, Sequences
 from trainer.data.pieces import Layout
+from trainer.kinds import kind_of
 
-__all__ = ["Labels", "label_rows"]
-
-BEYOND = 1 << 14
-"""A position that no row has: a label that speaks of it is lost."""
+__all__ = ["Placed", "Places", "Targets", "one_part", "targets_of"]
 
 
 @dataclass(frozen=True)
-class Labels:
+class Targets:
     """The labels of one task in a split: n rows, I labels."""
 
     where: IntArray
-    """int64 [n]: index into the rows of its reading's `Sequences`."""
+    """int64 [n]: index into the rows of the `Sequences` of its inputs."""
     offsets: IntArray
-    """int64 [n + 1]: the labels of each row; all 0 for masked words, which the draws decide."""
-    label: npt.NDArray[np.int32]
-    """int32 [I]: class."""
+    """int64 [n + 1]: the labels of each row; all 0 where draws decide on them in each batch."""
+    values: npt.NDArray[Any]
+    """[I, ...]: in the form of the task's kind: class indices of the smallest integer type that holds them, several
+    classes as bool [I, C], vectors as float32 [I, D], arcs as integers [I, 2]."""
     spans: npt.NDArray[np.int16]
-    """int16 [I, 4]: start and end of the one or two parts of the row that the label speaks of, in pieces."""
+    """int16 [I, 4]: start and end of the one or two parts of the row that the label speaks of, in sub-words."""
     weight: npt.NDArray[np.float32]
     """float32 [n]: confidence in the row's labels."""
     lost: int = 0
     """Rows that lost their label because it speaks of a part that was cut."""
-    words: int = 0
-    """masked_lm: words that may be masked, in all rows."""
+    drawn: bool = False
+    """The labels of a batch are the words that its draws hide."""
+    candidates: int = 0
+    """Words that draws may hide, in all rows."""
 
     def __len__(self) -> int:
         return len(self.where)
 
+    def expected(self, rate: float) -> float:
+        """Return the number of labels of all rows; of drawn ones, that at a rate, which draws round up to 1/256."""
+        return self.candidates * (np.ceil(256 * rate) / 256) if self.drawn else len(self.values)
+
 
 @dataclass(frozen=True)
-class _Place:
+class Places:
     """All that says where the labels of a task are: n rows that have one."""
 
-    encoder: SplitEncoder
+    encoder: PartEncoder
     task: Task
-    reading: Reading
+    inputs: Inputs
     layout: Layout
     where: IntArray
     """int64 [n]: index into the layout."""
     rows: IntArray
-    """int64 [n]: rows of the split."""
+    """int64 [n]: rows of the split, or of the part of it that is encoded."""
 
     def integers(self) -> IntArray:
-        """Return the label of each row."""
+        """Return the value of each row, int64 [n]."""
         return self.encoder.split.integers(self.task.target)[self.rows]
 
+    @property
+    def last(self) -> IntArray:
+        """Position of the last sub-word of each row, int64 [n]."""
+        return self.layout.last[self.where]
 
-_Items = tuple[IntArray, npt.NDArray[Any], IntArray]
-"""For I labels: the index into the n rows, rising; the class; the spans, int64 [I, 4]."""
+
+@dataclass(frozen=True)
+class Placed:
+    """I labels in their places; those that are missing (below 0, NaN) and those that were cut are left out later."""
+
+    owners: IntArray
+    """int64 [I]: index into the n rows, rising."""
+    values: npt.NDArray[Any]
+    """[I, ...]."""
+    spans: IntArray
+    """int64 [I, 4]."""
+    cut: BoolArray | None = None
+    """bool [I]: the part that the label speaks of was cut, where its spans do not tell."""
+
+    @property
+    def known(self) -> BoolArray:
+        """Tell which labels are not missing, bool [I]."""
+        if self.values.dtype == bool:
+            return np.ones(len(self.values), bool)
+        good = ~np.isnan(self.values) if np.issubdtype(self.values.dtype, np.floating) else self.values >= 0
+        return np.asarray(good.reshape(len(good), math.prod(good.shape[1:])).all(axis=1), bool)
+
+    def take(self, labels: BoolArray) -> "Placed":
+        """Return the labels where a mask [I] holds."""
+        cut = None if self.cut is None else self.cut[labels]
+        return replace(self, owners=self.owners[labels], values=self.values[labels], spans=self.spans[labels], cut=cut)
 
 
-def _one(start: IntArray, end: IntArray) -> IntArray:
-    """Return the spans of labels that speak of one part."""
+def one_part(start: IntArray, end: IntArray) -> IntArray:
+    """Return the spans of labels that speak of one part, int64 [I, 4]."""
     return np.stack([start, end, 0 * start, 0 * start], axis=1)
 
 
-def _tokens(place: _Place) -> _Items:
-    """Return the labels of tokens; each speaks of all pieces of its token and is predicted at the first one."""
-    starts = place.layout.starts.take(place.where)
-    tags = place.encoder.aligned(place.task.target, place.rows, starts, -1)
-    items = np.flatnonzero(tags.values >= 0)
-    ends = place.layout.ends[ranges(place.layout.starts.offsets[place.where], starts.lengths)]
-    return tags.owners[items], tags.values[items], _one(starts.values, ends)[items]
+def targets_of(encoder: PartEncoder, task: Task, inputs: Inputs, layout: Layout, sequences: Sequences) -> Targets:
+    """Return the targets of a task in the rows of its inputs.
 
-
-def _parts(place: _Place) -> _Items:
-    """Return the labels of segments or turns; each speaks of its part, the piece that opens a turn included."""
-    level = "turns" if place.task.kind == "turn" else "segments"
-    layout, last = place.layout, place.layout.last[place.where]
-    if level == "turns" and place.reading.roles:
-        starts = layout.turns.take(place.where)
-    else:
-        tokens = place.encoder.starts(level, place.reading.sequences[0], place.rows)
-        here = np.append(layout.starts.values, 0)[layout.starts.offsets[place.where][tokens.owners] + tokens.values]
-        behind = tokens.values >= layout.starts.lengths[place.where][tokens.owners]  # a part without a token
-        starts = Ragged(tokens.offsets, np.where(behind, last[tokens.owners], here))
-    labels = place.encoder.aligned(place.task.target, place.rows, starts, -1)
-    ends = np.append(starts.values[1:], 0)
-    ends[starts.offsets[1:][starts.lengths > 0] - 1] = last[starts.lengths > 0]
-    items = np.flatnonzero(labels.values >= 0)
-    return labels.owners[items], labels.values[items], _one(starts.values, np.maximum(ends, starts.values + 1))[items]
-
-
-def _passages(place: _Place) -> _Items:
-    """Return the labels of whole rows, of what remains of them."""
-    last = place.layout.last[place.where]
-    return np.arange(len(last)), place.integers(), _one(np.minimum(1, last), last)
-
-
-def _span_pairs(place: _Place) -> _Items:
-    """Return the labels of two spans of tokens."""
-    layout, first = place.layout, place.layout.starts.offsets[place.where]
-    parts = []
-    for path in place.task.spans:
-        span = place.encoder.split.spans(path)[place.rows]
-        parts += [layout.starts.values[first + span[:, 0]], layout.ends[first + span[:, 1] - 1]]
-    return np.arange(len(first)), place.integers(), np.stack(parts, axis=1)
-
-
-def _pairs(place: _Place) -> _Items:
-    """Return the labels of two sides; a side that was cut loses the label."""
-    layout = place.layout
-    second, last = layout.second[place.where], layout.last[place.where]
-    end = np.where(layout.whole[place.where], last, BEYOND)
-    spans = np.stack([np.ones_like(second), second - 1, second, end], axis=1)
-    return np.arange(len(last)), place.integers(), spans
-
-
-_ITEMS: dict[str, Callable[[_Place], _Items]] = {
-    "token": _tokens,
-    "segment": _parts,
-    "turn": _parts,
-    "passage": _passages,
-    "span_pair": _span_pairs,
-    "pair": _pairs,
-}
-
-
-def label_rows(encoder: SplitEncoder, task: Task, reading: Reading, layout: Layout, sequences: Sequences) -> Labels:
-    """Return the labels of a task in the rows of its reading; rows that lost theirs are counted."""
-    where = np.flatnonzero(encoder.present(task)[sequences.rows])
-    if task.kind == "masked_lm":
-        return _masked(where, sequences)
-    place = _Place(encoder, task, reading, layout, where, sequences.rows[where])
-    owner, label, spans = _ITEMS[task.kind](place)
+    A label that is missing has no target. One that speaks of a part that was cut takes all labels of its row with it,
+    and such rows are counted.
+    """
+    kind = kind_of(task)
+    where = np.flatnonzero(kind.present(encoder.split, task)[sequences.rows])
+    if inputs.draw is not None and task.target == inputs.draw:
+        return _drawn(where, sequences)
+    places = Places(encoder, task, inputs, layout, where, sequences.rows[where])
+    placed = kind.place(places)
+    placed = placed.take(placed.known)
+    cut = placed.spans.max(axis=1, initial=0) > places.last[placed.owners]
+    if placed.cut is not None:
+        cut |= placed.cut
     lost = np.zeros(len(where), bool)
-    lost[owner[spans.max(axis=1, initial=0) > layout.last[where][owner]]] = True
-    items = ~lost[owner]
-    count = np.bincount(owner[items], minlength=len(where))
+    lost[placed.owners[cut]] = True
+    placed = placed.take(~lost[placed.owners])
+    count = np.bincount(placed.owners, minlength=len(where))
     kept = count > 0
     weight = np.ones(len(where), np.float32)
     if task.weight:
-        weight = encoder.split.floats(task.weight)[place.rows]
-    return Labels(
+        weight = encoder.split.floats(task.weight)[places.rows]
+    return Targets(
         where=where[kept],
-        offsets=np.concatenate([[0], np.cumsum(count[kept])]),
-        label=label[items].astype(np.int32),
-        spans=spans[items].astype(np.int16),
+        offsets=running_total(count[kept]),
+        values=_narrow(placed.values, len(task.classes)),
+        spans=placed.spans.astype(np.int16),
         weight=weight[kept],
         lost=int(lost.sum()),
     )
 
 
-def _masked(where: IntArray, sequences: Sequences) -> Labels:
-    """Return the rows that have a word that may be masked, and the number of such words."""
+def _narrow(values: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
+    """Return class indices as the smallest type that holds them, and floats as float32."""
+    if np.issubdtype(values.dtype, np.floating):
+        return values.astype(np.float32)
+    if values.dtype == bool or not classes:
+        return values
+    return values.astype(next(kind for kind in (np.int8, np.int16, np.int32) if classes - 1 <= np.iinfo(kind).max))
+
+
+def _drawn(where: IntArray, sequences: Sequences) -> Targets:
+    """Return the rows that have a word that draws may hide, and the number of such words."""
     pieces = Ragged(sequences.offsets, sequences.word)
     key = np.where(sequences.word >= 0, pieces.owners << 16 | sequences.word, -1)
     opens = (key >= 0) & np.diff(key, prepend=-1).astype(bool)
     count = np.bincount(pieces.owners[opens], minlength=len(pieces))[where]
     where = where[count > 0]
-    return Labels(
+    return Targets(
         where=where,
         offsets=np.zeros(len(where) + 1, np.int64),
-        label=np.empty(0, np.int32),
+        values=np.empty(0, np.int8),
         spans=np.empty((0, 4), np.int16),
         weight=np.ones(len(where), np.float32),
-        words=int(count.sum()),
+        drawn=True,
+        candidates=int(count.sum()),
     )

@@ -1,10 +1,11 @@
-"""The sub-word vocabulary: byte-level BPE learnt from the train split, applied once per distinct token."""
+"""Tokenizers: from tokens to sub-words, applied once per distinct token."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,36 +13,77 @@ import pyarrow as pa
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from labelers.ragged import Ragged
+from labelers.ragged import IntArray, Ragged
 from trainer.data.dataset import Split
 from trainer.files import write
 
-__all__ = ["CLS", "MASK", "PAD", "ROLE", "ROLE_MASK", "SEP", "Pieces"]
+__all__ = ["BytePairs", "Special", "Tokenizer"]
 
-PAD, CLS, SEP, MASK, ROLE_MASK, ROLE = range(6)
-_SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[ROLE_MASK]", "[ROLE]")
-_MAX_ROLES = 64  # roles with a piece of their own; the others share [ROLE]
+_NAMES = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[ROLE_MASK]", "[ROLE]")
+_MAX_ROLES = 64  # roles with a sub-word of their own; the others share [ROLE]
+_AT_ONCE = 8192  # tokens that are encoded at once: what the library returns takes a kilobyte for each
 
 
-class Pieces:
-    """Sub-word pieces and special ones.
+@dataclass(frozen=True)
+class Special:
+    """Numbers of the sub-words that no text spells."""
 
-    Special pieces come first and are unknown to the tokenizer, so no text can spell one. Every token is encoded with a
-    blank before it: a piece tells whether it opens a word.
+    pad: int
+    cls: int
+    sep: int
+    mask: int
+    role_mask: int
+    """Opens a turn whose role is hidden."""
+    openers: range
+    """All that open a turn: hidden roles, roles, and that of all other roles."""
+
+
+class Tokenizer(Protocol):
+    """Spells tokens in sub-words."""
+
+    @property
+    def special(self) -> Special:
+        """The sub-words that no text spells."""
+
+    @property
+    def plain(self) -> range:
+        """The other ones."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest: tokenizers with the same one encode alike."""
+
+    def __len__(self) -> int:
+        """Return the number of sub-words, special ones included."""
+
+    def encode(self, tokens: Sequence[str]) -> Ragged:
+        """Return the sub-words of each token, none of them empty."""
+
+    def role(self, names: Sequence[str]) -> IntArray:
+        """Return the sub-word that opens a turn of each role."""
+
+
+class BytePairs:
+    """Byte-level BPE (Sennrich et al. 2016), learnt from the train split.
+
+    Special sub-words come first and are unknown to the library, so no text can spell one. Every token is encoded with a
+    blank before it: a sub-word tells whether it opens a word.
     """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, roles: Sequence[str] = ()) -> None:
         self._tokenizer = tokenizer
         self.roles = tuple(roles)
-        self.special = (*_SPECIAL, *(f"[ROLE:{role}]" for role in self.roles))
+        self.names = (*_NAMES, *(f"[ROLE:{role}]" for role in self.roles))
+        pad, cls, sep, mask, role_mask, self._other = range(len(_NAMES))
+        self.special = Special(pad, cls, sep, mask, role_mask, range(role_mask, len(self.names)))
 
     def __len__(self) -> int:
-        return len(self.special) + int(self._tokenizer.get_vocab_size())
+        return len(self.names) + int(self._tokenizer.get_vocab_size())
 
     @property
     def plain(self) -> range:
         """The pieces that are not special."""
-        return range(len(self.special), len(self))
+        return range(len(self.names), len(self))
 
     @classmethod
     def learn(cls, split: Split, size: int, roles: Sequence[str] = ()) -> Self:
@@ -52,7 +94,7 @@ class Pieces:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), level])
         roles = list(roles)[:_MAX_ROLES]
         trainer = trainers.BpeTrainer(
-            vocab_size=size - len(_SPECIAL) - len(roles),
+            vocab_size=size - len(_NAMES) - len(roles),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
@@ -62,21 +104,27 @@ class Pieces:
 
     def encode(self, tokens: Sequence[str]) -> Ragged:
         """Return the pieces of each token, none of them empty."""
+        parts = [self._encoded(tokens[start : start + _AT_ONCE]) for start in range(0, len(tokens), _AT_ONCE)]
+        none = Ragged(np.zeros(1, np.int64), np.empty(0, np.int32))
+        return Ragged.concat([none, *parts])
+
+    def _encoded(self, tokens: Sequence[str]) -> Ragged:
+        """Return the sub-words of a few tokens."""
         encoded = [item.ids for item in self._tokenizer.encode_batch(list(tokens), add_special_tokens=False)]
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         values = np.fromiter((piece for ids in encoded for piece in ids), np.int32, int(lengths.sum()))
-        return Ragged.of(lengths, values + np.int32(len(self.special)))
+        return Ragged.of(lengths, values + np.int32(len(self.names)))
 
-    def role(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Return the piece that opens a turn of each role."""
-        known = {name: len(_SPECIAL) + i for i, name in enumerate(self.roles)}
-        return np.array([known.get(name, ROLE) for name in names], np.int32)
+    def role(self, names: Sequence[str]) -> IntArray:
+        """Return the sub-word that opens a turn of each role, int32."""
+        known = {name: len(_NAMES) + i for i, name in enumerate(self.roles)}
+        return np.array([known.get(name, self._other) for name in names], np.int32)
 
     def folded(self) -> npt.NDArray[np.int64]:
         """Return a number per piece, int64 [V], that pieces share if they differ in case alone; -1 for special ones."""
         texts = [str(self._tokenizer.id_to_token(i)).lower() for i in range(self._tokenizer.get_vocab_size())]
         numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        return np.array([-1] * len(self.special) + [numbers[text] for text in texts], np.int64)
+        return np.array([-1] * len(self.names) + [numbers[text] for text in texts], np.int64)
 
     def to_json(self) -> str:
         """Return all that there is to know of the vocabulary."""

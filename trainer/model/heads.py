@@ -1,22 +1,20 @@
-"""One head class per kind of task: from the encoder's states to class scores."""
+"""What heads are made of: from the states of an encoder to the scores of labels."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from labelers.task import Task
 from trainer.data.batch import Items
-from trainer.data.tokenizer import CLS
-from trainer.model.features import CUES
-from trainer.model.scratch import States
+from trainer.encoders.base import Encoder, States
+from trainer.settings import Settings
 
-__all__ = ["HEADS", "Head", "TurnHead", "pooled", "untrained"]
+__all__ = ["BagHead", "Head", "PairHead", "PartHead", "Read", "pooled"]
 
-_WIDE = 3.0
+_BAG_SCALE = 3.0
 """Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
 
 _LOWEST = -1e4  # below any state, and a number of every float type
@@ -60,30 +58,36 @@ def pooled(read: Read, start: Tensor, end: Tensor, count: int) -> tuple[Tensor, 
 
 
 class Head(nn.Module):
-    """Scores the classes of one task."""
+    """Scores the labels of one task."""
 
     vectors: ClassVar[int] = 1
-    """How many vectors of the encoder's width the features of a label are."""
-    others: ClassVar[int] = 0
-    """How many numbers they hold beside."""
+    """How many states the features of a label are."""
 
-    def __init__(self, task: Task, width: int, layers: int, dropout: float, vocabulary: nn.Embedding) -> None:
-        """Build the head of a task over so many layers of states; ``vocabulary`` is the encoder's embedding."""
+    def __init__(self, task: Task, encoder: Encoder, settings: Settings) -> None:
+        """Build the head of a task over the layers of an encoder."""
         super().__init__()
         self.task = task
-        self.mix = Mix(layers)
-        self._build(width, dropout, vocabulary)
+        self.mix = Mix(encoder.depth + 1)
+        self._build(encoder, settings)
 
-    def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
+    @property
+    def outputs(self) -> int:
+        """How many scores a label has."""
+        return len(self.task.classes)
+
+    def numbers(self, encoder: Encoder) -> int:  # noqa: ARG002  (for subclasses)
+        """Return how many numbers the features of a label hold beside states."""
+        return 0
+
+    def _build(self, encoder: Encoder, settings: Settings) -> None:
         """Make what scores the features."""
-        del vocabulary
-        read = self.vectors * width + self.others
+        read = self.vectors * encoder.width + self.numbers(encoder)
         self.score: nn.Module = nn.Sequential(
             nn.LayerNorm(read),
-            nn.Linear(read, width),
+            nn.Linear(read, encoder.width),
             nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(width, len(self.task.classes)),
+            nn.Dropout(settings.model.head_dropout),
+            nn.Linear(encoder.width, self.outputs),
         )
 
     def features(self, states: States, items: Items) -> Tensor:
@@ -100,18 +104,7 @@ class Head(nn.Module):
         return scores.float()
 
 
-class TokenHead(Head):
-    """Tags tokens, each at its first piece, from its state and its cues."""
-
-    others = CUES
-
-    def features(self, states: States, items: Items) -> Tensor:
-        """Return the state and the cues of the first piece."""
-        first = items.spans[:, 0]
-        return torch.cat([self.read(states)(first), states.cues[first]], -1)
-
-
-class WideHead(Head):
+class BagHead(Head):
     """Classifies parts of a sequence from its states and, beside them, from the bag of its pieces.
 
     Wide and deep (Cheng et al. 2016): a linear model over pieces learns in a few hundred rows what takes the encoder
@@ -120,27 +113,28 @@ class WideHead(Head):
 
     parts: ClassVar[int] = 1
 
-    def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
+    def _build(self, encoder: Encoder, settings: Settings) -> None:
         """Make both models; the linear one begins with nothing."""
-        super()._build(width, dropout, vocabulary)
-        self.wide = nn.ModuleList(
-            nn.Embedding(vocabulary.num_embeddings, len(self.task.classes)) for _ in range(self.parts)
+        super()._build(encoder, settings)
+        self.bags = nn.ModuleList(
+            nn.Embedding(encoder.embedding.num_embeddings, self.outputs)
+            for _ in range(self.parts if settings.model.bag else 0)
         )
-        for table in self.wide:
+        for table in self.bags:
             nn.init.zeros_(table.weight)  # type: ignore[arg-type]
 
     def forward(self, states: States, items: Items) -> Tensor:
         """Return the sum of both models' scores."""
         scores = super().forward(states, items)
-        for part, table in enumerate(self.wide):
+        for part, table in enumerate(self.bags):
             start, end = items.spans[:, 2 * part], items.spans[:, 2 * part + 1]
             inside, places = _places(start, end, len(states.pieces))
             bag = (table(states.pieces[places]) * inside[..., None]).sum(1)
-            scores = scores + _WIDE * bag / (end - start).clamp(min=1)[:, None].sqrt()
+            scores = scores + _BAG_SCALE * bag / (end - start).clamp(min=1)[:, None].sqrt()
         return scores
 
 
-class PartHead(WideHead):
+class PartHead(BagHead):
     """Classifies a passage or a segment."""
 
     vectors = 3
@@ -151,26 +145,7 @@ class PartHead(WideHead):
         return torch.cat([read(start), *pooled(read, start, end, len(states.pieces))], -1)
 
 
-class TurnHead(PartHead):
-    """Classifies a turn; it reads what opens the turns around it, too, for who speaks follows from who spoke."""
-
-    around: ClassVar[tuple[int, ...]] = (-2, -1, 1, 2)
-    """Distances of those turns."""
-    vectors = PartHead.vectors + len(around)
-
-    def features(self, states: States, items: Items) -> Tensor:
-        """Return the features of the part, and the first state of each turn around it, 0 where the row has none."""
-        start = items.spans[:, 0].contiguous()
-        openers, rows = torch.nonzero(states.openers).flatten(), torch.nonzero(states.pieces == CLS).flatten()
-        turns = torch.searchsorted(openers, start)[:, None] + torch.tensor(self.around, device=start.device)
-        places = F.pad(openers, (0, 1))[turns.clamp(0, len(openers))]
-        there = (turns >= 0) & (turns < len(openers))
-        there &= torch.searchsorted(rows, places, right=True) == torch.searchsorted(rows, start, right=True)[:, None]
-        around = self.read(states)(places) * there[..., None]
-        return torch.cat([super().features(states, items), around.flatten(1)], -1)
-
-
-class PairHead(WideHead):
+class PairHead(BagHead):
     """Classifies two parts of one sequence: two spans, or the two sides of a pair that are read together."""
 
     parts = 2
@@ -183,58 +158,3 @@ class PairHead(WideHead):
         mean_2, top_2 = pooled(read, other, last, len(states.pieces))
         both = [read(items.anchor), read(other), mean, top, mean_2, top_2]
         return torch.cat([*both, mean - mean_2, mean * mean_2], -1)
-
-
-class WordHead(Head):
-    """Predicts the pieces of masked words; its output embedding is the encoder's input embedding."""
-
-    def _build(self, width: int, dropout: float, vocabulary: nn.Embedding) -> None:
-        """Make the output layer."""
-        del dropout
-        self.score = Tied(width, vocabulary)
-
-    def features(self, states: States, items: Items) -> Tensor:
-        """Return the state of the masked piece."""
-        return self.read(states)(items.spans[:, 0])
-
-
-class Tied(nn.Module):
-    """A layer whose output is compared with every piece's embedding."""
-
-    def __init__(self, width: int, vocabulary: nn.Embedding) -> None:
-        super().__init__()
-        self.hidden, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
-        self.bias = nn.Parameter(torch.zeros(vocabulary.num_embeddings))
-        self._vocabulary = [vocabulary]  # a list: the weight is the encoder's, not a second parameter
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return [I, V]."""
-        return F.linear(self.norm(F.relu(self.hidden(x))), self._vocabulary[0].weight, self.bias)
-
-
-HEADS: Mapping[str, type[Head]] = {
-    "token": TokenHead,
-    "passage": PartHead,
-    "segment": PartHead,
-    "turn": TurnHead,
-    "span_pair": PairHead,
-    "pair": PairHead,
-    "masked_lm": WordHead,
-}
-"""The head of each kind; a kind that is not here is not trained yet."""
-
-
-def untrained(task: Task) -> str:
-    """Return why a task cannot be trained yet, or nothing.
-
-    Example:
-        >>> untrained(Task(name="a.b", labeler="a", version=1, kind="arc", sequences=("source",), target="a.b"))
-        'there is no head for the kind arc yet'
-    """
-    if task.kind not in HEADS:
-        return f"there is no head for the kind {task.kind} yet"
-    if task.multi:
-        return "several labels per item are not supported yet"
-    if task.kind != "masked_lm" and len(task.classes) < 2:  # noqa: PLR2004
-        return "it has fewer than two classes"
-    return ""

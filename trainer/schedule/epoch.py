@@ -15,7 +15,7 @@ import numpy.typing as npt
 from labelers.ragged import IntArray
 from trainer.schedule.samplers import Sampler
 
-__all__ = ["EpochPlan", "Plan", "generator"]
+__all__ = ["EpochPlan", "Phase", "Plan", "generator"]
 
 
 def generator(seed: int, *address: str | int) -> np.random.Generator:
@@ -43,6 +43,15 @@ class EpochPlan:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of the run in which some of the streams are served."""
+
+    streams: tuple[int, ...]
+    epochs: int
+    """Epochs over these streams."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that decides which rows a step serves."""
 
@@ -50,18 +59,15 @@ class Plan:
     lengths: Sequence[npt.NDArray[Any]]
     """Per stream the pieces of each of its rows."""
     sampler: Sampler
-    epochs: int
-    """Epochs over all streams; those of ``first`` come before them."""
+    phases: tuple[Phase, ...]
     rows: int
     bucket: int
     window: int
     steps: int = 0
     """Steps of an epoch; 0: as many as serve as many rows as there are."""
-    first: tuple[int, ...] = ()
-    """Streams that are served alone in the first epochs (masked words first)."""
-    first_epochs: int = 0
     earlier: tuple[tuple[int, int], ...] = ()
-    """(step, epochs): an epoch that began before the step is drawn as one of so many; where the run was extended."""
+    """(step, epochs): an epoch that began before the step is drawn as one of so many in the last phase; where the run
+    was extended."""
     primary: int | None = None
     """The stream that fills half of each step; one drawn other fills the rest (Augenstein, Soegaard 2017)."""
 
@@ -72,38 +78,43 @@ class Plan:
 
     @property
     def total_epochs(self) -> int:
-        """Epochs of the run, the first ones included."""
-        return self.epochs + self._alone
+        """Epochs of the run."""
+        return sum(phase.epochs for phase in self.phases)
 
-    @property
-    def _alone(self) -> int:
-        return self.first_epochs if self.first else 0
+    def _phase(self, epoch: int) -> tuple[Phase, int]:
+        """Return the phase of an epoch, and the number of the epoch in it, from 0."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase, epoch
+            epoch -= phase.epochs
+        raise IndexError(f"there are {self.total_epochs} epochs")
 
     def shares(self, epoch: int) -> npt.NDArray[np.float64]:
         """Return the share of each stream in the rows drawn in an epoch, which counts from 0."""
-        n = self.sizes.astype(np.float64)
-        if epoch < self._alone:
-            served = np.zeros(len(n))
-            served[list(self.first)] = n[list(self.first)]
-            served /= served.sum()
-            return served
-        shares = self.sampler.shares(n, epoch - self._alone + 1, self._of(epoch))
-        if self.primary is not None and len(n) > 1:
+        phase, number = self._phase(epoch)
+        served, shares = list(phase.streams), np.zeros(len(self.lengths))
+        epochs = self._of(epoch) if phase is self.phases[-1] else phase.epochs
+        shares[served] = self.sampler.shares(self.sizes[served].astype(np.float64), number + 1, epochs)
+        if self._has_primary(epoch):
             shares[self.primary] = 0
             shares /= shares.sum()
         return shares
 
+    def _has_primary(self, epoch: int) -> bool:
+        """Tell whether half of each step of an epoch is the primary's."""
+        streams = self._phase(epoch)[0].streams
+        return self.primary in streams and len(streams) > 1
+
     def _of(self, epoch: int) -> int:
-        """Return how many epochs over all streams there were to be when an epoch began."""
+        """Return how many epochs of the last phase there were to be when an epoch began."""
         begin = sum(self.length(before) for before in range(epoch))
-        return next((epochs for step, epochs in self.earlier if begin < step), self.epochs)
+        return next((epochs for step, epochs in self.earlier if begin < step), self.phases[-1].epochs)
 
     def length(self, epoch: int) -> int:
         """Return the number of steps of an epoch."""
         if self.steps:
             return self.steps
-        n = self.sizes[list(self.first)] if epoch < self._alone else self.sizes
-        return int(-(-n.sum() // self.rows))
+        return int(-(-self.sizes[list(self._phase(epoch)[0].streams)].sum() // self.rows))
 
     def ends(self) -> IntArray:
         """Return the number of steps up to the end of each epoch, int64 [epochs]."""
@@ -132,7 +143,7 @@ class Plan:
         """Draw the stream of each row of an epoch, int64 [S, rows]."""
         rng, steps, shares = generator(self.seed, "streams", epoch), self.length(epoch), self.shares(epoch)
         edges = np.cumsum(shares) / shares.sum()
-        if self.primary is None or epoch < self._alone or len(shares) < 2:  # noqa: PLR2004
+        if not self._has_primary(epoch):
             return np.searchsorted(edges, rng.random((steps, self.rows)), side="right").clip(max=len(shares) - 1)
         streams = np.full((steps, self.rows), self.primary)
         streams[:, self.rows // 2 :] = np.searchsorted(edges, rng.random(steps), side="right")[:, None]
@@ -141,7 +152,7 @@ class Plan:
     def _expected(self, epoch: int) -> npt.NDArray[np.float64]:
         """Return how many rows of each stream a step is expected to hold."""
         expected = self.rows * self.shares(epoch)
-        if self.primary is not None and epoch >= self._alone and len(expected) > 1:
+        if self._has_primary(epoch):
             expected /= 2
             expected[self.primary] = self.rows // 2
         return expected

@@ -1,5 +1,6 @@
 """What the planned rows of a step mean: a row of one task, or a row of the dataset with all its labels."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,8 +8,8 @@ import numpy as np
 from labelers.ragged import IntArray
 from labelers.task import Task
 from trainer.data.batch import Request
-from trainer.data.cache import Encoded
-from trainer.schedule.epoch import EpochPlan, Plan
+from trainer.data.cache import EncodedDataset
+from trainer.schedule.epoch import EpochPlan, Phase, Plan
 from trainer.schedule.samplers import sampler
 from trainer.settings import Settings
 
@@ -18,7 +19,7 @@ __all__ = ["Streams", "check"]
 class Streams:
     """Ties the plan to the tasks: streams of single tasks, or one stream of whole rows."""
 
-    def __init__(self, data: Encoded, settings: Settings, earlier: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, data: EncodedDataset, settings: Settings, earlier: Sequence[tuple[int, int]] = ()) -> None:
         """Plan the run; ``earlier`` tells of how many epochs it was to be before which step, see `Plan`."""
         self.data = data
         check(data.tasks, settings)
@@ -29,37 +30,43 @@ class Streams:
             lengths = [self._whole_rows()]
         else:
             lengths = [
-                train.sequences[data.readings[task.name]].lengths[train.labels[task.name].where] for task in data.tasks
+                train.sequences[data.inputs[task.name]].lengths[train.targets[task.name].where] for task in data.tasks
             ]
-        words = tuple(i for i, task in enumerate(data.tasks) if task.kind == "masked_lm")
         names = [task.name for task in data.tasks]
         self.plan = Plan(
             seed=settings.seed,
             lengths=lengths,
             sampler=sampler(settings),
-            epochs=settings.epochs,
+            phases=self._phases(settings, len(lengths)),
             rows=settings.rows,
             bucket=settings.bucket,
             window=settings.window,
             steps=settings.steps_per_epoch,
-            first=() if self.mode == "rows" or len(words) == len(names) else words,
-            first_epochs=settings.words_first,
             earlier=tuple(earlier),
             primary=names.index(settings.primary) if self.mode == "primary+one" else None,
         )
-        self.rate = max((reading.rate for reading in data.readings.values()), default=0.0)
+        self.rate = max((inputs.rate for inputs in data.inputs.values()), default=0.0)
+
+    def _phases(self, settings: Settings, streams: int) -> tuple[Phase, ...]:
+        """Return the phases of the run; names of tasks that no train row has a label of are left out."""
+        names = [task.name for task in self.data.tasks]
+        phases = []
+        for wanted, epochs in settings.phases:
+            named = tuple(i for i, name in enumerate(names) if name in wanted)
+            if wanted and not named:
+                raise ValueError(f"[[phase]] tasks = {list(wanted)}: no train row has a label of any of them")
+            phases.append(Phase(named or tuple(range(streams)), epochs))
+        return tuple(phases)
 
     def _whole_rows(self) -> IntArray:
         """Return the pieces of each train row that has a label, and remember where each task has it, -1 for nowhere."""
         train = self.data.splits["train"]
         length = np.zeros(len(train.documents), np.int64)
-        for reading, known in train.sequences.items():
-            del reading
+        for known in train.sequences.values():
             length[known.rows] += known.lengths
         rows = np.flatnonzero(length)
         for task in self.data.tasks:
-            labels = train.labels[task.name]
-            own = train.sequences[self.data.readings[task.name]].rows[labels.where]
+            own = train.sequences[self.data.inputs[task.name]].rows[train.targets[task.name].where]
             place = np.full(len(length), -1)
             place[own] = np.arange(len(own))
             self._rows[task.name] = place[rows]
@@ -88,13 +95,12 @@ class Streams:
         """
         expected = {}
         for number, task in enumerate(self.data.tasks):
-            labels = self.data.splits["train"].labels[task.name]
-            hidden = np.ceil(256 * self.data.readings[task.name].rate) / 256
-            count = labels.words * hidden if task.kind == "masked_lm" else len(labels.label)
+            targets = self.data.splits["train"].targets[task.name]
+            count = targets.expected(self.data.inputs[task.name].rate)
             if self.mode == "rows":
                 expected[task.name] = float(plan.expected[0] * count / len(self._rows[task.name]))
             else:
-                expected[task.name] = float(plan.expected[number] * count / len(labels))
+                expected[task.name] = float(plan.expected[number] * count / len(targets))
         return expected
 
 
@@ -102,16 +108,26 @@ def check(tasks: Sequence[Task], settings: Settings) -> None:
     """Check that the settings fit the tasks.
 
     Raises:
-        ValueError: they name a task that is not trained, a sampler of tasks where rows are drawn, or no primary where
-            one is needed.
+        ValueError: they name a task that is not trained, a sampler or phases of tasks where rows are drawn, or no
+            primary where one is needed.
     """
     names = [task.name for task in tasks]
-    given = [("weights:", name) for name in settings.weights]
-    given += [("primary =", settings.primary)] if settings.primary else []
-    for setting, name in given:
+    given = [(f"[task] {name!r}", name) for name in settings.task]
+    given += [(f"[[phase]] tasks: {name!r}", name) for phase in settings.phase for name in phase.tasks]
+    given += [(f"[train] primary = {settings.primary!r}", settings.primary)] if settings.primary else []
+    for told, name in given:
         if name not in names:
-            raise ValueError(f"{setting} {name!r} is not a trained task ({', '.join(names)})")
-    _mode(tasks, settings)
+            raise ValueError(f"{told} is not a trained task{_nearest(name, names)} ({', '.join(names)})")
+    if _mode(tasks, settings) == "rows" and any(phase.tasks for phase in settings.phase):
+        raise ValueError(
+            "[[phase]] tasks chooses tasks, but batch = 'rows' draws rows with all their labels; set batch = 'tasks'"
+        )
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    """Return a hint that tells the nearest of some names, or nothing."""
+    close = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _mode(tasks: Sequence[Task], settings: Settings) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
+from trainer.kinds import kind_of
 from trainer.schedule.epoch import generator
 
 __all__ = ["FEW", "METRICS", "Metric", "Predictions", "Score", "metric_of", "score"]
@@ -267,9 +268,10 @@ def metric_of(task: Task) -> Metric:
     Raises:
         ValueError: there is none of that name.
     """
-    if task.metric not in METRICS:
-        raise ValueError(f"task {task.name} asks for metric {task.metric!r}; known are {', '.join(METRICS)}")
-    return METRICS[task.metric]
+    known = kind_of(task).metrics
+    if task.metric not in known:
+        raise ValueError(f"task {task.name} asks for metric {task.metric!r}; known are {', '.join(known)}")
+    return known[task.metric]
 
 
 def score(predictions: Predictions, seed: int = 0, replicates: int = REPLICATES) -> Score:

@@ -4,7 +4,7 @@ A score on constructed labels says little alone. Injected words may be known by 
 length; a network has learnt something where it is better than the best of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,15 +13,25 @@ import numpy as np
 from labelers.ragged import BoolArray, IntArray, Ragged
 from labelers.task import Task
 from trainer.data.dataset import Types
+from trainer.kinds import kind_of
 from trainer.schedule.epoch import generator
-from trainer.score.bags import BagOfWords
 from trainer.score.metrics import Predictions, Score, metric_of, score
-from trainer.score.pairs import Lengths, ReplacedWords
 from trainer.score.rates import FloatArray, classes_of, counted, rates_of
 from trainer.score.rows import TaskRows, folded
-from trainer.score.turns import NearestRole, NearRoles
 
-__all__ = ["PROBES", "Probe", "ProbeScore", "best_first", "prior", "repeated", "run_probes"]
+__all__ = [
+    "MostFrequent",
+    "Probe",
+    "ProbeScore",
+    "RandomGuess",
+    "Repetition",
+    "Unigram",
+    "WordForm",
+    "best_first",
+    "prior",
+    "repeated",
+    "run_probes",
+]
 
 _LONGEST = 6
 """Words of the longest repetition that is looked for: the longest n-gram that the disfluency labeler injects
@@ -206,31 +216,14 @@ def repeated(codes: IntArray, owners: IntArray, word: BoolArray) -> BoolArray:
     return found
 
 
-PROBES: Mapping[str, tuple[Probe, ...]] = {
-    "token": (WordForm(), Repetition()),
-    "passage": (BagOfWords(),),
-    "span_pair": (Lengths(), BagOfWords()),
-    "pair": (Lengths(), BagOfWords(), ReplacedWords()),
-    "masked_lm": (Unigram(),),
-    "turn": (
-        NearRoles("role two turns back", (-2,)),
-        NearRoles("roles two turns back and ahead", (-2, 2)),
-        NearestRole(),
-    ),
-}
-"""The probes of each kind of task."""
-
-
 def prior(train: TaskRows, held: TaskRows, seed: int = 0) -> ProbeScore:
     """Score what is known without a look at the text: the class prior of the train rows."""
-    if train.task.kind == "masked_lm":
-        return _scored(Unigram(), train, held, seed)
-    return _scored(MostFrequent() if metric_of(train.task).constant else RandomGuess(), train, held, seed)
+    return _scored(kind_of(train.task).prior(metric_of(train.task)), train, held, seed)
 
 
 def run_probes(train: TaskRows, held: TaskRows, seed: int = 0) -> list[ProbeScore]:
     """Score every probe of the task's kind, the best one first; both sides must share their `Types`."""
-    return best_first(train.task, [_scored(probe, train, held, seed) for probe in PROBES.get(train.task.kind, ())])
+    return best_first(train.task, [_scored(probe, train, held, seed) for probe in kind_of(train.task).probes])
 
 
 def best_first(task: Task, scores: Sequence[ProbeScore]) -> list[ProbeScore]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labelers.task import Task
-from trainer.data.cache import Encoded
+from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset, Types
 from trainer.evaluate import Tell
 from trainer.files import write as write_file
@@ -46,7 +46,7 @@ def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def build_report(
     dataset: Dataset,
-    data: Encoded,
+    data: EncodedDataset,
     predictions: Sequence[Predictions],
     *,
     split: str,
@@ -95,20 +95,18 @@ def _version(package: str) -> str:
 
 
 def _task(
-    dataset: Dataset, data: Encoded, task: Task, found: Predictions | None, *, split: str, seed: int
+    dataset: Dataset, data: EncodedDataset, task: Task, found: Predictions | None, *, split: str, seed: int
 ) -> dict[str, Any]:
     """Return the entry of one task; without held-out labels it has no scores."""
-    train = data.splits["train"].labels[task.name]
-    rate = data.readings[task.name].rate
-    lost = {name: part.labels[task.name].lost for name, part in data.splits.items()}
-    labels = round(train.words * rate) if task.kind == "masked_lm" else len(train.label)
+    lost = {name: part.targets[task.name].lost for name, part in data.splits.items()}
+    labels = round(data.splits["train"].targets[task.name].expected(data.inputs[task.name].rate))
     if found is None:
         return task_entry(task, labels, lost, None)
     types = Types()
-    sequences = {name: data.splits[name].sequences[data.readings[task.name]] for name in ("train", split)}
-    rows = {name: known.rows[data.splits[name].labels[task.name].where] for name, known in sequences.items()}
+    sequences = {name: data.splits[name].sequences[data.inputs[task.name]] for name in ("train", split)}
+    rows = {name: known.rows[data.splits[name].targets[task.name].where] for name, known in sequences.items()}
     chosen = sample(rows["train"], _PROBE_ROWS, seed)
-    fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.vocabulary.encode)
+    fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.tokenizer.encode)
     held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
     return task_entry(task, labels, lost, scores)

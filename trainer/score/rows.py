@@ -1,16 +1,18 @@
 """Tokens and labels of one task as arrays, for models that are no network: what probes read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
+from trainer.kinds import kind_of
 from trainer.schedule.epoch import generator
 
-__all__ = ["Spell", "TaskRows", "folded", "read_rows", "sample"]
+__all__ = ["Spell", "TaskRows", "aligned", "folded", "label_list", "one_label", "read_rows", "sample"]
 
 Spell = Callable[[Sequence[str]], Ragged]
 """Gives the symbols of each of some words."""
@@ -47,6 +49,10 @@ class TaskRows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def replaced(self, **fields: Any) -> "TaskRows":
+        """Return the rows with other values of some fields, for example their labels."""
+        return replace(self, **fields)
+
 
 def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spell | None = None) -> TaskRows:
     """Read the given rows, which all have a label of the task, from the columns of a split.
@@ -62,9 +68,9 @@ def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spe
     origins: tuple[Ragged, ...] = ()
     if len(task.sequences) > 1:
         origins = _parts(split, task, rows, tuple(split.origins(name) for name in task.sequences))
-    read = _READERS.get(task.kind, _one_label)
-    known = TaskRows(task, types, parts, *_nothing(), split.documents()[rows], rows, origins=origins, spell=spell)
-    return read(known, split)
+    none = np.empty(0, np.int64)
+    found = TaskRows(task, types, parts, none, none, none, split.documents()[rows], rows, origins=origins, spell=spell)
+    return kind_of(task).read(found, split)
 
 
 def _parts(split: Split, task: Task, rows: IntArray, parts: tuple[Ragged, ...]) -> tuple[Ragged, ...]:
@@ -82,66 +88,27 @@ def _parts(split: Split, task: Task, rows: IntArray, parts: tuple[Ragged, ...]) 
     return parts
 
 
-def _nothing() -> tuple[IntArray, IntArray, IntArray]:
-    """Return no labels, owners and positions."""
-    return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
-
-
-def _with(known: TaskRows, labels: IntArray, owners: IntArray, positions: IntArray, **more: object) -> TaskRows:
-    """Return the rows with labels."""
-    fields = known.__dict__ | {"labels": labels, "owners": owners, "positions": positions} | more
-    return TaskRows(**fields)
-
-
-def _aligned(known: TaskRows, split: Split, path: str, like: Ragged, fill: int) -> IntArray:
+def aligned(rows: TaskRows, split: Split, path: str, like: Ragged, fill: int) -> IntArray:
     """Return the values of a column of lists that belong to others of equal length; ``fill`` where a row has none."""
-    own = split.ragged(path).take(known.rows)
+    own = split.ragged(path).take(rows.rows)
     none = Ragged(like.offsets, np.full(len(like.values), fill, np.int64))
     return own.where(own.lengths > 0, none).values.astype(np.int64)
 
 
-def _one_label(known: TaskRows, split: Split) -> TaskRows:
+def one_label(rows: TaskRows, split: Split) -> TaskRows:
     """Read one label for each row."""
-    labels = split.integers(known.task.target)[known.rows]
-    return _with(known, labels, np.arange(len(known)), np.zeros(len(known), np.int64))
+    labels = split.integers(rows.task.target)[rows.rows]
+    return rows.replaced(labels=labels, owners=np.arange(len(rows)), positions=np.zeros(len(rows), np.int64))
 
 
-def _label_list(known: TaskRows, split: Split) -> TaskRows:
+def label_list(rows: TaskRows, split: Split) -> TaskRows:
     """Read a list of labels for each row, leaving out -1."""
-    lists = split.ragged(known.task.target).take(known.rows)
+    lists = split.ragged(rows.task.target).take(rows.rows)
     items = np.flatnonzero(lists.values >= 0)
     positions = ranges(np.zeros(len(lists), np.int64), lists.lengths)
-    return _with(known, lists.values[items].astype(np.int64), lists.owners[items], positions[items])
-
-
-def _turns(known: TaskRows, split: Split) -> TaskRows:
-    """Read the labels of turns, and the roles that the model sees."""
-    roles = split.ragged("roles", known.types).take(known.rows)
-    seen = roles.values.astype(np.int64)
-    if known.task.hide_roles:
-        seen = np.where(_aligned(known, split, known.task.hide_roles, roles, 0) > 0, -1, seen)
-    found = _label_list(known, split)
-    return _with(known, found.labels, found.owners, found.positions, roles=Ragged(roles.offsets, seen))
-
-
-def _masked(known: TaskRows, split: Split) -> TaskRows:
-    """Read the words that the draws hide."""
-    task, tokens = known.task, known.parts[0]
-    maskable = np.ones(len(tokens.values), bool)
-    if task.exclude:
-        maskable = _aligned(known, split, task.exclude, tokens, 1) == 0
-    draws = _aligned(known, split, task.target, tokens, 255)
-    items = np.flatnonzero(maskable & (draws < 256 * (task.rate or 0.0)))
-    positions = ranges(np.zeros(len(known), np.int64), tokens.lengths)[items]
-    return _with(known, tokens.values[items].astype(np.int64), tokens.owners[items], positions, maskable=maskable)
-
-
-_READERS: dict[str, Callable[[TaskRows, Split], TaskRows]] = {
-    "token": _label_list,
-    "segment": _label_list,
-    "turn": _turns,
-    "masked_lm": _masked,
-}
+    return rows.replaced(
+        labels=lists.values[items].astype(np.int64), owners=lists.owners[items], positions=positions[items]
+    )
 
 
 def sample(rows: IntArray, limit: int, seed: int) -> IntArray:

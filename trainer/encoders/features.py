@@ -1,6 +1,6 @@
 """What can be said of each piece by looking at the pieces around it: the encoder's second input.
 
-Every cue is computed from the pieces that the encoder reads, after masking, so nothing hidden can come through it.
+Every feature is computed from the pieces that the encoder reads, after masking, so nothing hidden can come through it.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 
 from labelers.ragged import IntArray
-from trainer.model.bigrams import Bigrams
+from trainer.encoders.bigrams import Bigrams
 
-__all__ = ["CUES", "Cues"]
+__all__ = ["FEATURES", "Features"]
 
 _REACH = 16  # pieces before and behind in which an equal one is looked for
 _STRETCH = 8  # pieces of the longest stretch that is left out on trial: about those of an n-gram of six words
@@ -21,14 +21,14 @@ _SMOOTH = 0.05  # what is added to counts: a pair of rare pieces that was never 
 _WORST = 8.0  # bound of a gain
 _SPREAD = 2.0  # what associations are divided by: they then vary about as much as embeddings do
 
-CUES = 2 * _REACH + 2 * _REPEAT + 2 * (2 + _STRETCH) + 1
+FEATURES = 2 * _REACH + 2 * _REPEAT + 2 * (2 + _STRETCH) + 1
 """How many numbers are known of each piece."""
 
 _Association = Callable[[int], Tensor]
 """Gives how well each piece would be followed by the one so many places behind it, [B, L]."""
 
 
-class Cues(nn.Module):
+class Features(nn.Module):
     """Tells each piece where it is repeated, how well it fits its neighbours, and how frequent it is.
 
     An attention head that matches content (an induction head) and a language model can learn all of this, but need far
@@ -53,7 +53,7 @@ class Cues(nn.Module):
 
     @torch.no_grad()
     def forward(self, pieces: Tensor, folds: Tensor) -> Tensor:
-        """Return float32 [B, L, CUES] for pieces [B, L] of rows of the folds [B]."""
+        """Return float32 [B, L, FEATURES] for pieces [B, L] of rows of the folds [B]."""
         known = self.folded[pieces]  # [B, L], -1: special
         real = known >= 0
         frequency = (self.frequency[known.clamp(min=0)] * real)[..., None]

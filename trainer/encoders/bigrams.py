@@ -7,6 +7,7 @@ folds, and a row is read with the counts of the other ones, in training and afte
 """
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -27,7 +28,7 @@ _FOLDS = 8
 _MOST = 1 << 20  # pairs that are kept, the most frequent ones: 40 MB
 _RANK = 64
 _SMOOTH = 0.5  # what is added to the counts before their logarithm: a pair of rare pieces says little
-_POWER = 4  # rounds of the power iteration; more change nothing that a cue shows
+_POWER = 4  # rounds of the power iteration; more change nothing that a feature shows
 
 
 def folds(split: Split) -> npt.NDArray[np.uint8]:
@@ -58,13 +59,22 @@ class Bigrams:
     """float32 [folds, V, rank]."""
 
     @classmethod
-    def count(cls, pieces: Ragged, fold: npt.NDArray[np.uint8], folded: IntArray) -> Self:
-        """Count the neighbours in rows of pieces, with the fold of each row and the class of each piece."""
+    def count(cls, parts: Iterable[tuple[Ragged, npt.NDArray[np.uint8]]], folded: IntArray) -> Self:
+        """Count the neighbours in rows of pieces.
+
+        Args:
+            parts: the pieces and the fold of some rows at a time.
+            folded: the class of each piece, -1 for special ones.
+        """
         size = int(folded.max()) + 1
-        classes, owner = folded[pieces.values], pieces.owners
-        inside = np.flatnonzero(owner[1:] == owner[:-1])
-        keys, index = np.unique(classes[inside] * size + classes[inside + 1], return_inverse=True)
-        single, pairs = _by_fold(classes, fold[owner], size), _by_fold(index, fold[owner[inside]], len(keys))
+        keys, pairs = np.empty(0, np.int64), np.empty((_FOLDS, 0), np.int64)
+        single = np.zeros((_FOLDS, size), np.int64)
+        for pieces, fold in parts:
+            classes, owner = folded[pieces.values], pieces.owners
+            inside = np.flatnonzero(owner[1:] == owner[:-1])
+            new, index = np.unique(classes[inside] * size + classes[inside + 1], return_inverse=True)
+            single += _by_fold(classes, fold[owner], size)
+            keys, pairs = _summed(keys, pairs, new, _by_fold(index.reshape(-1), fold[owner[inside]], len(new)))
         total = pairs.sum(0)
         kept = np.sort(np.lexsort((keys, -total))[:_MOST])
         pairs, single = total - pairs, single.sum(0) - single  # of all other folds
@@ -82,6 +92,15 @@ class Bigrams:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+def _summed(keys: IntArray, counts: IntArray, new: IntArray, more: IntArray) -> tuple[IntArray, IntArray]:
+    """Return distinct keys, rising, and their counts [folds, K], of two such."""
+    every = np.union1d(keys, new)
+    summed = np.zeros((len(counts), len(every)), np.int64)
+    summed[:, np.searchsorted(every, keys)] += counts
+    summed[:, np.searchsorted(every, new)] += more
+    return every, summed
 
 
 def _by_fold(values: IntArray, fold: npt.NDArray[np.uint8], size: int) -> IntArray:

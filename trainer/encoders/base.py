@@ -1,0 +1,155 @@
+"""What an encoder is: from sub-words to states, whatever it was trained on, and how one is found by its name.
+
+An encoder is one module of this package with a subclass of `Encoder` that lists in ``names`` what
+``[model] encoder`` may call it; ``package.module:Class`` names one from elsewhere.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+import trainer.encoders
+from trainer.data.batch import Batch, Bucket
+from trainer.data.dataset import Dataset, Split
+from trainer.data.tokenizer import Special, Tokenizer
+from trainer.settings import Settings
+
+__all__ = ["Encoder", "Encoding", "States", "find_encoder"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What an encoder makes of B sequences of L sub-words."""
+
+    layers: Sequence[Tensor]
+    """Before the first layer and behind each one, [B, L, width] each."""
+    features: Tensor | None = None
+    """float32 [B, L, features]: what is known of each sub-word beside its states."""
+
+
+@dataclass(frozen=True)
+class States:
+    """What the heads read of N sub-words, those of all sequences of a batch one behind the other, padding included."""
+
+    layers: Sequence[Tensor]
+    """Before the first layer and behind each one, [N, width] each."""
+    features: Tensor | None
+    """float32 [N, features]."""
+    pieces: Tensor
+    """int64 [N]: the sub-words that the encoder read."""
+    openers: Tensor
+    """bool [N]: the sub-word opens a turn, whether it tells the role or hides it."""
+    rows: Tensor
+    """int64 [N]: number of the sequence."""
+
+    @classmethod
+    def of(cls, batch: Batch, parts: Sequence[Encoding], special: Special) -> Self:
+        """Return the states of a batch whose buckets were encoded one by one."""
+        layers = [
+            torch.cat([layer.flatten(0, 1) for layer in same]) for same in zip(*(p.layers for p in parts), strict=True)
+        ]
+        features = [part.features.flatten(0, 1) for part in parts if part.features is not None]
+        pieces = torch.cat([bucket.pieces.flatten() for bucket in batch.buckets])
+        widths = torch.tensor([bucket.pieces.shape[1] for bucket in batch.buckets], device=pieces.device)
+        counts = torch.tensor([len(bucket.pieces) for bucket in batch.buckets], device=pieces.device)
+        widths = widths.repeat_interleave(counts)
+        rows = torch.arange(len(widths), device=pieces.device).repeat_interleave(widths)
+        openers = (pieces >= special.openers.start) & (pieces < special.openers.stop)
+        return cls(layers, torch.cat(features) if features else None, pieces, openers, rows)
+
+
+class Encoder(nn.Module, ABC):
+    """Reads sub-words; a model has one, which all tasks share."""
+
+    names: ClassVar[tuple[str, ...]] = ()
+    """What ``[model] encoder`` may call it."""
+
+    width: int
+    """Numbers of a state."""
+    depth: int
+    """Layers; states are those before the first one and behind each."""
+    features: int
+    """Numbers known of each sub-word beside its states."""
+    embedding: nn.Embedding
+    """Of sub-words; word prediction compares with it."""
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, dataset: Dataset, folder: Path, settings: Settings) -> None:
+        """Write into an empty folder what is known before the first step: the tokenizer, and whatever else is counted.
+
+        It depends on the train split and `key` alone.
+        """
+
+    @classmethod
+    def key(cls, settings: Settings) -> Sequence[Any]:
+        """Return all settings that `prepare` depends on, as plain JSON values."""
+        return [cls.__module__, cls.__qualname__, settings.model.vocabulary]
+
+    @classmethod
+    @abstractmethod
+    def tokenizer(cls, folder: Path) -> Tokenizer:
+        """Return the tokenizer that `prepare` left in a folder."""
+
+    @classmethod
+    def row_inputs(cls, split: Split, settings: Settings) -> Mapping[str, npt.NDArray[Any]]:  # noqa: ARG003
+        """Return what else the encoder asks for of each of P rows, [P, ...] by name; `Bucket.row_inputs` brings it."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def build(cls, folder: Path, settings: Settings) -> Self:
+        """Return the encoder with its first weights, drawn from torch's generator."""
+
+    @abstractmethod
+    def forward(self, bucket: Bucket) -> Encoding:
+        """Return the states of a bucket's sub-words."""
+
+
+def find_encoder(name: str) -> type[Encoder]:
+    """Return the encoder of that name.
+
+    Raises:
+        ValueError: there is none, or the module that should define it cannot be imported.
+
+    Example:
+        >>> find_encoder("tiny").__name__
+        'ScratchEncoder'
+    """
+    module, _, attribute = name.partition(":")
+    if attribute:
+        try:
+            found = getattr(importlib.import_module(module), attribute, None)
+        except ImportError as error:
+            raise ValueError(
+                f"cannot import {module!r} ({error}); is it installed, or in the current folder?"
+            ) from None
+        if not (inspect.isclass(found) and issubclass(found, Encoder)):
+            raise ValueError(f"{name!r} is not an Encoder (a subclass of trainer.encoders.base.Encoder)")
+        return found
+    known = {alias: encoder for encoder in _own() for alias in encoder.names}
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1, 0.5)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"there is no encoder {name!r}{hint}; there are {', '.join(known)}, or give module:Class")
+    return known[name]
+
+
+def _own() -> list[type[Encoder]]:
+    """Return the encoders of this package."""
+    modules = [
+        importlib.import_module(item.name)
+        for item in pkgutil.iter_modules(trainer.encoders.__path__, "trainer.encoders.")
+    ]
+    defined = (value for module in modules for value in vars(module).values() if inspect.isclass(value))
+    return list(dict.fromkeys(value for value in defined if issubclass(value, Encoder) and value.names))

@@ -1,0 +1,228 @@
+"""The encoder that is trained from scratch: a pre-norm transformer with rotary positions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (its usual name)
+
+from labelers.ragged import IntArray, Ragged
+from labelers.task import SOURCE
+from trainer.data.batch import Bucket
+from trainer.data.dataset import Dataset, Split, Types
+from trainer.data.pieces import PieceTable
+from trainer.data.tokenizer import BytePairs
+from trainer.encoders.base import Encoder, Encoding
+from trainer.encoders.bigrams import Bigrams, folds
+from trainer.encoders.features import FEATURES, Features
+from trainer.settings import Settings
+
+__all__ = ["SIZES", "ScratchEncoder", "Size"]
+
+_TOKENIZER, _BIGRAMS = "vocabulary.json", "bigrams.npz"
+_ROTARY_BASE = 10_000.0  # Su et al. 2021, RoFormer
+
+
+@dataclass(frozen=True)
+class Size:
+    """Shape of an encoder."""
+
+    layers: int
+    width: int
+    heads: int
+
+
+SIZES = {"tiny": Size(2, 128, 4), "small": Size(4, 256, 8), "base": Size(12, 768, 12)}
+
+
+class Attention(nn.Module):
+    """Self-attention with rotary positions."""
+
+    def __init__(self, size: Size, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = size.heads, dropout
+        self.qkv = nn.Linear(size.width, 3 * size.width, bias=False)
+        self.out = nn.Linear(size.width, size.width, bias=False)
+
+    def forward(self, x: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
+        """Return [B, L, width]; ``mask`` [B, 1, 1, L] is true where a piece may be seen."""
+        batch, length, width = x.shape
+        both, value = self.qkv(x).split((2 * width, width), -1)
+        query, key = _rotated(both.view(batch, length, 2, self.heads, -1), angles).permute(2, 0, 3, 1, 4).to(x.dtype)
+        value = value.view(batch, length, self.heads, -1).transpose(1, 2).to(x.dtype)
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        result: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return result
+
+
+def _rotated(x: Tensor, angles: Tensor) -> Tensor:
+    """Rotate each pair of features by the angle of its position: x [B, L, ..., d], angles complex [L, d / 2]."""
+    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
+    rotated: Tensor = torch.view_as_real(pairs * angles[:, None, None]).flatten(-2)
+    return rotated
+
+
+class Layer(nn.Module):
+    """Attention and a feed-forward network, each behind a norm and beside a skip connection."""
+
+    def __init__(self, size: Size, dropout: float) -> None:
+        super().__init__()
+        self.attention, self.norm = Attention(size, 0.0), nn.LayerNorm(size.width)
+        self.forward_norm = nn.LayerNorm(size.width)
+        self.up, self.down = nn.Linear(size.width, 4 * size.width), nn.Linear(4 * size.width, size.width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
+        """Return [B, L, width]."""
+        x = x + self.dropout(self.attention(self.norm(x), angles, mask))
+        result: Tensor = x + self.dropout(self.down(F.relu(self.up(self.forward_norm(x)))))
+        return result
+
+
+class ScratchEncoder(Encoder):
+    """A transformer without any training before that on the dataset.
+
+    Beside the piece and the side it stands in, the input holds what can be said of the piece by looking around it
+    (`Features`); a depthwise convolution then shows each position those beside it.
+    """
+
+    names = tuple(SIZES)
+    angles: Tensor
+    """complex64 [max_pieces, features of an attention head / 2]: the rotation of each position (Su et al. 2021)."""
+
+    def __init__(self, size: Size, folded: IntArray, bigrams: Bigrams | None, max_pieces: int, dropout: float) -> None:
+        """Draw the first weights.
+
+        Args:
+            size: of the encoder.
+            folded: a number per sub-word, shared by those that differ in case alone, -1 for special ones.
+            bigrams: what the features are computed with; None: a plain transformer.
+            max_pieces: longest sequence.
+            dropout: in the layers.
+        """
+        super().__init__()
+        self.width, self.depth, self.features = size.width, size.layers, FEATURES if bigrams else 0
+        self.embedding = nn.Embedding(len(folded), size.width)
+        self.sides = nn.Embedding(2, size.width)
+        if bigrams:
+            self.known = Features(folded, bigrams)
+            self.projection = nn.Sequential(
+                nn.Linear(FEATURES, size.width), nn.ReLU(), nn.Linear(size.width, size.width, bias=False)
+            )
+            self.convolution = nn.Conv1d(size.width, size.width, 5, padding=2, groups=size.width)
+        self.norm = nn.LayerNorm(size.width)
+        self.layers = nn.ModuleList(Layer(size, dropout) for _ in range(size.layers))
+        self.last_norm = nn.LayerNorm(size.width)
+        self.dropout = nn.Dropout(dropout)
+        half = size.width // size.heads // 2
+        angles = torch.arange(max_pieces)[:, None] * _ROTARY_BASE ** (-torch.arange(half) / half)
+        self.register_buffer("angles", torch.polar(torch.ones_like(angles), angles), persistent=False)
+        self._start(size)
+        if bigrams:
+            self._start_embedding(folded, bigrams)
+
+    @classmethod
+    def prepare(cls, dataset: Dataset, folder: Path, settings: Settings) -> None:
+        """Learn the tokenizer, and count which sub-words follow each other."""
+        train = dataset.splits["train"]
+        tokenizer = BytePairs.learn(train, settings.model.vocabulary, _roles(dataset))
+        tokenizer.save(folder / _TOKENIZER)
+        if not settings.model.features:
+            return
+        types = Types()
+        table = PieceTable(types, tokenizer)
+
+        def spelled(part: Split) -> Ragged:
+            tokens = part.tokens(SOURCE, types)
+            pieces = table.of(tokens.values.astype(np.int64))
+            return Ragged(pieces.offsets[tokens.offsets], pieces.values)
+
+        Bigrams.count(((spelled(part), folds(part)) for part in train.parts()), tokenizer.folded()).save(
+            folder / _BIGRAMS
+        )
+
+    @classmethod
+    def tokenizer(cls, folder: Path) -> BytePairs:
+        """Return the tokenizer in a folder."""
+        return BytePairs.load(folder / _TOKENIZER)
+
+    @classmethod
+    def key(cls, settings: Settings) -> Sequence[Any]:
+        """Return the size of the vocabulary, and whether bigrams are counted."""
+        return [*super().key(settings), settings.model.features]
+
+    @classmethod
+    def row_inputs(cls, split: Split, settings: Settings) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the fold of each row, by which its features are computed."""
+        return {"fold": folds(split)} if settings.model.features else {}
+
+    @classmethod
+    def build(cls, folder: Path, settings: Settings) -> Self:
+        """Return the encoder of the size that the settings name."""
+        size, folded = SIZES[settings.model.encoder], cls.tokenizer(folder).folded()
+        bigrams = Bigrams.load(folder / _BIGRAMS) if settings.model.features else None
+        return cls(size, folded, bigrams, settings.model.max_pieces, settings.model.dropout)
+
+    def _start(self, size: Size) -> None:
+        """Draw the first weights, those before a skip connection smaller with depth (Radford et al. 2019)."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(size.width))
+        nn.init.normal_(self.sides.weight, std=1 / math.sqrt(size.width))
+        for name, parameter in self.layers.named_parameters():
+            if name.endswith(("out.weight", "down.weight")):
+                nn.init.normal_(parameter, std=1 / math.sqrt(2 * size.layers * parameter.shape[1]))
+
+    @torch.no_grad()
+    def _start_embedding(self, folded: IntArray, bigrams: Bigrams) -> None:
+        """Begin the embeddings of pieces with the company they keep in the text of one fold's readers."""
+        company = torch.from_numpy(np.concatenate([bigrams.left[0], bigrams.right[0]], axis=1))[folded]
+        weight = self.embedding.weight[:, : company.shape[1]]
+        plain = torch.from_numpy(folded) >= 0
+        known = company[plain, : weight.shape[1]]
+        weight[plain] = known * weight.std() / known.square().mean().sqrt().clamp(min=1e-6)
+
+    def forward(self, bucket: Bucket) -> Encoding:
+        """Return the states and the features of a bucket's sub-words."""
+        length = bucket.pieces.shape[1]
+        mask = None
+        if bool((bucket.lengths != length).any()):
+            mask = (torch.arange(length, device=bucket.pieces.device) < bucket.lengths[:, None])[:, None, None]
+        features = None
+        x = self.embedding(bucket.pieces) + self.sides(bucket.sides)
+        if self.features:
+            features = self.known(bucket.pieces, bucket.row_inputs["fold"].long())
+            x = x + self.projection(features)
+            if mask is not None:
+                x = x * mask[:, 0, 0, :, None]
+            x = x + F.relu(self.convolution(x.transpose(1, 2))).transpose(1, 2)
+        x = self.dropout(self.norm(x))
+        layers = [x]
+        for layer in self.layers:
+            x = layer(x, self.angles[:length], mask)
+            layers.append(x)
+        layers[-1] = self.last_norm(x)
+        return Encoding(layers, features)
+
+
+def _roles(dataset: Dataset) -> list[str]:
+    """Return the roles that get a sub-word: the classes of a task over roles first, then the rest by frequency."""
+    classes = [name for task in dataset.tasks if task.hide_roles for name in task.classes]
+    types, counts = Types(), np.zeros(0, np.int64)
+    for part in dataset.splits["train"].parts():
+        codes = part.ragged("roles", types).values
+        counts = np.append(counts, np.zeros(len(types) - len(counts), np.int64))
+        counts += np.bincount(codes, minlength=len(types))
+    count = dict(zip(types.codes, counts.tolist(), strict=True))
+    rest = sorted(count, key=lambda role: (-count[role], role))
+    return list(dict.fromkeys([*classes, *rest]))

@@ -1,0 +1,25 @@
+"""One class for a whole row."""
+
+import numpy as np
+
+from trainer.data.targets import Placed, Places, one_part
+from trainer.kinds.base import ClassKind
+from trainer.model.heads import PartHead
+from trainer.score.bags import BagOfWords
+
+__all__ = ["KIND", "PassageKind"]
+
+
+class PassageKind(ClassKind):
+    """A row has a class."""
+
+    head = PartHead
+    probes = (BagOfWords(),)
+
+    def place(self, places: Places) -> Placed:
+        """Return the labels of whole rows, of what remains of them."""
+        last = places.last
+        return Placed(np.arange(len(last)), places.integers(), one_part(np.minimum(1, last), last))
+
+
+KIND = PassageKind()

@@ -1,0 +1,300 @@
+"""A training run: opened or resumed, trained by `trainer.loop`, evaluated and reported."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelers.task import local
+from trainer import checkpoint
+from trainer.data.cache import EncodedDataset, encode
+from trainer.data.dataset import Dataset
+from trainer.device import prepared
+from trainer.encoders.base import find_encoder
+from trainer.evaluate import Tell, evaluate, uninformed
+from trainer.files import write
+from trainer.folder import RunFolder
+from trainer.kinds import untrained
+from trainer.mark import Mark
+from trainer.model.model import Model
+from trainer.schedule.optimiser import learning_rate, make_optimiser
+from trainer.schedule.streams import Streams, check
+from trainer.score import report
+from trainer.score.metrics import FEW, score
+from trainer.score.select import VALIDATION, Best, value_of
+from trainer.settings import Settings
+
+__all__ = ["Progress", "Run", "train"]
+
+Progress = Callable[[float, float, str], None]
+"""Called with the steps done, all steps and a note."""
+
+
+def train(
+    dataset: str | Path,
+    out: str | Path,
+    settings: Settings | Mapping[str, Any] | None = None,
+    *,
+    resume: bool = False,
+    auto: bool = False,
+    overwrite: bool = False,
+    stop_after: int | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
+
+    Args:
+        dataset: a folder that `auxloom build` wrote, as a path or a ``file://`` URI.
+        out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
+            given.
+        settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
+            equal, but ``epochs`` and ``max_steps`` may grow.
+        resume: go on where the run in ``out`` stopped; of one that ended, and is not to grow, the report is returned.
+        auto: the same where there is a run with all these settings; else begin it.
+        overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
+        stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
+            ``{"finished": False, "step": ...}``.
+        progress: is told of every step, and what is evaluated.
+        clock: seconds, rising.
+
+    Raises:
+        FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
+        ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
+            other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
+    """
+    from trainer.loop import fit
+
+    started = clock()
+    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
+    chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
+    if mark and mark.settings == chosen and folder.report.exists():
+        known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
+        return known
+    run = Run(data, folder, chosen, mark)
+    fit(run, stop_after, progress)
+    if not run.ended:
+        return {"finished": False, "step": run.state.step}
+    return run.finish(clock() - started, progress)
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds beside tensors."""
+
+    step: int = 0
+    pieces: int = 0
+    """Sub-words read so far."""
+    best: Best = field(default_factory=Best)
+    running: dict[str, list[float]] = field(default_factory=dict)
+    """Sum of losses and number of labels of each task since the last line of the log."""
+
+    def count(self, losses: Mapping[str, tuple[float, int]]) -> None:
+        """Add the losses and numbers of labels of a step to what the next line of the log will show."""
+        for name, (loss, count) in losses.items():
+            known = self.running.setdefault(name, [0.0, 0.0])
+            known[0] += loss
+            known[1] += count
+
+
+class Run:
+    """What a run trains on and with, and how far it has come."""
+
+    def __init__(self, dataset: Dataset, folder: RunFolder, settings: Settings, mark: Mark | None = None) -> None:
+        """Encode the dataset, build the model, and go back to the last checkpoint if there is one.
+
+        Args:
+            dataset: what to train on.
+            folder: of the run.
+            settings: of the run.
+            mark: of the run in the folder; None: it begins.
+        """
+        self.settings, self.folder, self.dataset = settings, folder, dataset
+        self.device = prepared(settings)
+        self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
+        check([task for task in dataset.tasks if task.name not in self.untrained], settings)
+        self.validation = VALIDATION if VALIDATION in dataset.splits else ""
+        if settings.patience and not self.validation:
+            raise ValueError(
+                f"patience = {settings.patience} counts evaluations on the validation split, and {dataset.path} has "
+                "none; leave it out"
+            )
+        if not mark:
+            mark = Mark(dataset.digest, settings)
+            folder.claim(mark)
+        self.mark = mark
+        self.data, self.streams = self._begun()
+        self.ends = self.streams.plan.ends()
+        self.total = self._steps_of(settings)
+        self.epochs = int(np.searchsorted(self.ends, self.total)) + 1
+        heads = [task.to_json() for task in self.data.tasks]
+        write(folder.tasks, json.dumps(heads, indent=1) + "\n")
+        torch.manual_seed(settings.seed)
+        self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
+        self.optimiser = make_optimiser(self.model, settings)
+        self._saved = -1
+        self.state = self._restored()
+        self._uninformed = uninformed(self.data, self.validation)
+
+    def _begun(self) -> tuple[EncodedDataset, Streams]:
+        """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""
+        try:
+            data = self._encoded()
+            return data, self._planned(data)
+        except ValueError:
+            if not self.folder.last.exists():
+                self.folder.clear()
+            raise
+
+    def _planned(self, data: EncodedDataset) -> Streams:
+        """Return the streams of rows; epochs that began before an extension keep their shares of the tasks."""
+        return Streams(data, self.settings, [(item.step, item.epochs[0]) for item in self.mark.extensions])
+
+    def _encoded(self) -> EncodedDataset:
+        """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
+        tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
+        encoder = find_encoder(self.settings.model.encoder)
+        encoded = encode(self.dataset, tasks, self.folder.learnt, encoder, self.settings)
+        empty = [task.name for task in tasks if not len(encoded.splits["train"].targets[task.name])]
+        self.untrained |= dict.fromkeys(empty, "no train row has a label")
+        kept = tuple(task for task in tasks if task.name not in empty)
+        if not kept:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
+            raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
+        return dataclasses.replace(encoded, tasks=kept)
+
+    def _steps_of(self, settings: Settings) -> int:
+        """Return the number of steps of a run with as many epochs as there are planned, or fewer."""
+        last = int(self.ends[sum(epochs for _, epochs in settings.phases) - 1])
+        return min(last, settings.max_steps or last)
+
+    def _restored(self) -> _State:
+        """Go back to the last checkpoint, and return its state."""
+        state = _State()
+        if self.folder.last.exists():
+            tensors, known = checkpoint.load(self.folder.last)
+            checkpoint.restore(self.model, self.optimiser, tensors)
+            state = _State(**(known | {"best": Best(**known["best"])}))
+            self._saved = state.step
+        self.folder.rewind(state.step)
+        if self.settings != self.mark.settings:
+            self._extend(state.step)
+        if any(item.step == state.step for item in self.mark.extensions):
+            self._begin_extension(state)
+        return state
+
+    def _begin_extension(self, state: _State) -> None:
+        """Wait anew for a better checkpoint: who asks for more steps does not mean those that patience would spare.
+
+        A best checkpoint of a later step is one of the shorter schedule, from before a break: it counts no more.
+        """
+        state.best.waited = 0
+        if self.folder.best.exists() and checkpoint.load(self.folder.best)[1]["best"]["step"] != state.best.step:
+            state.best = Best()
+
+    def _extend(self, step: int) -> None:
+        """Note that the run goes on from a step to be longer than it was begun."""
+        self.folder.report.unlink(missing_ok=True)  # first: a report is that of the run as its mark says
+        self.mark = self.mark.extended(self.settings, step, (self._steps_of(self.mark.settings), self.total))
+        self.mark.write(self.folder.mark)
+        self.streams = self._planned(self.data)
+
+    def epoch_of(self, step: int) -> int:
+        """Return the epoch, from 0, of the step that follows so many."""
+        return int(np.searchsorted(self.ends, step, side="right"))
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether there is no step left to take."""
+        return self.state.step >= self.total or self.out_of_patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Tell whether as many evaluations as the settings allow were not better than the best one."""
+        return 0 < self.settings.patience <= self.state.best.waited
+
+    def log_losses(self, epoch: int) -> str:
+        """Write the mean losses since the last line, and return a note of them."""
+        means = {name: total / max(count, 1) for name, (total, count) in sorted(self.state.running.items())}
+        self.state.running = {}
+        rate = learning_rate(self.settings, self.state.step - 1, self.total)
+        line = {"step": self.state.step, "epoch": epoch + 1, "pieces": self.state.pieces, "learning_rate": rate}
+        self.folder.log(line | {"train_loss": means})
+        return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
+
+    def validate(self, epoch: int, progress: Progress | None = None) -> str:
+        """Evaluate on the validation split, keep the weights if they are the best so far, and return a note."""
+        if not self.validation:
+            return ""
+        settings, tell = self.settings, self._tell(progress)
+        found = evaluate(self.model, self.data, VALIDATION, rows=settings.evaluate_rows, seed=settings.seed, tell=tell)
+        found = [item for item in found if len(item.gold)]
+        losses = {item.task.name: float(item.loss.mean()) for item in found}
+        scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
+        sure = [item.task.name for item in found if len(item.gold) >= FEW]
+        value = value_of(self.data.tasks, scores, sure, settings.primary, self._uninformed)
+        line = {"step": self.state.step, "epoch": epoch + 1, "validation_loss": losses, "validation": scores}
+        self.folder.log(line | {"value": value})
+        if self.state.best.improves(self.state.step, value):
+            checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
+        return f"validation {value:.3f}"
+
+    def _tell(self, progress: Progress | None) -> Tell:
+        """Return what passes a note on beside the steps that are done."""
+
+        def tell(note: str) -> None:
+            if progress:
+                progress(self.state.step, self.total, note)
+
+        return tell
+
+    def save(self) -> None:
+        """Write the last checkpoint, all that the next step depends on, unless it is there."""
+        if self._saved == self.state.step:
+            return
+        tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
+        checkpoint.save(self.folder.last, tensors, asdict(self.state))
+        self._saved = self.state.step
+
+    def finish(self, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
+        """Evaluate the best weights on the held-out split, and write the report and return it."""
+        if self.folder.best.exists():
+            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        split, tell = report.held_out(self.data.splits), self._tell(progress)
+        made = report.build_report(
+            self.dataset,
+            self.data,
+            evaluate(self.model, self.data, split, tell=tell) if split else [],
+            split=split,
+            settings=self.settings.model_dump(mode="json"),
+            untrained=self.untrained,
+            run=self._facts(seconds),
+            tell=tell,
+        )
+        report.write(self.folder.report, made)
+        return made
+
+    def _facts(self, seconds: float) -> dict[str, Any]:
+        """Return what the report says of the run itself."""
+        step = self.state.best.step or self.state.step
+        return {
+            "steps": self.state.step,
+            "planned_steps": self.total,
+            "stopped_early": self.state.step < self.total,
+            "extended": [item.to_json() for item in self.mark.extensions],
+            "best_step": step,
+            "best_epoch": int(np.searchsorted(self.ends, step)) + 1,
+            "chosen_on": self.validation or None,
+            "pieces": self.state.pieces,
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "train_rows": {task.name: len(self.data.splits["train"].targets[task.name]) for task in self.data.tasks},
+            "seconds": round(seconds, 1),
+            "device": str(self.device),
+            "threads": torch.get_num_threads(),
+        }
