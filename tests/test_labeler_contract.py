@@ -18,8 +18,9 @@ from passages import dialogue, passages
 import labelers
 from labelers.edits import leaks, weave
 from labelers.labeler import Corpus, Labeler, load, names
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.task import SOURCE, WOVEN, Task
+from labelers.vocabulary import Vocabulary
 
 # further options under which the contract must hold, by labeler
 OPTIONS: dict[str, list[dict[str, Any]]] = {
