@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from labelers.language.discourse import THRESHOLD, find_connectives
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from labelers.vocabulary import Vocabulary
 
 ENDS = frozenset(".!?")
 CLOSING = frozenset("\"'\u201d\u2019)]»")

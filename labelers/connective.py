@@ -24,9 +24,10 @@ from labelers.language.discourse import find_connectives
 from labelers.language.forms import lexicon
 from labelers.language.inside import inside_candidates
 from labelers.language.shapes import is_open
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray
 from labelers.task import Task
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["LEAST_PROBABLE", "NO_CONNECTIVE", "SENSES", "Connective", "class_names", "find_connectives", "race"]
 
@@ -264,7 +265,7 @@ def _senses() -> npt.NDArray[np.int64]:
     return np.array([SENSES.index(form.sense) if form.sense else -1 for form in lexicon().forms])
 
 
-def _shows_form(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+def _shows_form(texts: Sequence[str]) -> BoolArray:
     """Return which texts are a form of a class, or the last word of a longer one that stands in no closed class."""
     names = {name for inside in (False, True) for name in class_names(inside=inside)} - {NO_CONNECTIVE}
     telling = {

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.columns import row_lists
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.language.casing import Case
 from labelers.language.donors import Donors, Text
 from labelers.language.repairs import Corruptor, Profile
-from labelers.passages import PassageBatch, row_lists
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.task import SOURCE, Task
 

@@ -22,9 +22,10 @@ import pydantic
 import labelers
 from labelers.draws import Draws
 from labelers.edits import Edits, View, weave
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import SOURCE, WOVEN, Task
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Avoid", "Corpus", "Labeler", "Proposal", "Resource", "load", "names"]
 

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.columns import row_lists
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.language.fluency import broken_words
 from labelers.language.words import Form, form_flags, leans, transcript_marks
-from labelers.passages import PassageBatch, Vocabulary, row_lists
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges, running_total
 from labelers.task import Task
 
@@ -189,15 +190,14 @@ class _Mark(IntFlag):
     """It makes a tag, a name or an entity of what is written together with it: "#", "@", "&"."""
 
 
-def _marks(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+def _marks(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Return the `_Mark` of each type.
 
     Example:
         >>> texts = ["in--", "--the", "U.S.", "I.", "o'clock", "7:30pm", "40,000loans", "a@b.org", "#tag", "n't"]
-        >>> [text for text, mark in zip(texts, _marks(Vocabulary(), texts)) if mark]
+        >>> [text for text, mark in zip(texts, _marks(texts)) if mark]
         ['U.S.', "o'clock", '7:30pm', "n't"]
     """
-    del vocabulary
     marks = (_Mark.PLAIN * _plain(text) | _Mark.TAG * (text in _TAGS) for text in texts)
     return np.fromiter(marks, np.uint8, len(texts))
 
@@ -221,7 +221,7 @@ def _tagged(batch: PassageBatch, marks: npt.NDArray[np.uint8]) -> IntArray:
     return tagged
 
 
-def _trails_off(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001
+def _trails_off(texts: Sequence[str]) -> BoolArray:
     """Return where a final mark leaves a sentence open: three dots, as where a text was cut."""
     return np.fromiter(("\u2026" in text or ".." in text for text in texts), bool, len(texts))
 
@@ -232,7 +232,7 @@ class _IsRoleWord:
 
     names: tuple[str, ...]
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG002
+    def __call__(self, texts: Sequence[str]) -> BoolArray:
         """Return bool for each text."""
         words = {word for name in self.names for word in _WORD.findall(_folded(name))} - _SILENT
         words |= {f"{word}s" for word in words if len(word) > 1}

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.columns import row_lists
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Resource
@@ -27,7 +28,7 @@ from labelers.language.exchange import Bundles, Frequencies, blocked, bundles_of
 from labelers.language.holdout import held_out
 from labelers.language.mentions import Names
 from labelers.language.writing import rewrite
-from labelers.passages import PassageBatch, row_lists
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
 from labelers.task import SOURCE, Task
 

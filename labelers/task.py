@@ -16,7 +16,6 @@ import pyarrow as pa
 
 __all__ = [
     "FRAMEWORK_REASONS",
-    "KINDS",
     "SOURCE",
     "TASKS_KEY",
     "WOVEN",
@@ -39,20 +38,6 @@ SOURCE = "source"
 
 WOVEN = "woven"
 """Name of the sequence that carries the edits of all labelers at once."""
-
-KINDS: Mapping[str, str] = {
-    "token": "0.1",
-    "passage": "0.1",
-    "span_pair": "0.1",
-    "segment": "0.1",
-    "turn": "0.1",
-    "pair": "0.1",
-    "masked_lm": "0.1",
-    "generation": "0.1",
-    "arc": "0.1",
-    "regression": "0.1",
-}
-"""Every kind of task, with the first version of auxloom that knows it."""
 
 FRAMEWORK_REASONS: Mapping[int, str] = {100: "error", 101: "language", 102: "too_long"}
 """Why a row has no label, not by a decision of the labeler: it raised on the row, does not speak the row's language, or
@@ -81,7 +66,7 @@ class Task:
     labeler: str
     version: int
     kind: str
-    """One of `KINDS`."""
+    """What is predicted, and of what, such as ``"token"`` or ``"span_pair"``; any other is read and kept as well."""
     sequences: tuple[str, ...]
     """One or two of ``"source"``, ``"woven"`` or a labeler's name."""
     target: str
@@ -137,12 +122,7 @@ class Task:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read a task; an unknown kind is a ValueError, an unknown key is kept in `extra`."""
-        if data.get("kind") not in KINDS:
-            raise ValueError(
-                f"task {data.get('name')!r} is of kind {data.get('kind')!r}, which this version of auxloom does not "
-                f"know (it knows {', '.join(KINDS)}); it needs auxloom {data.get('needs', 'of a later version')}"
-            )
+        """Read a task of any kind; an unknown key is kept in `extra`."""
         names = {f.name for f in dataclasses.fields(cls)} - {"extra"}
         known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names}
         return cls(**known, extra={k: v for k, v in data.items() if k not in names})

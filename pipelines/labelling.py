@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 from labelers.task import FRAMEWORK_REASONS, WOVEN
+from labelers.vocabulary import Vocabulary
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 
 __all__ = ["copied", "label_rows"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.text.document import Document, Reject
 from pipelines.books import balance
 from pipelines.compare import changed_resources, changed_tools
@@ -353,7 +353,7 @@ def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits
 
 
-def _digests(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint64]:  # noqa: ARG001
+def _digests(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     """Return the blake2b of each form, 8 bytes."""
     data = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
     return np.frombuffer(data, "<u8").astype(np.uint64)

@@ -3,7 +3,8 @@
 from passages import dialogue, passages
 
 from labelers.labeler import Corpus
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["DIALOGUES", "ODD", "ROLES", "TEXTS", "findings", "sample"]
 

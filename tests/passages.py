@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["dialogue", "passages"]
 

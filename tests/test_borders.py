@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labelers.language.borders import Gaps, Words
-from labelers.passages import Vocabulary
+from labelers.vocabulary import Vocabulary
 
 
 def stands_out(text: str) -> bool:

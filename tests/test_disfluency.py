@@ -18,7 +18,8 @@ from labelers.labeler import Avoid, Corpus, load
 from labelers.language.casing import Case
 from labelers.language.donors import Text
 from labelers.language.ngrams import Ngrams
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from labelers.vocabulary import Vocabulary
 
 SENTENCES = (
     "The ferry left the harbour before anyone had counted the passengers .",
@@ -725,7 +726,7 @@ def test_the_case_of_a_word_follows_the_pool() -> None:
     case = Case.of(pool)
     vocabulary = Vocabulary()
     codes = vocabulary.encode(["Hazel", "Horse", "Strange", "I", "The", "NASA", "horse", "Mark"])
-    assert vocabulary.property(case)[codes].tolist() == [0, 1, 2, 0, 1, 0, 0, 2]
+    assert vocabulary.derived(case)[codes].tolist() == [0, 1, 2, 0, 1, 0, 0, 2]
 
 
 def test_a_document_is_no_pool_for_itself() -> None:

@@ -18,8 +18,9 @@ from passages import dialogue, passages
 import labelers
 from labelers.edits import leaks, weave
 from labelers.labeler import Corpus, Labeler, load, names
-from labelers.passages import PassageBatch, Vocabulary
-from labelers.task import KINDS, SOURCE, WOVEN, Task
+from labelers.passages import PassageBatch
+from labelers.task import SOURCE, WOVEN, Task
+from labelers.vocabulary import Vocabulary
 
 # further options under which the contract must hold, by labeler
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -159,12 +160,11 @@ def test_hidden_tokens_cannot_be_read(made: Outcome) -> None:
 
 
 def test_tasks_are_sound(made: Outcome) -> None:
-    """Distinct names, known kinds, sequences and columns."""
+    """Distinct names, known sequences and columns."""
     tasks = made.labeler.tasks(made.corpus, joint=made.woven)
     columns = {f"{made.labeler.name}.{name}" for name in made.columns} | {"tokens"}
     assert len({task.name for task in tasks}) == len(tasks)
     for task in tasks:
-        assert task.kind in KINDS
         assert task.mode == ("joint" if made.woven else "own")
         assert set(task.sequences) <= ({WOVEN} if made.woven else {SOURCE, made.labeler.sequence})
         assert (task.status, task.reasons) == (f"{made.labeler.name}.status", made.labeler.reasons)

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.passages import Growing, PassageBatch, Vocabulary, row_keys, row_lists
+from labelers.columns import row_lists
+from labelers.passages import PassageBatch, row_keys
 from labelers.ragged import ragged_take, ranges, running_total
+from labelers.vocabulary import Growing, Vocabulary
 from pipelines.labelling import copied
 
 TURN = st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["a", "b", ".", "?"]), min_size=1).map(" ".join))
@@ -26,7 +28,7 @@ class Lengths:
         """Start with nothing asked."""
         self.asked: list[list[str]] = []
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Return the length of each text."""
         self.asked.append(list(texts))
         return np.array([len(text) for text in texts], np.int16)
@@ -78,7 +80,7 @@ def test_a_property_of_no_type_has_its_dtype() -> None:
     assert Vocabulary().property(Lengths()).dtype == np.int16
 
 
-def itself(vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
+def itself(texts: Sequence[str]) -> np.ndarray:
     """Return each text, as wide as the longest of them."""
     return np.array(texts, dtype=np.str_)
 
@@ -92,18 +94,41 @@ def test_a_property_takes_wider_values_later() -> None:
     assert vocabulary.property(itself)[codes].tolist() == ["ab", "harbour"]
 
 
-def lower(vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
-    """Return the code of each text in lower case, a new type where need be."""
-    return vocabulary.encode(text.lower() for text in texts)
+def lower(vocabulary: Vocabulary, new: slice) -> np.ndarray:
+    """Return the code of each type in lower case, a new type where need be."""
+    return vocabulary.encode(text.lower() for text in vocabulary.texts[new])
 
 
-def test_a_property_may_add_types() -> None:
+def test_what_is_derived_may_add_types() -> None:
     """Types that it adds have a value too."""
     vocabulary = Vocabulary()
     codes = vocabulary.encode(["Tea", "FOR", "two"])
-    values = vocabulary.property(lower)
+    values = vocabulary.derived(lower)
     assert vocabulary.strings(values[codes]).to_pylist() == ["tea", "for", "two"]
     assert (len(values), values[vocabulary.find("tea")]) == (5, vocabulary.find("tea"))
+
+
+class Doubled:
+    """A value that follows from a property of the same types, and remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        """Start with nothing asked."""
+        self.lengths, self.asked = Lengths(), []
+
+    def __call__(self, vocabulary: Vocabulary, new: slice) -> np.ndarray:
+        """Return twice the length of each new type."""
+        self.asked += vocabulary.texts[new]
+        return 2 * vocabulary.property(self.lengths)[new]
+
+
+@given(st.lists(st.lists(st.text("ab", max_size=9), max_size=20), max_size=6))
+def test_what_is_derived_from_a_property_is_computed_once_per_type(batches: list[list[str]]) -> None:
+    """However the vocabulary grows, both have the same types in the same places."""
+    vocabulary, doubled = Vocabulary(), Doubled()
+    for texts in batches:
+        codes = vocabulary.encode(texts)
+        assert vocabulary.derived(doubled)[codes].tolist() == [2 * len(text) for text in texts]
+    assert doubled.asked == vocabulary.texts == [text for asked in doubled.lengths.asked for text in asked]
 
 
 @given(st.lists(st.text("aAbB", max_size=2)))

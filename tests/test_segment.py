@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labelers.text.tokenise as tokenise_module
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.text.clean import clean, is_empty, stretches
 from labelers.text.document import Document, Turn
 from labelers.text.segment import Segmenter, read_texts
 from labelers.text.tokenise import LONGEST, Tokeniser, set_apart
+from labelers.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.task import Task
 
 
@@ -56,7 +56,7 @@ class Stutter(Labeler):
         return {"tags": _lists((view.edit >= 0).astype(np.int8), view.offsets, proposal.status < 2)}
 
 
-def _is_upper(vocabulary: Vocabulary, texts: Sequence[str]) -> np.ndarray:
+def _is_upper(texts: Sequence[str]) -> np.ndarray:
     """Return where a form begins with a capital."""
     return np.fromiter((text[:1].isupper() for text in texts), bool, len(texts))
 

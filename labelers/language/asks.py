@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from labelers.language.forms import lexicon
 from labelers.language.shapes import VERBS, shapes, word_classes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
 
 __all__ = ["ASKS", "WORDS", "Arguments", "fulfilled", "told"]
@@ -87,7 +87,7 @@ def _signs() -> dict[str, int]:
     return found
 
 
-def _sign(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
+def _sign(texts: Sequence[str]) -> npt.NDArray[np.int16]:
     """Return the bits of each type."""
     return np.fromiter(map(_signs().get, map(str.lower, texts), repeat(0)), np.int16, len(texts))
 

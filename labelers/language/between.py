@@ -1,6 +1,5 @@
 """Pairs of adjacent segments: those that a connective in the second links, and those that none does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,9 +11,10 @@ from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, lexicon, unmarked_rates
 from labelers.language.matches import Matches, match, match_partners
 from labelers.language.medial import medial_uses
-from labelers.language.shapes import new_shapes, shapes, word_classes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.language.shapes import shape, shapes, word_classes
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["segment_pairs"]
 
@@ -37,9 +37,10 @@ _PACKED = {"word": 0, "comma": 16, "clause": 32, "quote": 48}
 """Shift of each field of a shape that segments count, in an int64 that holds all their counts."""
 
 
-def _packed(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
+def _packed(vocabulary: Vocabulary, new: slice) -> IntArray:
     """Return the int64 that each type adds to the counts of its segment."""
-    types, packed = new_shapes(vocabulary, texts), np.zeros(len(texts), np.int64)
+    types = vocabulary.property(shape)[new]
+    packed = np.zeros(len(types), np.int64)
     for field, shift in _PACKED.items():
         packed += types[field].astype(np.int64) << shift
     return packed
@@ -65,7 +66,7 @@ class _Segments:
     def of(cls, batch: PassageBatch) -> Self:
         """Count in one pass over the tokens: the counts share an int64, 16 bits each."""
         types = shapes(batch)
-        packed = batch.vocabulary.property(_packed).take(batch.codes)
+        packed = batch.vocabulary.derived(_packed).take(batch.codes)
         counts = np.add.reduceat(packed, batch.segments) if len(batch.segments) else packed
         rows = batch.segment_rows
         joined = np.concatenate([[False], rows[1:] == rows[:-1]])[: len(rows)]

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.language.listed import Listed
 from labelers.language.shapes import listed_words
-from labelers.passages import Vocabulary
 from labelers.ragged import BoolArray, IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Gaps", "Role", "Words", "roles"]
 
@@ -54,11 +54,11 @@ _ROLES = {
 }
 
 
-def roles(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
+def roles(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Return the `Role` of each type, whatever its case.
 
     Example:
-        >>> [Role(int(role)).name for role in roles(Vocabulary(), ["The", "gate", "slowly", "told", "week", "of"])]
+        >>> [Role(int(role)).name for role in roles(["The", "gate", "slowly", "told", "week", "of"])]
         ['DETERMINER', 'CONTENT', None, 'CONTENT|LEADS', 'CONTENT|TIME', None]
     """
     small = list(map(str.lower, texts))

@@ -4,7 +4,6 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
@@ -16,7 +15,8 @@ import numpy.typing as npt
 from labelers.language.forms import rows_of
 from labelers.language.shapes import listed_words
 from labelers.language.words import Form, form_flags
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["COMMON", "NAME", "UNKNOWN", "Case", "Letters", "letters", "lower_first", "upper_first"]
 
@@ -55,25 +55,25 @@ class Letters(IntFlag):
     """It may be the second word of a name, or of a date: a capital or a digit, but not "I"."""
 
 
-def letters(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+def letters(vocabulary: Vocabulary, new: slice) -> npt.NDArray[np.uint8]:
     """Return the `Letters` of each type.
 
     Example:
         >>> vocabulary = Vocabulary()
         >>> codes = vocabulary.encode(["When", "Great", "Y", "I", "5", "gate"])
-        >>> [Letters(int(found)).name for found in vocabulary.property(letters)[codes]]
+        >>> [Letters(int(found)).name for found in vocabulary.derived(letters)[codes]]
         ['CAPITAL|TITLE|GRAMMAR|NAMES', 'CAPITAL|TITLE|NAMES', 'CAPITAL|LETTER|NAMES', 'CAPITAL|GRAMMAR', 'NAMES', None]
     """
+    texts = vocabulary.texts[new]
     found = np.zeros(len(texts), np.uint8)
-    for place in _not_small(vocabulary, len(texts)):
+    for place in _not_small(vocabulary, new):
         found[place] = _letters(texts[place])
     return found
 
 
-def _not_small(vocabulary: Vocabulary, count: int) -> list[int]:
-    """Return which of the last ``count`` types do not begin with a small letter."""
-    flags = vocabulary.property(form_flags)[len(vocabulary) - count :]
-    places: list[int] = np.flatnonzero(flags & Form.SMALL.value == 0).tolist()
+def _not_small(vocabulary: Vocabulary, new: slice) -> list[int]:
+    """Return which of the new types do not begin with a small letter."""
+    places: list[int] = np.flatnonzero(vocabulary.property(form_flags)[new] & Form.SMALL.value == 0).tolist()
     return places
 
 
@@ -123,10 +123,11 @@ class Case:
         lower = Counter({texts[code]: int(every[code]) for code in np.flatnonzero(every) if texts[code].islower()})
         return cls(lower, Counter({texts[code]: int(within[code]) for code in np.flatnonzero(within)}))
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
-        """Return int8 for each text."""
+    def __call__(self, vocabulary: Vocabulary, new: slice) -> npt.NDArray[np.int8]:
+        """Return int8 for each new type."""
+        texts = vocabulary.texts[new]
         kinds = np.full(len(texts), NAME, np.int8)
-        for place in _not_small(vocabulary, len(texts)):
+        for place in _not_small(vocabulary, new):
             kinds[place] = self._of(texts[place])
         return kinds
 

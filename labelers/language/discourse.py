@@ -18,7 +18,7 @@ from labelers.language.asks import told
 from labelers.language.forms import lexicon, rows_of
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import VERBS, shapes, word_classes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 
 __all__ = [
@@ -211,7 +211,7 @@ class Model:
         """Hash by identity."""
         return id(self)
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG002
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.void]:
         """Return the numbers of each type's word and ending."""
         words, endings = self._numbers
         small, out = list(map(str.lower, texts)), np.zeros(len(texts), _TYPE)

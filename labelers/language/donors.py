@@ -70,7 +70,7 @@ class Text:
     @cached_property
     def borders(self) -> Words:
         """All tokens, as borders of n-grams."""
-        return Words(self.batch.vocabulary, self.batch.vocabulary.property(casefold).take(self.batch.codes))
+        return Words(self.batch.vocabulary, self.batch.vocabulary.derived(casefold).take(self.batch.codes))
 
     @cached_property
     def _words_before(self) -> IntArray:
@@ -97,7 +97,7 @@ class Text:
     def shaped(self, positions: IntArray, asked: Letters) -> BoolArray:
         """Return which tokens have one of the letters asked for."""
         shaped: BoolArray = (
-            self.batch.vocabulary.property(letters).take(self.batch.codes.take(positions)) & asked.value > 0
+            self.batch.vocabulary.derived(letters).take(self.batch.codes.take(positions)) & asked.value > 0
         )
         return shaped
 
@@ -165,12 +165,12 @@ class Text:
 
     def cases(self, positions: IntArray) -> npt.NDArray[np.int8]:
         """Return int8 per global position: see `labelers.language.casing.Case`."""
-        cases: npt.NDArray[np.int8] = self.batch.vocabulary.property(self.case).take(self.batch.codes.take(positions))
+        cases: npt.NDArray[np.int8] = self.batch.vocabulary.derived(self.case).take(self.batch.codes.take(positions))
         return cases
 
     def keys(self, positions: IntArray) -> IntArray:
         """Return the lower-case code of each global position."""
-        return self.batch.vocabulary.property(casefold).take(self.batch.codes.take(positions))
+        return self.batch.vocabulary.derived(casefold).take(self.batch.codes.take(positions))
 
     def near(self, gaps: IntArray, offset: IntArray | int, segments: IntArray) -> IntArray:
         """Return the key of the word ``offset`` words right of the gap before each position, in the given segment.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.mentions import Mentions, Names, Numbering
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names"]
@@ -225,7 +225,7 @@ _GRADES = frozenset(
 """Words that make more or less of the one behind them."""
 
 
-def _grades(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _grades(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether it may grade the word behind it."""
     return np.fromiter(map(_GRADES.__contains__, map(str.lower, texts)), bool, len(texts))
 
@@ -240,7 +240,7 @@ def _graded(bundles: Bundles, mentions: Mentions, new: IntArray) -> BoolArray:
     return graded
 
 
-def _begins(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
+def _begins(texts: Sequence[str]) -> npt.NDArray[np.int8]:
     """Return 2 for types that begin with a capital or a digit, 1 for other words, else 0."""
     return np.fromiter(
         (text[0].isalnum() + (text[0].isupper() or text[0].isdigit()) for text in texts), np.int8, len(texts)

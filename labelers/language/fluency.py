@@ -11,8 +11,9 @@ from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold, common_words
 from labelers.language.restarts import restarts
 from labelers.language.words import is_mark
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
 
@@ -28,11 +29,11 @@ def entries(kind: str) -> dict[str, str]:
     return {row[1]: row[2] if len(row) > 2 else "" for row in rows_of("disfluency.tsv") if row[0] == kind}  # noqa: PLR2004
 
 
-def is_hesitation(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:  # noqa: ARG001  (signature of a property)
+def is_hesitation(texts: Sequence[str]) -> BoolArray:
     """Return where a form is a filler, a cut word or a transcriber's mark.
 
     Example:
-        >>> is_hesitation(Vocabulary(), ["Um", "th-", "{laugh}", "umbrella", "-"]).tolist()
+        >>> is_hesitation(["Um", "th-", "{laugh}", "umbrella", "-"]).tolist()
         [True, True, True, False, False]
     """
     fillers = entries("filler")
@@ -51,13 +52,13 @@ def _cut(text: str) -> bool:
     return text[0].isalpha() and (hyphen or text.endswith(("\u2014.", "\u2013.", "-.")))
 
 
-def may_stand_twice(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:  # noqa: ARG001
+def may_stand_twice(texts: Sequence[str]) -> npt.NDArray[np.int8]:
     """Return 2 where a word may follow itself in any fluent text, 1 where only in writing, else 0."""
     places = {text: {"any": 2, "writing": 1}.get(place, 0) for text, place in entries("twice").items()}
     return np.fromiter((places.get(text.lower(), 0) for text in texts), np.int8, len(texts))
 
 
-def _head(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int64]:  # noqa: ARG001
+def _head(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the first three characters of each type in lower case as one number, the first in the highest bits."""
     firsts = np.array([text.casefold()[:_STUB] for text in texts], f"<U{_STUB}")
     points = firsts.view(np.uint32).reshape(-1, _STUB).astype(np.int64)
@@ -71,7 +72,7 @@ def _listed(kind: str) -> frozenset[str]:
     return frozenset(word for text in entries(kind) for word in text.split())
 
 
-def _traces(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint8]:  # noqa: ARG001
+def _traces(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Return what tells of each type that it was broken off.
 
     Its lowest bits (`_SIZE`) are the letters of a type that may be a word broken off (no word of grammar), three at
@@ -112,7 +113,7 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     """
     words = np.flatnonzero(word)
     codes = batch.codes.take(words)
-    keys = batch.vocabulary.property(casefold).take(codes)
+    keys = batch.vocabulary.derived(casefold).take(codes)
     hesitations = np.flatnonzero(hesitation)
     broken = np.concatenate([_resumed(batch, words, keys), _left_open(batch, words)])
     phrases = _phrases(batch, keys)

@@ -4,7 +4,6 @@ What remains must be two clauses of which each stands for itself, so that the se
 connective links clauses in it, and no clause in either argument hangs on something of the other.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -17,9 +16,10 @@ from labelers.language.candidates import MOST, Candidates
 from labelers.language.discourse import log_odds, score
 from labelers.language.forms import BLOCKED, lexicon
 from labelers.language.matches import Matches, inside_openers, match, match_partners, openers
-from labelers.language.shapes import VERBS, new_shapes, shapes, word_classes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.language.shapes import VERBS, shape, shapes, word_classes
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["inside_candidates"]
 
@@ -198,7 +198,7 @@ class _Clause:
         """Count in these spans, none of which is empty or ends with "to"."""
         size = stop - start
         codes = batch.codes[ranges(start, size)]
-        packed = batch.vocabulary.property(_packed)[codes]
+        packed = batch.vocabulary.derived(_packed)[codes]
         packed[1:] &= ~np.where(codes[:-1] == batch.vocabulary.find("to"), 0xFFFF << _PACKED["verb"], 0)
         counts = np.add.reduceat(packed, np.cumsum(size) - size) if len(size) else packed
         words, verbs, commas, half = (counts >> shift & 0xFFFF for shift in _PACKED.values())
@@ -209,9 +209,10 @@ _PACKED = {"word": 0, "verb": 16, "comma": 32, "half": 48}
 """Shift of each count in an int64 that holds all of a clause; a verb behind "to" makes no clause."""
 
 
-def _packed(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
+def _packed(vocabulary: Vocabulary, new: slice) -> IntArray:
     """Return the int64 that each type adds to the counts of its clause."""
-    types, packed = new_shapes(vocabulary, texts), np.zeros(len(texts), np.int64)
+    types = vocabulary.property(shape)[new]
+    packed = np.zeros(len(types), np.int64)
     counted = {"word": types["word"], "verb": _table(VERBS)[types["class"]], "comma": types["comma"]}
     counted["half"] = _table(_HALF | _BOUND)[types["class"]]
     for field, shift in _PACKED.items():

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
-from labelers.passages import Vocabulary
 from labelers.ragged import IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Listed"]
 
@@ -57,7 +57,7 @@ def _words() -> dict[str, int]:
     return {word: number for number, word in enumerate(dict.fromkeys([*words, "A"]), 1)}
 
 
-def _number(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:  # noqa: ARG001  (a Property)
+def _number(texts: Sequence[str]) -> IntArray:
     """Return the number of each text as it is written, that of its small letters behind all these, or 0."""
     words = _words()
     numbers = np.fromiter(map(words.get, texts, repeat(0)), np.int64, len(texts))

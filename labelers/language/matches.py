@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import lexicon
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Matches", "inside_openers", "links_back", "match", "match_partners", "medial_openers", "openers"]
 
 
-def _word(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int16]:  # noqa: ARG001
+def _word(texts: Sequence[str]) -> npt.NDArray[np.int16]:
     """Return the number in the lexicon of each type, 0 for the words of no form."""
     words = lexicon().words
     return np.array([words.get(text.lower().replace("\u2019", "'"), 0) for text in texts], np.int16)
@@ -63,26 +64,26 @@ def openers(batch: PassageBatch, places: IntArray) -> IntArray:
     return found
 
 
-def _opens_inside(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
-    """Return which texts, the vocabulary's last ones, open a form that is a class within a sentence."""
-    opens: BoolArray = lexicon().inside_openers[vocabulary.property(_word)[len(vocabulary) - len(texts) :]]
+def _opens_inside(vocabulary: Vocabulary, new: slice) -> BoolArray:
+    """Return which types open a form that is a class within a sentence."""
+    opens: BoolArray = lexicon().inside_openers[vocabulary.property(_word)[new]]
     return opens
 
 
 def inside_openers(batch: PassageBatch) -> IntArray:
     """Return the positions, sorted, where a form that is a class within a sentence may stand."""
-    return np.flatnonzero(batch.vocabulary.property(_opens_inside).take(batch.codes))
+    return np.flatnonzero(batch.vocabulary.derived(_opens_inside).take(batch.codes))
 
 
-def _opens_medial(vocabulary: Vocabulary, texts: Sequence[str]) -> BoolArray:
-    """Return which texts, the vocabulary's last ones, open a form with frames."""
-    opens: BoolArray = lexicon().medial_openers[0][vocabulary.property(_word)[len(vocabulary) - len(texts) :]]
+def _opens_medial(vocabulary: Vocabulary, new: slice) -> BoolArray:
+    """Return which types open a form with frames."""
+    opens: BoolArray = lexicon().medial_openers[0][vocabulary.property(_word)[new]]
     return opens
 
 
 def medial_openers(batch: PassageBatch) -> IntArray:
     """Return the positions, sorted, where a form with frames may stand: behind a comma where all of them want one."""
-    at = np.flatnonzero(batch.vocabulary.property(_opens_medial).take(batch.codes))
+    at = np.flatnonzero(batch.vocabulary.derived(_opens_medial).take(batch.codes))
     free = lexicon().medial_openers[1][batch.vocabulary.property(_word)[batch.codes[at]]]
     places: IntArray = at[free | (batch.codes[at - 1] == batch.vocabulary.find(","))]
     return places

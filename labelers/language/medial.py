@@ -4,7 +4,6 @@ The lexicon says in which frames a form does so (`labelers.language.forms.Form.m
 clause of its segment, where nothing that stands before it in the segment can be what it links to.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import repeat
@@ -17,9 +16,10 @@ from labelers.language.candidates import DOUBT, Uses
 from labelers.language.discourse import RULE, log_odds, score
 from labelers.language.forms import FRAMES, lexicon
 from labelers.language.matches import Matches, match, medial_openers
-from labelers.language.shapes import VERBS, new_shapes, shapes, word_classes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.language.shapes import VERBS, shape, shapes, word_classes
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["medial_uses"]
 
@@ -94,11 +94,12 @@ def medial_uses(batch: PassageBatch, asked: BoolArray) -> Uses:
 _KIND = np.dtype([("kind", np.int8), ("small", np.int8)])
 
 
-def _kinds(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:
+def _kinds(vocabulary: Vocabulary, new: slice) -> npt.NDArray[np.void]:
     """Return the number of each type's class, and in small letters; those of `_SPECIAL` come behind the others."""
     special = {text: _names().index(name) for text, name in _SPECIAL.items()}
+    texts, types = vocabulary.texts[new], vocabulary.property(shape)[new]
     found = np.fromiter(map(special.get, map(str.lower, texts), repeat(-1)), np.int8, len(texts))
-    types, out = new_shapes(vocabulary, texts), np.empty(len(texts), _KIND)
+    out = np.empty(len(texts), _KIND)
     out["kind"], out["small"] = (np.where(found < 0, types[name], found) for name in ("class", "small"))
     return out
 
@@ -150,7 +151,7 @@ class _Near:
     @classmethod
     def of(cls, batch: PassageBatch, matches: Matches, segment: IntArray) -> Self:
         """Look around the matches."""
-        types = batch.vocabulary.property(_kinds)
+        types = batch.vocabulary.derived(_kinds)
         first, stop = batch.segments[segment], batch.segment_ends[segment]
 
         def at(place: IntArray) -> npt.NDArray[np.int8]:

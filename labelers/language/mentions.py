@@ -12,8 +12,9 @@ import numpy.typing as npt
 from labelers.language.dictionary import Concept, plural
 from labelers.language.light_spacy import tokenizer
 from labelers.language.places import Kind, goes_on, in_place, stands_free
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Mentions", "Names", "Numbering", "shared", "tokenise"]
 
@@ -42,7 +43,7 @@ class _WordOf:
     fold: bool
     """Whether case makes no difference."""
 
-    def __call__(self, _: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int32]:
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return the word of each text."""
         shown = map(str.lower, texts) if self.fold else texts
         return np.fromiter(map(self.table.get, shown, repeat(-1)), np.int32, len(texts))
@@ -316,7 +317,7 @@ class _Trie:
     def find(self, batch: PassageBatch, table: _WordOf) -> tuple[IntArray, IntArray, IntArray]:
         """Return start, end and name of the longest match at each token, where there is one."""
         words = batch.vocabulary.property(table)
-        parts = batch.vocabulary.property(_PartOf(self, table)).take(batch.codes)
+        parts = batch.vocabulary.derived(_PartOf(self, table)).take(batch.codes)
         may = parts & _ALONE
         may[:-1] |= parts[:-1] & (parts[1:] >> 16)
         starts = np.flatnonzero(may > 0)
@@ -354,9 +355,9 @@ class _PartOf:
     trie: _Trie
     table: _WordOf
 
-    def __call__(self, vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint32]:
-        """Return the parts of each text."""
-        words = vocabulary.property(self.table)[len(vocabulary) - len(texts) :]
+    def __call__(self, vocabulary: Vocabulary, new: slice) -> npt.NDArray[np.uint32]:
+        """Return the parts of each new type."""
+        words = vocabulary.property(self.table)[new]
         parts: npt.NDArray[np.uint32] = self.trie.parts[np.minimum(words, len(self.trie.parts) - 1)]
         return parts
 

@@ -4,7 +4,6 @@ An n-gram starts and stops where a writer leaves a space: it is made of units ("
 commas and dashes between them, and never a sentence-final mark, a quote, a bracket or a transcriber's mark.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Self
@@ -14,15 +13,16 @@ import numpy.typing as npt
 
 from labelers.language.shapes import listed_words
 from labelers.language.words import Form, form_flags, transcript_marks
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Ngrams", "casefold", "common_words"]
 
 
-def casefold(vocabulary: Vocabulary, texts: Sequence[str]) -> IntArray:
+def casefold(vocabulary: Vocabulary, new: slice) -> IntArray:
     """Return the code of each type in lower case: what two words must share to count as the same word."""
-    folded = map(str.casefold, texts)
+    folded = map(str.casefold, vocabulary.texts[new])
     return vocabulary.encode(text if text.isascii() else text.replace("\u2019", "'") for text in folded)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.shapes import shapes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["Kind", "goes_on", "in_place", "stands_free"]
@@ -73,22 +73,22 @@ _CLIPPED = re.compile(r"\b[A-Z][a-z]+\.$")
 """So does a title or a month that was cut short: "the Prof. said" is no English."""
 
 
-def _is_joiner(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _is_joiner(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether it joins two words."""
     return np.fromiter(map(_JOINERS.__contains__, texts), bool, len(texts))
 
 
-def _is_opener(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _is_opener(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether a capital behind it may be that of a sentence."""
     return np.fromiter(map(_OPENERS.__contains__, texts), bool, len(texts))
 
 
-def _is_link(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _is_link(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether it links the sentence behind it."""
     return np.fromiter((text.lower() in _LINKS for text in texts), bool, len(texts))
 
 
-def _before_verb(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _before_verb(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Tell of each type whether a verb follows it."""
     return np.fromiter((text.lower().replace("\u2019", "'") in _VERB_FOLLOWS for text in texts), bool, len(texts))
 

@@ -193,7 +193,7 @@ class Corruptor:
         foreign = np.flatnonzero(first >= 0)
         lower = foreign[pool.movable(first[foreign])]
         codes[at[lower]] = vocabulary.recode(codes[at[lower]], lower_first)
-        capital = opens & (vocabulary.property(letters)[self.text.batch.codes[start]] & Letters.CAPITAL.value > 0)
+        capital = opens & (vocabulary.derived(letters)[self.text.batch.codes[start]] & Letters.CAPITAL.value > 0)
         capital &= self.text.ngrams.opens.take(start)
         codes[at[capital]] = vocabulary.recode(codes[at[capital]], upper_first)
 

@@ -69,11 +69,11 @@ class _Speech:
     @cached_property
     def keys(self) -> IntArray:
         """The type of each token in small letters."""
-        return self.batch.vocabulary.property(casefold).take(self.codes)
+        return self.batch.vocabulary.derived(casefold).take(self.codes)
 
     def shaped(self, asked: Letters) -> BoolArray:
         """Return which tokens have one of the letters asked for."""
-        shaped: BoolArray = self.batch.vocabulary.property(letters).take(self.codes) & asked.value > 0
+        shaped: BoolArray = self.batch.vocabulary.derived(letters).take(self.codes) & asked.value > 0
         return shaped
 
     def clashes(self) -> IntArray:

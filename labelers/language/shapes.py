@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import rows_of
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 
-__all__ = ["VERBS", "is_open", "listed_words", "new_shapes", "shapes", "word_classes"]
+__all__ = ["VERBS", "is_open", "listed_words", "shape", "shapes", "word_classes"]
 
 _STEM = 4
 """Letters that a word must exceed for its ending to count."""
@@ -105,8 +105,8 @@ def _class_shapes() -> npt.NDArray[np.void]:
     return out
 
 
-def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:  # noqa: ARG001
-    """Return the record of each type."""
+def shape(texts: Sequence[str]) -> npt.NDArray[np.void]:
+    """Return what each type is by its form: a record of the fields that `shapes` describes."""
     small, first = list(map(str.lower, texts)), [text[0] for text in texts]
     out = _class_shapes()[_classes(texts, small)]
     out["capital"] = list(map(operator.ne, texts, small))
@@ -120,11 +120,6 @@ def _shape(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]
     return out
 
 
-def new_shapes(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.void]:
-    """Return the shapes of the texts that a property is asked for, the vocabulary's last ones."""
-    return vocabulary.property(_shape)[len(vocabulary) - len(texts) :]
-
-
 def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
     """Return per type of the batch's vocabulary what it is by its form.
 
@@ -134,4 +129,4 @@ def shapes(batch: PassageBatch) -> npt.NDArray[np.void]:
     closed lists tell), ``opener`` (can open a clause with a subject), ``link`` (binds what follows to itself), ``ing``
     and ``gone`` (participles) and ``finite`` (a verb, before its subject in questions and inversions).
     """
-    return batch.vocabulary.property(_shape)
+    return batch.vocabulary.property(shape)

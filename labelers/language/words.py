@@ -7,7 +7,7 @@ from enum import IntFlag
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
 
 __all__ = ["Form", "form_flags", "is_clitic", "is_mark", "leans", "transcript_marks"]
@@ -61,11 +61,11 @@ class Form(IntFlag):
     COMMA = 8192
 
 
-def form_flags(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint16]:  # noqa: ARG001  (signature of a property)
+def form_flags(texts: Sequence[str]) -> npt.NDArray[np.uint16]:
     r"""Return the `Form` of each type.
 
     Example:
-        >>> [Form(int(flags)).name for flags in form_flags(Vocabulary(), ["NASA", ",", "-", '"', "[laughter]", '."'])]
+        >>> [Form(int(flags)).name for flags in form_flags(["NASA", ",", "-", '"', "[laughter]", '."'])]
         ['WORD|CAPS|ONE_WORD', 'STOP|COMMA', 'LEFT|RIGHT', 'BAR|STOP', 'SMALL', 'BAR|STOP|FINAL']
         >>> [text for text in ("gone,--the", "what:why", "10:30", "http://a.org", "f(x") if _form(text) & Form.ONE_WORD]
         ['10:30']

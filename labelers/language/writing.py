@@ -13,7 +13,7 @@ from labelers.language.dictionary import takes_an
 from labelers.language.exchange import Bundles
 from labelers.language.mentions import Mentions, Names, shared
 from labelers.language.shapes import shapes
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 
 __all__ = ["rewrite"]
@@ -120,7 +120,7 @@ _ARTICLES = ("a", "an", "A", "An", "AN")
 _ARTICLE_NUMBERS = {article: number for number, article in enumerate(_ARTICLES, 1)}
 
 
-def _article(_: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int8]:
+def _article(texts: Sequence[str]) -> npt.NDArray[np.int8]:
     """Return the index + 1 of the article that each type is, 0 for others."""
     return np.fromiter(map(_ARTICLE_NUMBERS.get, texts, repeat(0)), np.int8, len(texts))
 

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.language.matches import links_back
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 from labelers.text.clean import stretches
 from labelers.text.document import FIELD_TYPES, Document, Reject
 from labelers.text.sentences import BREAK, sentence_starts, traits
 from labelers.text.tokenise import Tokeniser
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Segmenter", "read_texts"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import Vocabulary
 from labelers.ragged import BoolArray, IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["BREAK", "sentence_starts", "traits"]
 
@@ -60,7 +60,7 @@ _FACE = re.compile(r"[<>]?[:;=8xX]['’]?[-^o]?[()\[\]DdPpOo03|/\\*]+|[(\[]+[-^o
 """An emoticon, as far as spaCy keeps it in one token."""
 
 
-def traits(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.int32]:  # noqa: ARG001  (a Property)
+def traits(texts: Sequence[str]) -> npt.NDArray[np.int32]:
     """Return the trait bits of each text."""
     return np.fromiter(map(_trait, texts), np.int32, len(texts))
 

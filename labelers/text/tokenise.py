@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.language.light_spacy import tokenizer
-from labelers.passages import Growing, Vocabulary
 from labelers.ragged import BoolArray, IntArray, ragged_take, ranges, running_total
+from labelers.vocabulary import Growing, Vocabulary
 
 __all__ = ["LONGEST", "Tokeniser", "set_apart"]
 

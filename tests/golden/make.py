@@ -14,7 +14,7 @@ from contract import joint, own, rows  # noqa: E402
 from corpus import findings, sample  # noqa: E402
 
 from labelers.labeler import load, names  # noqa: E402
-from labelers.passages import Vocabulary  # noqa: E402
+from labelers.vocabulary import Vocabulary  # noqa: E402
 
 __all__ = ["golden"]
 
