@@ -46,7 +46,8 @@ __all__ = [
 Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
 
 _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behaviour can reach a row
-_NO_BYTES = ("out", "run", "train", "max_reject_rate")  # recipe keys that change no byte
+_TRAINING = ("model", "task", "phase")  # recipe keys that stand in a plan only if they say something
+_NO_BYTES = ("out", "run", "max_reject_rate", "train", *_TRAINING)  # recipe keys that change no byte
 _PLACES = ("files", "train", "validation", "test")  # keys of [input] that say where, which the list of files replaces
 _RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
 _READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
@@ -88,7 +89,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object."""
-        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run"})
+        unsaid = {name for name in _TRAINING if not getattr(self.recipe, name)}
+        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run", *unsaid})
         units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
         return {"recipe": recipe, "files": [asdict(file) for file in self.files], "units": units, **rest}

@@ -143,7 +143,13 @@ class Recipe(_Table):
     labelers: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """Options of each labeler."""
     train: Mapping[str, Any] = Field(default_factory=dict)
-    """Settings of the trainer, which validates them."""
+    """Settings of the trainer, which validates this table and the next three."""
+    model: Mapping[str, Any] = Field(default_factory=dict)
+    """What is trained."""
+    task: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    """How single tasks are trained, by the name of the task."""
+    phase: tuple[Mapping[str, Any], ...] = ()
+    """The parts of a training run, in their order."""
     run: Run = Run()
 
 
@@ -153,6 +159,8 @@ def make_recipe(data: Mapping[str, Any]) -> Recipe:
     Raises:
         RecipeError: an unknown key (the message names the nearest), or a value that is not allowed.
     """
+    if isinstance(data.get("phase"), Mapping):
+        raise RecipeError("recipe key 'phase': phases are a list; write [[phase]], with two brackets, above each")
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
