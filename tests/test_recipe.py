@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelers.labeler import load, names
-from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from pipelines.overrides import set_key
+from pipelines.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipe_file import load_recipe
 from trainer.settings import Settings
 
 
