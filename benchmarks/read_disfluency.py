@@ -20,7 +20,7 @@ from labelers.labeler import Corpus, load
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
 from labelers.text.segment import Segmenter
-from pipelines.context import pool_document, pool_line
+from pipelines.pool import pool_document, pool_line
 
 POOL = 2048  # documents
 

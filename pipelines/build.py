@@ -12,18 +12,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.context import find_own_modules
 from pipelines.damage import Damage, inspect, plan_problems, read_manifest
 from pipelines.dataset import check_free, finish
+from pipelines.interrupt import command_again
 from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
+from pipelines.loading import find_own_modules
 from pipelines.lock import Say, locked
 from pipelines.marks import Problem
 from pipelines.plan import Plan, draft
 from pipelines.prepare import again, prepare
-from pipelines.recipe import Recipe, RecipeError, Run
+from pipelines.recipe import Recipe, RecipeError, RunTable
 from pipelines.report import BuildReport, make_report
 from pipelines.shard import make_shard
-from pipelines.start import command_again
 
 __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
 
@@ -184,7 +184,7 @@ def _retry(recipe: Recipe) -> str:
     return f"the same build of {recipe.out}"
 
 
-def _log(folder: Folder, run: Run, started: float, reports: Sequence[Mapping[str, Any]]) -> None:
+def _log(folder: Folder, run: RunTable, started: float, reports: Sequence[Mapping[str, Any]]) -> None:
     """Add a line about this run: times and hosts, which stand outside the promise of equal bytes."""
     line = {
         "started": started,

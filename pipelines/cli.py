@@ -16,11 +16,12 @@ from rich.text import Text
 
 from labelers.task import local
 from pipelines.extras import need, told
+from pipelines.interrupt import command_again, on_interrupt
 from pipelines.listing import describe, list_labelers
 from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
+from pipelines.overrides import set_key
 from pipelines.progress import Bar
-from pipelines.recipe import Recipe, set_key
-from pipelines.start import command_again, on_interrupt
+from pipelines.recipe import Recipe
 from trainer.files import write
 from trainer.settings import Settings, make_settings
 

@@ -1,43 +1,22 @@
 """What a worker holds to label any unit of a plan: labelers with their resources, a vocabulary, the pool over it."""
 
-import hashlib
-import json
-import sys
-import typing
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 
-from labelers.labeler import Corpus, Labeler, Resource, load
+from labelers.labeler import Corpus, Labeler
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
-from labelers.text.document import Document, Turn
+from labelers.text.document import Document
 from labelers.text.segment import Segmenter
 from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
-from pipelines.layout import POOL, Folder
 from pipelines.recipe import Recipe
-from pipelines.schema import declare
+from pipelines.schema import corpus_schema
 
-__all__ = [
-    "Context",
-    "corpus_schema",
-    "find_own_modules",
-    "load_labelers",
-    "pool_document",
-    "pool_line",
-    "read_pool",
-    "read_resource",
-    "resource_digest",
-    "resource_options",
-]
-
-POOL_CHARACTERS = 2000
-"""Characters of a pool document that are kept; later ones add little to what sampling finds."""
+__all__ = ["Context"]
 
 
 @dataclass
@@ -98,111 +77,3 @@ def _segmented(
     segmenter = Segmenter(text.lang, recipe.passage.max_tokens, newline=text.newline, keep=keep)
     batch: PassageBatch | None = segmenter.segment(pool)[0] if pool else None
     return segmenter, Corpus(classes=classes, pool=batch)
-
-
-def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:
-    """Return the schema of the dataset that a recipe makes of a corpus with these classes."""
-    return declare(labelers, Corpus(classes=classes), joint=recipe.views == "woven", keep=recipe.input.keep)
-
-
-def find_own_modules(folder: str) -> None:
-    """Let labelers of the user's own be imported from a folder, behind all that is installed."""
-    if folder not in sys.path:
-        sys.path.append(folder)
-
-
-def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, str]]]:
-    """Return the labelers of a recipe with their options, and per labeler the digest of each resource.
-
-    Raises:
-        ValueError: an unknown labeler or option.
-        FileNotFoundError: a resource that is not there.
-    """
-    labelers: list[Labeler] = []
-    digests: dict[str, dict[str, str]] = {}
-    for name in recipe.with_:
-        options = dict(recipe.labelers.get(name.rpartition(":")[2].lower() if ":" in name else name, {}))
-        resources = {
-            option: read_resource(options[option])
-            for option in resource_options(name)
-            if isinstance(options.get(option), str) and options[option]
-        }
-        labeler = load(name, **{**options, **resources})
-        labelers.append(labeler)
-        digests[labeler.name] = {option: resource_digest(item) for option, item in resources.items()}
-    return labelers, digests
-
-
-def resource_options(name: str) -> list[str]:
-    """Return the options of a labeler whose annotation names a Resource."""
-    labeler = type(load(name))
-    hints = typing.get_type_hints(labeler)
-    names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
-    return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]
-
-
-def read_resource(place: str) -> Resource:
-    """Read the file, or every file below the folder, at a path or URI."""
-    folder = Folder.at(place)
-    kind = folder.kind()
-    if kind == pafs.FileType.File:
-        return Resource(place, {"": folder.read("")})
-    infos: Iterable[Any] = ()
-    if kind == pafs.FileType.Directory:
-        infos = folder.fs.get_file_info(pafs.FileSelector(folder.path, recursive=True))
-    names = sorted(info.path[len(folder.path) :].lstrip("/") for info in infos if info.type == pafs.FileType.File)
-    if not names:
-        raise FileNotFoundError(f"no file at {place}; give a file, or a folder with files")
-    return Resource(place, {name: folder.read(name) for name in names})
-
-
-def resource_digest(resource: Resource) -> str:
-    """Return the blake2b of a resource's paths and content."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path, data in sorted(resource.files.items()):
-        digest.update(f"{path}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def pool_line(document: Document) -> dict[str, Any]:
-    """Return the beginning of a document as a JSON object, its first `POOL_CHARACTERS` characters."""
-    if document.turns is not None:
-        turns, left = [], POOL_CHARACTERS
-        for turn in document.turns:
-            if left <= 0:
-                break
-            turns.append([turn.role, turn.text[:left]])
-            left -= len(turn.text)
-        return {"id": document.id, "turns": turns}
-    if document.tokens is not None:
-        tokens, left = [], POOL_CHARACTERS
-        for token in document.tokens:
-            left -= len(token) + 1
-            if left < 0:
-                break
-            tokens.append(token)
-        line: dict[str, Any] = {"id": document.id, "tokens": tokens}
-        if document.segments is not None:
-            line["segments"] = [start for start in document.segments if start < len(tokens)]
-        return line
-    return {"id": document.id, "text": document.text[:POOL_CHARACTERS]}
-
-
-def pool_document(line: Mapping[str, Any]) -> Document:
-    """Return the document of a `pool_line`."""
-    tokens, segments, turns = line.get("tokens"), line.get("segments"), line.get("turns")
-    return Document(
-        id=line["id"],
-        text=line.get("text", ""),
-        tokens=None if tokens is None else tuple(tokens),
-        segments=None if segments is None else tuple(segments),
-        turns=None if turns is None else tuple(Turn(role, text) for role, text in turns),
-    )
-
-
-def read_pool(folder: Folder) -> list[Document]:
-    """Return the pool documents that a plan left in a folder."""
-    if not folder.is_file(POOL):
-        return []
-    return [pool_document(json.loads(line)) for line in folder.read(POOL).splitlines()]

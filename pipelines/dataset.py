@@ -10,7 +10,6 @@ import pyarrow.fs as pafs
 from labelers.task import Task, read_tasks
 from pipelines.books import balance
 from pipelines.card import card
-from pipelines.context import corpus_schema, load_labelers
 from pipelines.layout import (
     CARD,
     DROPPED,
@@ -30,10 +29,12 @@ from pipelines.layout import (
     stats_name,
     to_json,
 )
+from pipelines.loading import load_labelers
 from pipelines.manifest import Summary
 from pipelines.marks import Sizes, done_stats, listed, seal
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
+from pipelines.schema import corpus_schema
 
 __all__ = [
     "check_free",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pipelines.processes import end_with
-from pipelines.recipe import RecipeError, Run, nearest
+from pipelines.recipe import RecipeError, RunTable, nearest
 
 __all__ = ["import_beam", "run_graph", "worker_main"]
 
@@ -25,7 +25,7 @@ def run_graph(
     work: Callable[[Any], Any],
     merge: Callable[[Any], Any],
     finish: Callable[[Any], None],
-    run: Run,
+    run: RunTable,
 ) -> None:
     """Apply ``work`` to all elements in parallel, merge the results and hand the one that is left to ``finish``.
 
@@ -69,7 +69,7 @@ def _quiet() -> Any:
         logging.disable(before)
 
 
-def _runner(run: Run) -> tuple[Any, Any]:
+def _runner(run: RunTable) -> tuple[Any, Any]:
     """Return the runner and its options: Beam's local one with one process per worker, or the one that was named."""
     from apache_beam.options.pipeline_options import PipelineOptions
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.interrupt import at_interrupt
 from pipelines.layout import LOCK, Folder, to_json
 from pipelines.recipe import RecipeError
-from pipelines.start import at_interrupt
 
 __all__ = ["Holder", "Say", "locked"]
 

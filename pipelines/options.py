@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from pipelines.overrides import set_key
+from pipelines.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipe_file import load_recipe
 
 __all__ = [
     "Beam",

@@ -7,7 +7,7 @@ from typing import Any, Never
 
 from labelers.text.clean import clean, is_empty
 from labelers.text.document import Document, Reject, Turn
-from pipelines.recipe import Input
+from pipelines.recipe import InputTable
 from pipelines.records import InputFile
 
 __all__ = ["SAMPLE", "Parser", "sample"]
@@ -25,9 +25,9 @@ class Parser:
     """Makes the documents of one file."""
 
     file: InputFile
-    settings: Input
+    settings: InputTable
     group: str = ""
-    """`Split.group`."""
+    """`SplitTable.group`."""
     block: int = 65_536
     """Bytes of consecutive text that stay in one split where records bring no id."""
 

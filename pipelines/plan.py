@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from labelers.labeler import Labeler
-from pipelines.context import corpus_schema, load_labelers
 from pipelines.layout import (
     DROPPED,
     PLAN,
@@ -24,9 +23,11 @@ from pipelines.layout import (
     shard_name,
     to_json,
 )
-from pipelines.recipe import Recipe, RecipeError, Run, make_recipe
+from pipelines.loading import load_labelers
+from pipelines.recipe import Recipe, RecipeError, RunTable, make_recipe
 from pipelines.records import InputFile, Range, Unit
 from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of, repeats
+from pipelines.schema import corpus_schema
 from pipelines.sources import find_files, make_units, reaches
 from pipelines.splits import Splitter
 
@@ -43,10 +44,11 @@ __all__ = [
     "stored_digest",
 ]
 
-Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, Run], None]
+Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, RunTable], None]
 
 _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behaviour can reach a row
-_NO_BYTES = ("out", "run", "train", "max_reject_rate")  # recipe keys that change no byte
+_TRAINING = ("model", "task", "phase")  # recipe keys that stand in a plan only if they say something
+_NO_BYTES = ("out", "run", "max_reject_rate", "train", *_TRAINING)  # recipe keys that change no byte
 _PLACES = ("files", "train", "validation", "test")  # keys of [input] that say where, which the list of files replaces
 _RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
 _READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
@@ -88,7 +90,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object."""
-        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run"})
+        unsaid = {name for name in _TRAINING if not getattr(self.recipe, name)}
+        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run", *unsaid})
         units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
         return {"recipe": recipe, "files": [asdict(file) for file in self.files], "units": units, **rest}
@@ -208,7 +211,7 @@ def plan_bytes(plan: Plan) -> bytes:
     return to_json(plan.to_json(), indent=1)
 
 
-def fill(plan: Plan, run: Run, scan: Scan, settle: Callable[[Plan], bytes] = plan_bytes) -> Plan:
+def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] = plan_bytes) -> Plan:
     """Scan the input, write the pool and the repeated records, then plan.json, and return the plan.
 
     Args:
@@ -261,10 +264,10 @@ def digest_pool(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
+def _scan(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> Found:
     """Run the scan and return what it found: again where an id may be that of a record without one."""
     fields = class_fields(plan.recipe, load_labelers(plan.recipe)[0])
-    run = Run() if sum(file.size for file in plan.files) < _SMALL_INPUT else run
+    run = RunTable() if sum(file.size for file in plan.files) < _SMALL_INPUT else run
     work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
     found = _scanned(plan, run, scan, work)
     if found["places"] and found["unnamed"]:
@@ -272,7 +275,7 @@ def _scan(plan: Plan, run: Run, scan: Scan, scratch: str) -> Found:
     return found
 
 
-def _scanned(plan: Plan, run: Run, scan: Scan, work: ScanUnit) -> Found:
+def _scanned(plan: Plan, run: RunTable, scan: Scan, work: ScanUnit) -> Found:
     """Scan all units once."""
     name = f"{work.scratch}/found.json"
     try:

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from labelers.task import Task
 from labelers.text.document import Document
-from pipelines.context import Context, find_own_modules, load_labelers
+from pipelines.context import Context
 from pipelines.errors import RowErrors
 from pipelines.labelling import copied
+from pipelines.loading import find_own_modules, load_labelers
 from pipelines.plan import class_fields
 from pipelines.recipe import Recipe
 from pipelines.scan import class_values

@@ -18,9 +18,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.context import find_own_modules, load_labelers
 from pipelines.inputs import check_inputs
 from pipelines.layout import DROPPED, PLAN, POOL, Folder, stats_name
+from pipelines.loading import find_own_modules, load_labelers
 from pipelines.marks import MarkError, read_mark
 from pipelines.plan import Plan
 from pipelines.processes import Child, ChildError

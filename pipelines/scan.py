@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.text.document import Document, Reject
-from pipelines.context import pool_line
 from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder, to_json
+from pipelines.pool import pool_line
 from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.records import InputFile, Piece, Unit

@@ -9,8 +9,9 @@ import pyarrow as pa
 from labelers.labeler import Corpus, Labeler
 from labelers.task import WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
+from pipelines.recipe import Recipe
 
-__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "SPAN", "declare", "features"]
+__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "SPAN", "corpus_schema", "declare", "features"]
 
 BATCH_ROWS = 1024
 """Rows of a record batch; only the last of a file may have fewer."""
@@ -54,6 +55,11 @@ def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: M
     schema = write_tasks(pa.schema(fields), tasks)
     text = json.dumps({"info": {"features": features(schema, tasks)}}, ensure_ascii=False, separators=(",", ":"))
     return schema.with_metadata({**schema.metadata, b"huggingface": text.encode()})
+
+
+def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:
+    """Return the schema of the dataset that a recipe makes of a corpus with these classes."""
+    return declare(labelers, Corpus(classes=classes), joint=recipe.views == "woven", keep=recipe.input.keep)
 
 
 def features(schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:

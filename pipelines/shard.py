@@ -20,7 +20,7 @@ from labelers.passages import PassageBatch
 from labelers.text.document import Document, Reject
 from pipelines.books import balance
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.context import Context, load_labelers, read_pool
+from pipelines.context import Context
 from pipelines.errors import RowError, RowErrors
 from pipelines.inputs import check_inputs
 from pipelines.labelling import copied
@@ -38,8 +38,10 @@ from pipelines.layout import (
     stats_name,
     to_json,
 )
+from pipelines.loading import load_labelers
 from pipelines.marks import done_stats, seal
 from pipelines.plan import Plan, stored_digest
+from pipelines.pool import read_pool
 from pipelines.processes import ChildError, run_exclusively
 from pipelines.records import InputFile
 from pipelines.sources import read_unit

@@ -19,7 +19,7 @@ from pipelines.formats import FORMATS, locate
 from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder
 from pipelines.parse import Parser
-from pipelines.recipe import Input
+from pipelines.recipe import InputTable
 from pipelines.records import InputFile, Range, Unit
 
 __all__ = [
@@ -73,7 +73,7 @@ _BLOCK, _MIN_BLOCK, _BLOCKS = 65_536, 1_024, 64
 """Bytes of text that stay in one split where records bring no id: 64 kB, or a 64th of a small input, at least 1 kB."""
 
 
-def find_files(settings: Input) -> tuple[list[InputFile], list[str]]:
+def find_files(settings: InputTable) -> tuple[list[InputFile], list[str]]:
     """Return the files to read, sorted by name, and the names of those that are skipped for their ending.
 
     Folders are read recursively; in them, names that begin with ``.`` or ``_`` do not count, and of a Hugging Face
@@ -250,7 +250,7 @@ def make_units(files: Sequence[InputFile], unit_bytes: int, *, limit: int = 0) -
     Args:
         files: in the order in which they are read.
         unit_bytes: 0 means total / 64, between 1 and 64 MiB.
-        limit: `Input.limit`; a file of which only the first records are read is not cut.
+        limit: `InputTable.limit`; a file of which only the first records are read is not cut.
     """
     total = sum(file.size for file in files)
     wanted = unit_bytes or min(max(-(-total // _UNITS), _MIB), 64 * _MIB)
@@ -292,7 +292,7 @@ def _parts(file: InputFile) -> int:
 def read_unit(
     unit: Unit,
     files: Sequence[InputFile],
-    settings: Input,
+    settings: InputTable,
     group: str = "",
     digests: dict[int, PieceDigest] | None = None,
 ) -> Iterator[Document | Reject]:
@@ -305,7 +305,7 @@ def read_unit(
         unit: what to read.
         files: all files of the build.
         settings: names of fields, encoding, limits.
-        group: `Split.group`: "", "file", or a kept field.
+        group: `SplitTable.group`: "", "file", or a kept field.
         digests: takes the digest of the bytes of each range that has one, by the number of its file; with a limit,
             which leaves files unread, none.
     """

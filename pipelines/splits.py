@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from labelers.text.document import Document
-from pipelines.recipe import Split
+from pipelines.recipe import SplitTable
 from pipelines.records import InputFile
 
 __all__ = ["Splitter", "group_digest"]
@@ -28,19 +28,19 @@ class Splitter:
     """Tells the split of each document.
 
     Example:
-        >>> splitter = Splitter(Split(validation=0.5, test=0.5), {})
+        >>> splitter = Splitter(SplitTable(validation=0.5, test=0.5), {})
         >>> {splitter.split(Document(id=str(i), group=str(i))) for i in range(20)} == {"validation", "test"}
         True
     """
 
-    shares: Split
+    shares: SplitTable
     given: Mapping[str, str]
     """Split by file name, of files that come in a split."""
     moved: Mapping[str, str] = field(default_factory=dict)
     """Split by group digest, for groups that fill a share which would be empty."""
 
     @classmethod
-    def of(cls, shares: Split, files: Sequence[InputFile], moved: Mapping[str, str]) -> "Splitter":
+    def of(cls, shares: SplitTable, files: Sequence[InputFile], moved: Mapping[str, str]) -> "Splitter":
         """Return the splitter for some files."""
         return cls(shares, {file.name: file.split for file in files if file.split}, moved)
 

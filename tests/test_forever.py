@@ -13,12 +13,12 @@ from typing import Any
 import datasets
 import pytest
 from command import run
-from small import built, rows, text, write
+from small import built, files, rows, text, write
 
 from labelers.task import tasks
 from pipelines.compare import differences
-from pipelines.layout import Folder
-from pipelines.plan import Plan
+from pipelines.layout import Folder, digest_json
+from pipelines.plan import Plan, identity
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset, Types
 
@@ -88,6 +88,29 @@ def test_a_recipe_key_that_came_later_counts_as_its_default(tmp_path: Path, monk
     assert verify(out) == []
     with pytest.raises(ValueError, match=r"a different plan: copies was 1, now 2"):
         built(source, out, copies=2)
+
+
+def test_the_tables_of_training_change_nothing_of_a_dataset(tmp_path: Path) -> None:
+    """One that was built before there were any is complete already, whatever they say; its digest is the same."""
+    source, out = write(tmp_path, text(30)), tmp_path / "out"
+    built(source, out)
+    before = (out / "plan.json").read_bytes()
+    tables = {"model": {"size": "small"}, "task": {"masking": {"weight": 2.0}}, "phase": [{"steps": 3}]}
+    assert not {*tables} & {*json.loads(before)["recipe"]}
+    assert built(source, out, **tables).already
+    assert (out / "plan.json").read_bytes() == before
+    assert not built(source, tmp_path / "new", **tables).already
+    assert Plan.read(Folder.at(str(tmp_path / "new"))).recipe.phase == ({"steps": 3},)
+    assert files(tmp_path / "new") == files(out)
+
+
+def test_the_golden_plan_has_the_digest_that_it_was_given(tmp_path: Path) -> None:
+    """It follows from what stands in the plan, and with tables of training that came later it is the same."""
+    data = json.loads((GOLDEN / "plan.json").read_bytes())
+    assert digest_json(identity(data)) == data["digest"]
+    data["recipe"] |= {"model": {"size": "small"}, "task": {"masking": {"weight": 2.0}}, "phase": [{"steps": 3}]}
+    assert digest_json(identity(data)) == data["digest"]
+    assert differences(Plan.read(Folder.at(str(GOLDEN))), Plan.from_json(data)) == []
 
 
 def test_a_plan_of_a_later_version_is_told_as_such(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from small import built, recipe, rows, text, write
 from labelers.text.document import Document, Turn
 from pipelines import scan
 from pipelines.compare import differences
-from pipelines.context import load_labelers, pool_document, pool_line
 from pipelines.layout import Folder
+from pipelines.loading import load_labelers
 from pipelines.plan import Plan, draft, identity
-from pipelines.recipe import RecipeError, Split, Text
+from pipelines.pool import pool_document, pool_line
+from pipelines.recipe import RecipeError, SplitTable, TextTable
 from pipelines.records import InputFile
 from pipelines.scan import merge_scans
 from pipelines.splits import Splitter, group_digest
@@ -54,7 +55,7 @@ def test_the_digest_covers_what_changes_bytes_and_nothing_else(tmp_path: Path) -
     ]
     others = [
         replace(plan, recipe=plan.recipe.model_copy(update={"seed": 1})),
-        replace(plan, recipe=plan.recipe.model_copy(update={"text": Text(newline="break")})),
+        replace(plan, recipe=plan.recipe.model_copy(update={"text": TextTable(newline="break")})),
         replace(plan, files=(replace(file, size=file.size + 1),)),
         replace(plan, classes={"roles": ("A", "B")}),
         replace(plan, content="0"),
@@ -305,8 +306,8 @@ def test_groups_stay_on_one_side(tmp_path: Path) -> None:
 def test_a_larger_share_never_moves_a_group_out_of_it(name: str, share: float, more: float) -> None:
     """Shares are nested: what was validation stays validation when it grows."""
     document = Document(id="x", group=name)
-    before = Splitter(Split(validation=share, test=0), {}).split(document)
-    after = Splitter(Split(validation=share + more, test=0), {}).split(document)
+    before = Splitter(SplitTable(validation=share, test=0), {}).split(document)
+    after = Splitter(SplitTable(validation=share + more, test=0), {}).split(document)
     assert (before, after) != ("validation", "train")
 
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelers.labeler import load, names
-from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
+from pipelines.overrides import set_key
+from pipelines.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipe_file import load_recipe
 from trainer.settings import Settings
 
 
@@ -45,6 +47,8 @@ def test_defaults_need_nothing() -> None:
         ),
         ({"split": {"validation": 0.6, "test": 0.4}}, "are 0.6 and 0.4; together they must be below 1"),
         ({"input": {"keep": {"score": "float"}}}, "'input.keep.score'"),
+        ({"phase": {"steps": 3}}, "'phase': phases are a list; write [[phase]], with two brackets"),
+        ({"task": {"weight": 2.0}}, "'task.weight': input should be a valid"),
     ],
 )
 def test_a_mistake_is_told_with_what_is_allowed(data: dict[str, object], message: str) -> None:
@@ -57,6 +61,19 @@ def test_a_mistake_is_told_with_what_is_allowed(data: dict[str, object], message
 def test_one_path_stands_for_a_list() -> None:
     """A single path needs no brackets."""
     assert make_recipe({"input": {"files": "a.txt"}}).input.files == ("a.txt",)
+
+
+def test_the_tables_of_training_are_kept_for_the_trainer(tmp_path: Path) -> None:
+    """[model], [task.NAME] and [[phase]] may hold anything here; the trainer knows what."""
+    file = tmp_path / "r.toml"
+    file.write_text(
+        '[model]\nsize = "small"\n[task."disfluency.tags"]\nweight = 2.0\n[[phase]]\nsteps = 1\n[[phase]]\nsteps = 2\n'
+    )
+    recipe = load_recipe(file, ["model.depth=3", "task.masking.weight=0.5"])
+    assert recipe.model == {"size": "small", "depth": 3}
+    assert recipe.task == {"disfluency.tags": {"weight": 2.0}, "masking": {"weight": 0.5}}
+    assert recipe.phase == ({"steps": 1}, {"steps": 2})
+    assert (make_recipe({}).model, make_recipe({}).task, make_recipe({}).phase) == ({}, {}, ())
 
 
 def test_a_recipe_from_elsewhere_may_name_options_of_a_class() -> None:
@@ -151,7 +168,8 @@ def test_the_documented_recipe_is_the_default() -> None:
     data = tomllib.loads(DOCUMENTED)
     train = data.pop("train")
     assert make_recipe(data) == make_recipe({})
-    assert set(data) | {"labelers", "train"} == {item.alias or name for name, item in Recipe.model_fields.items()}
+    unset = {"labelers", "train", "model", "task", "phase"}
+    assert set(data) | unset == {item.alias or name for name, item in Recipe.model_fields.items()}
     for table in ("input", "text", "passage", "split", "dedup", "unit", "plan", "run"):
         assert data[table] == _as_toml(getattr(Recipe(), table).model_dump(by_alias=True))
     assert train == Settings().model_dump(mode="json")

@@ -20,7 +20,7 @@ from pipelines.dataset import finish
 from pipelines.plan import Plan, draft, fill
 from pipelines.processes import end_children
 from pipelines.rebuild import rebuild
-from pipelines.recipe import Run
+from pipelines.recipe import RunTable
 from pipelines.shard import make_shard, make_shard_here
 from pipelines.verify import verify
 
@@ -62,7 +62,11 @@ def planned(source: Path, out: Path, **tables: Any) -> Plan:
 
 
 def plainly(
-    units: Sequence[Any], work: Callable[[Any], Any], merge: Callable[[Any], Any], end: Callable[[Any], None], run: Run
+    units: Sequence[Any],
+    work: Callable[[Any], Any],
+    merge: Callable[[Any], Any],
+    end: Callable[[Any], None],
+    run: RunTable,
 ) -> None:
     """Do what a graph does, without Beam, which takes a second each time."""
     assert run.workers == 1

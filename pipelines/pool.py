@@ -1,0 +1,56 @@
+"""The pool: the beginnings of some documents of a corpus, in which labelers look for what its text is like."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from labelers.text.document import Document, Turn
+from pipelines.layout import POOL, Folder
+
+__all__ = ["pool_document", "pool_line", "read_pool"]
+
+POOL_CHARACTERS = 2000
+"""Characters of a pool document that are kept; later ones add little to what sampling finds."""
+
+
+def pool_line(document: Document) -> dict[str, Any]:
+    """Return the beginning of a document as a JSON object, its first `POOL_CHARACTERS` characters."""
+    if document.turns is not None:
+        turns, left = [], POOL_CHARACTERS
+        for turn in document.turns:
+            if left <= 0:
+                break
+            turns.append([turn.role, turn.text[:left]])
+            left -= len(turn.text)
+        return {"id": document.id, "turns": turns}
+    if document.tokens is not None:
+        tokens, left = [], POOL_CHARACTERS
+        for token in document.tokens:
+            left -= len(token) + 1
+            if left < 0:
+                break
+            tokens.append(token)
+        line: dict[str, Any] = {"id": document.id, "tokens": tokens}
+        if document.segments is not None:
+            line["segments"] = [start for start in document.segments if start < len(tokens)]
+        return line
+    return {"id": document.id, "text": document.text[:POOL_CHARACTERS]}
+
+
+def pool_document(line: Mapping[str, Any]) -> Document:
+    """Return the document of a `pool_line`."""
+    tokens, segments, turns = line.get("tokens"), line.get("segments"), line.get("turns")
+    return Document(
+        id=line["id"],
+        text=line.get("text", ""),
+        tokens=None if tokens is None else tuple(tokens),
+        segments=None if segments is None else tuple(segments),
+        turns=None if turns is None else tuple(Turn(role, text) for role, text in turns),
+    )
+
+
+def read_pool(folder: Folder) -> list[Document]:
+    """Return the pool documents that a plan left in a folder."""
+    if not folder.is_file(POOL):
+        return []
+    return [pool_document(json.loads(line)) for line in folder.read(POOL).splitlines()]
