@@ -11,7 +11,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from labelers.task import local
@@ -19,9 +18,9 @@ from pipelines.extras import need, told
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.listing import describe, list_labelers
 from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
-from pipelines.overrides import set_key
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe
+from pipelines.training import defaults, run_training, settings_given, settings_of
 from trainer.files import write
 from trainer.settings import Settings, make_settings
 
@@ -48,12 +47,12 @@ Anew = Annotated[
         "--overwrite", help="Build the dataset again; replace a model that was trained on other data or settings."
     ),
 ]
-_defaults = ", ".join(f"{key}={value!r}" for key, value in Settings().model_dump(mode="json").items()).replace(
-    "[", r"\["
-)
+_defaults = defaults().replace("[", r"\[")
 Setting = Annotated[
     list[str] | None,
-    typer.Option("--set", help=f"Override a setting: encoder=small. All settings and their defaults: {_defaults}"),
+    typer.Option(
+        "--set", help=f"Override a setting: rows=64, model.encoder=small. Settings and their defaults: {_defaults}"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Resume = Annotated[
@@ -137,6 +136,10 @@ def build(
 def train(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
     out: Annotated[str, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RECIPE.toml]", help="Its tables train, model, task and phase are the settings."),
+    ] = None,
     overrides: Setting = None,
     resume: Resume = False,
     stop_after: StopAfter = None,
@@ -144,9 +147,7 @@ def train(
 ) -> None:
     """Train one model on all tasks of a dataset and compare each task with its baselines."""
     need("train", "train")
-    given: dict[str, Any] = {}
-    for override in overrides or []:
-        set_key(given, override.removeprefix("train."))
+    given = settings_given(recipe, overrides or [])
     settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
     report = _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
     if not (as_json or report.get("finished", True)):
@@ -191,7 +192,7 @@ def run(
     code = _build(recipe, overwrite=overwrite, as_json=False, quiet=as_json)
     if code:
         raise typer.Exit(code)
-    settings = make_settings(recipe.train)
+    settings = settings_of(recipe)
     _train(folder / "dataset", folder / "model", settings, auto=True, overwrite=overwrite, as_json=as_json)
     write(folder / "report.json", (folder / "model" / "report.json").read_bytes())
     if not as_json:
@@ -318,7 +319,7 @@ def print_recipe() -> None:
 def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
     """Return the recipe of a command line; a mistake in its settings of training is told now, not after the build."""
     found = recipe_of(inputs, flags, overrides)
-    make_settings(found.train)
+    settings_of(found)
     return found
 
 
@@ -354,18 +355,9 @@ def _train(
     dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], *, as_json: bool, **more: Any
 ) -> dict[str, Any]:
     """Train, print the report if the run is finished, and return it; ``more`` are further arguments of `train`."""
-    from trainer.run import train as run_train
     from trainer.score.table import show as show_report
 
-    again = command_again() if more.get("auto") else command_again("--resume")
-    on_interrupt(f"the last checkpoint is kept; continue with: {again}")
-
-    with Bar(_err, "train", "steps") as bar:
-
-        def tell(done: float, total: float, note: str) -> None:
-            bar(done, total, escape(note))  # a task may be called anything
-
-        report: dict[str, Any] = run_train(dataset, out, settings, progress=tell, **more)
+    report = run_training(dataset, out, settings, _err, **more)
     if as_json:
         _print_json(report)
     elif report.get("finished", True):

@@ -1,7 +1,18 @@
 """Settings of the whole test run."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 # The clock decides nothing, and a run finds the same examples everywhere.
 settings.register_profile("auxloom", deadline=None, derandomize=True)
 settings.load_profile("auxloom")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave the cache of whoever runs the tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUXLOOM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

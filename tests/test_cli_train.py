@@ -20,7 +20,7 @@ QUICK = (
     "--set",
     "bucket=8",
     "--set",
-    "vocabulary=320",
+    "model.vocabulary=320",
     "--set",
     "threads=1",
 )

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from labelers.ragged import Ragged
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
+from trainer.kinds import kind_of, names
 from trainer.score.bags import BagOfWords
 from trainer.score.pairs import Lengths, ReplacedWords
-from trainer.score.probes import PROBES, Repetition, Unigram, WordForm, prior, repeated, run_probes
+from trainer.score.probes import Repetition, Unigram, WordForm, prior, repeated, run_probes
 from trainer.score.rows import TaskRows, read_rows, sample
 from trainer.score.turns import NearestRole, NearRoles
 
@@ -484,4 +485,4 @@ def test_a_sample_of_rows_depends_on_the_seed_alone() -> None:
 
 def test_every_kind_that_can_be_trained_has_a_probe() -> None:
     """All but segments and those without a head."""
-    assert set(PROBES) == {"token", "passage", "span_pair", "pair", "masked_lm", "turn"}
+    assert {name for name in names() if kind_of(task(name)).probes} == set(names()) - {"segment"}

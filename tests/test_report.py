@@ -14,13 +14,14 @@ from rich.console import Console
 
 from labelers.ragged import Ragged
 from labelers.task import Task
-from trainer.data.cache import Encoded, EncodedSplit
+from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.dataset import Dataset, Split
-from trainer.data.inputs import Reading, Sequences
-from trainer.data.targets import Labels
-from trainer.model.bigrams import Bigrams
+from trainer.data.inputs import Sequences, inputs_of
+from trainer.data.targets import Targets
+from trainer.kinds import find
+from trainer.kinds import names as kinds
 from trainer.score.metrics import FEW, Predictions, Score
-from trainer.score.probes import PROBES, ProbeScore
+from trainer.score.probes import ProbeScore
 from trainer.score.report import build_report, held_out, note_of, task_entry, write
 from trainer.score.table import lines, show
 
@@ -131,7 +132,7 @@ LONG = dataclasses.replace(WORDS, name="a_labeler_of_somebody_else.with_a_long_n
 
 def test_the_table_fits_eighty_columns() -> None:
     """Whatever the names and the numbers are; a long name has a line of its own."""
-    probes = [max((probe.name for group in PROBES.values() for probe in group), key=len)]
+    probes = [max((probe.name for kind in map(find, kinds()) for probe in kind.probes), key=len)]
     wide = entry(10.123, 12.345, 14.567, probe=11.5, task=LONG, labels=1234567, prior=15.0)
     wide["baselines"][0]["name"] = probes[0]
     names = ("x" * 300, "one two " * 30, LONG.name)
@@ -250,22 +251,20 @@ def made(count: int) -> Split:
     return Split("made", table)
 
 
-def encoded(counts: dict[str, int], skip: int) -> Encoded:
+def encoded(counts: dict[str, int], skip: int) -> EncodedDataset:
     """Return what the model knows of the rows: ``skip`` of each split lost their tags."""
-    readings = {task.name: Reading.of(task) for task in (TASK, WORDS)}
+    inputs = inputs_of((TASK, WORDS))
     splits = {}
     for name, count in counts.items():
         empty = np.empty(0, np.int32)
         rows = np.arange(count)
         sequences = Sequences(rows, np.zeros(count + 1, np.int64), empty, empty, empty, empty)
         kept = np.arange(skip, count)
-        labels = Labels(kept, 3 * np.arange(len(kept) + 1), np.tile([1, 0, 0], len(kept)), empty, empty, lost=skip)
-        words = Labels(rows, np.zeros(count + 1, np.int64), empty, empty, empty, words=3 * count)
-        parts = dict.fromkeys(readings.values(), sequences)
-        splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, np.zeros(count, np.uint8))
-    nothing = np.empty((2, 0), np.float32)
-    none = Bigrams(np.empty(0, np.int64), nothing, nothing, nothing, nothing)
-    return Encoded(Letters(), none, (TASK, WORDS), readings, splits)  # type: ignore[arg-type]
+        labels = Targets(kept, 3 * np.arange(len(kept) + 1), np.tile([1, 0, 0], len(kept)), empty, empty, lost=skip)
+        words = Targets(rows, np.zeros(count + 1, np.int64), empty, empty, empty, drawn=True, candidates=3 * count)
+        parts = dict.fromkeys(inputs.values(), sequences)
+        splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, {})
+    return EncodedDataset(Letters(), (TASK, WORDS), inputs, splits)  # type: ignore[arg-type]
 
 
 def test_probes_see_the_rows_that_the_model_saw(tmp_path: Path) -> None:

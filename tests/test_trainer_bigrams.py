@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labelers.ragged import Ragged
 from trainer.data.dataset import Split
-from trainer.model.bigrams import Bigrams, folds
+from trainer.encoders.bigrams import Bigrams, folds
 
 CLASSES = np.array([-1, 0, 1, 2, 3, 3])
 """Pieces 1 to 5 of four classes; piece 0 is special."""
@@ -33,7 +33,7 @@ def seen(bigrams: Bigrams, fold: int) -> dict[tuple[int, int], float]:
 
 def test_a_row_is_counted_for_the_other_folds_alone() -> None:
     """What a row says is not known where the row is read; pairs do not reach over rows."""
-    counted = Bigrams.count(rows([1, 2, 1, 2], [3, 4], [3, 5]), np.array([0, 1, 1], np.uint8), CLASSES)
+    counted = Bigrams.count([(rows([1, 2, 1, 2], [3, 4], [3, 5]), np.array([0, 1, 1], np.uint8))], CLASSES)
     assert seen(counted, 1) == {(0, 1): 2, (1, 0): 1}
     assert seen(counted, 0) == {(2, 3): 2}
     assert seen(counted, 2) == {(0, 1): 2, (1, 0): 1, (2, 3): 2}
@@ -44,7 +44,7 @@ def test_a_row_is_counted_for_the_other_folds_alone() -> None:
 def test_all_neighbours_are_counted_once(texts: list[list[int]], data: st.DataObject) -> None:
     """Against a plain count."""
     fold = data.draw(st.lists(st.integers(0, 7), min_size=len(texts), max_size=len(texts)))
-    counted = Bigrams.count(rows(*texts), np.array(fold, np.uint8), CLASSES)
+    counted = Bigrams.count([(rows(*texts), np.array(fold, np.uint8))], CLASSES)
     for own in (0, 3, 7):
         expected: dict[tuple[int, int], float] = {}
         for text, number in zip(texts, fold, strict=True):
@@ -67,7 +67,7 @@ def test_rows_of_a_document_are_in_one_fold() -> None:
 
 def test_the_low_rank_fit_is_the_association_where_the_rank_is_full() -> None:
     """A vocabulary of four has rank four: the product of both sides is log((n + 1/2) / (e + 1/2)), and 0 if unseen."""
-    counted = Bigrams.count(rows(*[[1, 2, 3, 4]] * 10), np.zeros(10, np.uint8), CLASSES)
+    counted = Bigrams.count([(rows(*[[1, 2, 3, 4]] * 10), np.zeros(10, np.uint8))], CLASSES)
     expected = np.zeros((4, 4))
     expected[[0, 1, 2], [1, 2, 3]] = np.log(10.5 / 3.0)  # 10 * 10 / 40 times would be chance
     assert counted.left[1] @ counted.right[1].T == pytest.approx(expected, abs=1e-5)
@@ -76,7 +76,7 @@ def test_the_low_rank_fit_is_the_association_where_the_rank_is_full() -> None:
 def test_the_low_rank_fit_knows_nothing_of_the_rows_own_fold() -> None:
     """A pair that only the documents of one fold hold fits for all readers but those."""
     texts = rows(*[[1, 2]] * 10, *[[3, 4]] * 10)
-    counted = Bigrams.count(texts, np.repeat([0, 1], 10).astype(np.uint8), CLASSES)
+    counted = Bigrams.count([(texts, np.repeat([0, 1], 10).astype(np.uint8))], CLASSES)
     fits = np.einsum("fvr,fwr->fvw", counted.left, counted.right)
     assert fits[1, 2, 3] == pytest.approx(0, abs=1e-5)
     assert fits[0, 0, 1] == pytest.approx(0, abs=1e-5)
@@ -86,13 +86,13 @@ def test_the_low_rank_fit_knows_nothing_of_the_rows_own_fold() -> None:
 def test_the_low_rank_fit_is_the_same_every_time() -> None:
     """Its start is drawn from a seed of its own."""
     texts = rows(*np.random.default_rng(0).integers(1, 6, (50, 9)).tolist())
-    one, other = (Bigrams.count(texts, np.zeros(50, np.uint8), CLASSES) for _ in range(2))
+    one, other = (Bigrams.count([(texts, np.zeros(50, np.uint8))], CLASSES) for _ in range(2))
     assert one.left.tolist() == other.left.tolist()
 
 
 def test_counts_are_what_they_were_when_they_are_read_again(tmp_path: Path) -> None:
     """Saved and loaded."""
-    counted = Bigrams.count(rows([1, 2, 3]), np.zeros(1, np.uint8), CLASSES)
+    counted = Bigrams.count([(rows([1, 2, 3]), np.zeros(1, np.uint8))], CLASSES)
     counted.save(tmp_path / "bigrams.npz")
     again = Bigrams.load(tmp_path / "bigrams.npz")
     for name in ("keys", "pairs", "single", "left", "right"):

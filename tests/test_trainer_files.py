@@ -20,7 +20,7 @@ from trainer.score.table import lines
 
 ROOT = Path(__file__).parents[1]
 QUICK: dict[str, Any] = {
-    "vocabulary": 320, "rows": 8, "bucket": 8, "window": 4, "epochs": 1, "steps_per_epoch": 2, "threads": 1,
+    "model": {"vocabulary": 320}, "rows": 8, "bucket": 8, "window": 4, "epochs": 1, "steps_per_epoch": 2, "threads": 1,
     "device": "cpu", "evaluate_rows": 8,
 }  # fmt: skip
 ODD = ("pos/upos", "a/../x", "..", "../../out", "type", "", "x" * 300, "pos.upos", "[red]é\n")
@@ -38,7 +38,7 @@ def test_odd_task_names_stay_in_the_folder(tmp_path: Path) -> None:
     report = train(dataset, run, resume=True)
     assert [entry["name"] for entry in report["tasks"]] == list(ODD)
     assert {path for path in tmp_path.rglob("*") if run not in path.parents} == before | {run}
-    assert [item.task.name for item in predict(run, dataset, tmp_path / "cache")] == list(ODD)
+    assert [item.task.name for item in predict(run, dataset)] == list(ODD)
     assert max(map(len, lines(report))) <= 80
 
 
@@ -103,8 +103,8 @@ def test_nothing_is_written_past_the_helpers() -> None:
         )
         and path.name != "files.py"
     }
-    assert {name for name, _ in found} == {"bigrams.py", "cache.py", "checkpoint.py"}
-    assert not [line for _, line in found if "write_" in line and "numbers.json" not in line]
+    assert {name for name, _ in found} == {"bigrams.py", "checkpoint.py", "encoding.py"}
+    assert not [line for _, line in found if "write_" in line and "_NUMBERS" not in line]
 
 
 def test_a_folder_with_the_leftovers_of_a_killed_run_is_free(tmp_path: Path) -> None:
@@ -117,14 +117,14 @@ def test_a_folder_with_the_leftovers_of_a_killed_run_is_free(tmp_path: Path) -> 
 
 
 def test_a_file_uri_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the dataset, the run and the cache; nothing is made in the current folder."""
+    """For the dataset and the run; nothing is made in the current folder."""
     monkeypatch.chdir(tmp_path)
     write_dataset(tmp_path / "my set", rows=24)
     uri = tmp_path.as_uri()
     train(f"{uri}/my%20set", f"{uri}/run", QUICK)
     assert load_model(f"{uri}/run").tasks
-    assert predict(f"{uri}/run", f"{uri}/my%20set", f"{uri}/cache")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "my set", "run"]
+    assert predict(f"{uri}/run", f"{uri}/my%20set")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my set", "run"]
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 from tiny_dataset import TASKS, write_dataset
 
-from trainer import loop
 from trainer.apply import predict
 from trainer.checkpoint import load
 from trainer.evaluate import evaluate
 from trainer.loop import train
+from trainer.run import Run
 from trainer.score.metrics import score
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {
-    "vocabulary": 320, "rows": 16, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 4, "log_every": 3,
-    "words_first": 1, "threads": 1, "device": "cpu", "evaluate_rows": 8,
+    "model": {"vocabulary": 320},
+    "rows": 16, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 4, "log_every": 3,
+    "phase": [{"tasks": ["masking.word"], "epochs": 1}, {}], "threads": 1, "device": "cpu", "evaluate_rows": 8,
 }  # fmt: skip
+PLAIN = {key: value for key, value in QUICK.items() if key != "phase"}
+"""One phase."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,9 @@ def log(run: Path) -> list[dict[str, Any]]:
 def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
     """The tiny dataset's tasks are easy: all are solved, but for masked words, which are better than their prior."""
     dataset = write_dataset(tmp_path / "set", rows=240)
-    settings = Settings(vocabulary=400, rows=32, bucket=8, epochs=3, threads=1, learning_rate=2e-3, device="cpu")
+    settings = Settings(
+        model={"vocabulary": 400}, rows=32, bucket=8, epochs=3, threads=1, learning_rate=2e-3, device="cpu"
+    )
     report = train(dataset, tmp_path / "run", settings)
     scores = {entry["name"]: entry["score"]["value"] for entry in report["tasks"]}
     words = scores.pop("masking.word")
@@ -58,11 +63,11 @@ def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
         {},
         {"sampler": "uniform"},
         {"sampler": "temperature"},
-        {"sampler": "annealed", "words_first": 0},
+        {"sampler": "annealed", "phase": []},
         {"sampler": "dynamic"},
         {"batch": "primary+one", "primary": "disfluency.tags"},
-        {"batch": "rows"},
-        {"weights": {"connective": 0.5}, "schedule": "linear"},
+        {"batch": "rows", "phase": []},
+        {"task": {"connective": {"weight": 0.5}}, "schedule": "linear"},
     ],
     ids=str,
 )
@@ -70,7 +75,7 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(
     dataset: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Byte for byte: the last and the best checkpoint and the log."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
     chosen = Settings(**(QUICK | settings))
     train(dataset, tmp_path / "whole", chosen)
     assert train(dataset, tmp_path / "parts", chosen, stop_after=2) == {"finished": False, "step": 2}
@@ -84,7 +89,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lines of the log behind the checkpoint are written anew."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
     settings = Settings(**(QUICK | {"save_every": 2}))
     train(dataset, tmp_path / "whole", settings)
 
@@ -141,7 +146,7 @@ def test_epochs_count_from_one_in_the_log_and_the_report(dataset: Path, tmp_path
 
 def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first epoch trains masked words alone."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {})
+    monkeypatch.setattr(Run, "finish", lambda self, *_: {})
     train(dataset, tmp_path / "run", Settings(**QUICK))
     lines = [line for line in log(tmp_path / "run") if "train_loss" in line]
     assert list(lines[0]["train_loss"]) == ["masking.word"]
@@ -150,7 +155,7 @@ def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_max_steps_ends_a_run(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is evaluated there, although no epoch ends."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {})
+    monkeypatch.setattr(Run, "finish", lambda self, *_: {})
     train(dataset, tmp_path / "run", Settings(**(QUICK | {"max_steps": 5})))
     assert log(tmp_path / "run")[-1]["step"] == 5
     assert (tmp_path / "run" / "best.safetensors").exists()
@@ -160,7 +165,7 @@ def test_the_best_checkpoint_is_chosen_by_the_primary(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its metric, turned so that higher is better."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: {})
+    monkeypatch.setattr(Run, "finish", lambda self, *_: {})
     for primary, sign in (("masking.word", -1), ("topic.long", 1)):
         out = tmp_path / primary
         train(dataset, out, Settings(**(QUICK | {"primary": primary})))
@@ -176,12 +181,12 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
 ) -> None:
     """Nats per word count as the share that they save of a unigram model's; few labels only where all have few."""
 
-    def finish(run: loop.Run, *_: Any) -> dict[str, Any]:
+    def finish(run: Run, *_: Any) -> dict[str, Any]:
         found = evaluate(run.model, run.data, run.validation, rows=run.settings.evaluate_rows)
-        return {"unigram": run._unigram, "labels": {item.task.name: len(item.gold) for item in found}}
+        return {"unigram": run._uninformed, "labels": {item.task.name: len(item.gold) for item in found}}
 
-    monkeypatch.setattr(loop.Run, "finish", finish)
-    monkeypatch.setattr(loop, "FEW", few)
+    monkeypatch.setattr(Run, "finish", finish)
+    monkeypatch.setattr("trainer.run.FEW", few)
     facts = train(dataset, tmp_path / "run", Settings(**QUICK))
     sure = {name for name, count in facts["labels"].items() if count >= few}
     assert {1: sure == set(facts["labels"]), 40: 0 < len(sure) < len(facts["labels"]), 10**6: not sure}[few]
@@ -217,7 +222,7 @@ def test_other_settings_do_not_resume_a_run(dataset: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"primary": "nothing"}, {"weights": {"nothing": 2.0}}, {"batch": "primary+one"}, {"device": "cuda"}],
+    [{"primary": "nothing"}, {"task": {"nothing": {"weight": 2.0}}}, {"batch": "primary+one"}, {"device": "cuda"}],
     ids=str,
 )
 def test_a_setting_that_is_refused_leaves_no_folder(
@@ -236,9 +241,9 @@ def test_a_run_that_cannot_begin_leaves_its_folder_free(tmp_path: Path) -> None:
     never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))
     dataset = write_dataset(tmp_path / "set", rows=24, tasks=(long, never))
     with pytest.raises(ValueError, match=r"primary = 'topic\.never' is not a trained task"):
-        train(dataset, tmp_path / "run", Settings(**(QUICK | {"primary": "topic.never"})))
+        train(dataset, tmp_path / "run", Settings(**(PLAIN | {"primary": "topic.never"})))
     assert list((tmp_path / "run").iterdir()) == []
-    assert train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1) == {"finished": False, "step": 1}
+    assert train(dataset, tmp_path / "run", Settings(**PLAIN), stop_after=1) == {"finished": False, "step": 1}
 
 
 def test_overwrite_begins_anew_where_the_run_is_another(dataset: Path, tmp_path: Path) -> None:
@@ -252,7 +257,7 @@ def test_overwrite_begins_anew_where_the_run_is_another(dataset: Path, tmp_path:
     changed = Settings(**(QUICK | {"seed": 5}))
     assert train(other, run, changed, stop_after=1, auto=True, overwrite=True)["step"] == 1
     train(other, tmp_path / "fresh", changed, stop_after=1)
-    for name in ("last.safetensors", "run.json", "vocabulary.json"):
+    for name in ("last.safetensors", "run.json", "learnt/vocabulary.json"):
         assert (run / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
     assert (run / "notes.txt").read_text() == "mine"
 
@@ -285,12 +290,12 @@ def test_a_dataset_whose_tasks_cannot_be_trained_is_an_error(tmp_path: Path) -> 
 
 def test_a_task_without_train_labels_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are trained."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: self.untrained)
+    monkeypatch.setattr(Run, "finish", lambda self, *_: self.untrained)
     (long,) = (task for task in TASKS if task.name == "topic.long")
     # no row has an empty span, so no row has this label
     never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))
     dataset = write_dataset(tmp_path / "set", rows=24, tasks=(long, never))
-    assert train(dataset, tmp_path / "run", Settings(**QUICK)) == {"topic.never": "no train row has a label"}
+    assert train(dataset, tmp_path / "run", Settings(**PLAIN)) == {"topic.never": "no train row has a label"}
 
 
 def test_a_dataset_without_held_out_rows_is_trained(tmp_path: Path) -> None:
@@ -307,24 +312,23 @@ def test_a_dataset_without_held_out_rows_is_trained(tmp_path: Path) -> None:
 def test_a_model_is_applied_to_another_dataset_as_it_is(dataset: Path, tmp_path: Path) -> None:
     """On its own dataset it says what the report says; elsewhere the rows are new, the vocabulary is the old one."""
     report = train(dataset, tmp_path / "run", Settings(**QUICK))
-    own = {item.task.name: item for item in predict(tmp_path / "run", dataset, tmp_path / "own")}
+    own = {item.task.name: item for item in predict(tmp_path / "run", dataset)}
     scores = {entry["name"]: entry["score"]["value"] for entry in report["tasks"]}
     assert scores == {name: score(item, replicates=1).value for name, item in own.items()}
     other = write_dataset(tmp_path / "other", rows=24, seed=7)
-    found = predict(tmp_path / "run", other, tmp_path / "cache", split="train")
+    found = predict(tmp_path / "run", other, split="train")
     assert {len(item.documents) > 0 for item in found} == {True}
-    assert not (tmp_path / "cache" / "vocabulary.json").exists()
 
 
 def test_a_model_is_not_applied_to_other_tasks_or_classes(dataset: Path, tmp_path: Path) -> None:
     """The errors name them."""
     with pytest.raises(FileNotFoundError, match="no checkpoint in"):
-        predict(tmp_path / "nothing", dataset, tmp_path / "cache")
+        predict(tmp_path / "nothing", dataset)
     train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
     (long,) = (task for task in TASKS if task.name == "topic.long")
     renamed = write_dataset(tmp_path / "renamed", rows=8, tasks=(dataclasses.replace(long, name="topic.size"),))
     with pytest.raises(ValueError, match="has no head for a task of"):
-        predict(tmp_path / "run", renamed, tmp_path / "cache")
+        predict(tmp_path / "run", renamed)
     turned = write_dataset(tmp_path / "turned", rows=8, tasks=(dataclasses.replace(long, classes=("long", "short")),))
     with pytest.raises(ValueError, match=r"topic.long of .* has other classes"):
-        predict(tmp_path / "run", turned, tmp_path / "cache")
+        predict(tmp_path / "run", turned)

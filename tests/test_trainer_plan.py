@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.schedule.epoch import Plan
+from trainer.schedule.epoch import Phase, Plan
 from trainer.schedule.samplers import Annealed, Proportional, Uniform
 
 LENGTHS = (np.arange(10, 50), np.arange(10, 130) % 37 + 3)
-PLAN = Plan(seed=3, lengths=LENGTHS, sampler=Proportional(), epochs=3, rows=16, bucket=4, window=4)
+PLAN = Plan(seed=3, lengths=LENGTHS, sampler=Proportional(), phases=(Phase((0, 1), 3),), rows=16, bucket=4, window=4)
 
 
 def test_an_epoch_is_a_pure_function_of_its_number() -> None:
@@ -36,7 +36,9 @@ def test_another_seed_is_another_plan() -> None:
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
 def test_rows_follow_a_permutation_without_replacement_across_epochs(first: int, second: int, seed: int) -> None:
     """At any time no row of a stream was drawn twice as often as another plus one."""
-    plan = Plan(seed, (np.ones(first, int), np.ones(second, int)), Uniform(), 3, rows=8, bucket=4, window=2)
+    plan = Plan(
+        seed, (np.ones(first, int), np.ones(second, int)), Uniform(), (Phase((0, 1), 3),), rows=8, bucket=4, window=2
+    )
     for stream, size in enumerate((first, second)):
         drawn = [plan.epoch(e).rows[plan.epoch(e).streams == stream] for e in range(3)]
         count = np.bincount(np.concatenate(drawn), minlength=size)
@@ -71,9 +73,9 @@ def test_steps_hold_the_expected_number_of_rows_of_each_stream() -> None:
     assert drawn == pytest.approx(epoch.expected, rel=0.03)
 
 
-def test_masked_words_come_first() -> None:
-    """The first epochs serve the named streams alone; the sampler's epochs are counted behind them."""
-    plan = dataclasses.replace(PLAN, first=(1,), first_epochs=2, sampler=Annealed())
+def test_a_phase_serves_its_streams_alone() -> None:
+    """The sampler's epochs are counted in each phase."""
+    plan = dataclasses.replace(PLAN, phases=(Phase((1,), 2), Phase((0, 1), 3)), sampler=Annealed())
     assert plan.total_epochs == 5
     assert plan.ends().tolist() == [8, 16, 26, 36, 46]
     assert set(plan.epoch(1).streams.flat) == {1}
@@ -84,7 +86,7 @@ def test_masked_words_come_first() -> None:
 
 def test_primary_and_one_fill_half_a_step_each() -> None:
     """Every step holds the primary and exactly one other stream."""
-    plan = dataclasses.replace(PLAN, lengths=(*LENGTHS, np.ones(30, int)), primary=1)
+    plan = dataclasses.replace(PLAN, lengths=(*LENGTHS, np.ones(30, int)), phases=(Phase((0, 1, 2), 3),), primary=1)
     epoch = plan.epoch(0)
     others = set()
     for streams in epoch.streams.reshape(len(epoch.streams), -1):

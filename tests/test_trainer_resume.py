@@ -14,13 +14,15 @@ from trainer import loop
 from trainer.checkpoint import load
 from trainer.folder import RunFolder
 from trainer.loop import train
-from trainer.schedule.epoch import Plan
+from trainer.run import Run
+from trainer.schedule.epoch import Phase, Plan
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.samplers import Annealed
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {
-    "vocabulary": 320, "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 3, "log_every": 2,
+    "model": {"vocabulary": 320},
+    "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 3, "log_every": 2,
     "threads": 1, "device": "cpu", "evaluate_rows": 8,
 }  # fmt: skip
 FILES = ("last.safetensors", "best.safetensors", "metrics.jsonl", "run.json")
@@ -35,7 +37,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No report is made."""
-    monkeypatch.setattr(loop.Run, "finish", lambda self, *_: self._facts(0.0))
+    monkeypatch.setattr(Run, "finish", lambda self, *_: self._facts(0.0))
 
 
 def same(one: Path, other: Path) -> None:
@@ -46,11 +48,11 @@ def same(one: Path, other: Path) -> None:
 
 def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_path: Path, quick_end: None) -> None:
     """None need be given; those that are given as they were change nothing, buckets of other rows included."""
-    settings = QUICK | {"weights": {"topic.long": 2.0}}
+    settings = QUICK | {"task": {"topic.long": {"weight": 2.0}}}
     train(dataset, tmp_path / "whole", settings)
     train(dataset, tmp_path / "parts", settings, stop_after=2)
     train(dataset, tmp_path / "parts", resume=True, stop_after=4)
-    train(dataset, tmp_path / "parts", {"rows": 8, "weights": {"topic": {"long": 2}}}, resume=True)
+    train(dataset, tmp_path / "parts", {"rows": 8, "task": {"topic": {"long": {"weight": 2}}}}, resume=True)
     same(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -58,13 +60,14 @@ def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_pat
     ("given", "message"),
     [
         (
-            {"rows": 12},
-            r"has rows = 8, not 12; use the settings that it was started with \(epochs and max_steps may grow\)",
+            {"rows": 16},
+            r"has rows = 8, not 16; use the settings that it was started with \(epochs and max_steps may grow\)",
         ),
         ({"epochs": 1}, "has epochs = 2, not 1"),
         ({"max_steps": 4}, "has max_steps = 0, not 4"),
-        ({"epochs": "many"}, "has epochs = 2, not 'many'"),
-        ({"weights": {"topic": {"long": 3}}}, r"has weights = \{\}, not \{'topic.long': 3\}"),
+        ({"epochs": "many"}, r"\[train\] epochs = 'many': input should be a valid integer"),
+        ({"task": {"topic": {"long": {"weight": 3}}}}, r'has task."topic.long".weight = None, not 3.0'),
+        ({"model": {"encoder": "small"}}, "has model.encoder = 'tiny', not 'small'"),
         ({"row": 8}, r"\[train\] has no key 'row' \(did you mean 'rows'\?\)"),
     ],
 )
@@ -138,7 +141,7 @@ def test_a_run_that_is_extended_before_its_first_step_is_one_of_that_length(
 ) -> None:
     """Killed before a checkpoint, it has learnt nothing yet."""
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "_step", _killed)
+        patch.setattr(loop, "_step", _killed)
         with pytest.raises(KeyboardInterrupt):
             train(dataset, tmp_path / "parts", QUICK)
     assert train(dataset, tmp_path / "parts", {"epochs": 3}, resume=True)["extended"] == []
@@ -150,7 +153,16 @@ def test_epochs_before_an_extension_keep_their_shares() -> None:
     """Annealed sampling knows the number of epochs: the rows that were drawn stay what they were."""
     lengths = [np.ones(10), np.ones(90)]
     plans = [
-        Plan(seed=0, lengths=lengths, sampler=Annealed(), epochs=epochs, rows=10, bucket=5, window=2, earlier=earlier)
+        Plan(
+            seed=0,
+            lengths=lengths,
+            sampler=Annealed(),
+            phases=(Phase((0, 1), epochs),),
+            rows=10,
+            bucket=5,
+            window=2,
+            earlier=earlier,
+        )
         for epochs, earlier in ((3, ()), (5, ((15, 3),)), (5, ()))
     ]
     assert plans[0].length(0) == 10
@@ -166,16 +178,16 @@ def test_the_best_checkpoint_of_steps_that_were_lost_does_not_outlive_an_extensi
 ) -> None:
     """A run was killed behind its best evaluation; with another schedule these steps are others."""
     values = iter([0.2, 0.9, 0.1, 0.1, 0.1])
-    monkeypatch.setattr(loop, "value_of", lambda *_: next(values))
-    save = loop.Run._save
+    monkeypatch.setattr("trainer.run.value_of", lambda *_: next(values))
+    save = Run.save
 
-    def once(run: loop.Run) -> None:
+    def once(run: Run) -> None:
         if run.folder.last.exists():
             raise KeyboardInterrupt
         save(run)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "_save", once)
+        patch.setattr(Run, "save", once)
         with pytest.raises(KeyboardInterrupt):
             train(dataset, tmp_path / "run", QUICK)
     assert load(tmp_path / "run" / "best.safetensors")[1]["best"]["step"] == 6
@@ -215,6 +227,8 @@ def test_a_run_without_a_key_that_came_later_resumes(dataset: Path, tmp_path: Pa
     mark = json.loads((tmp_path / "parts" / "run.json").read_text())
     del mark["settings"]["patience"]
     mark["settings"]["gone"] = 7
+    mark["settings"]["model"]["lost"] = 7
+    del mark["settings"]["model"]["bag"]
     (tmp_path / "parts" / "run.json").write_text(json.dumps(mark))
     with pytest.raises(ValueError, match="has patience = 0, not 3"):
         train(dataset, tmp_path / "parts", {"patience": 3}, resume=True)
@@ -250,7 +264,7 @@ def worse(monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.1, 0.5, *[0.3] * 9] * 9)
     by_scores: dict[str, float] = {}
     monkeypatch.setattr(
-        loop, "value_of", lambda _tasks, scores, *_: by_scores.setdefault(json.dumps(scores), next(values))
+        "trainer.run.value_of", lambda _tasks, scores, *_: by_scores.setdefault(json.dumps(scores), next(values))
     )
 
 

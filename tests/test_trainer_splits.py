@@ -18,7 +18,7 @@ from trainer.loop import train
 from trainer.score.table import lines
 
 QUICK: dict[str, Any] = {
-    "vocabulary": 320, "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 2, "threads": 1,
+    "model": {"vocabulary": 320}, "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 2, "threads": 1,
     "device": "cpu", "evaluate_rows": 8,
 }  # fmt: skip
 

@@ -1,18 +1,69 @@
-"""The training loop: the planned steps, one after the other."""
+"""Training: a plain loop over the planned steps."""
 
-from collections.abc import Callable, Iterator
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from labelers.task import local
 from trainer.data.batch import Noise, collate
-from trainer.run import Run
+from trainer.data.dataset import Dataset
+from trainer.folder import RunFolder
+from trainer.run import Progress, Run
 from trainer.schedule.epoch import EpochPlan
 from trainer.schedule.optimiser import learning_rate
+from trainer.settings import Settings
 
-__all__ = ["Progress", "fit"]
+__all__ = ["fit", "train"]
 
-Progress = Callable[[float, float, str], None]
-"""Called with the steps done, all steps and a note."""
+
+def train(
+    dataset: str | Path,
+    out: str | Path,
+    settings: Settings | Mapping[str, Any] | None = None,
+    *,
+    resume: bool = False,
+    auto: bool = False,
+    overwrite: bool = False,
+    stop_after: int | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
+
+    Args:
+        dataset: a folder that `auxloom build` wrote, as a path or a ``file://`` URI.
+        out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
+            given.
+        settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
+            equal, but ``epochs`` and ``max_steps`` may grow.
+        resume: go on where the run in ``out`` stopped; of one that ended, and is not to grow, the report is returned.
+        auto: the same where there is a run with all these settings; else begin it.
+        overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
+        stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
+            ``{"finished": False, "step": ...}``.
+        progress: is told of every step, and what is evaluated.
+        clock: seconds, rising.
+
+    Raises:
+        FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
+        ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
+            other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
+    """
+    started = clock()
+    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
+    chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
+    if mark and mark.settings == chosen and folder.report.exists():
+        known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
+        return known
+    run = Run(data, folder, chosen, mark)
+    fit(run, stop_after, progress)
+    if not run.ended:
+        return {"finished": False, "step": run.state.step}
+    return run.finish(clock() - started, progress)
 
 
 def fit(run: Run, stop_after: int | None = None, progress: Progress | None = None) -> None:

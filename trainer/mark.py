@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainer.files import write
-from trainer.settings import Settings, make_settings
+from trainer.settings import ModelSettings, Settings, make_settings
 
 __all__ = ["FORMAT", "Extension", "Mark"]
 
@@ -63,6 +63,7 @@ class Mark:
                 "train in another folder"
             )
         known = {key: value for key, value in data["settings"].items() if key in Settings.model_fields}
+        known["model"] = {key: value for key, value in known["model"].items() if key in ModelSettings.model_fields}
         extensions = (
             Extension(item["step"], *(_pair(item[name]) for name in ("epochs", "max_steps", "steps")))
             for item in data["extensions"]

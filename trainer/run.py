@@ -2,16 +2,13 @@
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from labelers.task import local
 from trainer import checkpoint
 from trainer.data.cache import EncodedDataset, encode
 from trainer.data.dataset import Dataset
@@ -30,58 +27,10 @@ from trainer.score.metrics import FEW, score
 from trainer.score.select import VALIDATION, Best, value_of
 from trainer.settings import Settings
 
-__all__ = ["Progress", "Run", "train"]
+__all__ = ["Progress", "Run"]
 
 Progress = Callable[[float, float, str], None]
 """Called with the steps done, all steps and a note."""
-
-
-def train(
-    dataset: str | Path,
-    out: str | Path,
-    settings: Settings | Mapping[str, Any] | None = None,
-    *,
-    resume: bool = False,
-    auto: bool = False,
-    overwrite: bool = False,
-    stop_after: int | None = None,
-    progress: Progress | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> dict[str, Any]:
-    """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
-
-    Args:
-        dataset: a folder that `auxloom build` wrote, as a path or a ``file://`` URI.
-        out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
-            given.
-        settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
-            equal, but ``epochs`` and ``max_steps`` may grow.
-        resume: go on where the run in ``out`` stopped; of one that ended, and is not to grow, the report is returned.
-        auto: the same where there is a run with all these settings; else begin it.
-        overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
-        stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
-            ``{"finished": False, "step": ...}``.
-        progress: is told of every step, and what is evaluated.
-        clock: seconds, rising.
-
-    Raises:
-        FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
-        ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
-            other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
-    """
-    from trainer.loop import fit
-
-    started = clock()
-    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
-    chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
-    if mark and mark.settings == chosen and folder.report.exists():
-        known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
-        return known
-    run = Run(data, folder, chosen, mark)
-    fit(run, stop_after, progress)
-    if not run.ended:
-        return {"finished": False, "step": run.state.step}
-    return run.finish(clock() - started, progress)
 
 
 @dataclass
@@ -118,7 +67,10 @@ class Run:
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.device = prepared(settings)
         self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
-        check([task for task in dataset.tasks if task.name not in self.untrained], settings)
+        trained = [task for task in dataset.tasks if task.name not in self.untrained]
+        if not trained:
+            raise self._nothing_to_train()
+        check(trained, settings)
         self.validation = VALIDATION if VALIDATION in dataset.splits else ""
         if settings.patience and not self.validation:
             raise ValueError(
@@ -165,9 +117,13 @@ class Run:
         self.untrained |= dict.fromkeys(empty, "no train row has a label")
         kept = tuple(task for task in tasks if task.name not in empty)
         if not kept:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
-            raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
+            raise self._nothing_to_train()
         return dataclasses.replace(encoded, tasks=kept)
+
+    def _nothing_to_train(self) -> ValueError:
+        """Return the error that tells why no task can be trained."""
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
+        return ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
 
     def _steps_of(self, settings: Settings) -> int:
         """Return the number of steps of a run with as many epochs as there are planned, or fewer."""

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from labelers.task import SOURCE, Task, local, read_tasks
+from trainer.kinds import untrained
 
 __all__ = ["Dataset", "Split", "Types"]
 
@@ -173,6 +174,8 @@ class Dataset:
             raise ValueError(
                 f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
             )
+        for task in tasks:
+            untrained(task)  # raises if its kind is unknown
         digest = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
         return cls(root, digest, tuple(tasks), splits)
 

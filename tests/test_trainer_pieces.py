@@ -7,14 +7,17 @@ import pytest
 
 from labelers.ragged import Ragged
 from trainer.data.pieces import PieceTable, lay_out
-from trainer.data.tokenizer import CLS, MASK, SEP
+from trainer.data.tokenizer import Special
+
+PAD, CLS, SEP, MASK, ROLE_MASK, ROLE = range(6)
 
 
 class Spelled(PieceTable):
     """Token t is spelled by t % 3 + 1 pieces 100 + t; special pieces by themselves."""
 
     def __init__(self) -> None:
-        """Need no vocabulary."""
+        """Need no tokenizer."""
+        self.special = Special(PAD, CLS, SEP, MASK, ROLE_MASK, range(ROLE_MASK, ROLE + 1))
 
     def of(self, units: np.ndarray) -> Ragged:
         """Return the pieces of units."""

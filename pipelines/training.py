@@ -1,0 +1,78 @@
+"""The training side of the command line: settings from a recipe and from options, and a run with its progress."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipelines.interrupt import command_again, on_interrupt
+from pipelines.overrides import set_key
+from pipelines.progress import Bar
+from pipelines.recipe import Recipe, RecipeError
+from trainer.settings import TABLES, Settings, make_settings
+
+__all__ = ["defaults", "run_training", "settings_given", "settings_of"]
+
+
+def settings_of(recipe: Recipe) -> Settings:
+    """Return the settings in the tables of a recipe.
+
+    Raises:
+        ValueError: a key or a value that is not allowed.
+    """
+    return make_settings({"train": recipe.train, "model": recipe.model, "task": recipe.task, "phase": recipe.phase})
+
+
+def settings_given(recipe: Path | None, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that a command line names: those in the tables of a recipe file, under KEY=VALUE.
+
+    A key without a table is one of [train].
+
+    Raises:
+        RecipeError: no such file, no TOML, or an override that cannot be read.
+    """
+    given: dict[str, Any] = {name: table for name, table in _read(recipe).items() if name in TABLES}
+    for override in overrides:
+        table = override.partition("=")[0].partition(".")[0].strip()
+        set_key(given, override if table in TABLES else f"train.{override}")
+    return {**given.pop("train", {}), **given}
+
+
+def _read(recipe: Path | None) -> dict[str, Any]:
+    """Return the tables of a recipe file."""
+    if recipe is None:
+        return {}
+    try:
+        return tomllib.loads(recipe.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {recipe}; give a .toml file, or leave it out") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{recipe} is not valid TOML: {error}") from None
+
+
+def defaults() -> str:
+    """Return all settings with their defaults, as `--set` takes them."""
+    known = Settings().model_dump(mode="json")
+    tables = {f"model.{key}": value for key, value in known.pop("model").items()}
+    plain = {key: value for key, value in known.items() if key not in TABLES}
+    return ", ".join(f"{key}={value!r}" for key, value in (plain | tables).items())
+
+
+def run_training(
+    dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], console: Console, **more: Any
+) -> dict[str, Any]:
+    """Train with a progress bar on a console, and return the report; ``more`` are further arguments of `train`."""
+    from trainer.loop import train
+
+    again = command_again() if more.get("auto") else command_again("--resume")
+    on_interrupt(f"the last checkpoint is kept; continue with: {again}")
+
+    with Bar(console, "train", "steps") as bar:
+
+        def tell(done: float, total: float, note: str) -> None:
+            bar(done, total, escape(note))  # a task may be called anything
+
+        return train(dataset, out, settings, progress=tell, **more)
