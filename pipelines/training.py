@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipelines.interrupt import command_again, on_interrupt
+from pipelines.loading import find_own_modules
 from pipelines.overrides import set_key
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe, RecipeError
@@ -66,6 +67,8 @@ def run_training(
 ) -> dict[str, Any]:
     """Train with a progress bar on a console, and return the report; ``more`` are further arguments of `train`."""
     from trainer.loop import train
+
+    find_own_modules(str(Path.cwd()))
 
     again = command_again() if more.get("auto") else command_again("--resume")
     on_interrupt(f"the last checkpoint is kept; continue with: {again}")

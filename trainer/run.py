@@ -71,6 +71,7 @@ class Run:
         if not trained:
             raise self._nothing_to_train()
         check(trained, settings)
+        self._encoder = find_encoder(settings.model.encoder)
         self.validation = VALIDATION if VALIDATION in dataset.splits else ""
         if settings.patience and not self.validation:
             raise ValueError(
@@ -111,8 +112,7 @@ class Run:
     def _encoded(self) -> EncodedDataset:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
         tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
-        encoder = find_encoder(self.settings.model.encoder)
-        encoded = encode(self.dataset, tasks, self.folder.learnt, encoder, self.settings)
+        encoded = encode(self.dataset, tasks, self.folder.learnt, self._encoder, self.settings)
         empty = [task.name for task in tasks if not len(encoded.splits["train"].targets[task.name])]
         self.untrained |= dict.fromkeys(empty, "no train row has a label")
         kept = tuple(task for task in tasks if task.name not in empty)

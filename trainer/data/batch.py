@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
-from labelers.ragged import IntArray, ranges
+from labelers.ragged import IntArray, Ragged, ranges
 from labelers.task import Task
 from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.inputs import Inputs
-from trainer.data.targets import one_part
+from trainer.data.targets import Targets, one_part
 from trainer.data.tokenizer import Tokenizer
 from trainer.schedule.epoch import generator
 
 __all__ = ["Batch", "Bucket", "Items", "Noise", "Request", "collate"]
+
+_FILLER = -1  # no sub-word
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Items:
     """The labels of one task in a batch; positions count over all buckets, flattened one behind the other."""
 
     label: Tensor
-    """[I, ...]: in the form of the task's kind; for masked words the hidden sub-word."""
+    """[I, ...]: in the form of the task's kind; for masked words the hidden sub-word; lists are filled with -1."""
     spans: Tensor
     """int64 [I, 4]: flat start and end of the one or two parts that the label speaks of."""
     anchor: Tensor
@@ -188,7 +192,7 @@ class _Filler:
             starts = targets.offsets[request.rows]
             lengths = targets.offsets[request.rows + 1] - starts
             index, place = ranges(starts, lengths), np.repeat(np.arange(len(here)), lengths)
-            owner, label, unit = here[place], targets.values[index], ranges(0 * starts, lengths)
+            owner, label, unit = here[place], _labels(targets, index), ranges(0 * starts, lengths)
             spans = targets.spans[index].astype(np.int64)
             weight = targets.weight[request.rows][place]
         anchor = base + (self.first[read] + owner) * self.width
@@ -202,12 +206,30 @@ class _Filler:
         )
 
 
+def _labels(targets: Targets, index: IntArray) -> npt.NDArray[Any]:
+    """Return some labels of a task, lists as rows of equal length."""
+    if not isinstance(targets.values, Ragged):
+        return targets.values[index]
+    lists = targets.values.take(index)
+    padded = np.full((len(lists), int(lists.lengths.max(initial=0))), _FILLER)
+    padded[np.arange(padded.shape[1]) < lists.lengths[:, None]] = lists.values
+    return padded
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Return labels one behind the other; lists are filled up to the longest."""
+    if parts[0].dim() > 1 and len({part.shape[1] for part in parts}) > 1:
+        width = max(part.shape[1] for part in parts)
+        parts = [F.pad(part, (0, width - part.shape[1]), value=_FILLER) for part in parts]
+    return torch.cat(list(parts))
+
+
 def _joined(parts: Sequence[Items]) -> Items:
     """Return the labels of one task from all buckets."""
     if len(parts) == 1:
         return parts[0]
     return Items(
-        torch.cat([part.label for part in parts]),
+        _stacked([part.label for part in parts]),
         torch.cat([part.spans for part in parts]),
         torch.cat([part.anchor for part in parts]),
         torch.cat([part.weight for part in parts]),

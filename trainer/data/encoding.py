@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labelers.ragged import IntArray
+from labelers.ragged import IntArray, Ragged
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
 from trainer.data.inputs import Inputs, PartEncoder, Sequences
@@ -95,8 +95,14 @@ class SplitWriter:
     @staticmethod
     def _add_targets(arrays: _Arrays, targets: Targets, rows: int) -> None:
         """Add the targets of a task in rows before which its inputs have so many."""
-        arrays.append_offsets(targets.offsets, arrays.size("values"))
-        arrays.append(where=targets.where + rows, values=targets.values, spans=targets.spans, weight=targets.weight)
+        arrays.append_offsets(targets.offsets, arrays.size("spans"))
+        if isinstance(targets.values, Ragged):
+            before = arrays.size("values")
+            arrays.append(value_offsets=targets.values.offsets[min(before, 1) :] + before)
+            arrays.append(values=targets.values.values)
+        else:
+            arrays.append(values=targets.values)
+        arrays.append(where=targets.where + rows, spans=targets.spans, weight=targets.weight)
         counted = {"lost": targets.lost, "candidates": targets.candidates}
         arrays.numbers = {name: arrays.numbers.get(name, 0) + count for name, count in counted.items()}
         arrays.numbers["drawn"] = targets.drawn
@@ -113,9 +119,16 @@ def read_split(
     """Return what a `SplitWriter` wrote: sequences, targets by task, documents and row inputs; arrays are mapped."""
     distinct = dict.fromkeys(inputs.values())
     sequences = {item: Sequences(**_read(folder / f"{_INPUTS}-{i}")) for i, item in enumerate(distinct)}
-    targets = {name: Targets(**_read(folder / f"{_TARGETS}-{i}")) for i, name in enumerate(inputs)}
+    targets = {name: _targets(_read(folder / f"{_TARGETS}-{i}")) for i, name in enumerate(inputs)}
     rows = _read(folder / _ROWS)
     return sequences, targets, rows.pop("documents"), rows
+
+
+def _targets(arrays: dict[str, Any]) -> Targets:
+    """Return targets from their arrays."""
+    if "value_offsets" in arrays:
+        arrays["values"] = Ragged(arrays.pop("value_offsets"), arrays["values"])
+    return Targets(**arrays)
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -24,9 +24,9 @@ class Targets:
     """int64 [n]: index into the rows of the `Sequences` of its inputs."""
     offsets: IntArray
     """int64 [n + 1]: the labels of each row; all 0 where draws decide on them in each batch."""
-    values: npt.NDArray[Any]
+    values: npt.NDArray[Any] | Ragged
     """[I, ...]: in the form of the task's kind: class indices of the smallest integer type that holds them, several
-    classes as bool [I, C], vectors as float32 [I, D], arcs as integers [I, 2]."""
+    classes as bool [I, C], vectors as float32 [I, D], arcs as integers [I, 2]; sequences of sub-words as I lists."""
     spans: npt.NDArray[np.int16]
     """int16 [I, 4]: start and end of the one or two parts of the row that the label speaks of, in sub-words."""
     weight: npt.NDArray[np.float32]
@@ -75,8 +75,8 @@ class Placed:
 
     owners: IntArray
     """int64 [I]: index into the n rows, rising."""
-    values: npt.NDArray[Any]
-    """[I, ...]."""
+    values: npt.NDArray[Any] | Ragged
+    """[I, ...]; see `Targets.values`."""
     spans: IntArray
     """int64 [I, 4]."""
     cut: BoolArray | None = None
@@ -85,7 +85,7 @@ class Placed:
     @property
     def known(self) -> BoolArray:
         """Tell which labels are not missing, bool [I]."""
-        if self.values.dtype == bool:
+        if isinstance(self.values, Ragged) or self.values.dtype == bool:
             return np.ones(len(self.values), bool)
         good = ~np.isnan(self.values) if np.issubdtype(self.values.dtype, np.floating) else self.values >= 0
         return np.asarray(good.reshape(len(good), math.prod(good.shape[1:])).all(axis=1), bool)
@@ -93,7 +93,8 @@ class Placed:
     def take(self, labels: BoolArray) -> "Placed":
         """Return the labels where a mask [I] holds."""
         cut = None if self.cut is None else self.cut[labels]
-        return replace(self, owners=self.owners[labels], values=self.values[labels], spans=self.spans[labels], cut=cut)
+        values = self.values.take(np.flatnonzero(labels)) if isinstance(self.values, Ragged) else self.values[labels]
+        return replace(self, owners=self.owners[labels], values=values, spans=self.spans[labels], cut=cut)
 
 
 def one_part(start: IntArray, end: IntArray) -> IntArray:
@@ -135,8 +136,10 @@ def targets_of(encoder: PartEncoder, task: Task, inputs: Inputs, layout: Layout,
     )
 
 
-def _narrow(values: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
-    """Return class indices as the smallest type that holds them, and floats as float32."""
+def _narrow(values: npt.NDArray[Any] | Ragged, classes: int) -> npt.NDArray[Any] | Ragged:
+    """Return class indices as the smallest type that holds them, floats as float32, and sub-words as int32."""
+    if isinstance(values, Ragged):
+        return Ragged(values.offsets, values.values.astype(np.int32))
     if np.issubdtype(values.dtype, np.floating):
         return values.astype(np.float32)
     if values.dtype == bool or not classes:

@@ -36,10 +36,10 @@ class Predictions:
     """What the model said about one task: one entry per label, labels of a row in order, rows in order."""
 
     task: Task
-    gold: IntArray
-    """int64 [I]: class indices; for masked_lm the word's first piece."""
-    predicted: IntArray
-    """int64 [I]."""
+    gold: npt.NDArray[Any]
+    """[I, ...]: in the form of the task's kind: class indices; for masked words the word's first sub-word."""
+    predicted: npt.NDArray[Any]
+    """[I, ...]."""
     loss: FloatArray
     """float64 [I]: nats of each label (for masked_lm: of each word, summed over its pieces); empty where not known."""
     documents: IntArray
@@ -83,6 +83,11 @@ class Metric(Protocol):
         ...
 
     @property
+    def from_loss(self) -> bool:
+        """Tell whether it is computed from the losses of the labels, not from what was predicted."""
+        ...
+
+    @property
     def constant(self) -> bool:
         """Tell whether the most frequent class is a fair prior; F1 punishes it, so that a random guess is."""
         ...
@@ -114,6 +119,7 @@ class Accuracy:
     higher: bool = True
     outside: bool = False
     constant: bool = True
+    from_loss: bool = False
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 2]: right labels, labels."""
@@ -144,6 +150,7 @@ class MacroF1:
     higher: bool = True
     outside: bool = False
     constant: bool = False
+    from_loss: bool = False
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 3 C]: right, gold and predicted labels of each class."""
@@ -162,6 +169,7 @@ class TagF1:
     higher: bool = True
     outside: bool = True
     constant: bool = False
+    from_loss: bool = False
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 3]: right, gold and predicted labels of those classes."""
@@ -238,6 +246,7 @@ class NatsPerWord:
     higher: bool = False
     outside: bool = False
     constant: bool = False
+    from_loss: bool = True
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 2]: nats, words."""

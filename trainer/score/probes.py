@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from labelers.ragged import BoolArray, IntArray, Ragged
 from labelers.task import Task
@@ -46,8 +47,8 @@ class Probe(Protocol):
         """What the probe looks at, for the report."""
         ...
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray | FloatArray:
-        """Return the class of each held-out label, int64 [I]; for masked_lm its nats, float64 [I]."""
+    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> npt.NDArray[Any]:
+        """Return what each held-out label should be, [I, ...]; for metrics of losses its loss, float64 [I]."""
         ...
 
 
@@ -237,12 +238,12 @@ def _scored(probe: Probe, train: TaskRows, held: TaskRows, seed: int) -> ProbeSc
     if not len(train.labels):
         raise ValueError(f"task {train.task.name} has no train labels to fit the probe {probe.name!r} on")
     said = probe.predict(train, held, seed)
-    nats = said.astype(np.float64) if np.issubdtype(said.dtype, np.floating) else np.empty(0)
+    from_loss = metric_of(train.task).from_loss
     found = Predictions(
         task=held.task,
         gold=held.labels,
-        predicted=held.labels if len(nats) else said.astype(np.int64),
-        loss=nats,
+        predicted=held.labels if from_loss else said,
+        loss=said.astype(np.float64) if from_loss else np.empty(0),
         documents=held.documents[held.owners],
         rows=held.rows[held.owners],
     )

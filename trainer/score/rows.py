@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from labelers.task import Task
@@ -27,8 +28,8 @@ class TaskRows:
     """What the codes of tokens and roles stand for; probes need one for train and held-out rows."""
     parts: tuple[Ragged, ...]
     """The token codes of each row: of the whole sequence, or of the two spans or sides that the head reads."""
-    labels: IntArray
-    """int64 [I]: classes; for masked_lm the code of the hidden token."""
+    labels: npt.NDArray[Any]
+    """[I, ...]: in the form of the task's kind: classes; for masked words the code of the hidden token."""
     owners: IntArray
     """int64 [I]: the row of each label, as an index into the n rows; rising."""
     positions: IntArray

@@ -106,8 +106,8 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"lost: {entry['name']}: {lost:,} rows, cut before the text that their label refers to"
     if any(entry["baselines"] for entry in report["tasks"]):
         yield from (PRIOR, BASELINE, SIGNIFICANT)
-    if any(not entry["higher_is_better"] for entry in report["tasks"]):
-        yield "nats_per_word: less is better."
+    less = dict.fromkeys(entry["metric"] for entry in report["tasks"] if not entry["higher_is_better"])
+    yield from (f"{metric}: less is better." for metric in less)
     if report["note"]:
         yield report["note"]
 
