@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.columns import row_lists
+from labelers.columns import SPAN, class_lists, class_type, row_lists, span_column
+from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.labeler import Corpus, Labeler, Proposal, Request
 from labelers.language.fluency import broken_words
 from labelers.language.words import Form, form_flags, leans, transcript_marks
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges, running_total
-from labelers.task import Task
 
 __all__ = ["Masking"]
 
@@ -33,7 +33,6 @@ _MIN_TURNS = 3  # a target turn needs another than its two hidden neighbours can
 _MIN_CLASSES = 2
 _SILENT = frozenset({"a", "an", "and", "for", "in", "of", "on", "the", "to"})  # in a role's name they name nobody
 _WORD = re.compile(r"[^\W_]+")
-_SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
 
 @dataclass(frozen=True)
@@ -60,56 +59,29 @@ class Masking(Labeler):
             if not 0 < value < 1:
                 raise ValueError(f"labeler 'masking': {option} is {value!r}; it must lie between 0 and 1")
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
-        """Return draw and never per token, the span of a segment, role per turn and what hides it."""
-        segment = () if joint else (pa.field("segment", _SPAN),)
-        return (
+    def declare_found(self, corpus: Corpus) -> Declaration:
+        """Return draw and never per token, the span of a segment, and role per turn with what hides it.
+
+        The roles are a task where there are two of them to tell apart.
+        """
+        roles = _role_classes(corpus)
+        columns = (
             pa.field("draw", pa.list_(pa.uint8())),
             pa.field("never", pa.list_(pa.bool_())),
-            *segment,
-            pa.field("role", pa.list_(pa.int8())),
+            pa.field("segment", SPAN),
+            pa.field("role", pa.list_(class_type(len(roles)))),
             pa.field("role_hidden", pa.list_(pa.bool_())),
             pa.field("role_words", pa.list_(pa.bool_())),
         )
+        name = f"{self.name}.word"
+        word = self.task.masked_lm("draw", exclude="never", rate=self.rate, roles=True, name=name)
+        segment = self.task.generation("segment", span="segment", level="segment")
+        role = self.task.turn("role", classes=roles, hide_roles="role_hidden", hide_tokens="role_words")
+        return Declaration(columns, (word, segment, role) if roles else (word, segment))
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        """Return word prediction, the segment (a generation target is not woven) and, with two classes, roles."""
-        word = self.task(
-            "draw",
-            "masked_lm",
-            joint=joint,
-            title="word",
-            exclude="never",
-            rate=self.rate,
-            roles=True,
-            level="token",
-            metric="nats_per_word",
-        )
-        segment = self.task(
-            "segment", "generation", joint=joint, spans=("segment",), level="segment", metric="nats_per_word"
-        )
-        role = self.task(
-            "role",
-            "turn",
-            joint=joint,
-            classes=_role_classes(corpus),
-            roles=True,
-            hide_roles="role_hidden",
-            hide_tokens="role_words",
-            level="turn",
-            metric="accuracy",
-        )
-        return (word, *(() if joint else (segment,)), *((role,) if _role_classes(corpus) else ()))
-
-    def propose(
-        self,
-        batch: PassageBatch,
-        corpus: Corpus,  # noqa: ARG002
-        draws: Draws,  # noqa: ARG002
-        *,
-        avoid: Avoid | None = None,  # noqa: ARG002
-    ) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
         """Abstain from rows without a word; there are no edits."""
+        batch = request.batch
         forms = batch.vocabulary.property(form_flags).take(batch.codes)
         words = (forms & Form.WORD.value > 0) & ~transcript_marks(batch, forms)
         marks = batch.vocabulary.property(_marks).take(batch.codes)
@@ -120,10 +92,9 @@ class Masking(Labeler):
         state = {"forms": forms, "words": words, "whole": whole, "leans": leans(batch, words, forms)}
         return Proposal(np.where(some, 1, 2).astype(np.int8), Edits.none(), state=state)
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Return what each task hides, aligned to the view."""
+        batch, corpus, draws = request.batch, request.corpus, request.draws
         rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
         # the last place is for what was inserted
         never = view.touched | ~np.append(proposal.state["whole"], False).take(view.origin)
@@ -134,18 +105,18 @@ class Masking(Labeler):
         columns = {
             "draw": row_lists(draw, view.offsets, rows),
             "never": row_lists(never, view.offsets, rows),
-            "role": row_lists(role, batch.turn_offsets, rows),
+            "role": class_lists(role, batch.turn_offsets, rows, classes=len(_role_classes(corpus))),
             "role_hidden": row_lists(hidden, batch.turn_offsets, rows),
             "role_words": row_lists(_role_words(batch, corpus, view, hidden), view.offsets, rows),
         }
-        return columns if joint else columns | {"segment": _spans(batch, *_segments(batch, draws, proposal.state))}
+        if not request.joint:
+            columns["segment"] = _spans(batch, *_segments(batch, draws, proposal.state))
+        return columns
 
-    def _role_targets(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, turn_rows: IntArray
-    ) -> npt.NDArray[np.int8]:
-        """Return int8 [T]: the class of each target turn, -1 for the others."""
-        classes, result = _role_classes(corpus), np.full(len(turn_rows), -1, np.int8)
-        table = np.full(len(batch.vocabulary) + 1, -1, np.int8)  # by type; the last place takes roles never met
+    def _role_targets(self, batch: PassageBatch, corpus: Corpus, draws: Draws, turn_rows: IntArray) -> IntArray:
+        """Return int64 [T]: the class of each target turn, -1 for the others."""
+        classes, result = _role_classes(corpus), np.full(len(turn_rows), -1)
+        table = np.full(len(batch.vocabulary) + 1, -1)  # by type; the last place takes roles never met
         table[[batch.vocabulary.find(name) for name in classes]] = np.arange(len(classes))
         table[-1] = -1
         turns = np.diff(batch.turn_offsets)
@@ -381,7 +352,7 @@ def _or_none(marked: BoolArray, batch: PassageBatch) -> BoolArray:
 def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Array:
     """Return a span per row, in tokens of the row, null where not valid."""
     if not len(batch.segments):
-        return pa.nulls(len(batch), _SPAN)
-    start = np.where(valid, batch.segments[segments] - batch.offsets[:-1], 0).astype(np.int32)
-    end = np.where(valid, batch.segment_ends[segments] - batch.offsets[:-1], 0).astype(np.int32)
-    return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(~valid))
+        return pa.nulls(len(batch), SPAN)
+    start = np.where(valid, batch.segments[segments] - batch.offsets[:-1], 0)
+    end = np.where(valid, batch.segment_ends[segments] - batch.offsets[:-1], 0)
+    return span_column(start, end, valid)

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from labelers.labeler import Corpus, Labeler, Resource, load
+from labelers.finding import load
+from labelers.labeler import Corpus, Labeler, Resource
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
 from labelers.text.document import Document, Turn

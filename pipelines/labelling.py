@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 from labelers.task import FRAMEWORK_REASONS, WOVEN
@@ -127,13 +127,12 @@ _ERROR = next(status for status, reason in FRAMEWORK_REASONS.items() if reason =
 
 def _separate(batch: PassageBatch, labeler: Labeler, corpus: Corpus, field: pa.Field, seed: int) -> pa.Array:
     """Return the struct of a labeler whose view holds its edits alone."""
-    draws = labeler.draws(seed)
 
     def run(part: PassageBatch) -> tuple[Proposal, View, dict[str, pa.Array]]:
-        proposal = labeler.propose(part, corpus, draws)
-        _check_proposal(labeler, part, proposal)
+        request = Request(part, corpus, labeler.draws(seed))
+        proposal = _proposal(labeler, request)
         view = weave(part, proposal.edits)
-        return proposal, view, labeler.label(part, corpus, draws, proposal, view)
+        return proposal, view, labeler.label(request, proposal, view)
 
     proposal, view, columns = guarded(labeler, batch, run)
     _check_leak(batch, view, proposal.edits, proposal.hidden, (labeler.name,))
@@ -152,13 +151,16 @@ def _woven(
     conflicts: Counter[str],
 ) -> dict[str, pa.Array]:
     """Return the woven view and the struct of each labeler, whose labels follow from the edits that were made."""
+    avoided = _avoided(labelers, batch.vocabulary)
+    requests = [
+        Request(batch, corpus, labeler.draws(seed), joint=True, avoid=avoid)
+        for labeler, avoid in zip(labelers, avoided, strict=True)
+    ]
     proposals = []
-    for labeler, avoid in zip(labelers, _avoided(labelers, batch.vocabulary), strict=True):
+    for labeler, request in zip(labelers, requests, strict=True):
 
-        def propose(part: PassageBatch, labeler: Labeler = labeler, avoid: Avoid = avoid) -> Proposal:
-            proposal = labeler.propose(part, corpus, labeler.draws(seed), avoid=avoid)
-            _check_proposal(labeler, part, proposal)
-            return proposal
+        def propose(part: PassageBatch, labeler: Labeler = labeler, request: Request = request) -> Proposal:
+            return _proposal(labeler, dataclasses.replace(request, batch=part))
 
         proposals.append(guarded(labeler, batch, propose))
     made = collisions(batch, [proposal.edits for proposal in proposals])
@@ -166,19 +168,24 @@ def _woven(
     view = weave(batch, edits)
     touched = np.bincount(edits.rows, minlength=len(batch)) > 0
     columns = {WOVEN: _plain_struct(schema.field(WOVEN), _view_columns(batch, view, touched))}
-    for labeler, proposal, kept, place in zip(labelers, proposals, made, places, strict=True):
+    for labeler, request, proposal, kept, place in zip(labelers, requests, proposals, made, places, strict=True):
         conflicts[labeler.name] += int(np.count_nonzero(~kept))
         final = dataclasses.replace(proposal, status=_joint_status(labeler, proposal, kept, len(batch)))
         own = dataclasses.replace(view, edit=place[view.edit])  # place[-1] is -1
         _check_leak(batch, view, edits, _still_hidden(proposal, kept), tuple(item.name for item in labelers))
 
         def label(
-            part: PassageBatch, labeler: Labeler = labeler, final: Proposal = final, own: View = own
+            part: PassageBatch,
+            labeler: Labeler = labeler,
+            request: Request = request,
+            final: Proposal = final,
+            own: View = own,
         ) -> dict[str, pa.Array]:
             if part is batch:
-                return labeler.label(part, corpus, labeler.draws(seed), final, own, joint=True)
-            again = labeler.propose(part, corpus, labeler.draws(seed))
-            return labeler.label(part, corpus, labeler.draws(seed), again, weave(part, again.edits), joint=True)
+                return labeler.label(request, final, own)
+            alone = dataclasses.replace(request, batch=part)  # it raised on all: which row is it?
+            again = labeler.propose(alone)
+            return labeler.label(alone, again, weave(part, again.edits))
 
         found = guarded(labeler, batch, label)
         columns[labeler.name] = _struct(batch, labeler, schema.field(labeler.name), final.status, found)
@@ -187,7 +194,9 @@ def _woven(
 
 def _avoided(labelers: Sequence[Labeler], vocabulary: Vocabulary) -> list[Avoid]:
     """Return for each labeler the forms that are labels of another one."""
-    return [Avoid(vocabulary, tuple(other.forms for other in labelers if other is not own)) for own in labelers]
+    forms = [labeler.forms() for labeler in labelers]
+    others = [[form for j, form in enumerate(forms) if j != i and form is not None] for i in range(len(forms))]
+    return [Avoid(vocabulary, tuple(found)) for found in others]
 
 
 def _joined(parts: Sequence[Edits], made: Sequence[BoolArray]) -> tuple[Edits, list[IntArray]]:
@@ -220,8 +229,9 @@ def _still_hidden(proposal: Proposal, kept: BoolArray) -> BoolArray | None:
     return result
 
 
-def _check_proposal(labeler: Labeler, batch: PassageBatch, proposal: Proposal) -> None:
-    """Raise unless a proposal is what a labeler may propose."""
+def _proposal(labeler: Labeler, request: Request) -> Proposal:
+    """Return what a labeler proposes, if it is what it may propose."""
+    batch, proposal = request.batch, labeler.propose(request)
     status = proposal.status
     if status.shape != (len(batch),) or status.dtype != np.int8:
         raise TypeError(f"status must be int8 [{len(batch)}], got {status.dtype} {list(status.shape)}")
@@ -232,6 +242,7 @@ def _check_proposal(labeler: Labeler, batch: PassageBatch, proposal: Proposal) -
     if len(wrong):
         row = batch.ids[int(proposal.edits.rows[wrong[0]])]
         raise ValueError(f"row {row!r} has an edit but not status 0")
+    return proposal
 
 
 def _check_leak(

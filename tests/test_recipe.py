@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelers.labeler import load, names
+from labelers.finding import load, names
 from pipelines.recipe import Recipe, RecipeError, load_recipe, make_recipe, set_key
 from trainer.settings import Settings
 
