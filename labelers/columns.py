@@ -17,9 +17,9 @@ _WIDTHS = (pa.int8(), pa.int16(), pa.int32())
 
 
 def class_type(classes: int) -> pa.DataType:
-    """Return the type of labels in lists, of tokens, segments or turns: the smallest with the numbers of so many classes.
+    """Return the type of labels of tokens, segments and turns: the smallest that holds so many classes, and -1 for none.
 
-    In lists -1 stands for none. Labels of rows are int64, as readers of datasets expect, with null for none.
+    Labels of rows are int64, as readers of datasets expect, with null for none.
 
     Example:
         >>> class_type(2), class_type(200)
