@@ -17,7 +17,7 @@ _WIDTHS = (pa.int8(), pa.int16(), pa.int32())
 
 
 def class_type(classes: int) -> pa.DataType:
-    """Return the type of labels of tokens, segments and turns: the smallest that holds so many classes, and -1 for none.
+    """Return the type of labels of tokens, segments or turns: the smallest that holds so many classes, -1 for none.
 
     Labels of rows are int64, as readers of datasets expect, with null for none.
 

@@ -19,7 +19,7 @@ from labelers.language.dictionary import general, plural, read_tsv, takes_an
 from labelers.language.exchange import Frequencies
 from labelers.language.holdout import held_out
 from labelers.language.mentions import Names, tokenise
-from labelers.language.places import Kind
+from labelers.language.places import NameKind
 from labelers.passages import PassageBatch
 from labelers.task import WOVEN
 
@@ -441,7 +441,7 @@ HELD = held_out(NAMES)
 COMMON = [
     name
     for name, kind, exact, rivals in zip(NAMES.texts, NAMES.kinds, NAMES.exact, NAMES.rivals, strict=True)
-    if not kind & (Kind.VERB | Kind.OPENING) and not exact and rivals and name.isascii() and name[-1].isalpha()
+    if not kind & (NameKind.VERB | NameKind.OPENING) and not exact and rivals and name.isascii() and name[-1].isalpha()
 ]
 SENTENCES = [f"Then {' '.join(tokenise(name))} old boats sank ." for name in COMMON]
 
@@ -678,7 +678,7 @@ def test_general_english_is_large_and_sound() -> None:
     assert sum(len(concept.names) > 1 for concept in concepts) >= 250
     assert [name for name, n in Counter(name for c in concepts for name in c.names).items() if n > 1] == []
     names = Names(concepts)
-    verbs = names.kinds & Kind.VERB > 0
+    verbs = names.kinds & NameKind.VERB > 0
     batch = passages(
         [" ".join(["to"] * verb + [*words]) for words, verb in zip(names.words, verbs.tolist(), strict=True)]
     )

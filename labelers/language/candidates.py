@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.edits import Edits
-from labelers.language.casing import upper_first
+from labelers.language.casing import opening
 from labelers.language.discourse import log_odds, score
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import shapes
@@ -136,16 +136,11 @@ def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntAr
         start=start,
         end=stop + recased,
         write_offsets=running_total(recased),
-        codes=batch.vocabulary.recode(batch.codes[source], _capitalised),
+        codes=batch.vocabulary.recode(batch.codes[source], opening),
         origin=source,
         copies=source,
         label=np.full(len(rows), -1, np.int64),
     )
-
-
-def _capitalised(text: str) -> str:
-    """Return the word with a capital, left alone where it has capitals of its own ("iPhone") or is code ("f(x")."""
-    return upper_first(text) if text.islower() and text.strip("'\u2019").isalpha() else text
 
 
 def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.asks import told
-from labelers.language.forms import lexicon, rows_of
+from labelers.language.forms import forms_among, lexicon
 from labelers.language.matches import Matches, match
-from labelers.language.shapes import VERBS, shapes, word_classes
+from labelers.language.shapes import VERBS, classes_among, shapes, word_classes
+from labelers.language.tables import lexicon_rows
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 
@@ -133,12 +134,6 @@ def log_odds(probability: float) -> float:
 _TYPE = np.dtype([("word", np.int32), ("ending", np.int32)])
 
 
-@cache
-def _among(names: frozenset[str]) -> npt.NDArray[np.bool_]:
-    """Return for every class whether its name is one of those."""
-    return np.array([name in names for name in word_classes()])
-
-
 @dataclass(frozen=True)
 class Features:
     """What each of C matches is seen as: per value of `TEMPLATES` an int64 [C], and how many numbers it has."""
@@ -182,7 +177,7 @@ def _nearest_verb(classes: npt.NDArray[np.int8]) -> IntArray:
     Args:
         classes: int8 [T, C]: classes of the T tokens on one side of each of C matches.
     """
-    verb, stop = _among(VERBS)[classes], _among(_STOPS)[classes]
+    verb, stop = classes_among(VERBS)[classes], classes_among(_STOPS)[classes]
     stop[0] = False  # a stop beside the match itself closes nothing: ", but" and "However ,"
     far = np.argmax(verb | stop, axis=0)
     return np.where(verb[far, np.arange(len(far))], np.minimum(far, 3) + 1, 0)
@@ -250,7 +245,7 @@ class Model:
 @cache
 def model() -> Model:
     """Return the model of the package, read from ``lexicons/connective_weights.tsv``."""
-    (_, bias), *rows = rows_of("connective_weights.tsv")
+    (_, bias), *rows = lexicon_rows("connective_weights.tsv")
     read = [(TEMPLATES[int(number)], values) for number, *values in rows]
     named: dict[str, set[str]] = {"word": set(), "ending": set()}
     for template, values in read:
@@ -296,17 +291,11 @@ def barred(batch: PassageBatch, matches: Matches) -> BoolArray:
     first = batch.segments[segment]
     before = np.maximum(matches.start - 1, first)
     classes = shapes(batch)["class"][batch.codes[before]]
-    bound = _among(frozenset({"be", "than"}))[classes] | told(batch, before, "inquiry")
-    barred = _numbered("if", "when")[matches.form] & bound
-    barred |= _numbered("because")[matches.form] & _among(frozenset({"be"}))[classes]
-    barred |= _numbered("so")[matches.form] & (matches.start == first)
-    return np.asarray(barred | _numbered(*ABSTAINS)[matches.form])
-
-
-@cache
-def _numbered(*names: str) -> npt.NDArray[np.bool_]:
-    """Return for every form whether it is one of those."""
-    return np.array([form.form in names for form in lexicon().forms])
+    bound = classes_among(frozenset({"be", "than"}))[classes] | told(batch, before, "inquiry")
+    barred = forms_among("if", "when")[matches.form] & bound
+    barred |= forms_among("because")[matches.form] & classes_among(frozenset({"be"}))[classes]
+    barred |= forms_among("so")[matches.form] & (matches.start == first)
+    return np.asarray(barred | forms_among(*ABSTAINS)[matches.form])
 
 
 def find_connectives(batch: PassageBatch, threshold: float = THRESHOLD, *, at: IntArray | None = None) -> Connectives:
@@ -320,6 +309,6 @@ def find_connectives(batch: PassageBatch, threshold: float = THRESHOLD, *, at: I
     matches = match(batch, at)
     matches = matches.take(~barred(batch, matches))
     odds = score(batch, matches)
-    found = odds + _EASE * _numbered("so")[matches.form] >= log_odds(threshold)
+    found = odds + _EASE * forms_among("so")[matches.form] >= log_odds(threshold)
     taken = matches.take(found)
     return Connectives(taken.start, taken.end, taken.form, 1 / (1 + np.exp(-odds[found])))

@@ -170,12 +170,12 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     of -1 is none, and not blocked.
     """
     checked = np.flatnonzero(rival >= 0)
-    marks, entry = bundles.names.marks(bundles.name[checked], rival[checked])
+    apart, entry = bundles.names.differences(bundles.name[checked], rival[checked])
     hit = np.zeros(len(rival), bool)
-    hit[checked] = marks.nested[entry]
+    hit[checked] = apart.nested[entry]
     # bundle, word, own [K]: each word to look for, and how often the bundle's mentions show it themselves
-    place, offsets = ragged_take(marks.offsets, entry)
-    bundle, word, own = np.repeat(checked, np.diff(offsets)), marks.words[place], marks.own[place]
+    place, offsets = ragged_take(apart.offsets, entry)
+    bundle, word, own = np.repeat(checked, np.diff(offsets)), apart.words[place], apart.own[place]
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
     chosen = np.flatnonzero(rival.take(bundles.of) >= 0)
     of, mentions = bundles.of[chosen], bundles.mentions.take(chosen)

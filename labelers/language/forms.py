@@ -3,24 +3,23 @@
 The forms, what is known of each, and the sources of it stand in ``lexicons/connectives.tsv``.
 """
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
+from labelers.language.tables import lexicon_rows
 from labelers.ragged import BoolArray, IntArray
 
 __all__ = [
     "BLOCKED",
     "FRAMES",
-    "Form",
+    "ConnectiveForm",
     "Lexicon",
+    "forms_among",
     "lexicon",
-    "rows_of",
     "unmarked_rates",
 ]
 
@@ -37,7 +36,7 @@ _FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Form:
+class ConnectiveForm:
     """One connective form: a row of the lexicon."""
 
     form: str
@@ -86,18 +85,11 @@ class Form:
             yield partner, becomes or self.form
 
 
-def rows_of(name: str) -> Iterator[list[str]]:
-    """Return the rows of a tab-separated file of the package's lexicons, comments left out."""
-    text = files("labelers").joinpath("lexicons", name).read_text("utf-8")
-    lines = [line for line in text.split("\n") if line and not line.startswith("# ")]
-    return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
 @dataclass(frozen=True)
 class Lexicon:
     """All forms, as objects and as arrays in the same order."""
 
-    forms: tuple[Form, ...]
+    forms: tuple[ConnectiveForm, ...]
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -147,7 +139,7 @@ class Lexicon:
 
     @cached_property
     def parting(self) -> Mapping[str, BoolArray]:
-        """For each value of `Form.inside` bool [forms]: which have it."""
+        """For each value of `ConnectiveForm.inside` bool [forms]: which have it."""
         return {
             name: np.array([form.inside == name for form in self.forms]) for name in ("free", "mark", "comma", "bare")
         }
@@ -246,21 +238,27 @@ def lexicon() -> Lexicon:
         >>> lexicon().forms[lexicon().index["however"]].sense
         'Comparison'
     """
-    header, *rows = rows_of("connectives.tsv")
+    header, *rows = lexicon_rows("connectives.tsv")
     numbers = {"omission", "keep", "keep_dialogue", "keep_inside"}
     return Lexicon(
         tuple(
-            Form(**{k: float(v or "nan") if k in numbers else v for k, v in zip(header, row, strict=True)})  # type: ignore[arg-type]
+            ConnectiveForm(**{k: float(v or "nan") if k in numbers else v for k, v in zip(header, row, strict=True)})  # type: ignore[arg-type]
             for row in rows
         )
     )
 
 
 @cache
+def forms_among(*names: str) -> BoolArray:
+    """Return bool [forms]: which forms are those."""
+    return np.array([form.form in names for form in lexicon().forms])
+
+
+@cache
 def _pair_factors() -> Mapping[str, tuple[IntArray, npt.NDArray[np.float64]]]:
     """Return (least values of the buckets, factor of each) by what is counted."""
     read: dict[str, list[tuple[int, float]]] = {}
-    for name, least, factor in list(rows_of("connective_pairs.tsv"))[1:]:
+    for name, least, factor in list(lexicon_rows("connective_pairs.tsv"))[1:]:
         read.setdefault(name, []).append((int(least), float(factor)))
     return {name: (np.array([v for v, _ in rows]), np.array([f for _, f in rows])) for name, rows in read.items()}
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from labelers.language.dictionary import Concept, plural
 from labelers.language.light_spacy import tokenizer
-from labelers.language.places import Kind, goes_on, in_place, stands_free
+from labelers.language.places import NameKind, goes_on, in_place, stands_free
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.vocabulary import Vocabulary
@@ -86,7 +86,7 @@ class Names:
         self.sizes = np.array([len(words) for words in self.words], np.int64)
         """int64 [n]: tokens of each name."""
         sized = zip(self.groups.tolist(), self.sizes.tolist(), strict=True)
-        self.kinds = np.array([Kind.of(groups[group].type, size) for group, size in sized], np.int8)
+        self.kinds = np.array([NameKind.of(groups[group].type, size) for group, size in sized], np.int8)
         """int8 [n]: where each name may stand, as far as the type of its concept tells."""
         self.goes_on = np.array(list(map(goes_on, self.texts)), np.int8)
         """int8 [n]: 1 where a word has to follow, 2 where one with a capital, or a number; else 0."""
@@ -103,7 +103,7 @@ class Names:
         ]
         for word in chain.from_iterable(self.words):
             self._folded.table.setdefault(word.lower(), len(self._folded.table))
-        self._marks, self._pairs = Marks.none(), Numbering()
+        self._differences, self._pairs = Differences.none(), Numbering()
 
     def __len__(self) -> int:
         """Return the number of names."""
@@ -155,12 +155,12 @@ class Names:
         telling[[word for name in range(len(self)) for word in self._telling(name)]] = True
         return telling
 
-    def marks(self, old: IntArray, new: IntArray) -> tuple["Marks", IntArray]:
+    def differences(self, old: IntArray, new: IntArray) -> tuple["Differences", IntArray]:
         """Return what sets names apart, and which of its entries is that of each pair of an old and a new name."""
         entry, added = self._pairs.of(old * len(self) + new)
         if added:
-            self._marks = self._marks.extended([self._apart(*divmod(pair, len(self))) for pair in added])
-        return self._marks, entry
+            self._differences = self._differences.extended([self._apart(*divmod(pair, len(self))) for pair in added])
+        return self._differences, entry
 
     def _apart(self, old: int, new: int) -> tuple[list[int], list[int], bool]:
         """Return the telling words of only one of two names, how often the old one has each, and if one is nested."""
@@ -196,7 +196,7 @@ class Numbering(dict[int, int]):
 
 
 @dataclass(frozen=True)
-class Marks:
+class Differences:
     """What sets new names apart from old ones, for P pairs."""
 
     words: IntArray
@@ -209,14 +209,14 @@ class Marks:
     """bool [P]: all of one stands at the ends of the other, so that an exchange would write or leave nothing."""
 
     @classmethod
-    def none(cls) -> "Marks":
+    def none(cls) -> "Differences":
         """Return the marks of no pair."""
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, bool))
 
-    def extended(self, pairs: Sequence[tuple[list[int], list[int], bool]]) -> "Marks":
+    def extended(self, pairs: Sequence[tuple[list[int], list[int], bool]]) -> "Differences":
         """Return the marks with those of further pairs (words, own, nested) behind."""
         words, own, nested = zip(*pairs, strict=True)
-        return Marks(
+        return Differences(
             np.concatenate([self.words, np.fromiter(chain.from_iterable(words), np.int64)]),
             np.concatenate([self.own, np.fromiter(chain.from_iterable(own), np.int64)]),
             np.concatenate([self.offsets, self.offsets[-1] + np.cumsum(list(map(len, words)))]),

@@ -10,7 +10,7 @@ from labelers.edits import Edits
 from labelers.labeler import Avoid
 from labelers.language.casing import Letters, letters, lower_first, upper_first
 from labelers.language.donors import REMAIN, Donors, Marked, Places, Text
-from labelers.language.fluency import entries, may_stand_twice
+from labelers.language.fluency import listed, may_stand_twice
 from labelers.language.words import Form
 from labelers.ragged import BoolArray, IntArray, ranges, running_total
 
@@ -199,7 +199,7 @@ class Corruptor:
 
     def _interregna(self, keys: npt.NDArray[np.uint64], index: IntArray) -> tuple[tuple[IntArray, IntArray], IntArray]:
         """Return (codes and offsets of all editing phrases, the first of them empty; the phrase behind each place)."""
-        vocabulary, weights = self.text.batch.vocabulary, entries("interregnum")
+        vocabulary, weights = self.text.batch.vocabulary, listed("interregnum")
         texts = [[], *(["I" if word == "i" else word for word in phrase.split()] for phrase in weights)]
         codes = vocabulary.encode([word for text in texts for word in text])
         offsets = running_total(np.array([len(text) for text in texts]))
