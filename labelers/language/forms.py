@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.tables import lexicon_rows
+from labelers.language.trie import Trie
 from labelers.ragged import BoolArray, IntArray
 
 __all__ = [
@@ -98,9 +99,9 @@ class Lexicon:
 
     @cached_property
     def words(self) -> dict[str, int]:
-        """Number, from 1 on, of every word of a form or of a partner."""
+        """Number of every word of a form or of a partner."""
         texts = [text for form in self.forms for text in form.spelt()] + self.partners
-        return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}), 1)}
+        return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}))}
 
     @cached_property
     def partners(self) -> list[str]:
@@ -161,7 +162,10 @@ class Lexicon:
 
     @cached_property
     def medial_openers(self) -> tuple[BoolArray, BoolArray]:
-        """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it."""
+        """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it.
+
+        The last place is that of word -1, which stands for all others.
+        """
         opens = np.zeros((2, len(self.words) + 1), bool)
         for form in filter(lambda known: known.medial, self.forms):
             for text in form.spelt():
@@ -170,7 +174,7 @@ class Lexicon:
 
     @cached_property
     def inside_openers(self) -> BoolArray:
-        """Bool [words + 1]: opens a form that is a class within a sentence."""
+        """Bool [words + 1]: opens a form that is a class within a sentence; the last place is that of word -1."""
         opens = np.zeros(len(self.words) + 1, bool)
         for form in filter(lambda known: known.inside, self.forms):
             opens[[self.words[text.split()[0]] for text in form.spelt()]] = True
@@ -200,34 +204,19 @@ class Lexicon:
         """Return which forms are omitted at least so often; an unknown rate counts as 0."""
         return np.nan_to_num(self.omission) >= min_omission_rate
 
-    def trie(self, texts: Mapping[str, int]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the number of the text that ends there, else -1).
-
-        Node 0 is the root and word 0 is every word that stands in no text: a next node of 0 means that it ends here.
-        """
-        nodes: dict[tuple[str, ...], int] = {(): 0}
-        for text in texts:
-            words = tuple(text.split())
-            for size in range(1, len(words) + 1):
-                nodes.setdefault(words[:size], len(nodes))
-        step = np.zeros((len(nodes), len(self.words) + 1), np.int16)
-        ends = np.full(len(nodes), -1, np.int16)
-        for path, node in nodes.items():
-            if path:
-                step[nodes[path[:-1]], self.words[path[-1]]] = node
-        for text, number in texts.items():
-            ends[nodes[tuple(text.split())]] = number
-        return step, ends
-
     @cached_property
-    def form_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    def form_trie(self) -> Trie:
         """The trie of the forms."""
-        return self.trie({text: number for number, form in enumerate(self.forms) for text in form.spelt()})
+        return self._trie({text: number for number, form in enumerate(self.forms) for text in form.spelt()})
 
     @cached_property
-    def partner_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    def partner_trie(self) -> Trie:
         """The trie of the partners."""
-        return self.trie({text: number for number, text in enumerate(self.partners)})
+        return self._trie({text: number for number, text in enumerate(self.partners)})
+
+    def _trie(self, texts: Mapping[str, int]) -> Trie:
+        """Return the trie of numbered texts."""
+        return Trie(((i, [self.words[word] for word in text.split()]) for text, i in texts.items()), len(self.words))
 
 
 @cache
