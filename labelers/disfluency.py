@@ -17,7 +17,8 @@ from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Labeler, Proposal, Request
 from labelers.language.casing import Case
-from labelers.language.donors import Donors, Text
+from labelers.language.donors import Donors
+from labelers.language.material import Material
 from labelers.language.repairs import Corruptor, Profile
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
@@ -124,9 +125,9 @@ class Disfluency(Labeler):
         """Return what makes the edits of a batch."""
         batch, corpus, draws = request.batch, request.corpus, request.draws
         case = corpus.derive("disfluency.case", lambda: Case.of(corpus.pool))
-        text, donors, source = Text.of(batch, case, self.max_ngram), None, corpus.pool
+        text, donors, source = Material.of(batch, case, self.max_ngram), None, corpus.pool
         if source is not None:
-            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Text.of(source, case, self.max_ngram))
+            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Material.of(source, case, self.max_ngram))
             if len(pool.fluent):
                 donors = Donors(text, pool, draws, self.max_ngram, request.avoid)
         return Corruptor(
@@ -140,7 +141,7 @@ class Disfluency(Labeler):
             avoid=request.avoid,
         )
 
-    def _survey(self, text: Text) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
+    def _survey(self, text: Material) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
         """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
         batch = text.batch
         words = text.length

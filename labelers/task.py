@@ -26,7 +26,7 @@ __all__ = [
     "read_tasks",
     "status_reason",
     "tasks",
-    "view",
+    "tokens_of",
     "write_tasks",
 ]
 
@@ -225,11 +225,11 @@ def column(row: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def view(row: Mapping[str, Any], name: str) -> list[str]:
+def tokens_of(row: Mapping[str, Any], name: str) -> list[str]:
     """Return the tokens of the sequence `name` of one row: the view if the labeler edited, else the source.
 
     Example:
-        >>> view({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
+        >>> tokens_of({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
         ['a', 'b']
     """
     struct = {} if name == SOURCE else row[name] or {}

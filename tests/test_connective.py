@@ -14,7 +14,8 @@ from labelers.connective import LEAST_PROBABLE, NO_CONNECTIVE, SENSES, Connectiv
 from labelers.edits import Edits, leaks, source_view, weave
 from labelers.labeler import Corpus, Request
 from labelers.language.between import segment_pairs
-from labelers.language.discourse import THRESHOLD, features, find_connectives, model
+from labelers.language.context_model import features, model
+from labelers.language.discourse import THRESHOLD, find_connectives
 from labelers.language.forms import FRAMES, lexicon
 from labelers.language.inside import inside_candidates
 from labelers.language.matches import match

@@ -17,7 +17,7 @@ from labelers.edits import weave
 from labelers.finding import load
 from labelers.labeler import Avoid, Corpus, Request
 from labelers.language.casing import Case
-from labelers.language.donors import Text
+from labelers.language.material import Material
 from labelers.language.ngrams import Ngrams
 from labelers.passages import PassageBatch
 from labelers.vocabulary import Vocabulary
@@ -435,8 +435,8 @@ def test_fluent_segments_are_left_alone(text: str) -> None:
 def test_a_turn_that_breaks_off_without_a_mark_counts_in_transcripts() -> None:
     """Where speakers hesitate the transcriber has heard all of it; typed dialogues leave out full stops."""
     turns = [("A", "Uh , yes ."), ("B", "I have always loved the forma"), ("A", "You have told us all of it .")]
-    assert Text.of(dialogue([turns]), Case.of(None), 6).disfluent.tolist() == [True, True, False]
-    assert Text.of(dialogue([turns[1:]]), Case.of(None), 6).disfluent.tolist() == [False, False]
+    assert Material.of(dialogue([turns]), Case.of(None), 6).disfluent.tolist() == [True, True, False]
+    assert Material.of(dialogue([turns[1:]]), Case.of(None), 6).disfluent.tolist() == [False, False]
 
 
 def test_some_pairs_are_fluent_in_writing_alone() -> None:
@@ -557,13 +557,13 @@ def test_a_repeat_does_not_cross_segments() -> None:
     """The same word at the end of one sentence and the start of the next is no repair."""
     assert _disfluent("We came to the harbour . Harbour walls are thick here", spoken=True) == [False, False]
     batch = dialogue([[("A", "He told us to look at the sea"), ("B", "Seagulls and the sea are all I know")]])
-    assert not Text.of(batch, Case.of(None), 6).disfluent.any()
+    assert not Material.of(batch, Case.of(None), 6).disfluent.any()
 
 
 def _disfluent(text: str, *, spoken: bool) -> list[bool]:
     """Return which segments of a text count as disfluent."""
     batch = dialogue([[("A", text)]]) if spoken else passages([text])
-    return Text.of(batch, Case.of(None), 6).disfluent.tolist()
+    return Material.of(batch, Case.of(None), 6).disfluent.tolist()
 
 
 def test_a_disfluent_segment_is_neither_corrupted_nor_called_fluent() -> None:
@@ -707,14 +707,14 @@ def test_a_deletion_at_the_front_stops_before_a_quotation() -> None:
 def test_deletions_start_behind_a_word() -> None:
     """Behind a comma or a quote nothing is deleted; at the opening only if another word can open."""
     batch = passages(['Yes , " we saw it , too , " said both . Yes .'])
-    text = Text.of(batch, Case.of(None), 6)
+    text = Material.of(batch, Case.of(None), 6)
     starts = [batch.vocabulary.texts[code] for code in batch.codes[text.ngrams.start[text.removable.units]]]
     assert starts == ["saw", "it", "both"]
 
 
 def test_marked_units_are_told_apart_by_segment() -> None:
     """A segment without a marked unit has an empty range."""
-    text = Text.of(passages(["We saw it , too . -- . Yes ."]), Case.of(None), 6)
+    text = Material.of(passages(["We saw it , too . -- . Yes ."]), Case.of(None), 6)
     first, last = text.settled.offsets[:-1], text.settled.offsets[1:]
     units = [text.ngrams.start[text.settled.units[a:b]].tolist() for a, b in zip(first, last, strict=True)]
     assert [text.batch.segments.tolist(), units] == [[0, 6, 8], [[0, 1, 2, 4], [], [8]]]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from labelers.edits import Edits
 from labelers.language.casing import opening
-from labelers.language.discourse import log_odds, score
+from labelers.language.context_model import log_odds, score
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch

@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.mentions import Mentions, Names, Numbering
+from labelers.language.differences import Numbering
+from labelers.language.mentions import Mentions, Names
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from labelers.language.asks import Arguments, fulfilled
 from labelers.language.candidates import MOST, Candidates
-from labelers.language.discourse import log_odds, score
+from labelers.language.context_model import log_odds, score
 from labelers.language.forms import BLOCKED, forms_among, lexicon
 from labelers.language.matches import Matches, inside_openers, match, match_partners, openers
 from labelers.language.shapes import VERBS, classes_among, shape, shapes

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.candidates import DOUBT, Uses
-from labelers.language.discourse import RULE, log_odds, score
+from labelers.language.context_model import RULE, log_odds, score
 from labelers.language.forms import FRAMES, lexicon
 from labelers.language.matches import Matches, match, medial_openers
 from labelers.language.shapes import VERBS, shape, shapes, word_classes

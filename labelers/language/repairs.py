@@ -9,8 +9,9 @@ from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.labeler import Avoid
 from labelers.language.casing import Letters, letters, lower_first, upper_first
-from labelers.language.donors import REMAIN, Donors, Marked, Places, Text
+from labelers.language.donors import Donors, Places
 from labelers.language.fluency import listed, may_stand_twice
+from labelers.language.material import REMAIN, Marked, Material
 from labelers.language.words import Form
 from labelers.ragged import BoolArray, IntArray, ranges, running_total
 
@@ -40,7 +41,7 @@ class Profile:
 class Corruptor:
     """Makes the edits of one batch."""
 
-    text: Text
+    text: Material
     donors: Donors | None
     """Where foreign n-grams come from; without any, every addition is a repeat."""
     draws: Draws
@@ -185,7 +186,7 @@ class Corruptor:
         return Edits(batch.rows[start], start, start + lowered, offsets, codes, origin, copies, label), tags
 
     def _recase(
-        self, codes: IntArray, at: IntArray, pool: Text, first: IntArray, units: IntArray, *, opens: BoolArray
+        self, codes: IntArray, at: IntArray, pool: Material, first: IntArray, units: IntArray, *, opens: BoolArray
     ) -> None:
         """Give the first word of each foreign n-gram its case: that of the place if it ``opens`` the addition."""
         vocabulary = self.text.batch.vocabulary

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from labelers.edits import Edits
 from labelers.language.casing import capitalised
 from labelers.language.dictionary import takes_an
+from labelers.language.differences import shared
 from labelers.language.exchange import Bundles
-from labelers.language.mentions import Mentions, Names, shared
+from labelers.language.mentions import Mentions, Names
 from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
