@@ -18,7 +18,7 @@ from passages import dialogue, passages
 import labelers
 from labelers.edits import leaks, weave
 from labelers.finding import load, names
-from labelers.labeler import Corpus, Labeler
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import SOURCE, WOVEN, Task
 from labelers.vocabulary import Vocabulary
@@ -317,6 +317,27 @@ def test_a_woven_row_does_not_ask_what_words_others_hold() -> None:
         fresh, met = ([rows(made) for made in joint(chosen, batch, Corpus())] for batch in batches)
         for number, labeler in enumerate(chosen):
             assert fresh[number] == met[number], labeler.name
+
+
+@each
+def test_what_is_woven_is_told_and_not_guessed(name: str, options: dict[str, Any]) -> None:
+    """Nothing to avoid is the same as no word about it; whether the view is woven stands in the request."""
+    labeler = load(name, **options)
+    batch, corpus = world()
+    request = Request(batch, corpus, labeler.draws(0), joint=True)
+    silent, empty = (
+        labeler.propose(one) for one in (request, dataclasses.replace(request, avoid=Avoid(batch.vocabulary)))
+    )
+    own_view = labeler.propose(dataclasses.replace(request, joint=False, avoid=Avoid(batch.vocabulary)))
+    assert same(silent, empty)
+    assert same(own_view, labeler.propose(dataclasses.replace(request, joint=False)))
+
+
+def same(one: Proposal, other: Proposal) -> bool:
+    """Return whether two proposals are equal in every array."""
+    pairs = [(getattr(one.edits, item.name), getattr(other.edits, item.name)) for item in dataclasses.fields(one.edits)]
+    pairs += [(one.status, other.status), *((one.state[key], other.state[key]) for key in one.state)]
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 @each

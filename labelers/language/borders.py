@@ -19,7 +19,7 @@ from labelers.language.tables import entries
 from labelers.ragged import BoolArray, IntArray
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Gaps", "Part", "Words", "parts"]
+__all__ = ["BorderWords", "Gaps", "Part", "parts"]
 
 _LEFT, _RIGHT = Listed("border", 1), Listed("border", 2)
 _BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
@@ -92,7 +92,7 @@ _CONTENT = Part.CONTENT.value
 
 
 @dataclass(frozen=True)
-class Words:
+class BorderWords:
     """What is told of words by the lists and by their parts in a phrase; a negative type stands for no word."""
 
     vocabulary: Vocabulary
@@ -129,9 +129,9 @@ class Words:
 class Gaps:
     """E gaps between two words: what can be told of an n-gram there before it is drawn."""
 
-    left: Words
+    left: BorderWords
     """Before the gaps: none where a mark stands between, or no word does."""
-    right: Words
+    right: BorderWords
     """Behind them."""
 
     @cached_property
@@ -140,7 +140,7 @@ class Gaps:
         bits = self.left.left | self.left.before | self.right.right
         return (bits > 0) | _is(self.left.part, Part.SUBJECT | Part.MODAL) | _is(self.right.part, Part.DETERMINER)
 
-    def stands_out(self, gaps: IntArray, words: Words, head: IntArray, tail: IntArray) -> BoolArray:
+    def stands_out(self, gaps: IntArray, words: BorderWords, head: IntArray, tail: IntArray) -> BoolArray:
         """Return where an n-gram is seen to be no part of the sentence.
 
         Args:

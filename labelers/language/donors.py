@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from labelers.draws import Draws
 from labelers.labeler import Avoid
-from labelers.language.borders import Gaps, Words
+from labelers.language.borders import BorderWords, Gaps
 from labelers.language.material import Material
 from labelers.ragged import BoolArray, IntArray, running_total
 
@@ -92,7 +92,7 @@ class Donors:
         words = self.text.ngrams.word.take(place - 1) & ~self.text.ngrams.first.take(place)
         before = np.where(words, self.text.near(place, -1, segments), -1)
         vocabulary = self.text.batch.vocabulary
-        return Gaps(Words(vocabulary, before), Words(vocabulary, self.text.keys(place)))
+        return Gaps(BorderWords(vocabulary, before), BorderWords(vocabulary, self.text.keys(place)))
 
     def _around(self, places: Places, which: IntArray, copied: IntArray) -> tuple[IntArray, IntArray]:
         """Return int64 [E, 4] twice: the words around the gap before ``copied``, and around that before the place.

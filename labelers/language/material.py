@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.borders import Words
+from labelers.language.borders import BorderWords
 from labelers.language.casing import COMMON, NAME, UNKNOWN, Case, Letters, letters
 from labelers.language.fluency import disfluent_segments, is_hesitation
 from labelers.language.ngrams import Ngrams, casefold
@@ -62,9 +62,9 @@ class Material:
         return numbers, np.array(rows, np.int64)
 
     @cached_property
-    def borders(self) -> Words:
+    def borders(self) -> BorderWords:
         """All tokens, as borders of n-grams."""
-        return Words(self.batch.vocabulary, self.batch.vocabulary.derived(casefold).take(self.batch.codes))
+        return BorderWords(self.batch.vocabulary, self.batch.vocabulary.derived(casefold).take(self.batch.codes))
 
     @cached_property
     def _words_before(self) -> IntArray:

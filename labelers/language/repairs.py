@@ -10,7 +10,7 @@ from labelers.edits import Edits
 from labelers.labeler import Avoid
 from labelers.language.casing import Letters, letters, lower_first, upper_first
 from labelers.language.donors import Donors, Places
-from labelers.language.fluency import listed, may_stand_twice
+from labelers.language.fluency import by_text, may_stand_twice
 from labelers.language.material import REMAIN, Marked, Material
 from labelers.language.words import Form
 from labelers.ragged import BoolArray, IntArray, ranges, running_total
@@ -200,7 +200,7 @@ class Corruptor:
 
     def _interregna(self, keys: npt.NDArray[np.uint64], index: IntArray) -> tuple[tuple[IntArray, IntArray], IntArray]:
         """Return (codes and offsets of all editing phrases, the first of them empty; the phrase behind each place)."""
-        vocabulary, weights = self.text.batch.vocabulary, listed("interregnum")
+        vocabulary, weights = self.text.batch.vocabulary, by_text("interregnum")
         texts = [[], *(["I" if word == "i" else word for word in phrase.split()] for phrase in weights)]
         codes = vocabulary.encode([word for text in texts for word in text])
         offsets = running_total(np.array([len(text) for text in texts]))
