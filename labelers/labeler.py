@@ -133,8 +133,8 @@ class Labeler(ABC):
     A subclass is a frozen dataclass whose fields are its options. Row i of what it makes depends on row i, the corpus,
     its options and the draws of row i alone. Row i is its text, its fields and its split (`PassageBatch.splits`): what
     could be learnt by heart in train may be labelled otherwise, or not at all, in validation and test. The name of a
-    labeler is the name of its module (``connective``) or
-    ``package.module:Class``'s class name in lower case for one from elsewhere.
+    labeler is the name of its module (``connective``), or the class's in lower case for one from elsewhere. It has
+    three methods: `declare`, `propose` and `label`.
 
     A labeler may rely on this, whatever engine runs a build: at most one unit at a time is labelled in a process, so
     its methods are never called by two threads at once, `propose` and `label` of a batch follow each other without
@@ -186,7 +186,7 @@ class Labeler(ABC):
         raise NotImplementedError(f"{type(self).__name__} must have `declare`, or `declare_found` and `needs_classes`")
 
     def declare_found(self, corpus: Corpus) -> Declaration:
-        """Return the same for an input in which these classes were found."""
+        """Return what `declare` does, given the classes that were found in the input (`Corpus.classes`)."""
         raise NotImplementedError(f"{type(self).__name__} has `needs_classes`, and so must have `declare_found`")
 
     def declaration(self, corpus: Corpus, *, joint: bool = False) -> Declaration:
@@ -204,7 +204,8 @@ class Labeler(ABC):
 
         ``view.edit`` counts in ``proposal.edits`` and is -1 for tokens that others wrote. In a woven view its own edits
         may be missing: labels follow from the view, not from the proposal. A row whose ``proposal.status`` is 2 or more
-        has null labels (empty lists, -1 for tags). Columns that a woven view does not have may be left out there.
+        has null labels (empty lists, -1 for tags). Of a woven view it returns no columns but those of
+        `Declaration.woven`.
         """
 
     def forms(self) -> Property | None:
