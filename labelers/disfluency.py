@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.columns import SPAN, class_lists, class_type, nullable, span_column
+from labelers.columns import SPAN, class_lists, class_type, nullable
 from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
@@ -21,7 +21,8 @@ from labelers.language.donors import Donors
 from labelers.language.material import Material
 from labelers.language.repairs import Corruptor, Profile
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, running_total
+from labelers.segments import pick_segments, segment_spans
 
 __all__ = ["Disfluency"]
 
@@ -113,7 +114,7 @@ class Disfluency(Labeler):
             deleting = draws.uniform("deletion", batch.keys) < self._deletion_share(count)
         number = np.arange(len(rows)) - batch.segment_offsets[rows]
         added = able & ~deleting[rows] & (draws.uniform("corrupt", batch.keys[rows], number) < self.rate)
-        target = _pick(able & deleting[rows], batch, draws, "target")
+        target = pick_segments(able & deleting[rows], batch, draws, "target")
         additions, tags = corruptor.add(np.flatnonzero(added))
         target = target[target >= 0]
         edits, tags = _merged(additions, tags, corruptor.delete(target, words[target]))
@@ -155,14 +156,14 @@ class Disfluency(Labeler):
             status[batch.segment_rows[marked]] = value
         return able, disfluent, words, status
 
-    def _deletion_share(self, segments: IntArray) -> npt.NDArray[np.float64]:
+    def _deletion_share(self, segments: IntArray) -> FloatArray:
         """Return the probability that a row with that many segments to choose from loses words instead of getting some.
 
         It makes additions and deletions equally frequent among pairs: an addition row yields a pair only where at
         least one segment is drawn.
         """
         some = 1 - (1 - self.rate) ** segments
-        share: npt.NDArray[np.float64] = some / (1 + some)
+        share: FloatArray = some / (1 + some)
         return share
 
     def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
@@ -187,7 +188,7 @@ class Disfluency(Labeler):
         """Return the columns of the pair task: one corrupted segment per row, in the source and in the view."""
         corrupted = np.zeros(len(batch.segments), bool)
         corrupted[batch.token_segments[proposal.edits.start]] = True
-        chosen = _pick(corrupted, batch, draws, "pair")
+        chosen = pick_segments(corrupted, batch, draws, "pair")
         some = chosen >= 0
         swap = some & (draws.bits("swap", batch.keys) >> np.uint64(63) > 0)
         pair = 2 * proposal.state["deleting"] + ~swap  # the view, first if swapped, is the corrupted side
@@ -196,17 +197,9 @@ class Disfluency(Labeler):
         return {
             "pair": nullable(pair.astype(np.int64), some),
             "swap": pa.array(swap),
-            "pair_source": _spans(batch, in_source, chosen),
-            "pair_view": _spans(batch, in_view, chosen),
+            "pair_source": segment_spans(batch, in_source, chosen),
+            "pair_view": segment_spans(batch, in_view, chosen),
         }
-
-
-def _pick(marked: BoolArray, batch: PassageBatch, draws: Draws, purpose: str) -> IntArray:
-    """Return int64 [P]: one of the marked segments of each row, -1 where there is none."""
-    places = np.append(np.flatnonzero(marked), -1)
-    count = np.bincount(batch.segment_rows[places[:-1]], minlength=len(batch))
-    chosen = np.cumsum(count) - count + draws.integers(purpose, batch.keys, count)
-    return places[np.where(count > 0, chosen, -1)]
 
 
 def _merged(additions: Edits, tags: npt.NDArray[np.int8], deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8]]:
@@ -234,16 +227,3 @@ def _view_segments(batch: PassageBatch, view: View, edits: Edits) -> IntArray:
     if len(own) == len(new):
         return segments
     return np.maximum(np.maximum.accumulate(segments), batch.segment_offsets[view.rows])
-
-
-def _spans(batch: PassageBatch, bounds: IntArray, segments: IntArray) -> pa.Array:
-    """Return the span of one segment per row, in tokens from the row's first one; null where the segment is -1.
-
-    ``bounds`` is int64 [S + 1]: where each segment starts in the sequence, and the sequence's length.
-    """
-    none = segments < 0
-    at = np.where(none, 0, segments)
-    row = bounds[batch.segment_offsets[:-1]]
-    last = len(bounds) - 1  # a batch of rows without segments has no second bound
-    start, end = (np.where(none, 0, bounds[np.minimum(at + side, last)] - row) for side in (0, 1))
-    return span_column(start, end, ~none)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.columns import SPAN, class_lists, class_type, row_lists, span_column
+from labelers.columns import SPAN, class_lists, class_type, row_lists
 from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
@@ -22,6 +22,7 @@ from labelers.language.whole_words import whole_words
 from labelers.language.words import Form, form_flags, leans, transcript_marks
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges, running_total
+from labelers.segments import pick_segments, segment_spans
 
 __all__ = ["Masking"]
 
@@ -103,7 +104,8 @@ class Masking(Labeler):
             "role_words": row_lists(role_words(batch, _role_classes(corpus), view, hidden), view.offsets, rows),
         }
         if not request.joint:
-            columns["segment"] = _spans(batch, *_segments(batch, draws, proposal.state))
+            bounds = np.append(batch.segments, len(batch.codes))
+            columns["segment"] = segment_spans(batch, bounds, _segments(batch, draws, proposal.state))
         return columns
 
     def _role_targets(self, batch: PassageBatch, corpus: Corpus, draws: Draws, turn_rows: IntArray) -> IntArray:
@@ -173,16 +175,13 @@ def _write_together(draw: npt.NDArray[np.uint8], never: BoolArray, leaning: IntA
     never[leaning] = never[first]
 
 
-def _segments(batch: PassageBatch, draws: Draws, state: Mapping[str, npt.NDArray[Any]]) -> tuple[IntArray, BoolArray]:
-    """Return (int64 [P], bool [P]): the segment masked whole in each row, and whether there is one."""
+def _segments(batch: PassageBatch, draws: Draws, state: Mapping[str, npt.NDArray[Any]]) -> IntArray:
+    """Return int64 [P]: the segment masked whole in each row, -1 where there is none."""
     before = running_total(state["words"])
     enough = before[batch.segment_ends] - before[batch.segments] >= _MIN_WORDS
     many = np.diff(batch.segment_offsets) >= _MIN_SEGMENTS
     sentence = _is_sentence(batch, state["forms"], np.flatnonzero(state["words"]), before)
-    able = np.flatnonzero(enough & sentence & many[batch.segment_rows])
-    count = np.bincount(batch.segment_rows[able], minlength=len(batch))
-    chosen = np.cumsum(count) - count + draws.integers("segment", batch.keys, count)
-    return np.append(able, 0)[np.where(count > 0, chosen, -1)], count > 0
+    return pick_segments(enough & sentence & many[batch.segment_rows], batch, draws, "segment")
 
 
 def _is_sentence(batch: PassageBatch, forms: IntArray, words: IntArray, before: IntArray) -> BoolArray:
@@ -214,12 +213,3 @@ def _or_none(marked: BoolArray, batch: PassageBatch) -> BoolArray:
     some = np.bincount(batch.segment_rows[marked], minlength=len(batch)) > 0
     result: BoolArray = marked | ~some[batch.segment_rows]
     return result
-
-
-def _spans(batch: PassageBatch, segments: IntArray, valid: BoolArray) -> pa.Array:
-    """Return a span per row, in tokens of the row, null where not valid."""
-    if not len(batch.segments):
-        return pa.nulls(len(batch), SPAN)
-    start = np.where(valid, batch.segments[segments] - batch.offsets[:-1], 0)
-    end = np.where(valid, batch.segment_ends[segments] - batch.offsets[:-1], 0)
-    return span_column(start, end, valid)

@@ -30,7 +30,7 @@ from labelers.language.holdout import held_out
 from labelers.language.mentions import Names
 from labelers.language.writing import rewrite
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ranges
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges
 
 __all__ = ["Paraphrase"]
 
@@ -277,7 +277,7 @@ def _tags(view: View, proposal: Proposal) -> npt.NDArray[np.int8]:
     return tags
 
 
-def _ranks(rows: IntArray, draws: npt.NDArray[np.float64]) -> IntArray:
+def _ranks(rows: IntArray, draws: FloatArray) -> IntArray:
     """Return the place of each draw in its row, the smallest first; rows are sorted."""
     order = np.lexsort((draws, rows))
     ranks = np.empty(len(rows), np.int64)

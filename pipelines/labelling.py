@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 from labelers.task import FRAMEWORK_REASONS, WOVEN
-from labelers.vocabulary import Vocabulary
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 
 __all__ = ["copied", "label_rows"]
@@ -151,52 +151,53 @@ def _woven(
     conflicts: Counter[str],
 ) -> dict[str, pa.Array]:
     """Return the woven view and the struct of each labeler, whose labels follow from the edits that were made."""
-    avoided = _avoided(labelers, batch.vocabulary)
-    requests = [
-        Request(batch, corpus, labeler.draws(seed), joint=True, avoid=avoid)
-        for labeler, avoid in zip(labelers, avoided, strict=True)
-    ]
-    proposals = []
-    for labeler, request in zip(labelers, requests, strict=True):
-
-        def propose(part: PassageBatch, labeler: Labeler = labeler, request: Request = request) -> Proposal:
-            return _proposal(labeler, dataclasses.replace(request, batch=part))
-
-        proposals.append(guarded(labeler, batch, propose))
+    asked = _asked(batch, labelers, corpus, seed)
+    proposals = [guarded(one.labeler, batch, one.propose) for one in asked]
     made = collisions(batch, [proposal.edits for proposal in proposals])
     edits, places = _joined([proposal.edits for proposal in proposals], made)
     view = weave(batch, edits)
     touched = np.bincount(edits.rows, minlength=len(batch)) > 0
     columns = {WOVEN: _plain_struct(schema.field(WOVEN), _view_columns(batch, view, touched))}
-    for labeler, request, proposal, kept, place in zip(labelers, requests, proposals, made, places, strict=True):
+    for one, proposal, kept, place in zip(asked, proposals, made, places, strict=True):
+        labeler = one.labeler
         conflicts[labeler.name] += int(np.count_nonzero(~kept))
         final = dataclasses.replace(proposal, status=_joint_status(labeler, proposal, kept, len(batch)))
         own = dataclasses.replace(view, edit=place[view.edit])  # place[-1] is -1
         _check_leak(batch, view, edits, _still_hidden(proposal, kept), tuple(item.name for item in labelers))
-
-        def label(
-            part: PassageBatch,
-            labeler: Labeler = labeler,
-            request: Request = request,
-            final: Proposal = final,
-            own: View = own,
-        ) -> dict[str, pa.Array]:
-            if part is batch:
-                return labeler.label(request, final, own)
-            alone = dataclasses.replace(request, batch=part)  # it raised on all: which row is it?
-            again = labeler.propose(alone)
-            return labeler.label(alone, again, weave(part, again.edits))
-
-        found = guarded(labeler, batch, label)
+        found = guarded(labeler, batch, partial(one.label, final, own))
         columns[labeler.name] = _struct(batch, labeler, schema.field(labeler.name), final.status, found)
     return columns
 
 
-def _avoided(labelers: Sequence[Labeler], vocabulary: Vocabulary) -> list[Avoid]:
-    """Return for each labeler the forms that are labels of another one."""
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """A labeler of a woven view, and what it is asked for."""
+
+    labeler: Labeler
+    request: Request
+
+    def propose(self, part: PassageBatch) -> Proposal:
+        """Return what it proposes for the batch or a part of it."""
+        return _proposal(self.labeler, dataclasses.replace(self.request, batch=part))
+
+    def label(self, proposal: Proposal, view: View, part: PassageBatch) -> dict[str, pa.Array]:
+        """Return its columns; those of a part, to find the row on which it raises, over a view of its own edits."""
+        if part is self.request.batch:
+            return self.labeler.label(self.request, proposal, view)
+        request = dataclasses.replace(self.request, batch=part)
+        again = self.labeler.propose(request)
+        return self.labeler.label(request, again, weave(part, again.edits))
+
+
+def _asked(batch: PassageBatch, labelers: Sequence[Labeler], corpus: Corpus, seed: int) -> list[_Asked]:
+    """Return what each labeler is asked for; none may insert the forms that are labels of another one."""
     forms = [labeler.forms() for labeler in labelers]
-    others = [[form for j, form in enumerate(forms) if j != i and form is not None] for i in range(len(forms))]
-    return [Avoid(vocabulary, tuple(found)) for found in others]
+    asked = []
+    for i, labeler in enumerate(labelers):
+        others = tuple(form for j, form in enumerate(forms) if form is not None and j != i)
+        request = Request(batch, corpus, labeler.draws(seed), joint=True, avoid=Avoid(batch.vocabulary, others))
+        asked.append(_Asked(labeler, request))
+    return asked
 
 
 def _joined(parts: Sequence[Edits], made: Sequence[BoolArray]) -> tuple[Edits, list[IntArray]]:

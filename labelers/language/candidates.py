@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.edits import Edits
 from labelers.language.casing import opening
@@ -13,7 +12,7 @@ from labelers.language.context_model import log_odds, score
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ranges, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 
 __all__ = ["DOUBT", "MOST", "Candidates", "Uses", "pair_counts", "surviving"]
 
@@ -22,8 +21,6 @@ MOST = 80
 
 DOUBT = 0.1
 """Probability from which another use of the form in the second argument counts as a connective that survives there."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

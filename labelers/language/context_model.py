@@ -17,7 +17,7 @@ from labelers.language.matches import Matches
 from labelers.language.shapes import VERBS, classes_among, shapes, word_classes
 from labelers.language.tables import lexicon_rows
 from labelers.passages import PassageBatch
-from labelers.ragged import IntArray
+from labelers.ragged import FloatArray, IntArray
 
 __all__ = ["RULE", "TEMPLATES", "Features", "Model", "features", "log_odds", "model", "score"]
 
@@ -25,8 +25,6 @@ RULE = math.log(0.77 / 0.23)
 """Log odds of a form that opens a segment with what its rule wants behind it. They lie below the threshold of
 `labelers.language.discourse`, because the annotation that it was measured on leaves connectives of several words ("for
 example") out."""
-
-FloatArray = npt.NDArray[np.float64]
 
 _REACH = 4
 """Tokens looked at on either side of a match."""

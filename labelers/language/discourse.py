@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.language.asks import told
 from labelers.language.context_model import log_odds, score
@@ -16,7 +15,7 @@ from labelers.language.forms import forms_among
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import classes_among, shapes
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray
+from labelers.ragged import BoolArray, FloatArray, IntArray
 
 __all__ = ["ABSTAINS", "THRESHOLD", "Connectives", "barred", "find_connectives"]
 
@@ -28,8 +27,6 @@ ABSTAINS = ("or",)
 
 _EASE = math.log(0.78 / 0.22) - math.log(0.65 / 0.35)
 """Log odds by which `find_connectives` is easier on "so": inside a sentence 0.65 is as sure as 0.78 is elsewhere."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

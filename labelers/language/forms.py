@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from labelers.language.tables import lexicon_rows
 from labelers.language.trie import Trie
-from labelers.ragged import BoolArray, IntArray
+from labelers.ragged import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "BLOCKED",
@@ -32,8 +32,6 @@ FRAMES = ("commas", "end", "last", "subject", "modal", "auxiliary", "object")
 its clause ("She stayed, however."), there without one ("She stayed instead."), between subject and verb ("She also
 stayed."), behind a modal ("She would also stay."), another auxiliary ("She had also stayed.") or another verb ("She saw
 also that he stayed.")."""
-
-_FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -181,22 +179,22 @@ class Lexicon:
         return opens
 
     @cached_property
-    def omission(self) -> _FloatArray:
+    def omission(self) -> FloatArray:
         """Float64 [forms]: omission rates, nan where unknown."""
         return np.array([form.omission for form in self.forms])
 
     @cached_property
-    def keep(self) -> _FloatArray:
+    def keep(self) -> FloatArray:
         """Float64 [forms]: share used at the opening of a segment, nan where it is no class there."""
         return np.array([form.keep for form in self.forms])
 
     @cached_property
-    def keep_dialogue(self) -> _FloatArray:
+    def keep_dialogue(self) -> FloatArray:
         """Float64 [forms]: share used at the opening of a segment of a dialogue."""
         return np.array([form.keep_dialogue for form in self.forms])
 
     @cached_property
-    def keep_inside(self) -> _FloatArray:
+    def keep_inside(self) -> FloatArray:
         """Float64 [forms]: share used within a sentence, nan where it is no class there."""
         return np.array([form.keep_inside for form in self.forms])
 
@@ -244,7 +242,7 @@ def forms_among(*names: str) -> BoolArray:
 
 
 @cache
-def _pair_factors() -> Mapping[str, tuple[IntArray, npt.NDArray[np.float64]]]:
+def _pair_factors() -> Mapping[str, tuple[IntArray, FloatArray]]:
     """Return (least values of the buckets, factor of each) by what is counted."""
     read: dict[str, list[tuple[int, float]]] = {}
     for name, least, factor in list(lexicon_rows("connective_pairs.tsv"))[1:]:
@@ -252,7 +250,7 @@ def _pair_factors() -> Mapping[str, tuple[IntArray, npt.NDArray[np.float64]]]:
     return {name: (np.array([v for v, _ in rows]), np.array([f for _, f in rows])) for name, rows in read.items()}
 
 
-def unmarked_rates(**counts: IntArray) -> npt.NDArray[np.float64]:
+def unmarked_rates(**counts: IntArray) -> FloatArray:
     """Return the share of adjacent segments without a connective that is kept, float64 in [0, 1].
 
     It is a product of one factor per count (``connective_pairs.tsv``), made so that the pairs kept are as long, as

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.language.asks import Arguments, fulfilled
 from labelers.language.candidates import MOST, Candidates
@@ -17,12 +16,10 @@ from labelers.language.forms import BLOCKED, forms_among, lexicon
 from labelers.language.matches import Matches, inside_openers, match, match_partners, openers
 from labelers.language.shapes import VERBS, classes_among, shape, shapes
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ranges
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges
 from labelers.vocabulary import Vocabulary
 
 __all__ = ["inside_candidates"]
-
-FloatArray = npt.NDArray[np.float64]
 
 LEAST = 3
 """Words that a clause must have."""

@@ -13,11 +13,9 @@ from labelers.language.donors import Donors, Places
 from labelers.language.fluency import by_text, may_stand_twice
 from labelers.language.material import REMAIN, Marked, Material
 from labelers.language.words import Form
-from labelers.ragged import BoolArray, IntArray, ranges, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]
-
-FloatArray = npt.NDArray[np.float64]
 
 _REPEAT, _SUBSTITUTE, _INSERT = range(3)
 _KEPT, _ADDED, _INTERREGNUM = range(3)  # tags of written tokens: O, D, I
