@@ -137,7 +137,7 @@ class Connective(Labeler):
         """Return the labels of the rows whose connective is gone from the view, and of pairs that never had one."""
         batch, state = request.batch, proposal.state
         form, within = state["form"], state["inside"]  # -1 for no connective, the last place of what is looked up
-        labelled = (proposal.status <= 1) & ~_shown(proposal, view)
+        labelled = proposal.labelled & ~_shown(proposal, view)
         opening = labelled & ~within
         omission, sense = np.append(lexicon().omission, np.nan)[form], np.append(_senses(), -1)[form]
         columns = {

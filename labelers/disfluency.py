@@ -180,8 +180,7 @@ class Disfluency(Labeler):
         tags[own] = state["tags"][edits.write_offsets[edit] + rank]
         if len(segments):
             np.putmask(tags, state["untagged"].take(segments), -1)
-        rows = proposal.status <= _CLEAN
-        columns = {"tags": class_lists(tags, view.offsets, rows, classes=len(self.classes))}
+        columns = {"tags": class_lists(tags, view.offsets, proposal.labelled, classes=len(self.classes))}
         return columns if request.joint else columns | self._pair(batch, request.draws, proposal, segments)
 
     def _pair(self, batch: PassageBatch, draws: Draws, proposal: Proposal, segments: IntArray) -> dict[str, pa.Array]:

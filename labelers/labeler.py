@@ -15,7 +15,7 @@ from labelers.draws import Draws
 from labelers.edits import Edits, View, weave
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
-from labelers.task import SOURCE
+from labelers.task import ABSTAINED, SOURCE
 from labelers.vocabulary import Property, Vocabulary
 
 __all__ = ["Avoid", "Corpus", "Labeler", "Proposal", "Request", "Resource"]
@@ -83,6 +83,11 @@ class Proposal:
     """bool [N]: source positions that its tasks predict from the view, so that no view they read may show them."""
     state: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Arrays that `Labeler.label` needs again."""
+
+    @property
+    def labelled(self) -> BoolArray:
+        """Bool [P]: rows that it did not abstain from."""
+        return self.status < ABSTAINED
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class Masking(Labeler):
     def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Return what each task hides, aligned to the view."""
         batch, corpus, draws = request.batch, request.corpus, request.draws
-        rows, turn_rows = proposal.status < 2, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))  # noqa: PLR2004
+        rows, turn_rows = proposal.labelled, np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))
         # the last place is for what was inserted
         never = view.touched | ~np.append(proposal.state["whole"], False).take(view.origin)
         draw = _draw_bytes(batch, draws, view)

@@ -124,11 +124,10 @@ class Paraphrase(Labeler):
     def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Tag the tokens that stand in the place of others; label the pair by the concept that they name."""
         batch = request.batch
-        abstained = proposal.status > 1
-        equivalent = np.where(abstained, -1, proposal.state["equivalent"]).astype(np.int64)
+        equivalent = np.where(proposal.labelled, proposal.state["equivalent"], -1).astype(np.int64)
         tags = _tags(view, proposal)
         tags[np.repeat(equivalent == _DIFFERENT, np.diff(view.offsets))] = -1
-        columns = {"tags": class_lists(tags, view.offsets, ~abstained, classes=len(_TAGS))}
+        columns = {"tags": class_lists(tags, view.offsets, proposal.labelled, classes=len(_TAGS))}
         if not request.joint:
             swap = request.draws.uniform("swap", batch.keys) < _HALF
             weight = (proposal.status == 0) & (equivalent != _DIFFERENT) & proposal.state["answers"]

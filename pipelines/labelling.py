@@ -15,13 +15,10 @@ from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
-from labelers.task import FRAMEWORK_REASONS, WOVEN
+from labelers.task import ABSTAINED, FRAMEWORK_REASONS, WOVEN
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 
 __all__ = ["copied", "label_rows"]
-
-ABSTAINED = 2
-"""The first status of a row that a labeler abstained from."""
 
 
 def copied(batch: PassageBatch, copies: int) -> PassageBatch:

@@ -41,7 +41,7 @@ class Stutter(Labeler):
         return Proposal(status, edits)
 
     def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
-        return {"tags": class_lists(view.edit >= 0, view.offsets, proposal.status < 2, classes=2)}
+        return {"tags": class_lists(view.edit >= 0, view.offsets, proposal.labelled, classes=2)}
 
 
 def _is_upper(texts: Sequence[str]) -> np.ndarray:
@@ -78,7 +78,7 @@ class Beheading(Labeler):
         return Proposal(status, edits.take(np.arange(0 if self.shown else len(edits))), hidden)
 
     def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
-        batch, corpus, labelled = request.batch, request.corpus, proposal.status < 2
+        batch, corpus, labelled = request.batch, request.corpus, proposal.labelled
         first = batch.codes[batch.offsets[:-1]]
         pool = corpus.pool.codes if corpus.pool is not None else np.empty(0, np.int32)
         counts = np.bincount(pool, minlength=len(batch.vocabulary))
@@ -143,7 +143,7 @@ class Sorting(Labeler):
 
     def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         drawers = request.batch.vocabulary.property(_drawer)[view.codes]
-        return {"drawer": class_lists(drawers, view.offsets, proposal.status < 2, classes=len(self.CLASSES))}
+        return {"drawer": class_lists(drawers, view.offsets, proposal.labelled, classes=len(self.CLASSES))}
 
 
 def _drawer(texts: Sequence[str]) -> np.ndarray:
