@@ -109,10 +109,8 @@ class Names:
         for shows, names in ((exact, written), (self._folded, others)):
             shows.add(word for _, words in names for word in words)
         self._folded.add(word.lower() for word in chain.from_iterable(self.words))
-        self._finders = [
-            _Finder(written, exact),
-            _Finder(others, self._folded),
-        ]  # of two names, the one as it is written
+        self._finders = [_Finder(written, exact), _Finder(others, self._folded)]
+        """Of two names at one place the first one's counts: the name that stands there as it is written."""
         self._differences, self._pairs = Differences.none(), Numbering()
 
     def __len__(self) -> int:
