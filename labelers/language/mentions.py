@@ -110,7 +110,7 @@ class Names:
             shows.add(word for _, words in names for word in words)
         self._folded.add(word.lower() for word in chain.from_iterable(self.words))
         self._finders = [_Finder(written, exact), _Finder(others, self._folded)]
-        """Of two names at one place the first one's counts: the name that stands there as it is written."""
+        """Where both find a name of the same tokens, that of the first counts: it stands there as it is written."""
         self._differences, self._pairs = Differences.none(), Numbering()
 
     def __len__(self) -> int:
