@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.columns import SPAN
 from labelers.language.forms import lexicon
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import SOURCE, Task, write_tasks
@@ -49,7 +50,6 @@ CLEAN = ("exact", "near")  # questions whose tags give the original question bac
 BAG_ROWS = 50_000
 
 Record = Mapping[str, Any]
-SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
 
 @dataclass(frozen=True)

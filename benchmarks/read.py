@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.edits import View, weave
-from labelers.labeler import Corpus, Labeler, Proposal, load
+from labelers.finding import load
+from labelers.labeler import Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
 from labelers.text.segment import Segmenter
@@ -135,10 +136,10 @@ def main() -> None:
     segmenter = Segmenter()
     batch = segmenter.segment(corpus)[0]
     pool = segmenter.segment(random_.sample(corpus, min(POOL, len(corpus))))[0]
-    known, draws = findings(batch, pool), labeler.draws(options.seed)
-    proposal = labeler.propose(batch, known, draws)
+    request = Request(batch, findings(batch, pool), labeler.draws(options.seed))
+    proposal = labeler.propose(request)
     view: View = weave(batch, proposal.edits)
-    columns = labeler.label(batch, known, draws, proposal, view)
+    columns = labeler.label(request, proposal, view)
     rows = asked(labeler, proposal, columns)
     for row in sorted(random_.sample(rows, min(options.rows, len(rows)))):
         shown = (

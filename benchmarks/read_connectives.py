@@ -15,7 +15,7 @@ import numpy as np
 
 from labelers.connective import Connective
 from labelers.edits import weave
-from labelers.labeler import Corpus
+from labelers.labeler import Corpus, Request
 from labelers.text.document import Document, Turn
 from labelers.text.segment import Segmenter
 
@@ -43,10 +43,10 @@ def documents(path: Path) -> Iterator[Document]:
 def main(path: str, seed: str, count: str, task: str = "") -> None:
     """Print the rows."""
     batch, _ = Segmenter().segment(list(documents(Path(path))))
-    labeler, corpus = Connective(), Corpus()
-    draws = labeler.draws(int(seed))
-    proposal = labeler.propose(batch, corpus, draws)
-    columns = labeler.label(batch, corpus, draws, proposal, weave(batch, proposal.edits))
+    labeler = Connective()
+    request = Request(batch, Corpus(), labeler.draws(int(seed)))
+    proposal = labeler.propose(request)
+    columns = labeler.label(request, proposal, weave(batch, proposal.edits))
     wanted = columns["connective_inside" if task else "connective"].is_valid().to_numpy(zero_copy_only=False)
     rows = sorted(np.flatnonzero((proposal.status == 0) & wanted).tolist(), key=lambda row: batch.ids[row])
     rows = [rows[place] for place in np.random.default_rng(int(seed)).permutation(len(rows))]

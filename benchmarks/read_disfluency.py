@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from labelers.edits import View, weave
-from labelers.labeler import Corpus, load
+from labelers.finding import load
+from labelers.labeler import Corpus, Request
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
 from labelers.text.segment import Segmenter
@@ -99,10 +100,10 @@ def main() -> None:
     corpus = Corpus(pool=segmenter.segment([pool_document(pool_line(document)) for document in pool])[0])
     batch, _ = segmenter.segment(found)
     labeler = load("disfluency")
-    draws = labeler.draws(options.seed)
-    proposal = labeler.propose(batch, corpus, draws)
+    request = Request(batch, corpus, labeler.draws(options.seed))
+    proposal = labeler.propose(request)
     view = weave(batch, proposal.edits)
-    tags = labeler.label(batch, corpus, draws, proposal, view)["tags"].to_pylist()
+    tags = labeler.label(request, proposal, view)["tags"].to_pylist()
     names = ["edited", "untouched", *labeler.reasons]
     counts = np.bincount(proposal.status, minlength=len(names)).tolist()
     tagged = sum(tag >= 0 for row in tags for tag in row)

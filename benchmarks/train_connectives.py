@@ -16,7 +16,8 @@ from connectives import read
 from scipy.sparse import coo_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
-from labelers.language.discourse import TEMPLATES, Model, barred, features, score
+from labelers.language.context_model import TEMPLATES, Model, features, score
+from labelers.language.discourse import barred
 from labelers.language.matches import Matches, match
 from labelers.passages import PassageBatch
 

@@ -13,20 +13,19 @@ __all__ = ["SPAN", "class_lists", "class_type", "nullable", "row_lists", "span_c
 SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 """Tokens [start, end) of a row's sequence."""
 
-_WIDTHS = {127: pa.int8(), 32_767: pa.int16(), 2**31 - 1: pa.int32()}
-"""The most classes that labels of each type tell apart."""
+_WIDTHS = (pa.int8(), pa.int16(), pa.int32())
 
 
 def class_type(classes: int) -> pa.DataType:
-    """Return the type of labels in lists (of tokens, segments or turns): the numbers of so many classes, -1 for none.
+    """Return the type of labels of tokens, segments or turns: the smallest that holds so many classes, -1 for none.
 
-    Labels of whole rows are int64, which readers of datasets expect of class labels, with null for none.
+    Labels of rows are int64, as readers of datasets expect, with null for none.
 
     Example:
         >>> class_type(2), class_type(200)
         (DataType(int8), DataType(int16))
     """
-    return next(kind for most, kind in _WIDTHS.items() if classes <= most)
+    return next(kind for kind in _WIDTHS if classes - 1 <= np.iinfo(kind.to_pandas_dtype()).max)
 
 
 def class_lists(labels: IntArray, offsets: IntArray, keep: BoolArray, *, classes: int) -> pa.ListArray:

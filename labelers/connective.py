@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labelers.columns import SPAN, nullable, span_column
+from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import View
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.labeler import Labeler, Proposal, Request
 from labelers.language.between import segment_pairs
 from labelers.language.candidates import Candidates, surviving
 from labelers.language.discourse import find_connectives
@@ -26,8 +28,7 @@ from labelers.language.inside import inside_candidates
 from labelers.language.shapes import is_open
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray
-from labelers.task import Task
-from labelers.vocabulary import Vocabulary
+from labelers.vocabulary import Property
 
 __all__ = ["LEAST_PROBABLE", "NO_CONNECTIVE", "SENSES", "Connective", "class_names", "find_connectives", "race"]
 
@@ -41,7 +42,6 @@ SAMPLING = ("level", "weight")
 """What ``sampling`` may be."""
 
 _NO_PAIR, _UNSAMPLED, _LEVELLED, _OTHER_LANGUAGE = 2, 3, 4, 5
-_SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,49 +83,33 @@ class Connective(Labeler):
         """The column of the weights, if there is one."""
         return "weight" if self.sampling == "weight" else None
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
-        """Return the label columns: a second label set with ``inside``, weights where they level the forms."""
-        inside = (pa.field("connective_inside", pa.int64()),) if self.inside else ()
-        weight = (pa.field(self._weight, pa.float32()),) if self._weight else ()
-        return (
+    def declare(self) -> Declaration:
+        """Return the columns and tasks: a second label set with ``inside``, weights where they level the forms."""
+        inside, weight = "connective_inside", self._weight
+        columns = (
             pa.field("connective", pa.int64()),
             pa.field("sense", pa.int64()),
-            pa.field("arg1", _SPAN),
-            pa.field("arg2", _SPAN),
+            pa.field("arg1", SPAN),
+            pa.field("arg2", SPAN),
             pa.field("omission_rate", pa.float32()),
             pa.field("form", pa.string()),
-            *inside,
-            *weight,
+            *((pa.field(inside, pa.int64()),) if self.inside else ()),
+            *((pa.field(weight, pa.float32()),) if weight else ()),
         )
+        opening, within = (class_names(inside=value) for value in (False, True))
+        task, spans = self.task, ("arg1", "arg2")
+        form = task.span_pair("connective", classes=opening, spans=spans, weight=weight, metric="accuracy")
+        sense = task.span_pair("sense", classes=SENSES, spans=spans, weight=weight)
+        second = task.span_pair(inside, classes=within, spans=spans, weight=weight, metric="accuracy", name=inside)
+        return Declaration(columns, (form, sense, second) if self.inside else (form, sense))
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
-        """Return the task of the form, of its sense, and with ``inside`` that of forms within a sentence."""
-        asked: list[tuple[str, Sequence[str], str, dict[str, Any]]] = [
-            ("connective", class_names(inside=False), "accuracy", {}),
-            ("sense", SENSES, "macro_f1", {}),
-        ]
-        if self.inside:
-            target = "connective_inside"
-            asked.append((target, class_names(inside=True), "accuracy", {"name": target}))
-        shared: dict[str, Any] = {"joint": joint, "spans": ("arg1", "arg2"), "weight": self._weight}
-        return tuple(
-            self.task(target, "span_pair", classes=tuple(classes), metric=metric, **name, **shared)
-            for target, classes, metric, name in asked
-        )
-
-    def forms(self, vocabulary: Vocabulary) -> BoolArray:
+    def forms(self) -> Property:
         """Return the types that show a form: its only word, or of several the last that is no function word."""
-        return vocabulary.property(_shows_form)
+        return _shows_form
 
-    def propose(
-        self,
-        batch: PassageBatch,
-        corpus: Corpus,  # noqa: ARG002
-        draws: Draws,
-        *,
-        avoid: Avoid | None = None,  # noqa: ARG002
-    ) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
         """Choose one pair of arguments per row, and remove the connective between them if there is one."""
+        batch, draws = request.batch, request.draws
         inside = np.zeros(len(batch), bool)
         if batch.lang != "en":
             chosen, status = Candidates.make(np.empty(0, np.int64)), np.full(len(batch), _OTHER_LANGUAGE, np.int8)
@@ -149,31 +133,22 @@ class Connective(Labeler):
         neither = (status > 1) & (other > 1)
         return joined, np.where(inside, 0, np.where(neither, np.maximum(status, other), status)).astype(np.int8), inside
 
-    def label(
-        self,
-        batch: PassageBatch,
-        corpus: Corpus,  # noqa: ARG002
-        draws: Draws,  # noqa: ARG002
-        proposal: Proposal,
-        view: View,
-        *,
-        joint: bool = False,  # noqa: ARG002
-    ) -> dict[str, pa.Array]:
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Return the labels of the rows whose connective is gone from the view, and of pairs that never had one."""
-        state = proposal.state
+        batch, state = request.batch, proposal.state
         form, within = state["form"], state["inside"]  # -1 for no connective, the last place of what is looked up
-        labelled = (proposal.status <= 1) & ~_shown(proposal, view)
+        labelled = proposal.labelled & ~_shown(proposal, view)
         opening = labelled & ~within
         omission, sense = np.append(lexicon().omission, np.nan)[form], np.append(_senses(), -1)[form]
         columns = {
-            "connective": _nullable(_class_numbers(inside=False)[form], opening),
-            "sense": _nullable(sense, opening & (sense >= 0)),
+            "connective": nullable(_class_numbers(inside=False)[form], opening),
+            "sense": nullable(sense, opening & (sense >= 0)),
             **_spans(batch, view, state, labelled),
-            "omission_rate": _nullable(omission.astype(np.float32), labelled & ~np.isnan(omission)),
+            "omission_rate": nullable(omission.astype(np.float32), labelled & ~np.isnan(omission)),
             "form": _names(form, labelled),
         }
         if self.inside:
-            columns["connective_inside"] = _nullable(_class_numbers(inside=True)[form], labelled & within)
+            columns["connective_inside"] = nullable(_class_numbers(inside=True)[form], labelled & within)
         if self._weight:
             columns[self._weight] = pa.array(np.where(labelled, state["weight"], 0).astype(np.float32))
         return columns
@@ -224,24 +199,13 @@ def _spans(
     """Return the two arguments as spans of the view."""
     edges, rows = state["edges"], np.arange(len(batch))
     places = view.locate(batch, edges.ravel(), np.repeat(rows, 3)).reshape(-1, 3)
-    mask = pa.array(~valid)
-    return {
-        name: pa.StructArray.from_arrays(
-            [pa.array(places[:, i].astype(np.int32)) for i in pair], fields=list(_SPAN), mask=mask
-        )
-        for name, pair in (("arg1", (0, 1)), ("arg2", (1, 2)))
-    }
-
-
-def _nullable(values: npt.NDArray[Any], valid: BoolArray) -> pa.Array:
-    """Return the values, null where they are not valid."""
-    return pa.array(values, mask=~valid)
+    return {name: span_column(places[:, i], places[:, i + 1], valid) for i, name in enumerate(("arg1", "arg2"))}
 
 
 def _names(form: npt.NDArray[np.int64], valid: BoolArray) -> pa.StringArray:
     """Return the class name of each form, null where it is not valid."""
     names = [*(known.form for known in lexicon().forms), NO_CONNECTIVE]
-    return pa.array(names, pa.string()).take(_nullable(np.where(form < 0, len(names) - 1, form), valid))
+    return pa.array(names, pa.string()).take(nullable(np.where(form < 0, len(names) - 1, form), valid))
 
 
 def class_names(*, inside: bool) -> tuple[str, ...]:

@@ -11,21 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.columns import row_lists
+from labelers.columns import SPAN, class_lists, class_type, nullable
+from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.labeler import Labeler, Proposal, Request
 from labelers.language.casing import Case
-from labelers.language.donors import Donors, Text
+from labelers.language.donors import Donors
+from labelers.language.material import Material
 from labelers.language.repairs import Corruptor, Profile
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, running_total
-from labelers.task import SOURCE, Task
+from labelers.ragged import BoolArray, FloatArray, IntArray, running_total
+from labelers.segments import pick_segments, segment_spans
 
 __all__ = ["Disfluency"]
 
 _PAIR = ("add_0", "add_1", "del_0", "del_1")
-_SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 _CLEAN, _TOO_SHORT, _DISFLUENT, _NO_PLACE = 1, 2, 3, 4  # status; 0 where there is an edit
 
 PROFILES = {
@@ -88,44 +89,32 @@ class Disfluency(Labeler):
         """Class names of the tags: fluent, disfluent and, where there are some, interregnum."""
         return ("O", "D", "I") if self.profile == "conversational" else ("O", "D")
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
-        """Return the tags and, unless woven, the pair with its order and its two spans."""
-        pair = (
+    def declare(self) -> Declaration:
+        """Return the tags, and the pair with its order and its two spans."""
+        columns = (
+            pa.field("tags", pa.list_(class_type(len(self.classes)))),
             pa.field("pair", pa.int64()),
             pa.field("swap", pa.bool_()),
-            pa.field("pair_source", _SPAN),
-            pa.field("pair_view", _SPAN),
+            pa.field("pair_source", SPAN),
+            pa.field("pair_view", SPAN),
         )
-        return (pa.field("tags", pa.list_(pa.int8())), *(() if joint else pair))
+        tags = self.task.token("tags", classes=self.classes)
+        pair = self.task.pair("pair", classes=_PAIR, swap="swap", spans=("pair_source", "pair_view"), level="segment")
+        return Declaration(columns, (tags, pair))
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
-        """Return the tags and, unless woven, the pair task."""
-        tags = self.task("tags", "token", joint=joint, classes=self.classes, level="token", metric="tag_f1")
-        pair = self.task(
-            "pair",
-            "pair",
-            joint=joint,
-            classes=_PAIR,
-            sequences=(SOURCE, self.name),
-            spans=("pair_source", "pair_view"),
-            swap="swap",
-            level="segment",
-            metric="accuracy",
-        )
-        return (tags,) if joint else (tags, pair)
-
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
         """Choose the segments to corrupt, and how; a woven view gets additions alone."""
-        corruptor = self._corruptor(batch, corpus, draws, avoid)
+        batch, draws = request.batch, request.draws
+        corruptor = self._corruptor(request)
         able, disfluent, words, status = self._survey(corruptor.text)
         rows = batch.segment_rows
         count = np.bincount(rows[able], minlength=len(batch))
         deleting = np.zeros(len(batch), bool)
-        if avoid is None:
+        if not request.joint:
             deleting = draws.uniform("deletion", batch.keys) < self._deletion_share(count)
         number = np.arange(len(rows)) - batch.segment_offsets[rows]
         added = able & ~deleting[rows] & (draws.uniform("corrupt", batch.keys[rows], number) < self.rate)
-        target = _pick(able & deleting[rows], batch, draws, "target")
+        target = pick_segments(able & deleting[rows], batch, draws, "target")
         additions, tags = corruptor.add(np.flatnonzero(added))
         target = target[target >= 0]
         edits, tags = _merged(additions, tags, corruptor.delete(target, words[target]))
@@ -133,14 +122,15 @@ class Disfluency(Labeler):
         untagged = disfluent | deleting[rows]
         return Proposal(status, edits, state={"tags": tags, "untagged": untagged, "deleting": deleting})
 
-    def _corruptor(self, batch: PassageBatch, corpus: Corpus, draws: Draws, avoid: Avoid | None) -> Corruptor:
+    def _corruptor(self, request: Request) -> Corruptor:
         """Return what makes the edits of a batch."""
+        batch, corpus, draws = request.batch, request.corpus, request.draws
         case = corpus.derive("disfluency.case", lambda: Case.of(corpus.pool))
-        text, donors, source = Text.of(batch, case, self.max_ngram), None, corpus.pool
+        text, donors, source = Material.of(batch, case, self.max_ngram), None, corpus.pool
         if source is not None:
-            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Text.of(source, case, self.max_ngram))
+            pool = corpus.derive(("disfluency.pool", self.max_ngram), lambda: Material.of(source, case, self.max_ngram))
             if len(pool.fluent):
-                donors = Donors(text, pool, draws, self.max_ngram, avoid)
+                donors = Donors(text, pool, draws, self.max_ngram, request.avoid)
         return Corruptor(
             text=text,
             donors=donors,
@@ -149,10 +139,10 @@ class Disfluency(Labeler):
             max_places=self.max_places,
             max_ngram=self.max_ngram,
             interregnum=self.interregnum if self.profile == "conversational" else 0.0,
-            avoid=avoid,
+            avoid=request.avoid,
         )
 
-    def _survey(self, text: Text) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
+    def _survey(self, text: Material) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
         """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
         batch = text.batch
         words = text.length
@@ -166,21 +156,19 @@ class Disfluency(Labeler):
             status[batch.segment_rows[marked]] = value
         return able, disfluent, words, status
 
-    def _deletion_share(self, segments: IntArray) -> npt.NDArray[np.float64]:
+    def _deletion_share(self, segments: IntArray) -> FloatArray:
         """Return the probability that a row with that many segments to choose from loses words instead of getting some.
 
         It makes additions and deletions equally frequent among pairs: an addition row yields a pair only where at
         least one segment is drawn.
         """
         some = 1 - (1 - self.rate) ** segments
-        share: npt.NDArray[np.float64] = some / (1 + some)
+        share: FloatArray = some / (1 + some)
         return share
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Return the tags of the tokens that stand in the view and, unless woven, the pair."""
-        del corpus
+        batch = request.batch
         edits, state = proposal.edits, proposal.state
         own = np.flatnonzero(view.edit >= 0)
         edit = view.edit[own]
@@ -192,33 +180,25 @@ class Disfluency(Labeler):
         tags[own] = state["tags"][edits.write_offsets[edit] + rank]
         if len(segments):
             np.putmask(tags, state["untagged"].take(segments), -1)
-        columns = {"tags": row_lists(tags, view.offsets, proposal.status <= _CLEAN)}
-        return columns if joint else columns | self._pair(batch, draws, proposal, segments)
+        columns = {"tags": class_lists(tags, view.offsets, proposal.labelled, classes=len(self.classes))}
+        return columns if request.joint else columns | self._pair(batch, request.draws, proposal, segments)
 
     def _pair(self, batch: PassageBatch, draws: Draws, proposal: Proposal, segments: IntArray) -> dict[str, pa.Array]:
         """Return the columns of the pair task: one corrupted segment per row, in the source and in the view."""
         corrupted = np.zeros(len(batch.segments), bool)
         corrupted[batch.token_segments[proposal.edits.start]] = True
-        chosen = _pick(corrupted, batch, draws, "pair")
+        chosen = pick_segments(corrupted, batch, draws, "pair")
         some = chosen >= 0
         swap = some & (draws.bits("swap", batch.keys) >> np.uint64(63) > 0)
         pair = 2 * proposal.state["deleting"] + ~swap  # the view, first if swapped, is the corrupted side
         in_view = running_total(np.bincount(segments, minlength=len(batch.segments)))
         in_source = np.append(batch.segments, len(batch.codes))
         return {
-            "pair": pa.array(pair.astype(np.int64), mask=~some),
+            "pair": nullable(pair.astype(np.int64), some),
             "swap": pa.array(swap),
-            "pair_source": _spans(batch, in_source, chosen),
-            "pair_view": _spans(batch, in_view, chosen),
+            "pair_source": segment_spans(batch, in_source, chosen),
+            "pair_view": segment_spans(batch, in_view, chosen),
         }
-
-
-def _pick(marked: BoolArray, batch: PassageBatch, draws: Draws, purpose: str) -> IntArray:
-    """Return int64 [P]: one of the marked segments of each row, -1 where there is none."""
-    places = np.append(np.flatnonzero(marked), -1)
-    count = np.bincount(batch.segment_rows[places[:-1]], minlength=len(batch))
-    chosen = np.cumsum(count) - count + draws.integers(purpose, batch.keys, count)
-    return places[np.where(count > 0, chosen, -1)]
 
 
 def _merged(additions: Edits, tags: npt.NDArray[np.int8], deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8]]:
@@ -246,16 +226,3 @@ def _view_segments(batch: PassageBatch, view: View, edits: Edits) -> IntArray:
     if len(own) == len(new):
         return segments
     return np.maximum(np.maximum.accumulate(segments), batch.segment_offsets[view.rows])
-
-
-def _spans(batch: PassageBatch, bounds: IntArray, segments: IntArray) -> pa.Array:
-    """Return the span of one segment per row, in tokens from the row's first one; null where the segment is -1.
-
-    ``bounds`` is int64 [S + 1]: where each segment starts in the sequence, and the sequence's length.
-    """
-    none = segments < 0
-    at = np.where(none, 0, segments)
-    row = bounds[batch.segment_offsets[:-1]]
-    last = len(bounds) - 1  # a batch of rows without segments has no second bound
-    start, end = (np.where(none, 0, bounds[np.minimum(at + side, last)] - row).astype(np.int32) for side in (0, 1))
-    return pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(_SPAN), mask=pa.array(none))

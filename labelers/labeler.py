@@ -1,13 +1,5 @@
-"""What every labeler is: a frozen dataclass that maps passages to edits and label columns, and how to find one."""
+"""What every labeler is: a frozen dataclass that turns passages into edits and label columns."""
 
-import contextlib
-import dataclasses
-import difflib
-import importlib
-import importlib.util
-import inspect
-import pkgutil
-import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -17,17 +9,16 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pydantic
 
-import labelers
+from labelers.declaration import Declaration, TaskBuilder
 from labelers.draws import Draws
 from labelers.edits import Edits, View, weave
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
-from labelers.task import SOURCE, WOVEN, Task
-from labelers.vocabulary import Vocabulary
+from labelers.task import ABSTAINED, SOURCE
+from labelers.vocabulary import Property, Vocabulary
 
-__all__ = ["Avoid", "Corpus", "Labeler", "Proposal", "Resource", "load", "names"]
+__all__ = ["Avoid", "Corpus", "Labeler", "Proposal", "Request", "Resource"]
 
 _T = TypeVar("_T")
 
@@ -93,6 +84,11 @@ class Proposal:
     state: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Arrays that `Labeler.label` needs again."""
 
+    @property
+    def labelled(self) -> BoolArray:
+        """Bool [P]: rows that it did not abstain from."""
+        return self.status < ABSTAINED
+
 
 @dataclass(frozen=True)
 class Avoid:
@@ -103,22 +99,37 @@ class Avoid:
 
     Example:
         >>> words = Vocabulary()
-        >>> avoid = Avoid(words, (lambda vocabulary: np.array([text == "but" for text in vocabulary.texts]),))
+        >>> avoid = Avoid(words, (lambda texts: np.array([text == "but" for text in texts], bool),))
         >>> avoid(words.encode(["all", "but", "one"])).tolist()
         [False, True, False]
     """
 
     vocabulary: Vocabulary
-    forms: tuple[Callable[[Vocabulary], BoolArray | None], ...] = ()
+    forms: tuple[Property, ...] = ()
     """`Labeler.forms` of the others."""
 
     def __call__(self, codes: IntArray) -> BoolArray:
         """Return bool of the codes' shape."""
         found = np.zeros(np.shape(codes), bool)
         for forms in self.forms:
-            mask = forms(self.vocabulary)
-            found |= False if mask is None else mask[codes]
+            found |= self.vocabulary.property(forms)[codes]
         return found
+
+
+@dataclass(frozen=True)
+class Request:
+    """Passages to be labelled, and all else that their labels may depend on."""
+
+    batch: PassageBatch
+    """P passages."""
+    corpus: Corpus
+    """The findings of the plan, over the batch's vocabulary."""
+    draws: Draws
+    """The labeler's own."""
+    joint: bool = False
+    """The view is woven from the edits of all labelers; otherwise it holds those of this one alone."""
+    avoid: Avoid | None = None
+    """Forms that an insertion must not write; None where there are none."""
 
 
 class Labeler(ABC):
@@ -127,8 +138,8 @@ class Labeler(ABC):
     A subclass is a frozen dataclass whose fields are its options. Row i of what it makes depends on row i, the corpus,
     its options and the draws of row i alone. Row i is its text, its fields and its split (`PassageBatch.splits`): what
     could be learnt by heart in train may be labelled otherwise, or not at all, in validation and test. The name of a
-    labeler is the name of its module (``connective``) or
-    ``package.module:Class``'s class name in lower case for one from elsewhere.
+    labeler is the name of its module (``connective``), or the class's in lower case for one from elsewhere. It has
+    three methods: `declare`, `propose` and `label`.
 
     A labeler may rely on this, whatever engine runs a build: at most one unit at a time is labelled in a process, so
     its methods are never called by two threads at once, `propose` and `label` of a batch follow each other without
@@ -166,160 +177,54 @@ class Labeler(ABC):
         """Return its draws for a build's seed."""
         return Draws(seed, self.name, self.version)
 
-    @abstractmethod
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
-        """Return the label columns that `label` makes: no status, tokens or origin, which are added for all labelers.
+    @property
+    def task(self) -> TaskBuilder:
+        """Builds the tasks of this labeler: ``self.task.token("tags", classes=("O", "D"))``."""
+        return TaskBuilder(self.name, self.version, self.paper, self.reasons, self.sequence)
 
-        With ``joint`` (a woven view) it leaves out the columns of tasks that are not woven.
+    def declare(self) -> Declaration:
+        """Return its label columns and its tasks: the columns that `label` makes, in their order.
+
+        Status, tokens and origin are added for all labelers. A labeler some of whose classes are found in the input
+        (`needs_classes`) has `declare_found` in place of it.
         """
+        raise NotImplementedError(f"{type(self).__name__} must have `declare`, or `declare_found` and `needs_classes`")
+
+    def declare_found(self, corpus: Corpus) -> Declaration:
+        """Return what `declare` does, given the classes that were found in the input (`Corpus.classes`)."""
+        raise NotImplementedError(f"{type(self).__name__} has `needs_classes`, and so must have `declare_found`")
+
+    def declaration(self, corpus: Corpus, *, joint: bool = False) -> Declaration:
+        """Return what it declares for a corpus; with ``joint`` that part of it which a woven view has."""
+        declared = self.declare_found(corpus) if self.needs_classes else self.declare()
+        return declared.woven() if joint else declared
 
     @abstractmethod
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        """Return its tasks, built with `task`; with ``joint`` those that can be woven."""
+    def propose(self, request: Request) -> Proposal:
+        """Decide what to do with each row: its status and its edits."""
 
     @abstractmethod
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
-        """Decide what to do with each row: its status and its edits.
-
-        Args:
-            batch: P passages.
-            corpus: the findings of the plan, over the batch's vocabulary.
-            draws: its own draws.
-            avoid: None when views are separate; for a woven view the forms that an insertion must not write.
-        """
-
-    @abstractmethod
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Return the label columns, each of length P, aligned to the view.
 
-        ``view.edit`` counts in ``proposal.edits`` and is -1 for tokens that others wrote. With ``joint`` the view
-        holds everybody's edits, of which its own may be missing: labels follow from the view, not from the proposal.
-        A row whose ``proposal.status`` is 2 or more has null labels (empty lists, -1 for tags).
+        ``view.edit`` counts in ``proposal.edits`` and is -1 for tokens that others wrote. In a woven view its own edits
+        may be missing: labels follow from the view, not from the proposal. A row whose ``proposal.status`` is 2 or more
+        has null labels (empty lists, -1 for tags). Of a woven view it returns no columns but those of
+        `Declaration.woven`.
         """
+
+    def forms(self) -> Property | None:
+        """Return the property of types whose forms are its labels, so that no other labeler inserts them; or None."""
+        return None
 
     def apply(self, batch: PassageBatch, corpus: Corpus | None = None, *, seed: int = 0) -> pa.Table:
         """Label passages outside of a build: a row each with ``id``, the view's ``tokens``, ``status`` and the labels.
 
         Without a corpus there is no pool: n-grams are repeated but none is inserted, names are drawn evenly.
         """
-        corpus, draws = corpus or Corpus(), self.draws(seed)
-        proposal = self.propose(batch, corpus, draws)
+        request = Request(batch, corpus or Corpus(), self.draws(seed))
+        proposal = self.propose(request)
         view = weave(batch, proposal.edits)
         tokens = pa.ListArray.from_arrays(pa.array(view.offsets, pa.int32()), batch.vocabulary.strings(view.codes))
-        columns = self.label(batch, corpus, draws, proposal, view)
+        columns = self.label(request, proposal, view)
         return pa.table({"id": list(batch.ids), "tokens": tokens, "status": proposal.status, **columns})
-
-    def forms(self, vocabulary: Vocabulary) -> BoolArray | None:  # noqa: ARG002  (for subclasses)
-        """Return bool per type: forms that other labelers of a woven view must not insert; None for no such forms."""
-        return None
-
-    def task(self, target: str, kind: str, *, joint: bool, **values: Any) -> Task:
-        """Return a task of this labeler: ``target`` is a column of its struct and the last part of the task's name."""
-        path = f"{self.name}.{target}"
-        title, sequences = values.pop("title", target), values.pop("sequences", (self.sequence,))
-        values.setdefault("name", f"{self.name}.{title}" if title != self.name else self.name)
-        return Task(
-            labeler=self.name,
-            version=self.version,
-            kind=kind,
-            target=path,
-            sequences=(WOVEN,) if joint else tuple(sequences),
-            status=f"{self.name}.status",
-            reasons=self.reasons,
-            mode="joint" if joint else "own",
-            paper=self.paper,
-            **{key: _path(self.name, key, value) for key, value in values.items()},
-        )
-
-
-def _path(name: str, key: str, value: Any) -> Any:
-    """Return a column name of a labeler's struct as a path from the row."""
-    if key == "spans":
-        return tuple(f"{name}.{item}" for item in value)
-    if key in {"weight", "swap", "exclude", "hide_roles", "hide_tokens"} and value is not None:
-        return f"{name}.{value}"
-    return value
-
-
-def names() -> list[str]:
-    """Return the names of the labelers of this package, sorted: its modules that define one and can be imported."""
-    found = []
-    for module in pkgutil.iter_modules(labelers.__path__):
-        with contextlib.suppress(ValueError):  # a broken one keeps no other from work; `load` tells what is wrong
-            found += [module.name] if _find_own(module.name) else []
-    return sorted(found)
-
-
-def load(name: str, **options: Any) -> Labeler:
-    """Return the labeler of that name with its options; ``package.module:Class`` names one from elsewhere.
-
-    Raises:
-        ValueError: no such labeler or option (the message lists the known ones and the nearest), a value of a type that
-            the option does not have, or a module that cannot be imported.
-
-    Example:
-        >>> load("masking").name
-        'masking'
-    """
-    module, _, attribute = name.partition(":")
-    found = _find(module, attribute) if attribute else _find_own(name)
-    if found is None and attribute:
-        known = [key for key, _ in _defined(module)]
-        hint = f"{module} has {', '.join(known) or 'none'}{_nearest(attribute, known)}"
-        raise ValueError(f"{name!r} is not a Labeler (a subclass of labelers.labeler.Labeler); {hint}")
-    if found is None:
-        all_names = names()
-        hint = f"there are {', '.join(all_names)}{_nearest(name, all_names)}, or give module:Class"
-        raise ValueError(f"no labeler {name!r}; {hint}")
-    known = [item.name for item in dataclasses.fields(found)]  # type: ignore[arg-type]
-    for option in options:
-        if option not in known:
-            allowed = f"it has {', '.join(known) or 'none'}{_nearest(option, known)}"
-            raise ValueError(f"labeler {name!r} has no option {option!r}; {allowed}")
-    types = typing.get_type_hints(found)
-    return found(**{option: _typed(name, option, value, types[option]) for option, value in options.items()})
-
-
-def _typed(labeler: str, option: str, value: Any, kind: Any) -> Any:
-    """Return the value of an option as its type: a list of a recipe as a tuple, a whole number as a float."""
-    # a tuple of it, since pydantic takes no configuration for a dataclass by itself
-    adapter = pydantic.TypeAdapter(tuple[kind], config=pydantic.ConfigDict(arbitrary_types_allowed=True))
-    try:
-        return adapter.validate_python((value,))[0]
-    except pydantic.ValidationError as error:
-        reasons = "; ".join(dict.fromkeys(item["msg"].lower() for item in error.errors()))
-        raise ValueError(f"labeler {labeler!r}: {option} is {value!r}; {reasons}") from None
-
-
-def _nearest(given: str, known: list[str]) -> str:
-    """Return a hint that names the nearest known name, or nothing."""
-    close = difflib.get_close_matches(given, known, 1, 0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _find_own(name: str) -> type[Labeler] | None:
-    """Return the Labeler of a module of this package, None if it has no such module or that defines none."""
-    known = name.isidentifier() and importlib.util.find_spec(f"labelers.{name}") is not None
-    return _find(f"labelers.{name}", "") if known else None
-
-
-def _find(module: str, attribute: str) -> type[Labeler] | None:
-    """Return the Labeler that a module defines: the one of that name, or its only one."""
-    for key, value in _defined(module):
-        if attribute in (key, "" if value.__module__ == module else key):
-            return value
-    return None
-
-
-def _defined(module: str) -> list[tuple[str, type[Labeler]]]:
-    """Return the Labelers that stand in a module, by their names in it."""
-    try:
-        loaded = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import {module!r} ({error}); is it installed, or in the current folder?") from None
-    except Exception as error:
-        raise ValueError(f"cannot import {module!r}: {type(error).__name__}: {error}; fix the module") from error
-    classes = [(key, value) for key, value in vars(loaded).items() if isinstance(value, type)]
-    return [(key, value) for key, value in classes if issubclass(value, Labeler) and not inspect.isabstract(value)]

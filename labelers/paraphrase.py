@@ -11,7 +11,7 @@ Some concepts are held out (`labelers.language.holdout`): rows of train exchange
 test the pair is labelled for them alone. So no pair of names that was seen in train answers a row of the test.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
@@ -19,23 +19,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelers.columns import row_lists
+from labelers.columns import class_lists, class_type, nullable
+from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Resource
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request, Resource
 from labelers.language.dictionary import Concept, general, read_tsv
 from labelers.language.exchange import Bundles, Frequencies, blocked, bundles_of, foreign_names
 from labelers.language.holdout import held_out
 from labelers.language.mentions import Names
 from labelers.language.writing import rewrite
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ranges
-from labelers.task import SOURCE, Task
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges
 
 __all__ = ["Paraphrase"]
 
-_O, _R = 0, 1
-_DIFFERENT, _EQUIVALENT = 0, 1
+_TAGS, _PAIR = ("O", "R"), ("different", "equivalent")
+_O, _R = range(2)
+_DIFFERENT, _EQUIVALENT = range(2)
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ class Paraphrase(Labeler):
     predict no token, but a copy of what stood there would give them away just as well.
 
     Example:
-        >>> from labelers.labeler import load
-        >>> [task.name for task in load("paraphrase").tasks(Corpus())]
+        >>> [task.name for task in Paraphrase().declare().tasks]
         ['paraphrase.tags', 'paraphrase.equivalent', 'paraphrase.source']
     """
 
@@ -82,46 +82,36 @@ class Paraphrase(Labeler):
         held = _held(self.dictionary, self.wordnet)
         return np.zeros_like(held) if woven else held
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:  # noqa: ARG002
-        """Return the tags, and outside woven views the label of the pair, its order and the weight of the source."""
-        tags = pa.field("tags", pa.list_(pa.int8()))
-        pair = (pa.field("equivalent", pa.int64()), pa.field("swap", pa.bool_()), pa.field("weight", pa.float32()))
-        return (tags,) if joint else (tags, *pair)
-
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:  # noqa: ARG002
+    def declare(self) -> Declaration:
         """Return which tokens were replaced; is the meaning the same; what did the source say."""
-        tags = self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1")
-        if joint:
-            return (tags,)
-        equivalent = self.task(
-            "equivalent",
-            "pair",
-            joint=False,
-            sequences=(SOURCE, self.name),
-            classes=("different", "equivalent"),
-            swap="swap",
-            metric="accuracy",
+        columns = (
+            pa.field("tags", pa.list_(class_type(len(_TAGS)))),
+            pa.field("equivalent", pa.int64()),
+            pa.field("swap", pa.bool_()),
+            pa.field("weight", pa.float32()),
         )
-        source = self.task("source", "generation", joint=False, weight="weight", metric="nats_per_word")
-        return tags, equivalent, _reading_tokens(source)
+        tags = self.task.token("tags", classes=_TAGS)
+        equivalent = self.task.pair("equivalent", classes=_PAIR, swap="swap")
+        return Declaration(columns, (tags, equivalent, self.task.generation("source", weight="weight")))
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
         """Find the names of each passage, draw which to exchange, and for half of the rows a wrong concept."""
+        batch, corpus, draws, held = request.batch, request.corpus, request.draws, self._held_out(woven=request.joint)
         mentions = self.names.find(batch)
         mentions = mentions.take(self.names.rivals[mentions.name] > 0)
         bundles = bundles_of(batch, self.names, mentions)
         frequencies = corpus.derive(("paraphrase", self), lambda: self._frequencies(corpus))
-        rival, taken = self._pairs(draws, bundles, frequencies, avoid)
-        taken, answers = _on_their_side(bundles, self._held_out(woven=avoid is not None), taken)
+        rival, taken = self._pairs(draws, bundles, frequencies, request.avoid)
+        taken, answers = _on_their_side(bundles, held, taken)
         replaced = taken & (draws.uniform("coin", batch.keys[bundles.row], bundles.place) < _HALF)
         equivalent = np.full(len(batch), -1, np.int8)
         shown = rival
-        if avoid is None:
+        if not request.joint:
             shown, equivalent = self._wrong(draws, bundles, frequencies, rival, replaced & answers[bundles.row])
         edits = rewrite(bundles, shown, replaced)
         untaken = bundles.mentions.take(~taken[bundles.of])
         return Proposal(
-            status=_status(bundles, self._held_out(woven=avoid is not None), replaced),
+            status=_status(bundles, held, replaced),
             edits=edits,
             hidden=_hidden(batch, edits),
             state={
@@ -131,20 +121,17 @@ class Paraphrase(Labeler):
             },
         )
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
         """Tag the tokens that stand in the place of others; label the pair by the concept that they name."""
-        del corpus
-        abstained = proposal.status > 1
-        equivalent = np.where(abstained, -1, proposal.state["equivalent"]).astype(np.int64)
+        batch = request.batch
+        equivalent = np.where(proposal.labelled, proposal.state["equivalent"], -1).astype(np.int64)
         tags = _tags(view, proposal)
         tags[np.repeat(equivalent == _DIFFERENT, np.diff(view.offsets))] = -1
-        columns = {"tags": row_lists(tags, view.offsets, ~abstained)}
-        if not joint:
-            swap = draws.uniform("swap", batch.keys) < _HALF
+        columns = {"tags": class_lists(tags, view.offsets, proposal.labelled, classes=len(_TAGS))}
+        if not request.joint:
+            swap = request.draws.uniform("swap", batch.keys) < _HALF
             weight = (proposal.status == 0) & (equivalent != _DIFFERENT) & proposal.state["answers"]
-            columns["equivalent"] = pa.array(equivalent, mask=equivalent < 0)
+            columns["equivalent"] = nullable(equivalent, equivalent >= 0)
             columns["swap"] = pa.array(swap & (equivalent >= 0))
             columns["weight"] = pa.array(weight.astype(np.float32))
         return columns
@@ -223,11 +210,6 @@ def _held(dictionary: Resource | None, wordnet: Resource | None) -> BoolArray:
     return held_out(_names(dictionary, wordnet))
 
 
-def _reading_tokens(task: Task) -> Task:
-    """Return the task with the row's own tokens as its target."""
-    return replace(task, target="tokens")
-
-
 def _on_their_side(bundles: Bundles, held: BoolArray, taken: BoolArray) -> tuple[BoolArray, BoolArray]:
     """Leave out the bundles that the split of their row does not exchange.
 
@@ -294,7 +276,7 @@ def _tags(view: View, proposal: Proposal) -> npt.NDArray[np.int8]:
     return tags
 
 
-def _ranks(rows: IntArray, draws: npt.NDArray[np.float64]) -> IntArray:
+def _ranks(rows: IntArray, draws: FloatArray) -> IntArray:
     """Return the place of each draw in its row, the smallest first; rows are sorted."""
     order = np.lexsort((draws, rows))
     ranks = np.empty(len(rows), np.int64)

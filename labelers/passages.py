@@ -17,7 +17,7 @@ __all__ = ["PassageBatch", "row_keys"]
 
 
 def row_keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """Return the uint64 key of each row id: what all its random draws are derived from (blake2b, 8 bytes).
+    """Return the uint64 key of each row id, or any text: what its random draws are derived from (blake2b, 8 bytes).
 
     Example:
         >>> row_keys(["a.txt:0/0"]).dtype

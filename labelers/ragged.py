@@ -7,9 +7,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoolArray", "IntArray", "Ragged", "ragged_take", "ranges", "running_total"]
+__all__ = ["BoolArray", "FloatArray", "IntArray", "Ragged", "ragged_take", "ranges", "running_total"]
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[Any]
 
 

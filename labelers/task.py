@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 __all__ = [
+    "ABSTAINED",
     "FRAMEWORK_REASONS",
     "SOURCE",
     "TASKS_KEY",
@@ -26,7 +27,7 @@ __all__ = [
     "read_tasks",
     "status_reason",
     "tasks",
-    "view",
+    "tokens_of",
     "write_tasks",
 ]
 
@@ -43,7 +44,9 @@ FRAMEWORK_REASONS: Mapping[int, str] = {100: "error", 101: "language", 102: "too
 """Why a row has no label, not by a decision of the labeler: it raised on the row, does not speak the row's language, or
 cannot take a passage of that length. Statuses from 100 to 127 are the framework's; a labeler's reasons end before."""
 
-_ABSTAINED = 2
+ABSTAINED = 2
+"""The first status of a row that a labeler abstained from."""
+
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters or more: C:/ is a drive
 
 
@@ -138,13 +141,13 @@ def status_reason(status: int, reasons: Sequence[str]) -> str:
         >>> status_reason(1, ("short",)), status_reason(2, ("short",)), status_reason(100, ("short",))
         ('', 'short', 'error')
     """
-    if 0 <= status < _ABSTAINED:
+    if 0 <= status < ABSTAINED:
         return ""
     if status in FRAMEWORK_REASONS:
         return FRAMEWORK_REASONS[status]
-    if not 0 <= status - _ABSTAINED < len(reasons):
+    if not 0 <= status - ABSTAINED < len(reasons):
         raise ValueError(f"status {status} has no reason; there are {', '.join(reasons) or 'none'}")
-    return reasons[status - _ABSTAINED]
+    return reasons[status - ABSTAINED]
 
 
 def write_tasks(schema: pa.Schema, items: Sequence[Task]) -> pa.Schema:
@@ -225,11 +228,11 @@ def column(row: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def view(row: Mapping[str, Any], name: str) -> list[str]:
+def tokens_of(row: Mapping[str, Any], name: str) -> list[str]:
     """Return the tokens of the sequence `name` of one row: the view if the labeler edited, else the source.
 
     Example:
-        >>> view({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
+        >>> tokens_of({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
         ['a', 'b']
     """
     struct = {} if name == SOURCE else row[name] or {}

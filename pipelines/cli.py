@@ -300,7 +300,7 @@ def verify(
 @app.command(epilog="Example: auxloom labelers --json")
 def labelers(as_json: AsJson = False) -> None:
     """List the labelers: version, tasks, options with their defaults, paper."""
-    from labelers.labeler import load, names
+    from labelers.finding import load, names
 
     found = [describe(load(name)) for name in names()]
     if as_json:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
-from labelers.task import FRAMEWORK_REASONS, WOVEN
-from labelers.vocabulary import Vocabulary
+from labelers.task import ABSTAINED, FRAMEWORK_REASONS, WOVEN
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 
 __all__ = ["copied", "label_rows"]
-
-ABSTAINED = 2
-"""The first status of a row that a labeler abstained from."""
 
 
 def copied(batch: PassageBatch, copies: int) -> PassageBatch:
@@ -127,13 +124,12 @@ _ERROR = next(status for status, reason in FRAMEWORK_REASONS.items() if reason =
 
 def _separate(batch: PassageBatch, labeler: Labeler, corpus: Corpus, field: pa.Field, seed: int) -> pa.Array:
     """Return the struct of a labeler whose view holds its edits alone."""
-    draws = labeler.draws(seed)
 
     def run(part: PassageBatch) -> tuple[Proposal, View, dict[str, pa.Array]]:
-        proposal = labeler.propose(part, corpus, draws)
-        _check_proposal(labeler, part, proposal)
+        request = Request(part, corpus, labeler.draws(seed))
+        proposal = _proposal(labeler, request)
         view = weave(part, proposal.edits)
-        return proposal, view, labeler.label(part, corpus, draws, proposal, view)
+        return proposal, view, labeler.label(request, proposal, view)
 
     proposal, view, columns = guarded(labeler, batch, run)
     _check_leak(batch, view, proposal.edits, proposal.hidden, (labeler.name,))
@@ -152,42 +148,53 @@ def _woven(
     conflicts: Counter[str],
 ) -> dict[str, pa.Array]:
     """Return the woven view and the struct of each labeler, whose labels follow from the edits that were made."""
-    proposals = []
-    for labeler, avoid in zip(labelers, _avoided(labelers, batch.vocabulary), strict=True):
-
-        def propose(part: PassageBatch, labeler: Labeler = labeler, avoid: Avoid = avoid) -> Proposal:
-            proposal = labeler.propose(part, corpus, labeler.draws(seed), avoid=avoid)
-            _check_proposal(labeler, part, proposal)
-            return proposal
-
-        proposals.append(guarded(labeler, batch, propose))
+    asked = _asked(batch, labelers, corpus, seed)
+    proposals = [guarded(one.labeler, batch, one.propose) for one in asked]
     made = collisions(batch, [proposal.edits for proposal in proposals])
     edits, places = _joined([proposal.edits for proposal in proposals], made)
     view = weave(batch, edits)
     touched = np.bincount(edits.rows, minlength=len(batch)) > 0
     columns = {WOVEN: _plain_struct(schema.field(WOVEN), _view_columns(batch, view, touched))}
-    for labeler, proposal, kept, place in zip(labelers, proposals, made, places, strict=True):
+    for one, proposal, kept, place in zip(asked, proposals, made, places, strict=True):
+        labeler = one.labeler
         conflicts[labeler.name] += int(np.count_nonzero(~kept))
         final = dataclasses.replace(proposal, status=_joint_status(labeler, proposal, kept, len(batch)))
         own = dataclasses.replace(view, edit=place[view.edit])  # place[-1] is -1
         _check_leak(batch, view, edits, _still_hidden(proposal, kept), tuple(item.name for item in labelers))
-
-        def label(
-            part: PassageBatch, labeler: Labeler = labeler, final: Proposal = final, own: View = own
-        ) -> dict[str, pa.Array]:
-            if part is batch:
-                return labeler.label(part, corpus, labeler.draws(seed), final, own, joint=True)
-            again = labeler.propose(part, corpus, labeler.draws(seed))
-            return labeler.label(part, corpus, labeler.draws(seed), again, weave(part, again.edits), joint=True)
-
-        found = guarded(labeler, batch, label)
+        found = guarded(labeler, batch, partial(one.label, final, own))
         columns[labeler.name] = _struct(batch, labeler, schema.field(labeler.name), final.status, found)
     return columns
 
 
-def _avoided(labelers: Sequence[Labeler], vocabulary: Vocabulary) -> list[Avoid]:
-    """Return for each labeler the forms that are labels of another one."""
-    return [Avoid(vocabulary, tuple(other.forms for other in labelers if other is not own)) for own in labelers]
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """A labeler of a woven view, and what it is asked for."""
+
+    labeler: Labeler
+    request: Request
+
+    def propose(self, part: PassageBatch) -> Proposal:
+        """Return what it proposes for the batch or a part of it."""
+        return _proposal(self.labeler, dataclasses.replace(self.request, batch=part))
+
+    def label(self, proposal: Proposal, view: View, part: PassageBatch) -> dict[str, pa.Array]:
+        """Return its columns; those of a part, to find the row on which it raises, over a view of its own edits."""
+        if part is self.request.batch:
+            return self.labeler.label(self.request, proposal, view)
+        request = dataclasses.replace(self.request, batch=part)
+        again = self.labeler.propose(request)
+        return self.labeler.label(request, again, weave(part, again.edits))
+
+
+def _asked(batch: PassageBatch, labelers: Sequence[Labeler], corpus: Corpus, seed: int) -> list[_Asked]:
+    """Return what each labeler is asked for; none may insert the forms that are labels of another one."""
+    forms = [labeler.forms() for labeler in labelers]
+    asked = []
+    for i, labeler in enumerate(labelers):
+        others = tuple(form for j, form in enumerate(forms) if form is not None and j != i)
+        request = Request(batch, corpus, labeler.draws(seed), joint=True, avoid=Avoid(batch.vocabulary, others))
+        asked.append(_Asked(labeler, request))
+    return asked
 
 
 def _joined(parts: Sequence[Edits], made: Sequence[BoolArray]) -> tuple[Edits, list[IntArray]]:
@@ -220,8 +227,9 @@ def _still_hidden(proposal: Proposal, kept: BoolArray) -> BoolArray | None:
     return result
 
 
-def _check_proposal(labeler: Labeler, batch: PassageBatch, proposal: Proposal) -> None:
-    """Raise unless a proposal is what a labeler may propose."""
+def _proposal(labeler: Labeler, request: Request) -> Proposal:
+    """Return what a labeler proposes, if it is what it may propose."""
+    batch, proposal = request.batch, labeler.propose(request)
     status = proposal.status
     if status.shape != (len(batch),) or status.dtype != np.int8:
         raise TypeError(f"status must be int8 [{len(batch)}], got {status.dtype} {list(status.shape)}")
@@ -232,6 +240,7 @@ def _check_proposal(labeler: Labeler, batch: PassageBatch, proposal: Proposal) -
     if len(wrong):
         row = batch.ids[int(proposal.edits.rows[wrong[0]])]
         raise ValueError(f"row {row!r} has an edit but not status 0")
+    return proposal
 
 
 def _check_leak(

@@ -20,8 +20,8 @@ def describe(labeler: Labeler) -> dict[str, Any]:
     return {
         "name": labeler.name,
         "version": labeler.version,
-        "tasks": [task.name for task in labeler.tasks(_CLASSES)],
-        "woven": [task.name for task in labeler.tasks(_CLASSES, joint=True)],
+        "tasks": [task.name for task in labeler.declaration(_CLASSES).tasks],
+        "woven": [task.name for task in labeler.declaration(_CLASSES, joint=True).tasks],
         "options": {item.name: getattr(labeler, item.name) for item in dataclasses.fields(labeler)},  # type: ignore[arg-type]
         "paper": labeler.paper,
     }

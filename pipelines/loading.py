@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
-from labelers.labeler import Labeler, Resource, load
+from labelers.finding import load
+from labelers.labeler import Labeler, Resource
 from pipelines.layout import Folder
 from pipelines.recipe import Recipe
 
@@ -48,7 +49,7 @@ def resource_options(name: str) -> list[str]:
     """Return the options of a labeler whose annotation names a Resource."""
     labeler = type(load(name))
     hints = typing.get_type_hints(labeler)
-    names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
+    names = [item.name for item in fields(labeler)]
     return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]
 
 

@@ -11,12 +11,10 @@ from labelers.task import WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
 from pipelines.recipe import Recipe
 
-__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "SPAN", "corpus_schema", "declare", "features"]
+__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "corpus_schema", "declare", "features"]
 
 BATCH_ROWS = 1024
 """Rows of a record batch; only the last of a file may have fewer."""
-
-SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
 SOURCE_FIELDS: tuple[pa.Field, ...] = (
     pa.field("id", pa.string()),
@@ -45,9 +43,9 @@ def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: M
     tasks: list[Task] = []
     for labeler in labelers:
         view = _VIEW if labeler.edits and not joint else ()
-        own = labeler.fields(corpus, joint=joint)
-        fields.append(pa.field(labeler.name, pa.struct([pa.field("status", pa.int8()), *view, *own])))
-        tasks.extend(labeler.tasks(corpus, joint=joint))
+        declared = labeler.declaration(corpus, joint=joint)
+        fields.append(pa.field(labeler.name, pa.struct([pa.field("status", pa.int8()), *view, *declared.columns])))
+        tasks.extend(declared.tasks)
     names = [field.name for field in fields]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

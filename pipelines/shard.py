@@ -2,7 +2,6 @@
 
 import dataclasses
 import gc
-import hashlib
 import os
 import socket
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labelers.passages import PassageBatch
+from labelers.passages import PassageBatch, row_keys
 from labelers.text.document import Document, Reject
 from pipelines.books import balance
 from pipelines.compare import changed_resources, changed_tools
@@ -339,7 +338,7 @@ def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
         >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
         (2, 1)
     """
-    digests = batch.vocabulary.property(_digests)[batch.codes]
+    digests = batch.vocabulary.property(row_keys)[batch.codes]
     with np.errstate(over="ignore"):
         powers = np.cumprod(np.full(int(np.diff(batch.offsets).max(initial=0)), _BASE, np.uint64))
         keys = np.add.reduceat(digests * powers[batch.positions], batch.offsets[:-1])
@@ -353,9 +352,3 @@ def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
 
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits
-
-
-def _digests(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """Return the blake2b of each form, 8 bytes."""
-    data = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
-    return np.frombuffer(data, "<u8").astype(np.uint64)

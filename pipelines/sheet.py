@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from labelers.task import SOURCE, Task, column, view
+from labelers.task import SOURCE, Task, column, tokens_of
 
 __all__ = ["Row", "Sheet", "clean"]
 
@@ -74,7 +74,7 @@ class Sheet:
     def of(cls, row: Row, sequence: str, tasks: Sequence[Task]) -> "Sheet":
         """Return the sequence of a row with the marks of those of the tasks that have a label in it."""
         struct = {} if sequence == SOURCE else row.get(sequence) or {}
-        source, tokens = row["tokens"], view(row, sequence) if struct else row["tokens"]
+        source, tokens = row["tokens"], tokens_of(row, sequence) if struct else row["tokens"]
         origin = struct.get("origin") if struct.get("tokens") else range(len(source))
         spaces = row.get("spaces") or [True] * len(source)
         sheet = cls(source, spaces, tokens, _runs(source, tokens, origin or []), _speakers(row, tasks))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelers.edits import Edits, View, collisions, weave
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray
 
@@ -38,10 +38,10 @@ class Outcome:
 
 def own(labeler: Labeler, batch: PassageBatch, corpus: Corpus, seed: int = 0) -> Outcome:
     """Label a batch over the labeler's own view."""
-    draws = labeler.draws(seed)
-    proposal = labeler.propose(batch, corpus, draws)
+    request = Request(batch, corpus, labeler.draws(seed))
+    proposal = labeler.propose(request)
     view = weave(batch, proposal.edits)
-    columns = labeler.label(batch, corpus, draws, proposal, view)
+    columns = labeler.label(request, proposal, view)
     wins = np.ones(len(proposal.edits), bool)
     return Outcome(
         labeler, batch, corpus, proposal, view, columns, woven=False, whole=view, edits=proposal.edits, wins=wins
@@ -50,10 +50,11 @@ def own(labeler: Labeler, batch: PassageBatch, corpus: Corpus, seed: int = 0) ->
 
 def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed: int = 0) -> list[Outcome]:
     """Label a batch over one view with the edits of all labelers; the earlier of two labelers wins a conflict."""
-    proposals = [
-        labeler.propose(batch, corpus, labeler.draws(seed), avoid=_avoid(labelers, labeler, batch))
+    requests = [
+        Request(batch, corpus, labeler.draws(seed), joint=True, avoid=_avoid(labelers, labeler, batch))
         for labeler in labelers
     ]
+    proposals = [labeler.propose(request) for labeler, request in zip(labelers, requests, strict=True)]
     made = collisions(batch, [proposal.edits for proposal in proposals])
     merged = Edits.concat([proposal.edits.take(wins) for proposal, wins in zip(proposals, made, strict=True)])
     part = np.repeat(np.arange(len(made)), [wins.sum() for wins in made])
@@ -67,7 +68,7 @@ def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed
         # [E + 1]: own number of each merged edit, -1 for those of others and for no edit
         to_own = np.append(np.where(part == i, number, -1)[order], -1)
         mine = dataclasses.replace(view, edit=to_own[view.edit])
-        columns = labeler.label(batch, corpus, labeler.draws(seed), proposal, mine, joint=True)
+        columns = labeler.label(requests[i], proposal, mine)
         outcomes.append(
             Outcome(labeler, batch, corpus, proposal, mine, columns, woven=True, whole=view, edits=edits, wins=wins)
         )
@@ -76,7 +77,8 @@ def joint(labelers: Sequence[Labeler], batch: PassageBatch, corpus: Corpus, seed
 
 def _avoid(labelers: Sequence[Labeler], but: Labeler, batch: PassageBatch) -> Avoid:
     """Return the forms that are labels of the other labelers."""
-    return Avoid(batch.vocabulary, tuple(labeler.forms for labeler in labelers if labeler is not but))
+    forms = (labeler.forms() for labeler in labelers if labeler is not but)
+    return Avoid(batch.vocabulary, tuple(form for form in forms if form is not None))
 
 
 def _after_conflicts(labeler: Labeler, proposal: Proposal, wins: BoolArray) -> Proposal:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labelers.language.borders import Gaps, Words
+from labelers.language.borders import BorderWords, Gaps
 from labelers.vocabulary import Vocabulary
 
 
@@ -12,8 +12,8 @@ def stands_out(text: str) -> bool:
     vocabulary = Vocabulary()
     before, inside, after = (part.split() for part in text.replace("]", "[").split("["))
     left = vocabulary.encode(before[-1:]) if before else np.array([-1])
-    gaps = Gaps(Words(vocabulary, left), Words(vocabulary, vocabulary.encode(after[:1])))
-    edges = Words(vocabulary, vocabulary.encode([inside[0], inside[-1]]))
+    gaps = Gaps(BorderWords(vocabulary, left), BorderWords(vocabulary, vocabulary.encode(after[:1])))
+    edges = BorderWords(vocabulary, vocabulary.encode([inside[0], inside[-1]]))
     found = bool(gaps.stands_out(np.array([0]), edges, np.array([0]), np.array([1]))[0])
     assert gaps.open[0] or not found
     return found

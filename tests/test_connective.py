@@ -12,9 +12,10 @@ from passages import dialogue, passages
 
 from labelers.connective import LEAST_PROBABLE, NO_CONNECTIVE, SENSES, Connective, class_names
 from labelers.edits import Edits, leaks, source_view, weave
-from labelers.labeler import Corpus
+from labelers.labeler import Corpus, Request
 from labelers.language.between import segment_pairs
-from labelers.language.discourse import THRESHOLD, features, find_connectives, model
+from labelers.language.context_model import features, model
+from labelers.language.discourse import THRESHOLD, find_connectives
 from labelers.language.forms import FRAMES, lexicon
 from labelers.language.inside import inside_candidates
 from labelers.language.matches import match
@@ -26,10 +27,10 @@ from labelers.passages import PassageBatch
 def label(batch: PassageBatch, *, seed: int = 0, **options: Any) -> list[dict[str, Any]]:
     """Return the labels of every row, with the words of its view and arguments."""
     labeler = Connective(**options)
-    draws, corpus = labeler.draws(seed), Corpus()
-    proposal = labeler.propose(batch, corpus, draws)
+    request = Request(batch, Corpus(), labeler.draws(seed))
+    proposal = labeler.propose(request)
     view = weave(batch, proposal.edits)
-    columns = labeler.label(batch, corpus, draws, proposal, view)
+    columns = labeler.label(request, proposal, view)
     rows = []
     for i in range(len(batch)):
         row = {name: column[i].as_py() for name, column in columns.items()}
@@ -75,7 +76,7 @@ def test_a_recased_word_stands_for_its_source() -> None:
     """The word that gets the capital keeps its place, as a copy of itself; the deleted ones are hidden."""
     batch = passages(["We had no money left . However , we went to the fair ."] * 20)
     labeler = Connective()
-    proposal = labeler.propose(batch, Corpus(), labeler.draws(0))
+    proposal = labeler.propose(Request(batch, Corpus(), labeler.draws(0)))
     edits = proposal.edits.take(np.array([0]))
     first = batch.offsets[edits.rows[0]]
     assert (edits.start - first, edits.end - first) == ([6], [9])
@@ -457,8 +458,8 @@ def test_weights_level_the_forms_instead_of_dropping_rows() -> None:
     rows = label(passages(["He sang a very long song . The dogs have run away ."] * 400), sampling="weight")
     assert {row["weight"] for row in rows if row["status"] == 1} == {1.0}
     assert {row["weight"] for row in rows if row["status"] > 1} == {0.0}
-    assert {task.weight for task in Connective(sampling="weight").tasks(Corpus())} == {"connective.weight"}
-    assert {task.weight for task in Connective().tasks(Corpus())} == {None}
+    assert {task.weight for task in Connective(sampling="weight").declare().tasks} == {"connective.weight"}
+    assert {task.weight for task in Connective().declare().tasks} == {None}
     with pytest.raises(ValueError, match="level, weight"):
         Connective(sampling="drop")
 
@@ -512,21 +513,21 @@ def test_a_view_that_lost_the_removal_has_no_label() -> None:
     """In a woven view another labeler may win the place: the text still shows the answer, so nothing is asked."""
     batch = passages(["We had no money left . However , we went to the fair ."] * 30)
     labeler = Connective()
-    draws = labeler.draws(0)
-    proposal = labeler.propose(batch, Corpus(), draws)
+    request = Request(batch, Corpus(), labeler.draws(0), joint=True)
+    proposal = labeler.propose(request)
     assert (proposal.status == 0).any()
-    columns = labeler.label(batch, Corpus(), draws, proposal, source_view(batch), joint=True)
+    columns = labeler.label(request, proposal, source_view(batch))
     asked = [columns["connective"][i].as_py() for i in np.flatnonzero(proposal.status == 0)]
     assert asked == [None] * len(asked)
     one = Edits.concat([proposal.edits.take(np.arange(1))])
-    columns = labeler.label(batch, Corpus(), draws, proposal, weave(batch, one), joint=True)
+    columns = labeler.label(request, proposal, weave(batch, one))
     assert set(columns["form"].to_pylist()) == {None, "however"}
 
 
 def test_donors_are_kept_from_showing_forms() -> None:
     """A form of one word is told by it, one of several by its longest; words of other forms are free."""
     batch = passages(["However example because the of fact hand"])
-    shown = Connective().forms(batch.vocabulary)[batch.codes]
+    shown = batch.vocabulary.property(Connective().forms())[batch.codes]
     assert shown.tolist() == [True, True, True, False, False, True, True]
 
 
@@ -611,8 +612,8 @@ def test_every_text_is_restored_and_shows_no_answer(texts: list[str], inside: bo
     """Whatever the text: edits are sound, what is hidden is gone, arguments lie in the view in order."""
     batch = passages(texts)
     labeler = Connective(inside=inside, threshold=0.1)
-    draws = labeler.draws(seed)
-    proposal = labeler.propose(batch, Corpus(), draws)
+    request = Request(batch, Corpus(), labeler.draws(seed))
+    proposal = labeler.propose(request)
     edits, view = proposal.edits, weave(batch, proposal.edits)
     assert proposal.hidden is not None
     assert not leaks(view, edits, proposal.hidden).any()
@@ -621,7 +622,7 @@ def test_every_text_is_restored_and_shows_no_answer(texts: list[str], inside: bo
     assert set(edits.rows.tolist()) == set(np.flatnonzero(proposal.status == 0).tolist())
     own = view.origin[view.edit < 0]
     assert (view.codes[view.edit < 0] == batch.codes[own]).all()
-    columns = labeler.label(batch, Corpus(), draws, proposal, view)
+    columns = labeler.label(request, proposal, view)
     for i in range(len(batch)):
         first, second = columns["arg1"][i].as_py(), columns["arg2"][i].as_py()
         assert (first is None) == (proposal.status[i] > 1)

@@ -14,9 +14,10 @@ from passages import dialogue, passages
 
 from labelers.disfluency import Disfluency
 from labelers.edits import weave
-from labelers.labeler import Avoid, Corpus, load
+from labelers.finding import load
+from labelers.labeler import Avoid, Corpus, Request
 from labelers.language.casing import Case
-from labelers.language.donors import Text
+from labelers.language.material import Material
 from labelers.language.ngrams import Ngrams
 from labelers.passages import PassageBatch
 from labelers.vocabulary import Vocabulary
@@ -59,10 +60,10 @@ def texts(n: int, longest: int = 4) -> list[str]:
 def apply(batch: PassageBatch, found: Corpus, labeler: Disfluency | None = None, avoid: Any = None) -> SimpleNamespace:
     """Run a labeler over a batch and return everything it made."""
     labeler = labeler or Disfluency()
-    draws = labeler.draws(0)
-    proposal = labeler.propose(batch, found, draws, avoid=avoid)
+    request = Request(batch, found, labeler.draws(0), joint=avoid is not None, avoid=avoid)
+    proposal = labeler.propose(request)
     view = weave(batch, proposal.edits)
-    columns = labeler.label(batch, found, draws, proposal, view, joint=avoid is not None)
+    columns = labeler.label(request, proposal, view)
     return SimpleNamespace(batch=batch, proposal=proposal, view=view, columns=columns, rows=_rows(batch, view, columns))
 
 
@@ -168,7 +169,7 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
 def test_another_seed_gives_other_rows(made: SimpleNamespace) -> None:
     """The draws hang on the seed."""
     labeler, batch = Disfluency(), made.batch
-    other = labeler.propose(batch, corpus(batch.vocabulary), labeler.draws(1))
+    other = labeler.propose(Request(batch, corpus(batch.vocabulary), labeler.draws(1)))
     assert not np.array_equal(other.edits.start, made.proposal.edits.start)
 
 
@@ -434,8 +435,8 @@ def test_fluent_segments_are_left_alone(text: str) -> None:
 def test_a_turn_that_breaks_off_without_a_mark_counts_in_transcripts() -> None:
     """Where speakers hesitate the transcriber has heard all of it; typed dialogues leave out full stops."""
     turns = [("A", "Uh , yes ."), ("B", "I have always loved the forma"), ("A", "You have told us all of it .")]
-    assert Text.of(dialogue([turns]), Case.of(None), 6).disfluent.tolist() == [True, True, False]
-    assert Text.of(dialogue([turns[1:]]), Case.of(None), 6).disfluent.tolist() == [False, False]
+    assert Material.of(dialogue([turns]), Case.of(None), 6).disfluent.tolist() == [True, True, False]
+    assert Material.of(dialogue([turns[1:]]), Case.of(None), 6).disfluent.tolist() == [False, False]
 
 
 def test_some_pairs_are_fluent_in_writing_alone() -> None:
@@ -556,13 +557,13 @@ def test_a_repeat_does_not_cross_segments() -> None:
     """The same word at the end of one sentence and the start of the next is no repair."""
     assert _disfluent("We came to the harbour . Harbour walls are thick here", spoken=True) == [False, False]
     batch = dialogue([[("A", "He told us to look at the sea"), ("B", "Seagulls and the sea are all I know")]])
-    assert not Text.of(batch, Case.of(None), 6).disfluent.any()
+    assert not Material.of(batch, Case.of(None), 6).disfluent.any()
 
 
 def _disfluent(text: str, *, spoken: bool) -> list[bool]:
     """Return which segments of a text count as disfluent."""
     batch = dialogue([[("A", text)]]) if spoken else passages([text])
-    return Text.of(batch, Case.of(None), 6).disfluent.tolist()
+    return Material.of(batch, Case.of(None), 6).disfluent.tolist()
 
 
 def test_a_disfluent_segment_is_neither_corrupted_nor_called_fluent() -> None:
@@ -706,14 +707,14 @@ def test_a_deletion_at_the_front_stops_before_a_quotation() -> None:
 def test_deletions_start_behind_a_word() -> None:
     """Behind a comma or a quote nothing is deleted; at the opening only if another word can open."""
     batch = passages(['Yes , " we saw it , too , " said both . Yes .'])
-    text = Text.of(batch, Case.of(None), 6)
+    text = Material.of(batch, Case.of(None), 6)
     starts = [batch.vocabulary.texts[code] for code in batch.codes[text.ngrams.start[text.removable.units]]]
     assert starts == ["saw", "it", "both"]
 
 
 def test_marked_units_are_told_apart_by_segment() -> None:
     """A segment without a marked unit has an empty range."""
-    text = Text.of(passages(["We saw it , too . -- . Yes ."]), Case.of(None), 6)
+    text = Material.of(passages(["We saw it , too . -- . Yes ."]), Case.of(None), 6)
     first, last = text.settled.offsets[:-1], text.settled.offsets[1:]
     units = [text.ngrams.start[text.settled.units[a:b]].tolist() for a, b in zip(first, last, strict=True)]
     assert [text.batch.segments.tolist(), units] == [[0, 6, 8], [[0, 1, 2, 4], [], [8]]]
@@ -761,15 +762,15 @@ def test_an_empty_batch_gives_empty_columns() -> None:
 
 
 def test_columns_have_the_declared_types(made: SimpleNamespace) -> None:
-    """What `fields` says is what `label` makes."""
-    declared = {field.name: field.type for field in Disfluency().fields(Corpus())}
+    """What it declares is what `label` makes."""
+    declared = {field.name: field.type for field in Disfluency().declare().columns}
     assert {name: column.type for name, column in made.columns.items()} == declared
-    assert [field.name for field in Disfluency().fields(Corpus(), joint=True)] == ["tags"]
+    assert [field.name for field in Disfluency().declare().woven().columns] == ["tags"]
 
 
 def test_tasks() -> None:
     """Tags read the view, pairs both sequences; a woven dataset has the tags alone."""
-    tags, pair = Disfluency().tasks(Corpus())
+    tags, pair = Disfluency().declare().tasks
     assert (tags.name, tags.kind, tags.sequences, tags.classes) == (
         "disfluency.tags",
         "token",
@@ -782,7 +783,7 @@ def test_tasks() -> None:
         ("disfluency.pair_source", "disfluency.pair_view"),
         "disfluency.swap",
     )
-    (woven,) = Disfluency(profile="conversational").tasks(Corpus(), joint=True)
+    (woven,) = Disfluency(profile="conversational").declare().woven().tasks
     assert (woven.sequences, woven.mode, woven.classes) == (("woven",), "joint", ("O", "D", "I"))
 
 
@@ -791,7 +792,7 @@ def test_a_woven_view_gets_no_deletions_and_no_forbidden_forms() -> None:
     vocabulary = Vocabulary()
     batch, found = passages(texts(1_000), vocabulary), corpus(vocabulary)
     open_ = apply(batch, found, avoid=Avoid(vocabulary))
-    avoid = Avoid(vocabulary, (lambda known: np.isin(np.array(known.texts), ["the", "The", "and", "although"]),))
+    avoid = Avoid(vocabulary, (lambda known: np.isin(known, ["the", "The", "and", "although"]),))
     result = apply(batch, found, avoid=avoid)
     assert _foreign(open_) & {"the", "although"}
     assert not _foreign(result) & {"the", "and", "although"}
@@ -809,16 +810,16 @@ def test_an_edit_that_was_lost_leaves_no_tag() -> None:
     """Labels follow from the view: with every other edit gone, D stands on the additions that were made."""
     vocabulary = Vocabulary()
     batch, found, labeler = passages(texts(400), vocabulary), corpus(vocabulary), Disfluency(profile="conversational")
-    draws = labeler.draws(0)
-    proposal = labeler.propose(batch, found, draws, avoid=Avoid(vocabulary))
+    request = Request(batch, found, labeler.draws(0), joint=True, avoid=Avoid(vocabulary))
+    proposal = labeler.propose(request)
     kept = np.arange(0, len(proposal.edits), 2)
     view = weave(batch, proposal.edits.take(kept))
     view = replace(view, edit=np.where(view.edit >= 0, kept[view.edit], -1))
-    tags = labeler.label(batch, found, draws, proposal, view, joint=True)["tags"]
+    tags = labeler.label(request, proposal, view)["tags"]
     written = view.origin < 0
     flat = np.array(tags.values)
     assert ((flat > 0) == written).all()
-    every = labeler.label(batch, found, draws, proposal, weave(batch, proposal.edits), joint=True)["tags"]
+    every = labeler.label(request, proposal, weave(batch, proposal.edits))["tags"]
     assert 0 < (flat > 0).sum() < (np.array(every.values) > 0).sum()
 
 

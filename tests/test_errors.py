@@ -12,7 +12,8 @@ from passages import passages
 from small import built, files, manifest, rows, text, write
 from toy_labelers import Beheading, Fragile, Stutter
 
-from labelers.labeler import Corpus
+from labelers.edits import View
+from labelers.labeler import Corpus, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import FRAMEWORK_REASONS, status_reason
 from pipelines.errors import RaisedError, RowErrors
@@ -92,6 +93,25 @@ def test_an_error_names_the_line_of_the_labelers_own_code() -> None:
     assert str(Path(__file__)) in error.value.text
     assert "0x..." in error.value.kept
     assert "/" not in error.value.kept.rpartition("(")[2]
+
+
+def test_an_error_in_a_woven_view_names_the_document_of_its_row() -> None:
+    """The row is looked for as it was labelled: with requests for a woven view, not for one of the labeler's own."""
+
+    class Weaving(Stutter):
+        def propose(self, request: Request) -> Proposal:
+            assert request.joint
+            return super().propose(request)
+
+        def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+            assert request.batch.vocabulary.find("BOOM") not in request.batch.codes
+            return super().label(request, proposal, view)
+
+    batch = passages([*TEXTS[:7], BOOM, *TEXTS[7:]])
+    schema = declare([Weaving()], Corpus(), joint=True, keep={})
+    with pytest.raises(RaisedError) as error:
+        label_rows(batch, [Weaving()], Corpus(), schema, seed=0, joint=True, conflicts=Counter())
+    assert error.value.document == batch.documents[7]
 
 
 @pytest.fixture(scope="module")

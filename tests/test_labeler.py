@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from passages import passages
 
 import labelers
-from labelers.labeler import Corpus, Labeler, Resource, load, names
+from labelers.columns import SPAN
+from labelers.declaration import Declaration
+from labelers.finding import load, names
+from labelers.labeler import Corpus, Labeler, Resource
+from labelers.task import Task
 
 ROOT = Path(__file__).parents[1]
 OWN = """
@@ -53,12 +60,6 @@ class Example(Labeler):
     paper = "Nobody 2020"
     reasons = ("short", "conflict")
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> Any:
-        """Not needed."""
-
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> Any:
-        """Not needed."""
-
     def propose(self, *_: Any, **__: Any) -> Any:
         """Not needed."""
 
@@ -71,7 +72,7 @@ def test_the_labelers_are_found_by_their_modules() -> None:
     found = names()
     assert "masking" in found
     assert found == sorted(found)
-    assert {"edits", "labeler", "passages", "task"}.isdisjoint(found)
+    assert {"columns", "declaration", "edits", "finding", "labeler", "passages", "task"}.isdisjoint(found)
     assert [load(name).name for name in found] == found
 
 
@@ -99,7 +100,7 @@ def test_the_class_of_a_labeler_may_have_any_name(tmp_path: Path, monkeypatch: p
 def test_a_labeler_is_loaded_alone() -> None:
     """No other labeler's module is imported for it."""
     code = (
-        "import sys; from labelers.labeler import load, names; load('masking'); loaded = set(sys.modules);"
+        "import sys; from labelers.finding import load, names; load('masking'); loaded = set(sys.modules);"
         "print(sorted({f'labelers.{name}' for name in names()} & loaded))"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
@@ -171,7 +172,7 @@ def test_a_users_labeler_is_found_by_module_and_class(own: str) -> None:
     labeler = load("my_own_lab:Shouting", loud=2.0, rate=0.5)
     assert (labeler.name, labeler.loud, labeler.rate) == ("shouting", 2.0, 0.5)  # type: ignore[attr-defined]
     assert load("my_own_lab:Masking").name == "masking"  # imported there, named on purpose
-    assert next(task.name for task in labeler.tasks(Corpus())) == "shouting.word"
+    assert next(task.name for task in labeler.declaration(Corpus()).tasks) == "shouting.word"
 
 
 def test_draws_belong_to_one_labeler() -> None:
@@ -182,28 +183,85 @@ def test_draws_belong_to_one_labeler() -> None:
 
 def test_a_task_is_named_and_its_columns_are_paths() -> None:
     """Columns are given by their names in the struct and stand in the task as paths from the row."""
-    task = Example().task("tags", "token", joint=False, spans=("a", "b"), swap="turned", weight=None, classes=("x",))
-    assert (task.name, task.target, task.status) == ("example.tags", "example.tags", "example.status")
+    task = Example().task.pair("same", classes=("x", "y"), swap="turned", spans=("a", "b"))
+    assert (task.name, task.target, task.status) == ("example.same", "example.same", "example.status")
     assert (task.spans, task.swap, task.weight) == (("example.a", "example.b"), "example.turned", None)
-    assert (task.sequences, task.mode, task.version) == (("example",), "own", 3)
-    assert (task.reasons, task.paper, task.classes) == (("short", "conflict"), "Nobody 2020", ("x",))
+    assert (task.sequences, task.mode, task.version) == (("source", "example"), "own", 3)
+    assert (task.reasons, task.paper, task.classes) == (("short", "conflict"), "Nobody 2020", ("x", "y"))
 
 
-def test_a_task_may_have_a_title_or_be_the_labelers_only_one() -> None:
-    """The title replaces the column in the name; a target named like its labeler makes a task of that name."""
-    labeler = Example()
-    assert labeler.task("tags", "token", joint=False, title="words").name == "example.words"
-    assert labeler.task("example", "passage", joint=False).name == "example"
-    assert labeler.task("example", "passage", joint=False, title="all").name == "example.all"
-    assert labeler.task("tags", "token", joint=False, name="free").name == "free"
+def every_kind(labeler: Labeler) -> tuple[Task, ...]:
+    """Return a task of each kind that labelers make."""
+    make, classes = labeler.task, ("a", "b")
+    return (
+        make.token("tags", classes=classes, weight="sure"),
+        make.passage("example", classes=classes),
+        make.segment("parts", classes=classes),
+        make.turn("who", classes=classes, hide_roles="roles", hide_tokens="names"),
+        make.span_pair("link", classes=classes, spans=("one", "two"), weight="sure"),
+        make.pair("same", classes=classes, swap="swap", spans=("one", "two"), level="segment"),
+        make.masked_lm("draw", exclude="never", rate=0.5, roles=True, name="words"),
+        make.generation("gap", span="gap", level="segment"),
+        make.generation("whole", weight="sure"),
+    )
 
 
-def test_a_joint_task_reads_the_woven_sequence() -> None:
-    """Whatever sequences it reads when views are separate."""
-    sequences = ("source", "example")
-    assert Example().task("pair", "pair", joint=False, sequences=sequences).sequences == sequences
-    joint = Example().task("pair", "pair", joint=True, sequences=sequences)
-    assert (joint.sequences, joint.mode) == (("woven",), "joint")
+def test_there_is_a_builder_for_each_kind() -> None:
+    """Kind, name, level and metric follow from the builder; a target named like its labeler gives it that name."""
+    assert [(task.kind, task.name, task.level, task.metric) for task in every_kind(Example())] == [
+        ("token", "example.tags", "token", "tag_f1"),
+        ("passage", "example", "passage", "macro_f1"),
+        ("segment", "example.parts", "segment", "macro_f1"),
+        ("turn", "example.who", "turn", "accuracy"),
+        ("span_pair", "example.link", "passage", "macro_f1"),
+        ("pair", "example.same", "segment", "accuracy"),
+        ("masked_lm", "words", "token", "nats_per_word"),
+        ("generation", "example.gap", "segment", "nats_per_word"),
+        ("generation", "example.whole", "passage", "nats_per_word"),
+    ]
+    turn, gap, whole = (every_kind(Example())[place] for place in (3, 7, 8))
+    assert (turn.roles, turn.hide_roles, turn.hide_tokens) == (True, "example.roles", "example.names")
+    assert (gap.target, gap.spans) == ("example.gap", ("example.gap",))
+    assert (whole.target, whole.spans, whole.weight) == ("tokens", (), "example.sure")
+
+
+def test_a_woven_view_has_the_tasks_that_one_sequence_serves() -> None:
+    """No task over two sequences, nothing to be generated, and no column that these alone read."""
+    names_ = ("tags", "sure", "link", "one", "two", "same", "swap", "gap", "read_by_no_task")
+    declared = Declaration(tuple(pa.field(name, pa.int64()) for name in names_), every_kind(Example()))
+    woven = declared.woven()
+    assert [task.kind for task in woven.tasks] == ["token", "passage", "segment", "turn", "span_pair", "masked_lm"]
+    assert {(task.sequences, task.mode) for task in woven.tasks} == {(("woven",), "joint")}
+    assert [column.name for column in woven.columns] == ["tags", "sure", "link", "one", "two", "read_by_no_task"]
+    assert woven.woven() == woven
+
+
+@given(st.lists(st.sampled_from(every_kind(Example())), max_size=5))
+def test_a_woven_view_has_all_columns_that_its_tasks_read(tasks: list[Task]) -> None:
+    """Whichever tasks share them with others; and of the others only what no task reads."""
+    every = sorted({name for task in tasks for name in read(task)} | {"example.free"})
+    declared = Declaration(tuple(pa.field(name.removeprefix("example."), SPAN) for name in every), tuple(tasks))
+    woven = declared.woven()
+    kept = {f"example.{column.name}" for column in woven.columns}
+    assert kept == {name for task in woven.tasks for name in read(task)} | {"example.free"}
+
+
+def read(task: Task) -> set[str]:
+    """Return the columns of the labeler that a task reads."""
+    paths = (task.target, *task.spans, task.weight, task.swap, task.exclude, task.hide_roles, task.hide_tokens)
+    return {path for path in paths if path and path.startswith("example.")}
+
+
+def test_a_labeler_that_declares_nothing_is_an_error_that_helps() -> None:
+    """It says which method is missing."""
+
+    class Greedy(Example):
+        needs_classes = ("roles",)
+
+    with pytest.raises(NotImplementedError, match=r"Example must have `declare`, or `declare_found` and `needs_class"):
+        Example().declaration(Corpus())
+    with pytest.raises(NotImplementedError, match="Greedy has `needs_classes`, and so must have `declare_found`"):
+        Greedy().declaration(Corpus())
 
 
 def test_a_resource_is_a_file_or_all_files_of_a_folder(tmp_path: Path) -> None:
@@ -243,6 +301,6 @@ def test_a_labeler_labels_a_list_of_texts_by_itself() -> None:
     labeler = load("disfluency")
     rows = labeler.apply(batch, seed=1).to_pylist()
     assert [row["id"] for row in rows] == list(batch.ids)
-    assert set(rows[0]) == {"id", "tokens", "status", *(field.name for field in labeler.fields(Corpus()))}
+    assert set(rows[0]) == {"id", "tokens", "status", *(field.name for field in labeler.declare().columns)}
     assert rows == load("disfluency").apply(batch, seed=1).to_pylist()
     assert {len(row["tags"]) == len(row["tokens"]) for row in rows} == {True}

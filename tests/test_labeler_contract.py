@@ -17,7 +17,8 @@ from passages import dialogue, passages
 
 import labelers
 from labelers.edits import leaks, weave
-from labelers.labeler import Corpus, Labeler, load, names
+from labelers.finding import load, names
+from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import SOURCE, WOVEN, Task
 from labelers.vocabulary import Vocabulary
@@ -91,8 +92,8 @@ def test_a_labeler_is_a_frozen_dataclass(name: str, options: dict[str, Any]) -> 
 
 
 def test_columns_are_as_declared(made: Outcome) -> None:
-    """Names and types are those of fields(), one value per row, and no list is null."""
-    declared = {field.name: field.type for field in made.labeler.fields(made.corpus, joint=made.woven)}
+    """Names and types are as declared, one value per row, and no list is null."""
+    declared = {field.name: field.type for field in made.labeler.declaration(made.corpus, joint=made.woven).columns}
     assert {name: values.type for name, values in made.columns.items()} == declared
     assert {"status", "tokens", "origin"}.isdisjoint(declared)
     for name, values in made.columns.items():
@@ -161,7 +162,7 @@ def test_hidden_tokens_cannot_be_read(made: Outcome) -> None:
 
 def test_tasks_are_sound(made: Outcome) -> None:
     """Distinct names, known sequences and columns."""
-    tasks = made.labeler.tasks(made.corpus, joint=made.woven)
+    tasks = made.labeler.declaration(made.corpus, joint=made.woven).tasks
     columns = {f"{made.labeler.name}.{name}" for name in made.columns} | {"tokens"}
     assert len({task.name for task in tasks}) == len(tasks)
     for task in tasks:
@@ -175,7 +176,7 @@ def test_tasks_are_sound(made: Outcome) -> None:
 
 def test_labels_are_in_range(made: Outcome) -> None:
     """Each label is null, -1 in a list, or the number of a class."""
-    for task in made.labeler.tasks(made.corpus, joint=made.woven):
+    for task in made.labeler.declaration(made.corpus, joint=made.woven).tasks:
         if task.classes:
             values = [row[task.target.split(".")[1]] for row in rows(made)]
             found = {v for value in values for v in (value if isinstance(value, list) else [value])} - {None}
@@ -189,7 +190,7 @@ def test_labels_are_in_range(made: Outcome) -> None:
 def test_lists_are_aligned(made: Outcome) -> None:
     """Tags have one value per token of the view, and those of turns one per turn, in every labelled row."""
     turns = np.diff(made.batch.turn_offsets).tolist()
-    for task in made.labeler.tasks(made.corpus, joint=made.woven):
+    for task in made.labeler.declaration(made.corpus, joint=made.woven).tasks:
         per_token = [task.target] if task.kind in ("token", "masked_lm") else []
         per_token += [name for name in (task.exclude, task.hide_tokens) if name]
         per_turn = [task.target, task.hide_roles] if task.kind == "turn" else []
@@ -203,7 +204,7 @@ def test_lists_are_aligned(made: Outcome) -> None:
 def test_spans_lie_in_their_sequence(made: Outcome) -> None:
     """A span holds a token and ends inside the sequence that it counts in."""
     lengths = np.diff(made.batch.offsets).tolist()
-    for task in made.labeler.tasks(made.corpus, joint=made.woven):
+    for task in made.labeler.declaration(made.corpus, joint=made.woven).tasks:
         # the spans of two sequences stand in their order, those of one sequence all in it
         sequences = task.sequences * (len(task.spans) // len(task.sequences)) if task.spans else ()
         for path, sequence in zip(task.spans, sequences, strict=True):
@@ -221,7 +222,7 @@ def test_every_task_gets_different_labels(name: str, options: dict[str, Any]) ->
     text, talk = many(sample(vocabulary), 20), many(sample(vocabulary, dialogues=True), 20)
     labeler = load(name, **options)
     found: list[dict[str, Any]] = [row for batch in (text, talk) for row in rows(own(labeler, batch, corpus))]
-    for task in labeler.tasks(corpus):
+    for task in labeler.declaration(corpus).tasks:
         column = task.target.split(".")[-1]
         flat = {str(v) for row in found for v in (row[column] if isinstance(row[column], list) else [row[column]])}
         flat -= {"None", "-1"}
@@ -319,6 +320,27 @@ def test_a_woven_row_does_not_ask_what_words_others_hold() -> None:
 
 
 @each
+def test_what_is_woven_is_told_and_not_guessed(name: str, options: dict[str, Any]) -> None:
+    """Nothing to avoid is the same as no word about it; whether the view is woven stands in the request."""
+    labeler = load(name, **options)
+    batch, corpus = world()
+    request = Request(batch, corpus, labeler.draws(0), joint=True)
+    silent, empty = (
+        labeler.propose(one) for one in (request, dataclasses.replace(request, avoid=Avoid(batch.vocabulary)))
+    )
+    own_view = labeler.propose(dataclasses.replace(request, joint=False, avoid=Avoid(batch.vocabulary)))
+    assert same(silent, empty)
+    assert same(own_view, labeler.propose(dataclasses.replace(request, joint=False)))
+
+
+def same(one: Proposal, other: Proposal) -> bool:
+    """Return whether two proposals are equal in every array."""
+    pairs = [(getattr(one.edits, item.name), getattr(other.edits, item.name)) for item in dataclasses.fields(one.edits)]
+    pairs += [(one.status, other.status), *((one.state[key], other.state[key]) for key in one.state)]
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+@each
 def test_the_seed_matters(name: str, options: dict[str, Any]) -> None:
     """Another seed gives another dataset, the same seed the same one."""
     labeler = load(name, **options)
@@ -390,6 +412,6 @@ def test_woven_labels_stand_beside_each_other() -> None:
 def test_the_labelers_are_used_as_labelers(made: Outcome) -> None:
     """The tasks of a woven view are among those of separate views, by name."""
     labeler: Labeler = made.labeler
-    names_ = {task.name for task in labeler.tasks(made.corpus)}
-    assert {task.name for task in labeler.tasks(made.corpus, joint=True)} <= names_
+    names_ = {task.name for task in labeler.declaration(made.corpus).tasks}
+    assert {task.name for task in labeler.declaration(made.corpus, joint=True).tasks} <= names_
     assert names_

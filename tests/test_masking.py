@@ -13,7 +13,7 @@ from passages import dialogue, passages
 from scipy import stats
 
 from labelers.edits import Edits, View, source_view, weave
-from labelers.labeler import Corpus
+from labelers.labeler import Corpus, Request
 from labelers.masking import Masking
 from labelers.passages import PassageBatch
 
@@ -37,9 +37,9 @@ def label(
 ) -> list[dict[str, Any]]:
     """Return one dict of columns per row; a view of others' edits makes the labels joint."""
     labeler = Masking(**options)
-    draws, joint = labeler.draws(seed), view is not None
-    proposal = labeler.propose(batch, corpus, draws)
-    columns = labeler.label(batch, corpus, draws, proposal, view or source_view(batch), joint=joint)
+    request = Request(batch, corpus, labeler.draws(seed), joint=view is not None)
+    proposal = labeler.propose(request)
+    columns = labeler.label(request, proposal, view or source_view(batch))
     table = pa.table({"status": proposal.status, **columns})
     return table.to_pylist()
 
@@ -316,10 +316,24 @@ def test_short_dialogues_have_no_target_and_three_turns_have_one() -> None:
 def test_fewer_than_two_roles_make_no_task(classes: dict[str, tuple[str, ...]]) -> None:
     """With one role there is nothing to predict, and nothing is hidden."""
     corpus = Corpus(classes=classes)
-    assert [task.name for task in Masking().tasks(corpus)] == ["masking.word", "masking.segment"]
+    assert [task.name for task in Masking().declaration(corpus).tasks] == ["masking.word", "masking.segment"]
     (row,) = label(dialogue([DINNER]), corpus)
     assert set(row["role"]) == {-1}
     assert not any(row["role_hidden"] + row["role_words"])
+
+
+def test_more_roles_than_a_byte_can_number() -> None:
+    """Of 200 roles each keeps its number, and the column is as wide as that takes."""
+    names = tuple(f"speaker{number}" for number in range(200))
+    corpus = Corpus(classes={"roles": names})
+    batch = dialogue([[(name, "We met again today .") for name in names]])
+    (row,) = label(batch, corpus, role_rate=0.99)
+    asked = [place for place, role in enumerate(row["role"]) if role >= 0]
+    assert len(asked) > 190
+    assert [row["role"][place] for place in asked] == asked
+    declared = [Masking().declaration(found).columns for found in (corpus, CORPUS)]
+    types = [column.type for columns in declared for column in columns if column.name == "role"]
+    assert types == [pa.list_(pa.int16()), pa.list_(pa.int8())]
 
 
 def test_a_low_rate_still_leaves_one_target() -> None:
@@ -457,13 +471,13 @@ def test_no_combination_of_tasks_shows_a_target(count: int, seed: int) -> None:
 
 def test_tasks_say_what_is_hidden() -> None:
     """The three tasks with the columns that a trainer needs; joint, the generation target is left out."""
-    word, segment, role = Masking(rate=0.2).tasks(CORPUS)
+    word, segment, role = Masking(rate=0.2).declaration(CORPUS).tasks
     assert (word.kind, word.target, word.exclude, word.rate) == ("masked_lm", "masking.draw", "masking.never", 0.2)
     assert (segment.kind, segment.target, segment.spans) == ("generation", "masking.segment", ("masking.segment",))
     assert (role.kind, role.target, role.classes) == ("turn", "masking.role", ROLES)
     assert (role.hide_roles, role.hide_tokens) == ("masking.role_hidden", "masking.role_words")
     assert {task.sequences for task in (word, segment, role)} == {("source",)}
-    joint = Masking().tasks(CORPUS, joint=True)
+    joint = Masking().declaration(CORPUS, joint=True).tasks
     assert [(task.name, task.sequences) for task in joint] == [
         ("masking.word", ("woven",)),
         ("masking.role", ("woven",)),

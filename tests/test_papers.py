@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from labelers.labeler import load, names
+from labelers.finding import load, names
 
 ROOT = Path(__file__).parents[1]
 PAPERS = ROOT / "docs" / "papers.md"

@@ -13,12 +13,13 @@ from small import built, rows, write
 
 from labelers.draws import Draws
 from labelers.edits import leaks, weave
-from labelers.labeler import Avoid, Corpus, Labeler, Resource, load
+from labelers.finding import load
+from labelers.labeler import Avoid, Corpus, Labeler, Request, Resource
 from labelers.language.dictionary import general, plural, read_tsv, takes_an
 from labelers.language.exchange import Frequencies
 from labelers.language.holdout import held_out
 from labelers.language.mentions import Names, tokenise
-from labelers.language.places import Kind
+from labelers.language.places import NameKind
 from labelers.passages import PassageBatch
 from labelers.task import WOVEN
 
@@ -50,13 +51,13 @@ def labeler(lines: str = LINES, **options: object) -> Labeler:
 
 
 def run(
-    maker: Labeler, batch: PassageBatch, seed: int = 0, corpus: Corpus | None = None, **kwargs: object
+    maker: Labeler, batch: PassageBatch, seed: int = 0, corpus: Corpus | None = None, avoid: Avoid | None = None
 ) -> list[dict]:
     """Return per row: status, tokens of the view, origin, tags, equivalent, swap, weight."""
-    corpus, draws = corpus or NO_POOL, maker.draws(seed)
-    proposal = maker.propose(batch, corpus, draws, **kwargs)
+    request = Request(batch, corpus or NO_POOL, maker.draws(seed), joint=avoid is not None, avoid=avoid)
+    proposal = maker.propose(request)
     view = weave(batch, proposal.edits)
-    columns = maker.label(batch, corpus, draws, proposal, view, joint=bool(kwargs))
+    columns = maker.label(request, proposal, view)
     rows = []
     for i in range(len(batch)):
         own = slice(view.offsets[i], view.offsets[i + 1])
@@ -104,7 +105,7 @@ def test_every_word_comes_back_from_the_origin() -> None:
     batch = passages(["A huge film and vinegar in spite of a tiny movie .", "Nothing ."] * 10)
     for seed in range(10):
         maker = labeler()
-        proposal = maker.propose(batch, Corpus(), maker.draws(seed))
+        proposal = maker.propose(Request(batch, Corpus(), maker.draws(seed)))
         view = weave(batch, proposal.edits)
         shown = set(view.origin[view.origin >= 0].tolist())
         assert shown == set(np.flatnonzero(~proposal.hidden).tolist())
@@ -440,7 +441,7 @@ HELD = held_out(NAMES)
 COMMON = [
     name
     for name, kind, exact, rivals in zip(NAMES.texts, NAMES.kinds, NAMES.exact, NAMES.rivals, strict=True)
-    if not kind & (Kind.VERB | Kind.OPENING) and not exact and rivals and name.isascii() and name[-1].isalpha()
+    if not kind & (NameKind.VERB | NameKind.OPENING) and not exact and rivals and name.isascii() and name[-1].isalpha()
 ]
 SENTENCES = [f"Then {' '.join(tokenise(name))} old boats sank ." for name in COMMON]
 
@@ -580,24 +581,24 @@ def test_woven_views_have_tags_alone_and_no_wrong_concepts() -> None:
     rows = run(maker, batch, avoid=Avoid(batch.vocabulary))
     assert {key for row in rows for key in row} == {"status", "tokens", "origin", "tags"}
     assert not {"tiny", "infinitesimal"} & {word for row in rows for word in row["tokens"]}
-    assert [task.sequences for task in maker.tasks(Corpus(), joint=True)] == [(WOVEN,)]
-    assert [field.name for field in maker.fields(Corpus(), joint=True)] == ["tags"]
+    assert [task.sequences for task in maker.declare().woven().tasks] == [(WOVEN,)]
+    assert [field.name for field in maker.declare().woven().columns] == ["tags"]
 
 
 def test_an_edit_that_was_lost_leaves_no_tag() -> None:
     """The coin had fallen for R, the token stands: neither O nor R is its label."""
     batch, maker = passages(["Some vinegar ."] * 50), labeler()
-    draws = maker.draws(0)
-    proposal = maker.propose(batch, Corpus(), draws, avoid=Avoid(batch.vocabulary))
+    request = Request(batch, Corpus(), maker.draws(0), joint=True, avoid=Avoid(batch.vocabulary))
+    proposal = maker.propose(request)
     view = weave(batch, proposal.edits.take(np.zeros(len(proposal.edits), bool)))
-    tags = maker.label(batch, Corpus(), draws, proposal, view, joint=True)["tags"].to_pylist()
+    tags = maker.label(request, proposal, view)["tags"].to_pylist()
     assert {tuple(tags[row]) for row in proposal.edits.rows.tolist()} == {(0, -1, 0)}
 
 
 def test_words_that_are_labels_of_others_are_not_exchanged() -> None:
     """In a woven view a label form is neither written nor taken away."""
     batch, maker = passages(["Some vinegar ."] * 50), labeler()
-    avoid = Avoid(batch.vocabulary, (lambda known: np.array(known.texts) == "vinegar",))
+    avoid = Avoid(batch.vocabulary, (lambda known: np.array(known, dtype=np.str_) == "vinegar",))
     assert {row["status"] for row in run(maker, batch, avoid=avoid)} == {1}
 
 
@@ -614,10 +615,11 @@ def test_no_more_concepts_than_allowed_are_exchanged() -> None:
 def test_what_it_makes_is_what_it_declares() -> None:
     """Columns have the declared names and types; tasks name them."""
     maker, batch = labeler(), passages(["A huge film .", "Nothing ."])
-    proposal = maker.propose(batch, Corpus(), Draws(0, "paraphrase", 1))
-    made = maker.label(batch, Corpus(), Draws(0, "paraphrase", 1), proposal, weave(batch, proposal.edits))
-    assert {field.name: field.type for field in maker.fields(Corpus())} == {k: v.type for k, v in made.items()}
-    targets = {task.name: (task.kind, task.target, task.sequences) for task in maker.tasks(Corpus())}
+    request = Request(batch, Corpus(), Draws(0, "paraphrase", 1))
+    proposal = maker.propose(request)
+    made = maker.label(request, proposal, weave(batch, proposal.edits))
+    assert {field.name: field.type for field in maker.declare().columns} == {k: v.type for k, v in made.items()}
+    targets = {task.name: (task.kind, task.target, task.sequences) for task in maker.declare().tasks}
     assert targets == {
         "paraphrase.tags": ("token", "paraphrase.tags", ("paraphrase",)),
         "paraphrase.equivalent": ("pair", "paraphrase.equivalent", ("source", "paraphrase")),
@@ -676,7 +678,7 @@ def test_general_english_is_large_and_sound() -> None:
     assert sum(len(concept.names) > 1 for concept in concepts) >= 250
     assert [name for name, n in Counter(name for c in concepts for name in c.names).items() if n > 1] == []
     names = Names(concepts)
-    verbs = names.kinds & Kind.VERB > 0
+    verbs = names.kinds & NameKind.VERB > 0
     batch = passages(
         [" ".join(["to"] * verb + [*words]) for words, verb in zip(names.words, verbs.tolist(), strict=True)]
     )

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passages import dialogue, passages
 
-from labelers.columns import row_lists
 from labelers.passages import PassageBatch, row_keys
-from labelers.ragged import ragged_take, ranges, running_total
+from labelers.ragged import ragged_take
 from labelers.vocabulary import Growing, Vocabulary
 from pipelines.labelling import copied
 
@@ -152,17 +151,6 @@ def test_a_growing_array_holds_all_that_was_added(parts: list[list[int]]) -> Non
         expected += part
         assert growing.values.tolist() == expected
         assert before.tolist() == known
-
-
-@given(st.lists(st.tuples(st.lists(st.integers(0, 9)), st.booleans())))
-def test_rows_that_are_not_kept_have_an_empty_list(rows: list[tuple[list[int], bool]]) -> None:
-    """The others have their own values, and offsets are those of the lists."""
-    values = np.array([value for row, _ in rows for value in row], np.int64)
-    offsets = running_total(np.array([len(row) for row, _ in rows], np.int64))
-    found = row_lists(values, offsets, np.array([keep for _, keep in rows], bool))
-    assert found.to_pylist() == [row if keep else [] for row, keep in rows]
-    spans = ranges(offsets[:-1], np.diff(offsets))
-    assert spans.tolist() == list(range(len(values)))
 
 
 def test_row_keys_follow_the_id_alone() -> None:

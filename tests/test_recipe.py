@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelers.labeler import load, names
+from labelers.finding import load, names
 from pipelines.overrides import set_key
 from pipelines.recipe import Recipe, RecipeError, make_recipe
 from pipelines.recipe_file import load_recipe

@@ -217,7 +217,7 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
     "work",
     [
         "from labelers.text.segment import read_texts; read_texts(['It (rained).'])",
-        "from labelers.labeler import *; load('paraphrase', dictionary=Resource('a', {'': b'1\\tto-day\\tthis day'}))",
+        "import labelers.paraphrase as p; p.Paraphrase(p.Resource('a', {'': b'1\\tto-day\\tthis day'}))",
     ],
 )
 def test_splitting_loads_no_torch_and_leaves_it_to_others(work: str) -> None:

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passages import passages
 from small import TOYS, built, recipe, rows, text, write
-from toy_labelers import Beheading, Stutter
+from toy_labelers import Beheading, Sorting, Stutter
 
 from labelers.edits import Edits
-from labelers.labeler import Corpus, Labeler, Proposal, load
+from labelers.finding import load
+from labelers.labeler import Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import tasks
 from pipelines import shard
@@ -98,12 +99,22 @@ def test_copies_have_ids_and_draws_of_their_own() -> None:
     assert copied(batch, 1) is batch
 
 
+def test_tags_of_many_classes_keep_their_numbers() -> None:
+    """Two hundred classes of tokens need more than a byte, and are counted and read as any others."""
+    found = _label(passages(TEXTS), [Sorting()])
+    drawers = found.column("sorting").field("drawer")
+    tokens = found.column("tokens").to_pylist()
+    assert drawers.type == pa.list_(pa.int16())
+    assert drawers.to_pylist() == [[sum(map(ord, token)) % 200 for token in row] for row in tokens]
+    assert max(max(row, default=0) for row in drawers.to_pylist()) > 127
+
+
 def _broken(rule: str) -> Labeler:
     """Return a labeler that breaks a rule."""
 
     class Broken(Stutter):
-        def propose(self, batch: PassageBatch, *args: Any, **kwargs: Any) -> Proposal:
-            proposal = super().propose(batch, *args, **kwargs)
+        def propose(self, request: Request) -> Proposal:
+            proposal = super().propose(request)
             if rule == "status":
                 return dataclasses.replace(proposal, status=proposal.status + np.int8(9))
             if rule == "type":
@@ -154,8 +165,8 @@ def test_a_leak_in_a_woven_view_is_found() -> None:
         assert row["beheading"]["status"] != 0 or "one" not in row["woven"]["tokens"]
 
     class Careless(Beheading):
-        def propose(self, *args: Any, **kwargs: Any) -> Proposal:
-            proposal = super().propose(*args, **kwargs)
+        def propose(self, request: Request) -> Proposal:
+            proposal = super().propose(request)
             return dataclasses.replace(proposal, hidden=np.ones_like(proposal.hidden))
 
     with pytest.raises(RowError, match="shows what a task must predict") as error:

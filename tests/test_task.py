@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelers.task import TASKS_KEY, Task, column, read_tasks, tasks, view, write_tasks
+from labelers.task import TASKS_KEY, Task, column, read_tasks, tasks, tokens_of, write_tasks
 
 names = st.text(min_size=1)
 columns = st.lists(names, max_size=3).map(tuple)
@@ -125,7 +125,7 @@ ROW = {
 )
 def test_a_view_is_the_source_where_nothing_was_edited(name: str, tokens: list[str]) -> None:
     """The labeler's tokens if it has some, else the row's."""
-    assert view(ROW, name) == tokens
+    assert tokens_of(ROW, name) == tokens
 
 
 def test_a_column_is_found_by_its_path() -> None:

@@ -8,7 +8,8 @@ import nltk
 import pytest
 from passages import passages
 
-from labelers.labeler import Corpus, Resource, load
+from labelers.finding import load
+from labelers.labeler import Corpus, Resource
 from labelers.language.wordnet import read_wordnet
 
 LICENCE = "  1 This line stands for the licence.  \n"

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,18 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.draws import Draws
+from labelers.columns import SPAN, class_lists, class_type, nullable, span_column
+from labelers.declaration import Declaration
 from labelers.edits import Edits, View
-from labelers.labeler import Avoid, Corpus, Labeler, Proposal
-from labelers.passages import PassageBatch
-from labelers.task import Task
-
-
-def _lists(values: np.ndarray, offsets: np.ndarray, keep: np.ndarray) -> pa.Array:
-    """Return a list per row, empty where not kept."""
-    rows = np.repeat(np.arange(len(keep)), np.diff(offsets))
-    ends = np.concatenate([[0], np.cumsum(keep[rows])])[offsets]
-    return pa.ListArray.from_arrays(pa.array(ends.astype(np.int32)), pa.array(values[keep[rows]]))
+from labelers.labeler import Corpus, Labeler, Proposal, Request
 
 
 @dataclass(frozen=True)
@@ -35,13 +27,11 @@ class Stutter(Labeler):
     reasons: ClassVar[tuple[str, ...]] = ("short", "conflict")
     edits: ClassVar[bool] = True
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
-        return (pa.field("tags", pa.list_(pa.int8())),)
+    def declare(self) -> Declaration:
+        return Declaration((pa.field("tags", pa.list_(class_type(2))),), (self.task.token("tags", classes=("O", "R")),))
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        return (self.task("tags", "token", joint=joint, classes=("O", "R"), level="token", metric="tag_f1"),)
-
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
+        batch, draws = request.batch, request.draws
         lengths = np.diff(batch.offsets)
         status = np.where(lengths < 4, 2, draws.integers("half", batch.keys, 2)).astype(np.int8)
         rows = np.flatnonzero(status == 0)
@@ -50,10 +40,8 @@ class Stutter(Labeler):
         edits = Edits(rows, start, start, np.arange(len(rows) + 1), batch.codes[start], none, start, none)
         return Proposal(status, edits)
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
-        return {"tags": _lists((view.edit >= 0).astype(np.int8), view.offsets, proposal.status < 2)}
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        return {"tags": class_lists(view.edit >= 0, view.offsets, proposal.labelled, classes=2)}
 
 
 def _is_upper(texts: Sequence[str]) -> np.ndarray:
@@ -72,14 +60,12 @@ class Beheading(Labeler):
     edits: ClassVar[bool] = True
     needs_pool: ClassVar[bool] = True
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
-        span = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
-        return (pa.field("upper", pa.int64()), pa.field("share", pa.float32()), pa.field("rest", span))
+    def declare(self) -> Declaration:
+        columns = (pa.field("upper", pa.int64()), pa.field("share", pa.float32()), pa.field("rest", SPAN))
+        return Declaration(columns, (self.task.passage("upper", classes=("lower", "upper"), metric="accuracy"),))
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        return (self.task("upper", "passage", joint=joint, classes=("lower", "upper"), metric="accuracy"),)
-
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
+        batch = request.batch
         lengths = np.diff(batch.offsets)
         status = np.where(lengths < 2, 2, 0).astype(np.int8)
         rows = np.flatnonzero(status == 0)
@@ -91,21 +77,17 @@ class Beheading(Labeler):
         edits = Edits(rows, start, start + 1, none_written, empty.astype(np.int32), empty, empty, none)
         return Proposal(status, edits.take(np.arange(0 if self.shown else len(edits))), hidden)
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
-        missing = proposal.status >= 2
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        batch, corpus, labelled = request.batch, request.corpus, proposal.labelled
         first = batch.codes[batch.offsets[:-1]]
         pool = corpus.pool.codes if corpus.pool is not None else np.empty(0, np.int32)
         counts = np.bincount(pool, minlength=len(batch.vocabulary))
         share = (counts[first] / max(len(pool), 1)).astype(np.float32)
-        lengths = np.diff(view.offsets).astype(np.int32)
-        ends = [pa.array(np.zeros(len(batch), np.int32)), pa.array(lengths)]
         upper = batch.vocabulary.property(_is_upper)[first].astype(np.int64)
         return {
-            "upper": pa.array(upper, mask=missing),
-            "share": pa.array(share, mask=missing),
-            "rest": pa.StructArray.from_arrays(ends, names=["start", "end"], mask=pa.array(missing)),
+            "upper": nullable(upper, labelled),
+            "share": nullable(share, labelled),
+            "rest": span_column(np.zeros(len(batch)), np.diff(view.offsets), labelled),
         }
 
 
@@ -116,20 +98,16 @@ class Counting(Labeler):
     reasons: ClassVar[tuple[str, ...]] = ()
     needs_classes: ClassVar[tuple[str, ...]] = ("roles",)
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
-        return (pa.field("turns", pa.int64()),)
-
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
+    def declare_found(self, corpus: Corpus) -> Declaration:
         classes = ("none", *corpus.classes.get("roles", ()))
-        return (self.task("turns", "passage", joint=joint, classes=classes, metric="accuracy"),)
+        task = self.task.passage("turns", classes=classes, metric="accuracy")
+        return Declaration((pa.field("turns", pa.int64()),), (task,))
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
-        return Proposal(np.ones(len(batch), np.int8), Edits.none())
+    def propose(self, request: Request) -> Proposal:
+        return Proposal(np.ones(len(request.batch), np.int8), Edits.none())
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
-        return {"turns": pa.array(np.zeros(len(batch), np.int64))}
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        return {"turns": pa.array(np.zeros(len(request.batch), np.int64))}
 
 
 @dataclass(frozen=True)
@@ -138,35 +116,53 @@ class Origin(Labeler):
 
     needs_classes: ClassVar[tuple[str, ...]] = ("source",)
 
-    def fields(self, corpus: Corpus, *, joint: bool = False) -> tuple[pa.Field, ...]:
-        return (pa.field("place", pa.int64()),)
+    def declare_found(self, corpus: Corpus) -> Declaration:
+        task = self.task.passage("place", classes=corpus.classes["source"], metric="accuracy")
+        return Declaration((pa.field("place", pa.int64()),), (task,))
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        return (self.task("place", "passage", joint=joint, classes=corpus.classes["source"], metric="accuracy"),)
+    def propose(self, request: Request) -> Proposal:
+        return Proposal(np.ones(len(request.batch), np.int8), Edits.none())
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
-        return Proposal(np.ones(len(batch), np.int8), Edits.none())
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        places, classes = request.batch.fields["source"], pa.array(request.corpus.classes["source"])
+        return {"place": pc.index_in(places, classes).cast(pa.int64())}
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
-        return {"place": pc.index_in(batch.fields["source"], pa.array(corpus.classes["source"])).cast(pa.int64())}
+
+@dataclass(frozen=True)
+class Sorting(Labeler):
+    """Puts each token into one of 200 classes, by the code points of its form."""
+
+    CLASSES: ClassVar[tuple[str, ...]] = tuple(f"drawer {number}" for number in range(200))
+
+    def declare(self) -> Declaration:
+        columns = (pa.field("drawer", pa.list_(class_type(len(self.CLASSES)))),)
+        return Declaration(columns, (self.task.token("drawer", classes=self.CLASSES),))
+
+    def propose(self, request: Request) -> Proposal:
+        return Proposal(np.ones(len(request.batch), np.int8), Edits.none())
+
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        drawers = request.batch.vocabulary.property(_drawer)[view.codes]
+        return {"drawer": class_lists(drawers, view.offsets, proposal.labelled, classes=len(self.CLASSES))}
+
+
+def _drawer(texts: Sequence[str]) -> np.ndarray:
+    """Return a number below 200 for each form."""
+    return np.array([sum(map(ord, text)) % 200 for text in texts], np.int64)
 
 
 @dataclass(frozen=True)
 class Fragile(Counting):
     """Raises where a row holds the word BOOM, and makes a column of another type where one holds WRONG."""
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
-        if batch.vocabulary.find("BOOM") in batch.codes:
+    def propose(self, request: Request) -> Proposal:
+        if request.batch.vocabulary.find("BOOM") in request.batch.codes:
             raise KeyError("no such thing")
-        return super().propose(batch, corpus, draws, avoid=avoid)
+        return super().propose(request)
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
-        columns = super().label(batch, corpus, draws, proposal, view, joint=joint)
-        if batch.vocabulary.find("WRONG") in batch.codes:
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        columns = super().label(request, proposal, view)
+        if request.batch.vocabulary.find("WRONG") in request.batch.codes:
             return {"turns": columns["turns"].cast(pa.int32())}
         return columns
 
@@ -177,11 +173,11 @@ class Suicidal(Counting):
 
     marker: str = ""
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
-        if batch.vocabulary.find("BOOM") in batch.codes and not Path(self.marker).exists():
+    def propose(self, request: Request) -> Proposal:
+        if request.batch.vocabulary.find("BOOM") in request.batch.codes and not Path(self.marker).exists():
             Path(self.marker).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().propose(batch, corpus, draws, avoid=avoid)
+        return super().propose(request)
 
 
 @dataclass(frozen=True)
@@ -190,19 +186,19 @@ class Noting(Counting):
 
     notes: ClassVar[list[np.ndarray]] = []
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
+        batch = request.batch
         time.sleep(0)  # here another thread may come in
         self.notes[:] = [np.array([len(batch.vocabulary.texts[code]) for code in batch.codes[batch.offsets[:-1]]])]
         time.sleep(0.001)
-        return super().propose(batch, corpus, draws, avoid=avoid)
+        return super().propose(request)
 
-    def tasks(self, corpus: Corpus, *, joint: bool = False) -> tuple[Task, ...]:
-        return (self.task("turns", "passage", joint=joint, classes=tuple(map(str, range(100))), metric="accuracy"),)
+    def declare_found(self, corpus: Corpus) -> Declaration:
+        task = self.task.passage("turns", classes=tuple(map(str, range(100))), metric="accuracy")
+        return replace(super().declare_found(corpus), tasks=(task,))
 
-    def label(
-        self, batch: PassageBatch, corpus: Corpus, draws: Draws, proposal: Proposal, view: View, *, joint: bool = False
-    ) -> dict[str, pa.Array]:
-        return {"turns": pa.array(np.resize(self.notes[0], len(batch)).astype(np.int64))}
+    def label(self, request: Request, proposal: Proposal, view: View) -> dict[str, pa.Array]:
+        return {"turns": pa.array(np.resize(self.notes[0], len(request.batch)).astype(np.int64))}
 
 
 @dataclass(frozen=True)
@@ -211,6 +207,6 @@ class Slow(Counting):
 
     seconds: float = 0.1
 
-    def propose(self, batch: PassageBatch, corpus: Corpus, draws: Draws, *, avoid: Avoid | None = None) -> Proposal:
+    def propose(self, request: Request) -> Proposal:
         time.sleep(self.seconds)
-        return super().propose(batch, corpus, draws, avoid=avoid)
+        return super().propose(request)

@@ -1,7 +1,7 @@
 """What a form asks of the two arguments that it links, beyond being a connective where it stands.
 
 "So" opens a new topic as often as it draws a conclusion, and "instead" may name what another sentence further up
-denied. The lexicon says which forms ask what (`labelers.language.forms.Form.asks`).
+denied. The lexicon says which forms ask what (`labelers.language.forms.ConnectiveForm.asks`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import lexicon
-from labelers.language.shapes import VERBS, shapes, word_classes
+from labelers.language.shapes import VERBS, classes_among, shapes
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
 
@@ -98,12 +98,6 @@ def told(batch: PassageBatch, place: IntArray, name: str) -> BoolArray:
     return found
 
 
-@cache
-def _classes(names: frozenset[str]) -> BoolArray:
-    """Return for every class whether its name is one of those."""
-    return np.array([name in names for name in word_classes()])
-
-
 @dataclass(frozen=True)
 class Arguments:
     """The two arguments of U uses; all positions are global, and what is asked of them is bool [U]."""
@@ -134,7 +128,7 @@ class Arguments:
 
     def _is(self, place: IntArray, names: frozenset[str]) -> BoolArray:
         """Return which tokens are of one of those classes."""
-        found: BoolArray = _classes(names)[shapes(self.batch)["class"][self.batch.codes[place]]]
+        found: BoolArray = classes_among(names)[shapes(self.batch)["class"][self.batch.codes[place]]]
         return found
 
     def _question(self, end: IntArray) -> BoolArray:

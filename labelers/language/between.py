@@ -7,7 +7,7 @@ import numpy as np
 
 from labelers.language.asks import Arguments, fulfilled
 from labelers.language.candidates import MOST, Candidates, Uses
-from labelers.language.discourse import log_odds, score
+from labelers.language.context_model import log_odds, score
 from labelers.language.forms import BLOCKED, lexicon, unmarked_rates
 from labelers.language.matches import Matches, match, match_partners
 from labelers.language.medial import medial_uses

@@ -13,19 +13,19 @@ from itertools import repeat
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.forms import rows_of
 from labelers.language.listed import Listed
 from labelers.language.shapes import listed_words
+from labelers.language.tables import entries
 from labelers.ragged import BoolArray, IntArray
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Gaps", "Role", "Words", "roles"]
+__all__ = ["BorderWords", "Gaps", "Part", "parts"]
 
 _LEFT, _RIGHT = Listed("border", 1), Listed("border", 2)
 _BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
 
 
-class Role(IntFlag):
+class Part(IntFlag):
     """What the form of a word tells of its part in a phrase."""
 
     CONTENT = 1
@@ -41,24 +41,24 @@ class Role(IntFlag):
     """A verb that two phrases, or a clause, may follow: "gave", "said"."""
 
 
-_ROLES = {
-    "article": Role.DETERMINER,
-    "possessive": Role.DETERMINER,
-    "this": Role.DETERMINER,
-    "quantity": Role.DETERMINER,
-    "subject": Role.SUBJECT,
-    "modal": Role.MODAL,
-    "time": Role.TIME,
-    "say": Role.CONTENT | Role.LEADS,
-    **dict.fromkeys(("past", "gone", "base", "third", "number"), Role.CONTENT),
+_PARTS = {
+    "article": Part.DETERMINER,
+    "possessive": Part.DETERMINER,
+    "this": Part.DETERMINER,
+    "quantity": Part.DETERMINER,
+    "subject": Part.SUBJECT,
+    "modal": Part.MODAL,
+    "time": Part.TIME,
+    "say": Part.CONTENT | Part.LEADS,
+    **dict.fromkeys(("past", "gone", "base", "third", "number"), Part.CONTENT),
 }
 
 
-def roles(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return the `Role` of each type, whatever its case.
+def parts(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return the `Part` of each type, whatever its case.
 
     Example:
-        >>> [Role(int(role)).name for role in roles(["The", "gate", "slowly", "told", "week", "of"])]
+        >>> [Part(int(part)).name for part in parts(["The", "gate", "slowly", "told", "week", "of"])]
         ['DETERMINER', 'CONTENT', None, 'CONTENT|LEADS', 'CONTENT|TIME', None]
     """
     small = list(map(str.lower, texts))
@@ -69,13 +69,13 @@ def roles(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
 
 
 @cache
-def _listed() -> dict[str, Role]:
-    """Return the role of each word that a list tells of."""
-    found = {text: _ROLES.get(name, Role(0)) for text, name in listed_words().items()}
-    found["that"] = Role(0)  # it opens clauses too
-    for kind, role in (("when", Role.TIME), ("leads", Role.LEADS)):
-        for text in (word for row in rows_of("disfluency.tsv") if row[0] == kind for word in row[1].split()):
-            found[text] = found.get(text, Role.CONTENT) | role
+def _listed() -> dict[str, Part]:
+    """Return the part of each word that a list tells of."""
+    found = {text: _PARTS.get(name, Part(0)) for text, name in listed_words().items()}
+    found["that"] = Part(0)  # it opens clauses too
+    for kind, part in (("when", Part.TIME), ("leads", Part.LEADS)):
+        for text in (word for words, *_ in entries(kind) for word in words.split()):
+            found[text] = found.get(text, Part.CONTENT) | part
     return found
 
 
@@ -84,25 +84,25 @@ _ADVERBIAL = ("ly", "ing", "wards")
 
 
 def _by_ending(text: str) -> int:
-    """Return the role of any other word in small letters."""
+    """Return the part of any other word in small letters."""
     return _CONTENT if text.isalpha() and not text.endswith(_ADVERBIAL) else 0
 
 
-_CONTENT = Role.CONTENT.value
+_CONTENT = Part.CONTENT.value
 
 
 @dataclass(frozen=True)
-class Words:
-    """What is told of words by the lists and by their roles; a negative type stands for no word."""
+class BorderWords:
+    """What is told of words by the lists and by their parts in a phrase; a negative type stands for no word."""
 
     vocabulary: Vocabulary
     types: IntArray
     """In small letters."""
 
     @cached_property
-    def role(self) -> IntArray:
-        """The `Role` of each."""
-        return np.where(self.types < 0, 0, self.vocabulary.property(roles).take(self.types))
+    def part(self) -> IntArray:
+        """The `Part` of each."""
+        return np.where(self.types < 0, 0, self.vocabulary.property(parts).take(self.types))
 
     @cached_property
     def left(self) -> IntArray:
@@ -129,18 +129,18 @@ class Words:
 class Gaps:
     """E gaps between two words: what can be told of an n-gram there before it is drawn."""
 
-    left: Words
+    left: BorderWords
     """Before the gaps: none where a mark stands between, or no word does."""
-    right: Words
+    right: BorderWords
     """Behind them."""
 
     @cached_property
     def open(self) -> BoolArray:
         """Bool [E]: gaps in which some n-gram stands out."""
         bits = self.left.left | self.left.before | self.right.right
-        return (bits > 0) | _is(self.left.role, Role.SUBJECT | Role.MODAL) | _is(self.right.role, Role.DETERMINER)
+        return (bits > 0) | _is(self.left.part, Part.SUBJECT | Part.MODAL) | _is(self.right.part, Part.DETERMINER)
 
-    def stands_out(self, gaps: IntArray, words: Words, head: IntArray, tail: IntArray) -> BoolArray:
+    def stands_out(self, gaps: IntArray, words: BorderWords, head: IntArray, tail: IntArray) -> BoolArray:
         """Return where an n-gram is seen to be no part of the sentence.
 
         Args:
@@ -151,18 +151,18 @@ class Gaps:
         """
         clash = self.left.left[gaps] & words.right[head] | words.left[tail] & self.right.right[gaps]
         clash |= self.left.before[gaps] & words.head[head]
-        left, right, first, last = self.left.role[gaps], self.right.role[gaps], words.role[head], words.role[tail]
-        whole = _is(last, Role.CONTENT) & ~_is(last, Role.TIME | Role.LEADS)
+        left, right, first, last = self.left.part[gaps], self.right.part[gaps], words.part[head], words.part[tail]
+        whole = _is(last, Part.CONTENT) & ~_is(last, Part.TIME | Part.LEADS)
         # two phrases, or a clause and a phrase, where one is wanted
-        doubled = whole & _is(right, Role.DETERMINER) & ~_is(left, Role.LEADS | Role.DETERMINER | Role.TIME)
-        doubled &= _is(first, Role.DETERMINER) | (_is(first, Role.SUBJECT) & _is(left, Role.CONTENT))
+        doubled = whole & _is(right, Part.DETERMINER) & ~_is(left, Part.LEADS | Part.DETERMINER | Part.TIME)
+        doubled &= _is(first, Part.DETERMINER) | (_is(first, Part.SUBJECT) & _is(left, Part.CONTENT))
         # what parts a subject or a modal from its verb
-        parted = whole & _is(first, Role.CONTENT) & ~_is(first, Role.LEADS) & _is(left, Role.SUBJECT | Role.MODAL)
+        parted = whole & _is(first, Part.CONTENT) & ~_is(first, Part.LEADS) & _is(left, Part.SUBJECT | Part.MODAL)
         result: BoolArray = (clash > 0) | doubled | parted
         return result
 
 
-def _is(found: IntArray, asked: Role) -> BoolArray:
-    """Return where a word has one of the roles asked for."""
+def _is(found: IntArray, asked: Part) -> BoolArray:
+    """Return where a word has one of the parts asked for."""
     result: BoolArray = (found & asked.value) > 0
     return result

@@ -5,15 +5,14 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.edits import Edits
-from labelers.language.casing import upper_first
-from labelers.language.discourse import log_odds, score
+from labelers.language.casing import opening
+from labelers.language.context_model import log_odds, score
 from labelers.language.matches import Matches, match
 from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ranges, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 
 __all__ = ["DOUBT", "MOST", "Candidates", "Uses", "pair_counts", "surviving"]
 
@@ -22,8 +21,6 @@ MOST = 80
 
 DOUBT = 0.1
 """Probability from which another use of the form in the second argument counts as a connective that survives there."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -136,16 +133,11 @@ def _deletions(batch: PassageBatch, rows: IntArray, start: IntArray, word: IntAr
         start=start,
         end=stop + recased,
         write_offsets=running_total(recased),
-        codes=batch.vocabulary.recode(batch.codes[source], _capitalised),
+        codes=batch.vocabulary.recode(batch.codes[source], opening),
         origin=source,
         copies=source,
         label=np.full(len(rows), -1, np.int64),
     )
-
-
-def _capitalised(text: str) -> str:
-    """Return the word with a capital, left alone where it has capitals of its own ("iPhone") or is code ("f(x")."""
-    return upper_first(text) if text.islower() and text.strip("'\u2019").isalpha() else text
 
 
 def pair_counts(batch: PassageBatch, found: Candidates) -> dict[str, IntArray]:

@@ -12,13 +12,24 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.forms import rows_of
 from labelers.language.shapes import listed_words
+from labelers.language.tables import entries
 from labelers.language.words import Form, form_flags
 from labelers.passages import PassageBatch
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["COMMON", "NAME", "UNKNOWN", "Case", "Letters", "letters", "lower_first", "upper_first"]
+__all__ = [
+    "COMMON",
+    "NAME",
+    "UNKNOWN",
+    "Case",
+    "Letters",
+    "capitalised",
+    "letters",
+    "lower_first",
+    "opening",
+    "upper_first",
+]
 
 NAME, COMMON, UNKNOWN = 0, 1, 2
 """Values of `Case`."""
@@ -30,9 +41,19 @@ _GRAMMAR = frozenset(
 """Classes of words that are written with a capital for their place alone, whatever follows."""
 
 
+def capitalised(text: str) -> str:
+    """Return the text with its first character as a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def upper_first(text: str) -> str:
     """Return a text as it is written at an opening: in small letters it takes a capital, "iPhone" stays."""
-    return text[:1].upper() + text[1:] if text == text.lower() else text
+    return capitalised(text) if text == text.lower() else text
+
+
+def opening(text: str) -> str:
+    """Return a text as `upper_first` does, but leave alone what is no word, as "f(x", or has no letters."""
+    return upper_first(text) if text.islower() and text.strip("'\u2019").isalpha() else text
 
 
 def lower_first(text: str) -> str:
@@ -93,7 +114,7 @@ _CAPITAL, _TITLE, _LETTER, _OF_GRAMMAR, _NAMES = (flag.value for flag in Letters
 @cache
 def _ambiguous() -> frozenset[str]:
     """Return words in small letters that are names too ("mark")."""
-    return frozenset(word for row in rows_of("disfluency.tsv") if row[0] == "either" for word in row[1].split())
+    return frozenset(word for words, *_ in entries("either") for word in words.split())
 
 
 @dataclass(frozen=True, eq=False)

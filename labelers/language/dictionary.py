@@ -5,11 +5,13 @@ line ``for ever and ever`` keeps ``for ever`` from being found in it.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from itertools import chain
+
+from labelers.language.tables import numbered_rows
 
 __all__ = ["FUNCTION_WORDS", "Concept", "clean_names", "general", "plural", "read_tsv", "takes_an"]
 
@@ -60,7 +62,7 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
         >>> read_tsv(b"id\tname\tsynonyms\nC1\tvinegar\tacetic acid\n", "names.tsv")
         (Concept(id='C1', names=('vinegar', 'acetic acid'), type='', titled=False),)
     """
-    rows = _rows(data, source)
+    rows = numbered_rows(data, f"dictionary {source}")
     first = next(rows, None)
     if first is None:
         raise ValueError(f"dictionary {source}: no line with a concept; give id, name and synonyms, divided by tabs")
@@ -78,17 +80,6 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
     if not found:
         raise ValueError(f"dictionary {source}: no line with a concept behind the line of column names")
     return tuple(_plain_capitals(list(found.values())))
-
-
-def _rows(data: bytes, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of each line that says something."""
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            text = line.decode().rstrip("\r")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"dictionary {source}, line {number}: not UTF-8 ({error.reason})") from None
-        if text.strip() and not text.startswith("#"):
-            yield number, text.split("\t")
 
 
 def _concept(fields: Sequence[str], columns: Mapping[str, int], width: int) -> Concept:

@@ -8,13 +8,12 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.mentions import Mentions, Names, Numbering
+from labelers.language.differences import Numbering
+from labelers.language.mentions import Mentions, Names
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, ragged_take, running_total
 
 __all__ = ["Bundles", "Frequencies", "blocked", "bundles_of", "foreign_names"]
-
-_FLOATS = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Frequencies:
         self._spelling = _Spelling(names.texts)
         self._pairs, self._similar = Numbering(), np.empty((0, _CHOICES), np.int64)
 
-    def rival(self, present: IntArray, draws: _FLOATS) -> IntArray:
+    def rival(self, present: IntArray, draws: FloatArray) -> IntArray:
         """Draw one of the concept's other names by frequency; the present one has one at least."""
         own = self.weights[present]
         before = self._ends[self._first[present]] - self.weights[self._first[present]]
@@ -81,10 +80,10 @@ class Frequencies:
         rival: IntArray = np.searchsorted(self._ends, place, side="right")
         return rival
 
-    def chance(self, present: IntArray, rival: IntArray) -> _FLOATS:
+    def chance(self, present: IntArray, rival: IntArray) -> FloatArray:
         """Return the probability with which a pair is taken up, so that both directions are equally frequent."""
         rest = self._totals[present] - self.weights[present]
-        chance: _FLOATS = np.minimum(1.0, rest / (self._totals[present] - self.weights[rival]))
+        chance: FloatArray = np.minimum(1.0, rest / (self._totals[present] - self.weights[rival]))
         return chance
 
     def similar(self, names: Names, present: IntArray, rival: IntArray) -> IntArray:
@@ -148,7 +147,7 @@ class _Spelling:
         self._n, self._sizes = len(distinct), np.array(list(map(len, pairs)), np.int64)
         self._offsets = running_total(self._sizes)
 
-    def likeness(self, one: IntArray, other: IntArray) -> _FLOATS:
+    def likeness(self, one: IntArray, other: IntArray) -> FloatArray:
         """Return Dice's coefficient of the pairs of texts two by two."""
         ones, which = np.unique(one, return_inverse=True)
         place, ends = ragged_take(self._offsets, ones)
@@ -156,7 +155,7 @@ class _Spelling:
         held[np.repeat(np.arange(len(ones)), np.diff(ends)), self._numbers[place]] = True
         place, ends = ragged_take(self._offsets, other)
         both = np.diff(running_total(held[np.repeat(which, np.diff(ends)), self._numbers[place]])[ends])
-        likeness: _FLOATS = 2 * both / np.maximum(1, self._sizes[one] + self._sizes[other])
+        likeness: FloatArray = 2 * both / np.maximum(1, self._sizes[one] + self._sizes[other])
         return likeness
 
 
@@ -170,12 +169,12 @@ def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     of -1 is none, and not blocked.
     """
     checked = np.flatnonzero(rival >= 0)
-    marks, entry = bundles.names.marks(bundles.name[checked], rival[checked])
+    apart, entry = bundles.names.differences(bundles.name[checked], rival[checked])
     hit = np.zeros(len(rival), bool)
-    hit[checked] = marks.nested[entry]
+    hit[checked] = apart.nested[entry]
     # bundle, word, own [K]: each word to look for, and how often the bundle's mentions show it themselves
-    place, offsets = ragged_take(marks.offsets, entry)
-    bundle, word, own = np.repeat(checked, np.diff(offsets)), marks.words[place], marks.own[place]
+    place, offsets = ragged_take(apart.offsets, entry)
+    bundle, word, own = np.repeat(checked, np.diff(offsets)), apart.words[place], apart.own[place]
     hit[bundle[_counts(bundles, bundles.row[bundle], word) > own * bundles.size[bundle]]] = True
     chosen = np.flatnonzero(rival.take(bundles.of) >= 0)
     of, mentions = bundles.of[chosen], bundles.mentions.take(chosen)
@@ -259,7 +258,7 @@ def _breaks_off(bundles: Bundles, mentions: Mentions, new: IntArray) -> BoolArra
 
 
 def foreign_names(
-    bundles: Bundles, frequencies: Frequencies, rival: IntArray, replaced: BoolArray, draws: _FLOATS
+    bundles: Bundles, frequencies: Frequencies, rival: IntArray, replaced: BoolArray, draws: FloatArray
 ) -> IntArray:
     """Return int64 [B]: for each replaced bundle the name of another concept that could stand there, -1 for none.
 

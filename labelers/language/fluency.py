@@ -6,16 +6,16 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.forms import rows_of
 from labelers.language.listed import Listed
 from labelers.language.ngrams import casefold, common_words
 from labelers.language.restarts import restarts
+from labelers.language.tables import entries
 from labelers.language.words import is_mark
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["broken_words", "disfluent_segments", "entries", "is_hesitation", "may_stand_twice"]
+__all__ = ["broken_words", "by_text", "disfluent_segments", "is_hesitation", "may_stand_twice"]
 
 _STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
 _LETTER = 21  # bits of a code point
@@ -24,9 +24,9 @@ _OPEN, _MARKS, _DASH = Listed("open", 1), Listed("open", 2), Listed("dash", 1)
 
 
 @cache
-def entries(kind: str) -> dict[str, str]:
+def by_text(kind: str) -> dict[str, str]:
     """Return text -> place or weight (or ``""``) of one kind of entry in the lexicon of disfluencies."""
-    return {row[1]: row[2] if len(row) > 2 else "" for row in rows_of("disfluency.tsv") if row[0] == kind}  # noqa: PLR2004
+    return {text: rest[0] if rest else "" for text, *rest in entries(kind)}
 
 
 def is_hesitation(texts: Sequence[str]) -> BoolArray:
@@ -36,7 +36,7 @@ def is_hesitation(texts: Sequence[str]) -> BoolArray:
         >>> is_hesitation(["Um", "th-", "{laugh}", "umbrella", "-"]).tolist()
         [True, True, True, False, False]
     """
-    fillers = entries("filler")
+    fillers = by_text("filler")
     longest = max(map(len, fillers))
     found = (
         (len(text) <= longest and text.lower() in fillers and not text.isupper())  # "MM." are Messieurs
@@ -54,7 +54,7 @@ def _cut(text: str) -> bool:
 
 def may_stand_twice(texts: Sequence[str]) -> npt.NDArray[np.int8]:
     """Return 2 where a word may follow itself in any fluent text, 1 where only in writing, else 0."""
-    places = {text: {"any": 2, "writing": 1}.get(place, 0) for text, place in entries("twice").items()}
+    places = {text: {"any": 2, "writing": 1}.get(place, 0) for text, place in by_text("twice").items()}
     return np.fromiter((places.get(text.lower(), 0) for text in texts), np.int8, len(texts))
 
 
@@ -67,9 +67,9 @@ def _head(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 @cache
-def _listed(kind: str) -> frozenset[str]:
+def _words_of(kind: str) -> frozenset[str]:
     """Return the words of one kind of entry that holds several."""
-    return frozenset(word for text in entries(kind) for word in text.split())
+    return frozenset(word for text in by_text(kind) for word in text.split())
 
 
 def _traces(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
@@ -78,7 +78,7 @@ def _traces(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
     Its lowest bits (`_SIZE`) are the letters of a type that may be a word broken off (no word of grammar), three at
     most; `_UNKNOWN` is a form that is no word we know, `_CUT` a cut word.
     """
-    grammar, cut = common_words().union(entries("short")), _listed("cut")
+    grammar, cut = common_words().union(by_text("short")), _words_of("cut")
     return np.fromiter((_trace(text, grammar, cut) for text in texts), np.uint8, len(texts))
 
 
@@ -98,9 +98,9 @@ def _trace(text: str, grammar: frozenset[str], cut: frozenset[str]) -> int:
 def _is_unknown(text: str) -> bool:
     """Return whether one to three letters are no word we know: small ones, or a capital and a small one."""
     if text.islower():
-        return text not in entries("short") and text not in _listed("known")
+        return text not in by_text("short") and text not in _words_of("known")
     capital = 1 < len(text) < _STUB and text.isascii() and text.istitle()
-    return (capital and text not in _listed("name")) or text.lower() in _listed("cut")
+    return (capital and text not in _words_of("name")) or text.lower() in _words_of("cut")
 
 
 def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArray) -> BoolArray:
@@ -245,7 +245,7 @@ def _markers(batch: PassageBatch, words: IntArray, at: IntArray) -> IntArray:
 
 def _phrases(batch: PassageBatch, keys: IntArray) -> IntArray:
     """Return where in the keys of all words a phrase such as "you know" stands."""
-    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in entries("marker")]
+    pairs = [[batch.vocabulary.code(text) for text in phrase.split()] for phrase in by_text("marker")]
     opens = np.zeros(len(batch.vocabulary), bool)
     opens[[first for first, _ in pairs]] = True
     at = np.flatnonzero(opens[keys[:-1]])
@@ -255,7 +255,7 @@ def _phrases(batch: PassageBatch, keys: IntArray) -> IntArray:
 
 def _betraying(vocabulary: Vocabulary) -> list[int]:
     """Return the first words of the phrases that betray the transcript of speech."""
-    return [vocabulary.code(phrase.split()[0]) for phrase, place in entries("marker").items() if place == "speech"]
+    return [vocabulary.code(phrase.split()[0]) for phrase, place in by_text("marker").items() if place == "speech"]
 
 
 def _next_is_word(batch: PassageBatch, words: IntArray, at: IntArray) -> BoolArray:

@@ -3,24 +3,24 @@
 The forms, what is known of each, and the sources of it stand in ``lexicons/connectives.tsv``.
 """
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
-from labelers.ragged import BoolArray, IntArray
+from labelers.language.tables import lexicon_rows
+from labelers.language.trie import Trie
+from labelers.ragged import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "BLOCKED",
     "FRAMES",
-    "Form",
+    "ConnectiveForm",
     "Lexicon",
+    "forms_among",
     "lexicon",
-    "rows_of",
     "unmarked_rates",
 ]
 
@@ -33,11 +33,9 @@ its clause ("She stayed, however."), there without one ("She stayed instead."), 
 stayed."), behind a modal ("She would also stay."), another auxiliary ("She had also stayed.") or another verb ("She saw
 also that he stayed.")."""
 
-_FloatArray = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Form:
+class ConnectiveForm:
     """One connective form: a row of the lexicon."""
 
     form: str
@@ -86,18 +84,11 @@ class Form:
             yield partner, becomes or self.form
 
 
-def rows_of(name: str) -> Iterator[list[str]]:
-    """Return the rows of a tab-separated file of the package's lexicons, comments left out."""
-    text = files("labelers").joinpath("lexicons", name).read_text("utf-8")
-    lines = [line for line in text.split("\n") if line and not line.startswith("# ")]
-    return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
 @dataclass(frozen=True)
 class Lexicon:
     """All forms, as objects and as arrays in the same order."""
 
-    forms: tuple[Form, ...]
+    forms: tuple[ConnectiveForm, ...]
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -106,9 +97,9 @@ class Lexicon:
 
     @cached_property
     def words(self) -> dict[str, int]:
-        """Number, from 1 on, of every word of a form or of a partner."""
+        """Number of every word of a form or of a partner."""
         texts = [text for form in self.forms for text in form.spelt()] + self.partners
-        return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}), 1)}
+        return {word: i for i, word in enumerate(sorted({w for text in texts for w in text.split()}))}
 
     @cached_property
     def partners(self) -> list[str]:
@@ -147,7 +138,7 @@ class Lexicon:
 
     @cached_property
     def parting(self) -> Mapping[str, BoolArray]:
-        """For each value of `Form.inside` bool [forms]: which have it."""
+        """For each value of `ConnectiveForm.inside` bool [forms]: which have it."""
         return {
             name: np.array([form.inside == name for form in self.forms]) for name in ("free", "mark", "comma", "bare")
         }
@@ -169,7 +160,10 @@ class Lexicon:
 
     @cached_property
     def medial_openers(self) -> tuple[BoolArray, BoolArray]:
-        """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it."""
+        """Bool [words + 1] twice: opens a form with frames, and one with frames that ask for no comma before it.
+
+        The last place is that of word -1, which stands for all others.
+        """
         opens = np.zeros((2, len(self.words) + 1), bool)
         for form in filter(lambda known: known.medial, self.forms):
             for text in form.spelt():
@@ -178,29 +172,29 @@ class Lexicon:
 
     @cached_property
     def inside_openers(self) -> BoolArray:
-        """Bool [words + 1]: opens a form that is a class within a sentence."""
+        """Bool [words + 1]: opens a form that is a class within a sentence; the last place is that of word -1."""
         opens = np.zeros(len(self.words) + 1, bool)
         for form in filter(lambda known: known.inside, self.forms):
             opens[[self.words[text.split()[0]] for text in form.spelt()]] = True
         return opens
 
     @cached_property
-    def omission(self) -> _FloatArray:
+    def omission(self) -> FloatArray:
         """Float64 [forms]: omission rates, nan where unknown."""
         return np.array([form.omission for form in self.forms])
 
     @cached_property
-    def keep(self) -> _FloatArray:
+    def keep(self) -> FloatArray:
         """Float64 [forms]: share used at the opening of a segment, nan where it is no class there."""
         return np.array([form.keep for form in self.forms])
 
     @cached_property
-    def keep_dialogue(self) -> _FloatArray:
+    def keep_dialogue(self) -> FloatArray:
         """Float64 [forms]: share used at the opening of a segment of a dialogue."""
         return np.array([form.keep_dialogue for form in self.forms])
 
     @cached_property
-    def keep_inside(self) -> _FloatArray:
+    def keep_inside(self) -> FloatArray:
         """Float64 [forms]: share used within a sentence, nan where it is no class there."""
         return np.array([form.keep_inside for form in self.forms])
 
@@ -208,34 +202,19 @@ class Lexicon:
         """Return which forms are omitted at least so often; an unknown rate counts as 0."""
         return np.nan_to_num(self.omission) >= min_omission_rate
 
-    def trie(self, texts: Mapping[str, int]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Return (int16 [nodes, words]: the next node; int16 [nodes]: the number of the text that ends there, else -1).
-
-        Node 0 is the root and word 0 is every word that stands in no text: a next node of 0 means that it ends here.
-        """
-        nodes: dict[tuple[str, ...], int] = {(): 0}
-        for text in texts:
-            words = tuple(text.split())
-            for size in range(1, len(words) + 1):
-                nodes.setdefault(words[:size], len(nodes))
-        step = np.zeros((len(nodes), len(self.words) + 1), np.int16)
-        ends = np.full(len(nodes), -1, np.int16)
-        for path, node in nodes.items():
-            if path:
-                step[nodes[path[:-1]], self.words[path[-1]]] = node
-        for text, number in texts.items():
-            ends[nodes[tuple(text.split())]] = number
-        return step, ends
-
     @cached_property
-    def form_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    def form_trie(self) -> Trie:
         """The trie of the forms."""
-        return self.trie({text: number for number, form in enumerate(self.forms) for text in form.spelt()})
+        return self._trie({text: number for number, form in enumerate(self.forms) for text in form.spelt()})
 
     @cached_property
-    def partner_trie(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    def partner_trie(self) -> Trie:
         """The trie of the partners."""
-        return self.trie({text: number for number, text in enumerate(self.partners)})
+        return self._trie({text: number for number, text in enumerate(self.partners)})
+
+    def _trie(self, texts: Mapping[str, int]) -> Trie:
+        """Return the trie of numbered texts."""
+        return Trie(((i, [self.words[word] for word in text.split()]) for text, i in texts.items()), len(self.words))
 
 
 @cache
@@ -246,26 +225,32 @@ def lexicon() -> Lexicon:
         >>> lexicon().forms[lexicon().index["however"]].sense
         'Comparison'
     """
-    header, *rows = rows_of("connectives.tsv")
+    header, *rows = lexicon_rows("connectives.tsv")
     numbers = {"omission", "keep", "keep_dialogue", "keep_inside"}
     return Lexicon(
         tuple(
-            Form(**{k: float(v or "nan") if k in numbers else v for k, v in zip(header, row, strict=True)})  # type: ignore[arg-type]
+            ConnectiveForm(**{k: float(v or "nan") if k in numbers else v for k, v in zip(header, row, strict=True)})  # type: ignore[arg-type]
             for row in rows
         )
     )
 
 
 @cache
-def _pair_factors() -> Mapping[str, tuple[IntArray, npt.NDArray[np.float64]]]:
+def forms_among(*names: str) -> BoolArray:
+    """Return bool [forms]: which forms are those."""
+    return np.array([form.form in names for form in lexicon().forms])
+
+
+@cache
+def _pair_factors() -> Mapping[str, tuple[IntArray, FloatArray]]:
     """Return (least values of the buckets, factor of each) by what is counted."""
     read: dict[str, list[tuple[int, float]]] = {}
-    for name, least, factor in list(rows_of("connective_pairs.tsv"))[1:]:
+    for name, least, factor in list(lexicon_rows("connective_pairs.tsv"))[1:]:
         read.setdefault(name, []).append((int(least), float(factor)))
     return {name: (np.array([v for v, _ in rows]), np.array([f for _, f in rows])) for name, rows in read.items()}
 
 
-def unmarked_rates(**counts: IntArray) -> npt.NDArray[np.float64]:
+def unmarked_rates(**counts: IntArray) -> FloatArray:
     """Return the share of adjacent segments without a connective that is kept, float64 in [0, 1].
 
     It is a product of one factor per count (``connective_pairs.tsv``), made so that the pairs kept are as long, as

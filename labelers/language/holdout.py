@@ -19,7 +19,8 @@ from itertools import combinations
 
 import numpy as np
 
-from labelers.language.mentions import Names, shared
+from labelers.language.differences import shared
+from labelers.language.mentions import Names
 from labelers.ragged import BoolArray, IntArray
 
 __all__ = ["held_out"]

@@ -5,25 +5,21 @@ connective links clauses in it, and no clause in either argument hangs on someth
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.language.asks import Arguments, fulfilled
 from labelers.language.candidates import MOST, Candidates
-from labelers.language.discourse import log_odds, score
-from labelers.language.forms import BLOCKED, lexicon
+from labelers.language.context_model import log_odds, score
+from labelers.language.forms import BLOCKED, forms_among, lexicon
 from labelers.language.matches import Matches, inside_openers, match, match_partners, openers
-from labelers.language.shapes import VERBS, shape, shapes, word_classes
+from labelers.language.shapes import VERBS, classes_among, shape, shapes
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ranges
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges
 from labelers.vocabulary import Vocabulary
 
 __all__ = ["inside_candidates"]
-
-FloatArray = npt.NDArray[np.float64]
 
 LEAST = 3
 """Words that a clause must have."""
@@ -112,7 +108,9 @@ def _followed(batch: PassageBatch, places: IntArray) -> IntArray:
     behind = batch.codes[np.minimum(places + 1, len(batch.codes) - 1)]
     several = {form.form.split()[0] for form in lexicon().forms if form.inside and " " in form.form}
     numbers = [batch.vocabulary.find(word) for word in sorted(several)]
-    kept: IntArray = places[_table(_SUBJECTS)[shapes(batch)["class"][behind]] | np.isin(batch.codes[places], numbers)]
+    kept: IntArray = places[
+        classes_among(_SUBJECTS)[shapes(batch)["class"][behind]] | np.isin(batch.codes[places], numbers)
+    ]
     return kept
 
 
@@ -136,9 +134,9 @@ def _dividing(batch: PassageBatch, matches: Matches, min_omission_rate: float) -
     divides = {"free": True, "mark": marked | pronoun, "comma": marked, "bare": ~marked}
     ok = np.any([forms.parting[name][matches.form] & fits for name, fits in divides.items()], axis=0)
     ok &= ~_relative(batch, matches.end)
-    ok &= _table(_SUBJECTS)[behind["class"]] & ~types["capital"][batch.codes[matches.start]]
-    ok &= ~before["link"] & ~_table(_HANGS)[before["class"]]
-    ok &= _forms(_COORDINATORS)[matches.form] | ~_table(_MANNER)[before["class"]]
+    ok &= classes_among(_SUBJECTS)[behind["class"]] & ~types["capital"][batch.codes[matches.start]]
+    ok &= ~before["link"] & ~classes_among(_HANGS)[before["class"]]
+    ok &= forms_among(*_COORDINATORS)[matches.form] | ~classes_among(_MANNER)[before["class"]]
     return matches.take(ok)
 
 
@@ -171,12 +169,12 @@ def _plain(batch: PassageBatch, matches: Matches) -> BoolArray:
     ok &= ~np.isin(pairs.second, match(batch, np.unique(pairs.second)).start)
     index = np.flatnonzero(ok)
     pairs, form = pairs.take(index), matches.form[index]
-    partnered = _forms(_PARTNERED)[form]  # by the first token, as far as it is one
+    partnered = forms_among(*_PARTNERED)[form]  # by the first token, as far as it is one
     first = _Clause.of(batch, pairs.first + partnered, pairs.border)
     second = _Clause.of(batch, pairs.second, pairs.stop)
     plain = first.verbs & second.verbs & (first.broken + second.broken == 0)
-    plain &= _forms(_COORDINATORS)[form] | (second.commas == 0)
-    plain &= ~_forms(_DENSE)[form] | (first.commas <= 1)
+    plain &= forms_among(*_COORDINATORS)[form] | (second.commas == 0)
+    plain &= ~forms_among(*_DENSE)[form] | (first.commas <= 1)
     index, pairs, form = index[plain], pairs.take(np.flatnonzero(plain)), form[plain]
     found = np.zeros(len(matches), bool)
     found[index] = fulfilled(form, pairs)
@@ -213,20 +211,8 @@ def _packed(vocabulary: Vocabulary, new: slice) -> IntArray:
     """Return the int64 that each type adds to the counts of its clause."""
     types = vocabulary.property(shape)[new]
     packed = np.zeros(len(types), np.int64)
-    counted = {"word": types["word"], "verb": _table(VERBS)[types["class"]], "comma": types["comma"]}
-    counted["half"] = _table(_HALF | _BOUND)[types["class"]]
+    counted = {"word": types["word"], "verb": classes_among(VERBS)[types["class"]], "comma": types["comma"]}
+    counted["half"] = classes_among(_HALF | _BOUND)[types["class"]]
     for field, shift in _PACKED.items():
         packed += counted[field].astype(np.int64) << shift
     return packed
-
-
-@cache
-def _table(names: frozenset[str]) -> BoolArray:
-    """Return for every class whether its name is one of those."""
-    return np.array([name in names for name in word_classes()])
-
-
-@cache
-def _forms(names: frozenset[str]) -> BoolArray:
-    """Return bool [forms]: which are those."""
-    return np.array([form.form in names for form in lexicon().forms])

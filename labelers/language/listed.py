@@ -8,7 +8,7 @@ from itertools import repeat
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.forms import rows_of
+from labelers.language.tables import entries
 from labelers.ragged import IntArray
 from labelers.vocabulary import Vocabulary
 
@@ -37,8 +37,8 @@ class Listed:
     def bits(self) -> dict[str, int]:
         """Word -> bit i for each line i in whose column it stands."""
         bits: dict[str, int] = {}
-        for number, row in enumerate(row for row in rows_of("disfluency.tsv") if row[0] == self.kind):
-            for word in row[self.column].split() if self.column < len(row) else ():
+        for number, row in enumerate(entries(self.kind)):
+            for word in row[self.column - 1].split() if self.column <= len(row) else ():
                 bits[word] = bits.get(word, 0) | 1 << number
         return bits
 
@@ -53,7 +53,7 @@ class Listed:
 @cache
 def _words() -> dict[str, int]:
     """Return word -> number from 1 of all words of the lists."""
-    words = (word for row in rows_of("disfluency.tsv") if row[0] in _KINDS for part in row[1:] for word in part.split())
+    words = (word for kind in _KINDS for row in entries(kind) for part in row for word in part.split())
     return {word: number for number, word in enumerate(dict.fromkeys([*words, "A"]), 1)}
 
 

@@ -1,12 +1,13 @@
 """Where the strings of the lexicon's forms stand in a batch, and the partners that announce them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from labelers.language.forms import lexicon
+from labelers.language.trie import Trie
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 from labelers.vocabulary import Vocabulary
@@ -15,9 +16,9 @@ __all__ = ["Matches", "inside_openers", "links_back", "match", "match_partners",
 
 
 def _word(texts: Sequence[str]) -> npt.NDArray[np.int16]:
-    """Return the number in the lexicon of each type, 0 for the words of no form."""
+    """Return the number in the lexicon of each type, -1 for the words of no form."""
     words = lexicon().words
-    return np.array([words.get(text.lower().replace("\u2019", "'"), 0) for text in texts], np.int16)
+    return np.array([words.get(text.lower().replace("\u2019", "'"), -1) for text in texts], np.int16)
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,8 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
         batch: P passages.
         at: int64, sorted: global positions to look at, each the first token of a possible match; None for all.
     """
-    trie = lexicon().form_trie
     at = openers(batch, np.arange(len(batch.codes))) if at is None else at
-    form, length = _walk(batch.vocabulary, batch.codes, at, _ends(batch), trie)
+    form, length = _longest(batch, at, lexicon().form_trie)
     found = np.flatnonzero(form >= 0)
     start, end = at[found], at[found] + length[found]
     free = np.ones(len(start), bool)
@@ -59,7 +59,7 @@ def match(batch: PassageBatch, at: IntArray | None = None) -> Matches:
 
 def openers(batch: PassageBatch, places: IntArray) -> IntArray:
     """Return those of the places, global positions, where a form may stand."""
-    opens = (lexicon().form_trie[0][0] > 0)[batch.vocabulary.property(_word)]
+    opens = (lexicon().form_trie.first > 0)[batch.vocabulary.property(_word)]
     found: IntArray = places[opens[batch.codes[places]]]
     return found
 
@@ -98,38 +98,23 @@ def links_back(vocabulary: Vocabulary, codes: IntArray, starts: IntArray) -> Boo
         starts: int64 [S], rising: the first token of each segment.
     """
     ends = np.append(starts[1:], len(codes))[: len(starts)]
-    form, _ = _walk(
-        vocabulary, codes, starts, lambda place: ends[np.searchsorted(starts, place, "right") - 1], lexicon().form_trie
-    )
+
+    def goes_on(place: IntArray) -> BoolArray:
+        inside: BoolArray = place < ends[np.searchsorted(starts, place - 1, "right") - 1]
+        return inside
+
+    form, _ = lexicon().form_trie.longest(vocabulary.property(_word), codes, starts, goes_on=goes_on)
     return (form >= 0) & lexicon().opens[form]
 
 
-def _ends(batch: PassageBatch) -> Callable[[IntArray], IntArray]:
-    """Return a function that returns where the segments end in which some places stand."""
-    return lambda place: batch.segment_ends[batch.token_segments[place]]
-
-
-def _walk(
-    vocabulary: Vocabulary,
-    codes: IntArray,
-    at: IntArray,
-    ends: Callable[[IntArray], IntArray],
-    trie: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]],
-) -> tuple[IntArray, IntArray]:
+def _longest(batch: PassageBatch, at: IntArray, trie: Trie) -> tuple[IntArray, IntArray]:
     """Return (number of the longest text from each place, -1 for none; its length), never across a segment's end."""
-    (step, last), words = trie, vocabulary.property(_word)
-    text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
-    # the places from which a text may still go on, the node that each has reached, and where its next token stands
-    going, node, place = np.arange(len(at)), np.zeros(len(at), np.int16), at
-    while len(going):
-        node = step[node, words.take(codes.take(place))]
-        on = np.flatnonzero(node)
-        going, node, place = going[on], node[on], place[on] + 1
-        ended = np.flatnonzero(last[node] >= 0)
-        text[going[ended]], length[going[ended]] = last[node[ended]], place[ended] - at[going[ended]]
-        on = np.flatnonzero(place < ends(place - 1))
-        going, node, place = going[on], node[on], place[on]
-    return text, length
+
+    def goes_on(place: IntArray) -> BoolArray:
+        inside: BoolArray = place < batch.segment_ends[batch.token_segments[place - 1]]
+        return inside
+
+    return trie.longest(batch.vocabulary.property(_word), batch.codes, at, goes_on=goes_on)
 
 
 def match_partners(
@@ -150,7 +135,7 @@ def match_partners(
     size = (stop - first)[some]
     owner = np.repeat(some, size)
     place = np.arange(size.sum()) + np.repeat(first[some] - np.cumsum(size) + size, size)
-    partner, length = _walk(batch.vocabulary, batch.codes, place, _ends(batch), lexicon().partner_trie)
+    partner, length = _longest(batch, place, lexicon().partner_trie)
     made = np.where(partner >= 0, allowed[form[owner], partner], -1)
     if not within:
         made[(made != form[owner]) | ((length == 1) & (place != first[owner]))] = -1

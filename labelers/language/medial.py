@@ -1,7 +1,7 @@
 """Connective adverbs inside a segment that link it to the one before, as in "She, *however*, stayed".
 
-The lexicon says in which frames a form does so (`labelers.language.forms.Form.medial`). A use counts only in the first
-clause of its segment, where nothing that stands before it in the segment can be what it links to.
+The lexicon says in which frames a form does so (`labelers.language.forms.ConnectiveForm.medial`). A use counts only in
+the first clause of its segment, where nothing that stands before it in the segment can be what it links to.
 """
 
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.candidates import DOUBT, Uses
-from labelers.language.discourse import RULE, log_odds, score
+from labelers.language.context_model import RULE, log_odds, score
 from labelers.language.forms import FRAMES, lexicon
 from labelers.language.matches import Matches, match, medial_openers
 from labelers.language.shapes import VERBS, shape, shapes, word_classes

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.language.dictionary import Concept, plural
+from labelers.language.differences import Differences, Numbering, shared
 from labelers.language.light_spacy import tokenizer
-from labelers.language.places import Kind, goes_on, in_place, stands_free
+from labelers.language.places import NameKind, goes_on, in_place, stands_free
+from labelers.language.trie import Trie
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Mentions", "Names", "Numbering", "shared", "tokenise"]
+__all__ = ["Mentions", "Names", "tokenise"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class _WordOf:
         """Return the word of each text."""
         shown = map(str.lower, texts) if self.fold else texts
         return np.fromiter(map(self.table.get, shown, repeat(-1)), np.int32, len(texts))
+
+    def add(self, words: Iterable[str]) -> None:
+        """Number further words."""
+        for word in words:
+            self.table.setdefault(word, len(self.table))
 
 
 def tokenise(name: str) -> tuple[str, ...]:
@@ -86,7 +93,7 @@ class Names:
         self.sizes = np.array([len(words) for words in self.words], np.int64)
         """int64 [n]: tokens of each name."""
         sized = zip(self.groups.tolist(), self.sizes.tolist(), strict=True)
-        self.kinds = np.array([Kind.of(groups[group].type, size) for group, size in sized], np.int8)
+        self.kinds = np.array([NameKind.of(groups[group].type, size) for group, size in sized], np.int8)
         """int8 [n]: where each name may stand, as far as the type of its concept tells."""
         self.goes_on = np.array(list(map(goes_on, self.texts)), np.int8)
         """int8 [n]: 1 where a word has to follow, 2 where one with a capital, or a number; else 0."""
@@ -96,14 +103,15 @@ class Names:
         """bool [n]: may have a capital inside a sentence."""
         self.rivals = np.diff(self.offsets)[self.groups] - 1
         """int64 [n]: how many other names the concept has."""
-        self._folded, self._exact = _WordOf({}, fold=True), _WordOf({}, fold=False)
-        self._tries = [
-            (table, _Trie([(i, words) for i, words in enumerate(self.words) if self.exact[i] == exact], table.table))
-            for table, exact in ((self._exact, True), (self._folded, False))  # of two names, the one as it is written
-        ]
-        for word in chain.from_iterable(self.words):
-            self._folded.table.setdefault(word.lower(), len(self._folded.table))
-        self._marks, self._pairs = Marks.none(), Numbering()
+        self._folded, exact = _WordOf({}, fold=True), _WordOf({}, fold=False)
+        named = list(enumerate(self.words))
+        written, others = ([item for item in named if self.exact[item[0]] == own] for own in (True, False))
+        for shows, names in ((exact, written), (self._folded, others)):
+            shows.add(word for _, words in names for word in words)
+        self._folded.add(word.lower() for word in chain.from_iterable(self.words))
+        self._finders = [_Finder(written, exact), _Finder(others, self._folded)]
+        """Where both find a name of the same tokens, that of the first counts: it stands there as it is written."""
+        self._differences, self._pairs = Differences.none(), Numbering()
 
     def __len__(self) -> int:
         """Return the number of names."""
@@ -140,7 +148,7 @@ class Names:
         Common words with a capital inside a sentence ("the Black Forest") are left out, and names that stand where
         their kind of word does not ("to mirror it" holds no noun).
         """
-        found = [trie.find(batch, table) for table, trie in self._tries if len(trie)]
+        found = [finder.find(batch) for finder in self._finders if len(finder)]
         starts, ends, which = (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _NONE
         order = np.argsort((starts << 32) - ends, kind="stable")  # positions stay below 2**31
         mentions = Mentions(which, starts, ends).take(order)
@@ -155,12 +163,12 @@ class Names:
         telling[[word for name in range(len(self)) for word in self._telling(name)]] = True
         return telling
 
-    def marks(self, old: IntArray, new: IntArray) -> tuple["Marks", IntArray]:
+    def differences(self, old: IntArray, new: IntArray) -> tuple["Differences", IntArray]:
         """Return what sets names apart, and which of its entries is that of each pair of an old and a new name."""
         entry, added = self._pairs.of(old * len(self) + new)
         if added:
-            self._marks = self._marks.extended([self._apart(*divmod(pair, len(self))) for pair in added])
-        return self._marks, entry
+            self._differences = self._differences.extended([self._apart(*divmod(pair, len(self))) for pair in added])
+        return self._differences, entry
 
     def _apart(self, old: int, new: int) -> tuple[list[int], list[int], bool]:
         """Return the telling words of only one of two names, how often the old one has each, and if one is nested."""
@@ -173,70 +181,6 @@ class Names:
         """Return the words of a name that tell something: all but the short ones of a name of several words."""
         words = self.words[name]
         return {self.word(word) for word in words if len(words) == 1 or len(word) > _SHORT}
-
-
-class Numbering(dict[int, int]):
-    """The numbers 0, 1, ... of keys, in the order in which each was first asked for.
-
-    Example:
-        >>> numbering = Numbering()
-        >>> numbering.of(np.array([7, 5, 7])), numbering.of(np.array([5, 9]))
-        ((array([0, 1, 0]), [7, 5]), (array([1, 2]), [9]))
-    """
-
-    def __missing__(self, key: int) -> int:
-        """Give a key the next number."""
-        return self.setdefault(key, len(self))
-
-    def of(self, keys: IntArray) -> tuple[IntArray, list[int]]:
-        """Return the number of each key, and the keys that had none before."""
-        known = len(self)
-        numbers = np.fromiter(map(self.__getitem__, keys.tolist()), np.int64, len(keys))
-        return numbers, list(self)[known:] if len(self) > known else []
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What sets new names apart from old ones, for P pairs."""
-
-    words: IntArray
-    """int64 [K]: the telling words that only one name of a pair has, one pair after the other."""
-    own: IntArray
-    """int64 [K]: how often each stands in the old name."""
-    offsets: IntArray
-    """int64 [P + 1]: the words of each pair."""
-    nested: BoolArray
-    """bool [P]: all of one stands at the ends of the other, so that an exchange would write or leave nothing."""
-
-    @classmethod
-    def none(cls) -> "Marks":
-        """Return the marks of no pair."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, bool))
-
-    def extended(self, pairs: Sequence[tuple[list[int], list[int], bool]]) -> "Marks":
-        """Return the marks with those of further pairs (words, own, nested) behind."""
-        words, own, nested = zip(*pairs, strict=True)
-        return Marks(
-            np.concatenate([self.words, np.fromiter(chain.from_iterable(words), np.int64)]),
-            np.concatenate([self.own, np.fromiter(chain.from_iterable(own), np.int64)]),
-            np.concatenate([self.offsets, self.offsets[-1] + np.cumsum(list(map(len, words)))]),
-            np.concatenate([self.nested, np.array(nested, bool)]),
-        )
-
-
-def shared(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:
-    """Return how many items two sequences share at the front and, of the rest, at the back.
-
-    Example:
-        >>> shared("at the end".split(), "at the very end".split())
-        (2, 1)
-    """
-    limit, head, tail = min(len(one), len(other)), 0, 0
-    while head < limit and one[head] == other[head]:
-        head += 1
-    while tail < limit - head and one[-1 - tail] == other[-1 - tail]:
-        tail += 1
-    return head, tail
 
 
 _SHORT = 3
@@ -259,107 +203,63 @@ def _groups(concepts: Iterable[Concept]) -> list[Concept]:
     return [group for group in kept if group.names]
 
 
-_SLOTS = 1 << 16
-"""Some ten times the steps of the package's dictionary."""
-
-
-def _slot(state: IntArray, word: IntArray) -> IntArray:
-    """Return a number below `_SLOTS` for each step of a trie."""
-    slot: IntArray = (state * 1021 + word) & (_SLOTS - 1)
-    return slot
-
-
-class _Trie:
-    """Names as paths of word numbers; a state is a number, state 0 is the start."""
-
-    def __init__(self, names: Sequence[tuple[int, tuple[str, ...]]], table: dict[str, int]) -> None:
-        """Enter the names, and their words into the table."""
-        steps: dict[tuple[int, int], int] = {}
-        ends: dict[int, int] = {}
-        for which, words in names:
-            state = 0
-            for word in words:
-                state = steps.setdefault((state, table.setdefault(word, len(table))), len(steps) + 1)
-            ends[state] = which
-        first = {word: target for (state, word), target in steps.items() if state == 0}
-        self._first = np.zeros(len(table) + 1, np.int64)
-        """The state behind a name's first word, 0 for words that open none; the last place is that of word -1."""
-        self._first[list(first)] = list(first.values())
-        keys = np.array([(state << 32) | word for state, word in steps], np.int64)
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        self._targets = np.fromiter(steps.values(), np.int64, len(steps))[order]
-        self._may = np.zeros(_SLOTS, bool)
-        """Slots of the steps that there are; a step that there is not may share one."""
-        self._may[_slot(self._keys >> 32, self._keys & 0xFFFFFFFF)] = True
-        self._name = np.full(len(steps) + 1, -1, np.int64)
-        self._name[list(ends)] = list(ends.values())
-        self.parts = self._parts()
-
-    def _parts(self) -> npt.NDArray[np.uint32]:
-        """Return for each word if it is `_ALONE`, the kinds of words that may follow and, 16 bits higher, its own."""
-        parts, opens = np.zeros(len(self._first), np.uint32), np.flatnonzero(self._first)
-        opener = np.full(len(self._name), -1)  # the word that leads to each state from the start, -1 for other states
-        opener[self._first[opens]] = opens
-        state, word = self._keys >> 32, self._keys & 0xFFFFFFFF
-        state, word = state[state > 0], word[state > 0]
-        kind = np.uint32(1) << (word % _KINDS).astype(np.uint32)
-        parts[word] = kind << 16
-        np.bitwise_or.at(parts, opener[state], kind)
-        parts[opens[self._name[self._first[opens]] >= 0]] |= _ALONE
-        parts[-1] = 0
-        return parts
-
-    def __len__(self) -> int:
-        """Return the number of steps."""
-        return len(self._keys)
-
-    def find(self, batch: PassageBatch, table: _WordOf) -> tuple[IntArray, IntArray, IntArray]:
-        """Return start, end and name of the longest match at each token, where there is one."""
-        words = batch.vocabulary.property(table)
-        parts = batch.vocabulary.derived(_PartOf(self, table)).take(batch.codes)
-        may = parts & _ALONE
-        may[:-1] |= parts[:-1] & (parts[1:] >> 16)
-        starts = np.flatnonzero(may > 0)
-        best_end, best_name = np.zeros(len(starts), np.int64), np.full(len(starts), -1, np.int64)
-        # alive [A]: which of the starts still follow a path; state [A]: where on it; at [A]: the token to look at next
-        alive, state, at = np.arange(len(starts)), self._first[words[batch.codes[starts]]], starts + 1
-        while len(alive):
-            named = np.flatnonzero(self._name[state] >= 0)
-            named = named[stands_free(batch, starts[alive[named]], at[named])]
-            best_end[alive[named]], best_name[alive[named]] = at[named], self._name[state[named]]
-            more = at < len(batch.codes)
-            alive, state, at = alive[more], state[more], at[more]
-            go, state = self._step(state, words[batch.codes[at]].astype(np.int64))
-            alive, at = alive[go], at[go] + 1
-        hit = best_name >= 0
-        return starts[hit], best_end[hit], best_name[hit]
-
-    def _step(self, state: IntArray, word: IntArray) -> tuple[IntArray, IntArray]:
-        """Return which of the states can go on by their word, and the states behind it."""
-        may = np.flatnonzero(self._may.take(_slot(state, word)))  # most cannot, and are not searched for
-        key = (state[may] << 32) | word[may]  # states and words stay below 2**31
-        place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        go = np.flatnonzero(self._keys[place] == key)
-        return may[go], self._targets[place[go]]
-
-
 _KINDS, _ALONE = 15, np.uint32(1 << 15)
 """Kinds of words, which few words share, and the bit of a word that is a name."""
 
 
-@dataclass(frozen=True)
+class _Finder:
+    """Finds names, given with their numbers, by the words that types show."""
+
+    def __init__(self, names: Sequence[tuple[int, tuple[str, ...]]], shows: _WordOf) -> None:
+        """Enter the names."""
+        numbered = [(i, [shows.table[word] for word in words]) for i, words in names]
+        self._shows, self._trie = shows, Trie(numbered, len(shows.table))
+        self._part = _PartOf(_parts(self._trie), shows)
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return len(self._trie)
+
+    def find(self, batch: PassageBatch) -> tuple[IntArray, IntArray, IntArray]:
+        """Return start, end and name of the longest match at each token, where there is one."""
+        parts = batch.vocabulary.derived(self._part).take(batch.codes)
+        may = parts & _ALONE
+        may[:-1] |= parts[:-1] & (parts[1:] >> 16)
+        starts = np.flatnonzero(may > 0)
+        words = batch.vocabulary.property(self._shows)
+        name, length = self._trie.longest(
+            words, batch.codes, starts, counts=lambda start, end: stands_free(batch, start, end)
+        )
+        hit = name >= 0
+        return starts[hit], (starts + length)[hit], name[hit]
+
+
+def _parts(trie: Trie) -> npt.NDArray[np.uint32]:
+    """Return for each word if it is `_ALONE`, the kinds of words that may follow and, 16 bits higher, its own."""
+    parts, opens = np.zeros(len(trie.first), np.uint32), np.flatnonzero(trie.first)
+    opener = np.full(len(trie.texts), -1)  # the word that leads to each state from the start, -1 for other states
+    opener[trie.first[opens]] = opens
+    inner = np.flatnonzero(trie.state)
+    state, word = trie.state[inner], trie.word[inner]
+    kind = np.uint32(1) << (word % _KINDS).astype(np.uint32)
+    parts[word] = kind << 16
+    np.bitwise_or.at(parts, opener[state], kind)
+    parts[opens[trie.texts[trie.first[opens]] >= 0]] |= _ALONE
+    parts[-1] = 0
+    return parts
+
+
+@dataclass(frozen=True, eq=False)
 class _PartOf:
     """A property of token types: what a type may be in a name."""
 
-    trie: _Trie
-    table: _WordOf
+    parts: npt.NDArray[np.uint32]
+    shows: _WordOf
 
     def __call__(self, vocabulary: Vocabulary, new: slice) -> npt.NDArray[np.uint32]:
         """Return the parts of each new type."""
-        words = vocabulary.property(self.table)[new]
-        parts: npt.NDArray[np.uint32] = self.trie.parts[np.minimum(words, len(self.trie.parts) - 1)]
-        return parts
+        found: npt.NDArray[np.uint32] = self.parts[vocabulary.property(self.shows)[new]]
+        return found
 
 
 def _leftmost(starts: IntArray, ends: IntArray) -> IntArray:

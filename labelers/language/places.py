@@ -11,10 +11,10 @@ from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 
-__all__ = ["Kind", "goes_on", "in_place", "stands_free"]
+__all__ = ["NameKind", "goes_on", "in_place", "stands_free"]
 
 
-class Kind(IntFlag):
+class NameKind(IntFlag):
     """What the type of a concept says of its names."""
 
     NOUN = 1
@@ -29,12 +29,12 @@ class Kind(IntFlag):
     """``city``: so is a name with capitals of its own ("Los Angeles Times")."""
 
     @classmethod
-    def of(cls, kind: str, size: int) -> "Kind":
+    def of(cls, kind: str, size: int) -> "NameKind":
         """Return what a type says of a name of so many words.
 
         Example:
-            >>> Kind.of("noun.2", 1).name, Kind.of("verb.base.to", 2), Kind.of("opening", 3).name
-            ('NOUN|TITLE', <Kind: 0>, 'OPENING')
+            >>> NameKind.of("noun.2", 1).name, NameKind.of("verb.base.to", 2), NameKind.of("opening", 3).name
+            ('NOUN|TITLE', <NameKind: 0>, 'OPENING')
         """
         first, _, rest = kind.partition(".")
         found = {
@@ -126,7 +126,7 @@ def in_place(
         batch: P passages.
         starts: int64 [M].
         ends: int64 [M].
-        kinds: int8 [M]: the `Kind` of each name.
+        kinds: int8 [M]: the `NameKind` of each name.
         titled: bool [M]: names that may have a capital inside a sentence.
     """
     before, after = np.maximum(starts - 1, 0), np.minimum(ends, len(batch.codes) - 1)
@@ -138,10 +138,10 @@ def in_place(
     goes_on = (ends == after) & (batch.token_segments[after] == here) & (case[batch.codes[after]] > 0)
     goes_on &= batch.codes[after] != batch.vocabulary.find("I")
     linked = opens | batch.vocabulary.property(_is_link)[batch.codes[before]]
-    wrong = ~titled & capital & (~opens | (goes_on & (kinds & Kind.TITLE > 0)))
-    wrong |= goes_on & (kinds & Kind.CITY > 0)
-    wrong |= behind_verb & (kinds & Kind.NOUN > 0)
-    wrong |= ~behind_verb & (kinds & Kind.VERB > 0)
-    wrong |= ~linked & (kinds & Kind.OPENING > 0)
+    wrong = ~titled & capital & (~opens | (goes_on & (kinds & NameKind.TITLE > 0)))
+    wrong |= goes_on & (kinds & NameKind.CITY > 0)
+    wrong |= behind_verb & (kinds & NameKind.NOUN > 0)
+    wrong |= ~behind_verb & (kinds & NameKind.VERB > 0)
+    wrong |= ~linked & (kinds & NameKind.OPENING > 0)
     right: BoolArray = ~wrong
     return right

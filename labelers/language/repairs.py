@@ -9,14 +9,13 @@ from labelers.draws import Draws
 from labelers.edits import Edits
 from labelers.labeler import Avoid
 from labelers.language.casing import Letters, letters, lower_first, upper_first
-from labelers.language.donors import REMAIN, Donors, Marked, Places, Text
-from labelers.language.fluency import entries, may_stand_twice
+from labelers.language.donors import Donors, Places
+from labelers.language.fluency import by_text, may_stand_twice
+from labelers.language.material import REMAIN, Marked, Material
 from labelers.language.words import Form
-from labelers.ragged import BoolArray, IntArray, ranges, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 
 __all__ = ["Corruptor", "Profile"]
-
-FloatArray = npt.NDArray[np.float64]
 
 _REPEAT, _SUBSTITUTE, _INSERT = range(3)
 _KEPT, _ADDED, _INTERREGNUM = range(3)  # tags of written tokens: O, D, I
@@ -40,7 +39,7 @@ class Profile:
 class Corruptor:
     """Makes the edits of one batch."""
 
-    text: Text
+    text: Material
     donors: Donors | None
     """Where foreign n-grams come from; without any, every addition is a repeat."""
     draws: Draws
@@ -185,7 +184,7 @@ class Corruptor:
         return Edits(batch.rows[start], start, start + lowered, offsets, codes, origin, copies, label), tags
 
     def _recase(
-        self, codes: IntArray, at: IntArray, pool: Text, first: IntArray, units: IntArray, *, opens: BoolArray
+        self, codes: IntArray, at: IntArray, pool: Material, first: IntArray, units: IntArray, *, opens: BoolArray
     ) -> None:
         """Give the first word of each foreign n-gram its case: that of the place if it ``opens`` the addition."""
         vocabulary = self.text.batch.vocabulary
@@ -199,7 +198,7 @@ class Corruptor:
 
     def _interregna(self, keys: npt.NDArray[np.uint64], index: IntArray) -> tuple[tuple[IntArray, IntArray], IntArray]:
         """Return (codes and offsets of all editing phrases, the first of them empty; the phrase behind each place)."""
-        vocabulary, weights = self.text.batch.vocabulary, entries("interregnum")
+        vocabulary, weights = self.text.batch.vocabulary, by_text("interregnum")
         texts = [[], *(["I" if word == "i" else word for word in phrase.split()] for phrase in weights)]
         codes = vocabulary.encode([word for text in texts for word in text])
         offsets = running_total(np.array([len(text) for text in texts]))

@@ -8,10 +8,11 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from labelers.language.forms import rows_of
+from labelers.language.tables import lexicon_rows
 from labelers.passages import PassageBatch
+from labelers.ragged import BoolArray
 
-__all__ = ["VERBS", "is_open", "listed_words", "shape", "shapes", "word_classes"]
+__all__ = ["VERBS", "classes_among", "is_open", "listed_words", "shape", "shapes", "word_classes"]
 
 _STEM = 4
 """Letters that a word must exceed for its ending to count."""
@@ -29,7 +30,7 @@ _LINKS = frozenset({"degree", "coordinator", "but", "this", "article", "preposit
 def listed_words() -> dict[str, str]:
     """Return the class of each word of the package's word classes; the first line that holds it counts."""
     words: dict[str, str] = {}
-    for name, listed in rows_of("word_classes.tsv"):
+    for name, listed in lexicon_rows("word_classes.tsv"):
         for word in listed.split(" "):
             words.setdefault(word, name)
     return words
@@ -40,6 +41,12 @@ def word_classes() -> dict[str, int]:
     """Return the number of each coarse class by its name: first those that the form of other words decides."""
     names = ["edge", "digit", "upper", "title", *_ENDINGS, "word", "mark", *listed_words().values()]
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
+
+
+@cache
+def classes_among(names: frozenset[str]) -> BoolArray:
+    """Return for every coarse class whether its name is one of those."""
+    return np.array([name in names for name in word_classes()])
 
 
 def _class(text: str, listed: str | None) -> str:

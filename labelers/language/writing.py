@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.edits import Edits
+from labelers.language.casing import capitalised
 from labelers.language.dictionary import takes_an
+from labelers.language.differences import shared
 from labelers.language.exchange import Bundles
-from labelers.language.mentions import Mentions, Names, shared
+from labelers.language.mentions import Mentions, Names
 from labelers.language.shapes import shapes
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
@@ -95,13 +97,8 @@ def _recase(words: tuple[str, ...], style: int) -> tuple[str, ...]:
     if style == _UPPER:
         return tuple(map(str.upper, words))
     if style == _EACH and all(word == word.lower() for word in words):
-        return tuple(map(_capital, words))
-    return (_capital(words[0]), *words[1:]) if style != _LOWER else words
-
-
-def _capital(word: str) -> str:
-    """Return the word with its first letter a capital."""
-    return word[:1].upper() + word[1:]
+        return tuple(map(capitalised, words))
+    return (capitalised(words[0]), *words[1:]) if style != _LOWER else words
 
 
 def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
@@ -140,4 +137,4 @@ def _repair(article: str, word: str, style: int) -> str:
         return ""
     if article == "AN" or (article == "A" and style == _UPPER):
         return needed.upper()
-    return _capital(needed) if article[0] == "A" else needed
+    return capitalised(needed) if article[0] == "A" else needed

@@ -13,7 +13,7 @@ sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1])]
 from contract import joint, own, rows  # noqa: E402
 from corpus import findings, sample  # noqa: E402
 
-from labelers.labeler import load, names  # noqa: E402
+from labelers.finding import load, names  # noqa: E402
 from labelers.vocabulary import Vocabulary  # noqa: E402
 
 __all__ = ["golden"]
