@@ -19,7 +19,7 @@ from pipelines.books import RowBook
 from pipelines.dataset import clear, occupant
 from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import Folder, keys_name
-from pipelines.manifest import equal_passages
+from pipelines.passage_keys import equal_passages
 from pipelines.schema import features
 from pipelines.verify import verify
 

@@ -45,7 +45,9 @@ def test_a_module_says_what_it_offers(module: str) -> None:
     assert [name for name in loaded.__all__ if not hasattr(loaded, name)] == []
 
 
-@pytest.mark.parametrize("module", ["labelers.labeler", "pipelines.cli", "pipelines.recipe", "pipelines.start", "trainer.settings"])
+@pytest.mark.parametrize(
+    "module", ["labelers.labeler", "pipelines.cli", "pipelines.recipe", "pipelines.start", "trainer.settings"]
+)
 def test_a_light_module_loads_no_heavy_library(module: str) -> None:
     """The command starts with either extra installed, and quickly."""
     code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
