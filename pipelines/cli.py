@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from labelers.task import local
-from pipelines.extras import need, told
+from pipelines.extras import need, with_cure
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.listing import describe, list_labelers
 from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
@@ -76,7 +76,7 @@ def main() -> None:
         code = app(standalone_mode="--json" not in sys.argv[1:])
         sys.exit(code if isinstance(code, int) else 0)
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        _fail(told(error) if isinstance(error, ModuleNotFoundError) else str(error))
+        _fail(with_cure(error) if isinstance(error, ModuleNotFoundError) else str(error))
     except Exception as error:
         if not hasattr(error, "format_message"):  # as click's errors have, of which typer may carry its own
             raise
@@ -171,7 +171,7 @@ def run(
 ) -> None:
     """Build a dataset and train a model on it."""
     need("run", "build", "train")
-    from pipelines.dataset import check_free
+    from pipelines.out_folder import check_free
 
     flags = flags_of(
         out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
@@ -213,14 +213,14 @@ def show(
 ) -> None:
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
-    from pipelines.show import choose_tasks, read_rows, show_rows
+    from pipelines.show import choose_tasks, first_rows, show_rows
     from pipelines.where import find_tasks
 
     dataset = _built(inputs)
     if dataset:
         _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
         found, place = tasks(dataset), inputs[0]
-        rows = read_rows(dataset, n, find_tasks(found, where) if where else ())
+        rows = first_rows(dataset, n, find_tasks(found, where) if where else ())
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
@@ -327,7 +327,7 @@ def _write_prose(path: Path, *, as_json: bool) -> None:
     from pipelines import pydoc
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    counts = pydoc.write(path)
+    counts = pydoc.write_prose(path)
     rejected = ", ".join(f"{n:,} {key.partition(': ')[2]}" for key, n in counts.most_common() if "rejected" in key)
     if not as_json:
         _say(

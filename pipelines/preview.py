@@ -13,14 +13,15 @@ from labelers.task import Task
 from labelers.text.document import Document
 from pipelines.context import Context
 from pipelines.errors import RowErrors
+from pipelines.find import find_files
 from pipelines.labelling import copied
 from pipelines.loading import find_own_modules, load_labelers
-from pipelines.plan import class_fields
+from pipelines.planning import class_fields
 from pipelines.recipe import Recipe
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
-from pipelines.sources import find_files, make_units, read_unit
 from pipelines.text_source import Cutter
+from pipelines.units import make_units, read_unit
 from pipelines.where import find_tasks, labelled
 
 __all__ = ["SEARCHED", "preview"]

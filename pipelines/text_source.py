@@ -8,12 +8,12 @@ import numpy as np
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Reject
 from labelers.text.segment import Segmenter
-from pipelines.inputs import check_inputs
+from pipelines.changes import check_inputs
 from pipelines.layout import DROPPED, SPLITS, Folder, digest_json
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe
 from pipelines.source import Part, Records
-from pipelines.sources import read_unit
+from pipelines.units import read_unit
 
 __all__ = ["Cutter", "TextSource"]
 

@@ -29,7 +29,8 @@ from pipelines.graph import run_graph
 from pipelines.labelling import copied, label_rows
 from pipelines.layout import Folder, Pending
 from pipelines.passage_keys import passage_keys
-from pipelines.plan import Plan, draft, fill
+from pipelines.plan import Plan
+from pipelines.planning import draft, fill
 from pipelines.preview import preview
 from pipelines.recipe import make_recipe
 from pipelines.schema import declare

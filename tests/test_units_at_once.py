@@ -16,8 +16,9 @@ from small import built, files, recipe
 
 from pipelines import worker
 from pipelines.build import build
-from pipelines.dataset import finish
-from pipelines.plan import Plan, draft, fill
+from pipelines.finish import finish
+from pipelines.plan import Plan
+from pipelines.planning import draft, fill
 from pipelines.processes import end_children
 from pipelines.rebuild import rebuild
 from pipelines.recipe import RunTable
