@@ -9,14 +9,14 @@ from pipelines.columns import passages_of
 from pipelines.layout import SPLITS, Folder, shard_name
 from pipelines.marks import done_stats
 from pipelines.plan import Plan
-from pipelines.source import Part, Records
+from pipelines.source import Part, Records, Source
 
 __all__ = ["RowsSource"]
 
 _MOST_TYPES = 500_000  # of a vocabulary; some 100 MB
 
 
-class RowsSource:
+class RowsSource(Source):
     r"""The passages of the rows of a dataset, whose unit i they make again: ids, splits and kept fields stay.
 
     Copies are rows like others. The same labelers with the same seed and corpus make the same rows of them.

@@ -12,7 +12,7 @@ from pipelines.changes import check_inputs
 from pipelines.layout import DROPPED, SPLITS, Folder, digest_json
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe
-from pipelines.source import Part, Records
+from pipelines.source import Part, Records, Source
 from pipelines.units import read_unit
 
 __all__ = ["Cutter", "TextSource"]
@@ -46,7 +46,7 @@ class Cutter:
         return self._segmenter.segment(documents)
 
 
-class TextSource:
+class TextSource(Source):
     """The passages of the text that a plan lists."""
 
     def __init__(self, plan: Plan, folder: Folder, cutter: Cutter, batch: int) -> None:
