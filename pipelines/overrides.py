@@ -37,10 +37,8 @@ def set_key(data: dict[str, Any], override: str) -> None:
     for name in tables:
         data = data.setdefault(name, {})
         if not isinstance(data, dict):
-            key = ".".join(path)
-            raise RecipeError(
-                f"cannot set {key!r}: {name!r} is a {'list' if isinstance(data, list) else 'value'}, not a table"
-            )
+            key, kind = ".".join(path), "list" if isinstance(data, list) else "value"
+            raise RecipeError(f"cannot set {key!r}: {name!r} is a {kind}, not a table")
     data[last] = value
 
 

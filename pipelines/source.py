@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from labelers.passages import PassageBatch
 from labelers.text.document import Reject
 from pipelines.layout import to_json
@@ -47,6 +49,11 @@ class Part:
     passages: PassageBatch
     """With the split of each, sorted by it, and with their kept fields; none where no record could be used."""
     records: Records
+
+    def __post_init__(self) -> None:
+        """Refuse passages that are not sorted by split, of which a shard would hold the wrong ones."""
+        if np.any(np.diff(self.passages.splits) < 0):
+            raise ValueError("the passages of a part must be sorted by split")
 
 
 class Source(Protocol):

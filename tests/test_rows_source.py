@@ -28,6 +28,7 @@ from pipelines.plan import Plan
 from pipelines.pool import pool_over, read_pool
 from pipelines.rows_source import RowsSource
 from pipelines.schema import declare
+from pipelines.source import Part, Records
 from pipelines.text_source import Cutter
 from pipelines.writer import ShardWriter
 
@@ -171,6 +172,14 @@ def test_a_pool_takes_only_its_own_types_along() -> None:
     assert source_columns(moved) == source_columns(pool)
     assert pool_over(moved, new) is moved
     assert pool_over(None, new) is None
+
+
+def test_a_part_is_sorted_by_split() -> None:
+    """The rows of each split lie together, as a shard takes them."""
+    batch = passages(["a", "b", "c"])
+    assert len(Part(dataclasses.replace(batch, splits=np.array([0, 2, 2], np.int8)), Records()).passages) == 3
+    with pytest.raises(ValueError, match="must be sorted by split"):
+        Part(dataclasses.replace(batch, splits=np.array([0, 2, 1], np.int8)), Records())
 
 
 def test_what_is_no_row_of_a_dataset_is_refused(tmp_path: Path) -> None:
