@@ -24,7 +24,7 @@ from typing import Any
 from pipelines.build import build
 from pipelines.graph import run_graph
 from pipelines.layout import Folder
-from pipelines.plan import draft, fill
+from pipelines.planning import draft, fill
 from pipelines.recipe import Recipe, make_recipe
 from pipelines.shard import make_shard
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.build import build
-from pipelines.dataset import facts_of, finish
+from pipelines.finish import facts_of, finish
 from pipelines.layout import STATS, Folder, keys_name, stats_name, to_json
 from pipelines.marks import seal
 from pipelines.plan import Plan, plan_bytes

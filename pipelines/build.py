@@ -8,21 +8,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.build_report import BuildReport, make_report
 from pipelines.damage import Damage, inspect, plan_problems, read_manifest
-from pipelines.dataset import check_free, finish
+from pipelines.finish import finish
 from pipelines.interrupt import command_again
 from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
 from pipelines.loading import find_own_modules
 from pipelines.lock import Say, locked
 from pipelines.marks import Problem
-from pipelines.plan import Plan, draft
+from pipelines.out_folder import check_free
+from pipelines.plan import Plan
+from pipelines.planning import draft
 from pipelines.prepare import again, prepare
 from pipelines.recipe import Recipe, RecipeError, RunTable
-from pipelines.report import BuildReport, make_report
 from pipelines.shard import make_shard
 
 __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
@@ -30,6 +31,7 @@ __all__ = ["Finish", "MakeShard", "build", "merge_reports"]
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
+_read_plans: dict[tuple[str, str, str], Plan] = {}  # the last plan that was read, by (out, digest, run)
 
 
 def build(
@@ -168,12 +170,15 @@ def _unit(report: Mapping[str, Any]) -> int:
     return int(report["unit"])
 
 
-@lru_cache(1)
-def _planned(out: str, digest: str, run: str) -> Plan:  # noqa: ARG001  (a process may outlive the run it works for)
-    """Return the plan of a folder, read once in each process of a run."""
-    plan = Plan.read(Folder.at(out))
-    if plan.digest != digest:
-        raise OSError(f"another build replaced the plan in {out}")
+def _planned(out: str, digest: str, run: str) -> Plan:
+    """Return the plan of a folder, read once in each process of a run, which the process may outlive."""
+    plan = _read_plans.get((out, digest, run))
+    if plan is None:
+        plan = Plan.read(Folder.at(out))
+        if plan.digest != digest:
+            raise OSError(f"another build replaced the plan in {out}")
+        _read_plans.clear()
+        _read_plans[out, digest, run] = plan
     return plan
 
 

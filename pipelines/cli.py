@@ -2,24 +2,38 @@
 
 import dataclasses
 import importlib.metadata
-import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from labelers.task import local
-from pipelines.extras import need, told
+from pipelines.extras import need, with_cure
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.listing import describe, list_labelers
-from pipelines.options import Beam, Inputs, Limit, Runner, Seed, Set, Views, With, Workers, flags_of, recipe_of
+from pipelines.options import (
+    Anew,
+    AsJson,
+    Beam,
+    Check,
+    Inputs,
+    Limit,
+    Overwrite,
+    Runner,
+    Seed,
+    Set,
+    Views,
+    With,
+    Workers,
+    flags_of,
+    recipe_of,
+)
 from pipelines.progress import Bar
 from pipelines.recipe import Recipe
+from pipelines.terminal import ERR, OUT, fail, print_json, say, warn
 from pipelines.training import defaults, run_training, settings_given, settings_of
 from trainer.files import write
 from trainer.settings import Settings, make_settings
@@ -34,19 +48,7 @@ app = typer.Typer(
     help="Turn plain text into self-supervised multi-label datasets, and train multi-task models on them.",
 )
 _RUN = "the folder of a run"
-_out = Console()
-_err = Console(stderr=True)
 
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Remove the dataset in the folder and build all of it again.")
-]
-Check = Annotated[bool, typer.Option("--check", help="Compare the checksum of every existing file, not only its size.")]
-Anew = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", help="Build the dataset again; replace a model that was trained on other data or settings."
-    ),
-]
 _defaults = defaults().replace("[", r"\[")
 Setting = Annotated[
     list[str] | None,
@@ -54,7 +56,6 @@ Setting = Annotated[
         "--set", help=f"Override a setting: rows=64, model.encoder=small. Settings and their defaults: {_defaults}"
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Resume = Annotated[
     bool,
     typer.Option(
@@ -75,20 +76,11 @@ def main() -> None:
         code = app(standalone_mode="--json" not in sys.argv[1:])
         sys.exit(code if isinstance(code, int) else 0)
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        _fail(told(error) if isinstance(error, ModuleNotFoundError) else str(error))
+        fail(with_cure(error) if isinstance(error, ModuleNotFoundError) else str(error))
     except Exception as error:
         if not hasattr(error, "format_message"):  # as click's errors have, of which typer may carry its own
             raise
-        _fail(error.format_message())
-
-
-def _fail(message: str) -> NoReturn:
-    """Tell of a mistake and leave."""
-    if "--json" in sys.argv[1:]:
-        _print_json({"error": message})
-    else:
-        _err.print(Text.assemble(("error:", "bold red"), " ", message), highlight=False, soft_wrap=True)
-    sys.exit(2)
+        fail(error.format_message())
 
 
 def _print_version(asked: bool) -> None:
@@ -152,7 +144,7 @@ def train(
     report = _train(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
     if not (as_json or report.get("finished", True)):
         command = shlex.join(["auxloom", "train", dataset, "--out", out, "--resume"])
-        _say(f"stopped after step {report['step']:,}; continue with: {command}")
+        say(f"stopped after step {report['step']:,}; continue with: {command}")
 
 
 @app.command(epilog="Example: auxloom run news/*.txt --out out   (without INPUT: the prose that ships with Python)")
@@ -172,7 +164,7 @@ def run(
 ) -> None:
     """Build a dataset and train a model on it."""
     need("run", "build", "train")
-    from pipelines.dataset import check_free
+    from pipelines.out_folder import check_free
 
     flags = flags_of(
         out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
@@ -196,7 +188,7 @@ def run(
     _train(folder / "dataset", folder / "model", settings, auto=True, overwrite=overwrite, as_json=as_json)
     write(folder / "report.json", (folder / "model" / "report.json").read_bytes())
     if not as_json:
-        _say(f"dataset {folder / 'dataset'}   model {folder / 'model'}   report {folder / 'report.json'}")
+        say(f"dataset {folder / 'dataset'}   model {folder / 'model'}   report {folder / 'report.json'}")
 
 
 @app.command(epilog="Example: auxloom show data -n 3 --with connective   or   auxloom show story.txt")
@@ -214,14 +206,14 @@ def show(
 ) -> None:
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
-    from pipelines.show import choose_tasks, read_rows, show_rows
+    from pipelines.show import choose_tasks, first_rows, show_rows
     from pipelines.where import find_tasks
 
     dataset = _built(inputs)
     if dataset:
         _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
         found, place = tasks(dataset), inputs[0]
-        rows = read_rows(dataset, n, find_tasks(found, where) if where else ())
+        rows = first_rows(dataset, n, find_tasks(found, where) if where else ())
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
@@ -234,9 +226,9 @@ def show(
         raise ValueError(f"no row of {place} has a label of {where!r}")
     if as_json:
         for row in rows:
-            _print_json(row)
+            print_json(row)
     else:
-        show_rows(rows, found, _out)
+        show_rows(rows, found, OUT)
 
 
 def _built(inputs: list[str]) -> Path | None:
@@ -283,17 +275,17 @@ def verify(
     found: dict[str, Any] = {"dataset": dataset, "problems": problems}
     if not as_json:
         for problem in problems:
-            _say(problem)
+            say(problem)
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        _say(f"{dataset}: {count if problems else 'all checksums, rows and statistics match'}")
+        say(f"{dataset}: {count if problems else 'all checksums, rows and statistics match'}")
     if asked:
         again = make_again(dataset, asked.count, asked.seed)
         found["rebuilt"] = dataclasses.asdict(again)
         problems = [*problems, *again.problems]
         for line in () if as_json else again.lines():
-            _say(line)
+            say(line)
     if as_json:
-        _print_json(found)
+        print_json(found)
     raise typer.Exit(1 if problems else 0)
 
 
@@ -304,9 +296,9 @@ def labelers(as_json: AsJson = False) -> None:
 
     found = [describe(load(name)) for name in names()]
     if as_json:
-        _print_json({"labelers": found})
+        print_json({"labelers": found})
     else:
-        list_labelers(found, _out)
+        list_labelers(found, OUT)
 
 
 @app.command("recipe", epilog="Example: auxloom recipe > mine.toml   (edit it, then: auxloom build mine.toml)")
@@ -328,10 +320,10 @@ def _write_prose(path: Path, *, as_json: bool) -> None:
     from pipelines import pydoc
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    counts = pydoc.write(path)
+    counts = pydoc.write_prose(path)
     rejected = ", ".join(f"{n:,} {key.partition(': ')[2]}" for key, n in counts.most_common() if "rejected" in key)
     if not as_json:
-        _say(
+        say(
             f"no INPUT given: {counts['documents']:,} documents of English prose that ships with Python, from "
             f"{counts['texts']:,} distinct texts; {counts['kept']:,} blocks kept, rejected {rejected}"
         )
@@ -342,12 +334,12 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool, check: bool = Fals
     from pipelines.build import build as run_build
 
     on_interrupt(f"finished work is kept; continue with: {command_again()}")
-    with Bar(_err, "build", "MB") as bar:
-        report = run_build(recipe, overwrite=overwrite, check=check, progress=bar, say=_warn)
+    with Bar(ERR, "build", "MB") as bar:
+        report = run_build(recipe, overwrite=overwrite, check=check, progress=bar, say=warn)
     if as_json:
-        _print_json(report.to_json())
+        print_json(report.to_json())
     elif not quiet:
-        report.print(_out)
+        report.print(OUT)
     return int(report.exit_code)
 
 
@@ -357,28 +349,12 @@ def _train(
     """Train, print the report if the run is finished, and return it; ``more`` are further arguments of `train`."""
     from trainer.score.table import show as show_report
 
-    report = run_training(dataset, out, settings, _err, **more)
+    report = run_training(dataset, out, settings, ERR, **more)
     if as_json:
-        _print_json(report)
+        print_json(report)
     elif report.get("finished", True):
-        show_report(report, _out)
+        show_report(report, OUT)
     return report
-
-
-def _warn(text: str) -> None:
-    """Print a line on standard error as it is."""
-    _err.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    """Print a line as it is."""
-    _out.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    """Print a value as one line of JSON."""
-    default: Callable[[Any], str] = str
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=default) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a worker holds to label any unit of a plan: labelers with their resources, a vocabulary, the pool over it."""
+"""What labels any batch of a dataset alike: labelers with their resources, schema and tasks, what the plan found."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ import pyarrow as pa
 from labelers.labeler import Corpus, Labeler
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
-from labelers.text.document import Document
-from labelers.text.segment import Segmenter
+from labelers.vocabulary import Vocabulary
 from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
+from pipelines.pool import pool_over
 from pipelines.recipe import Recipe
 from pipelines.schema import corpus_schema
 
@@ -21,16 +21,15 @@ __all__ = ["Context"]
 
 @dataclass
 class Context:
-    """The tools of one worker process; `refresh` them between batches."""
+    """The labelers of one process, and the corpus over the vocabulary of the batches."""
 
     recipe: Recipe
     labelers: Sequence[Labeler]
     schema: pa.Schema
     tasks: Sequence[Task]
-    classes: Mapping[str, tuple[str, ...]]
-    pool: Sequence[Document]
-    segmenter: Segmenter
     corpus: Corpus
+    vocabulary: Vocabulary | None = None
+    """Of the batch that was labelled last."""
 
     @classmethod
     def make(
@@ -38,12 +37,11 @@ class Context:
         recipe: Recipe,
         labelers: Sequence[Labeler],
         classes: Mapping[str, tuple[str, ...]],
-        pool: Sequence[Document],
+        pool: PassageBatch | None,
     ) -> "Context":
-        """Segment the pool, and declare what the labelers make."""
+        """Declare what the labelers make of a corpus with these classes and this pool."""
         schema = corpus_schema(recipe, labelers, classes)
-        segmenter, corpus = _segmented(recipe, classes, pool)
-        return cls(recipe, labelers, schema, read_tasks(schema), classes, pool, segmenter, corpus)
+        return cls(recipe, labelers, schema, read_tasks(schema), Corpus(classes=classes, pool=pool))
 
     @property
     def joint(self) -> bool:
@@ -52,6 +50,7 @@ class Context:
 
     def label(self, batch: PassageBatch, conflicts: Counter[str], errors: RowErrors) -> pa.RecordBatch:
         """Return a row per passage; noted are the edits that each labeler lost, and rows on which one raised."""
+        self._follow(batch.vocabulary)
         return label_rows(
             batch,
             self.labelers,
@@ -63,17 +62,8 @@ class Context:
             errors=errors if self.recipe.on_error == "abstain" else None,
         )
 
-    def refresh(self) -> None:
-        """Start a new vocabulary where the old one is full; no row depends on it."""
-        if self.segmenter.full:
-            self.segmenter, self.corpus = _segmented(self.recipe, self.classes, self.pool)
-
-
-def _segmented(
-    recipe: Recipe, classes: Mapping[str, tuple[str, ...]], pool: Sequence[Document]
-) -> tuple[Segmenter, Corpus]:
-    """Return a new segmenter, and the corpus with its pool over the same vocabulary."""
-    text, keep = recipe.text, recipe.input.keep
-    segmenter = Segmenter(text.lang, recipe.passage.max_tokens, newline=text.newline, keep=keep)
-    batch: PassageBatch | None = segmenter.segment(pool)[0] if pool else None
-    return segmenter, Corpus(classes=classes, pool=batch)
+    def _follow(self, vocabulary: Vocabulary) -> None:
+        """Find the corpus over another vocabulary, which batches come with from now on; no row depends on it."""
+        if self.vocabulary is not vocabulary:
+            self.vocabulary = vocabulary
+            self.corpus = Corpus(classes=self.corpus.classes, pool=pool_over(self.corpus.pool, vocabulary))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.dataset import strays
+from pipelines.finish import strays
 from pipelines.layout import DROPPED, MANIFEST, POOL, SPLITS, Folder, digest_json, rejects_name, shard_name, stats_name
 from pipelines.marks import (
     MarkError,

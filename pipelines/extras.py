@@ -2,7 +2,7 @@
 
 import importlib.util
 
-__all__ = ["LIBRARIES", "MissingLibraryError", "need", "told"]
+__all__ = ["LIBRARIES", "MissingLibraryError", "need", "with_cure"]
 
 LIBRARIES = {"build": ("apache_beam", "nltk", "spacy"), "train": ("safetensors", "tokenizers", "torch")}
 """Import names, by the extra that brings them."""
@@ -28,13 +28,13 @@ def need(command: str, *extras: str) -> None:
         raise MissingLibraryError(f"`auxloom {command}` needs {names}; {_cure(short)}")
 
 
-def told(error: ModuleNotFoundError) -> str:
+def with_cure(error: ModuleNotFoundError) -> str:
     """Return what to tell of a missing module: its cure too, if an extra brings it.
 
     Example:
-        >>> told(ModuleNotFoundError("No module named 'torch'", name="torch"))
+        >>> with_cure(ModuleNotFoundError("No module named 'torch'", name="torch"))
         "No module named 'torch'; install it with: pip install 'auxloom[train]'"
-        >>> told(ModuleNotFoundError("No module named 'mine'", name="mine"))
+        >>> with_cure(ModuleNotFoundError("No module named 'mine'", name="mine"))
         "No module named 'mine'"
     """
     top = (error.name or "").partition(".")[0]

@@ -7,27 +7,24 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
-from pipelines.inputs import PieceDigest
-from pipelines.parse import SAMPLE, Parser
+from pipelines.changes import PieceDigest
+from pipelines.lines import lines_of, paragraphs_of
+from pipelines.parse import Parser
 
-__all__ = ["FORMATS", "Format", "locate"]
-
-_BLOCK = 1 << 20
-"""Bytes that are read at a time."""
+__all__ = ["FORMATS", "Format", "OpenRange", "TableFormat", "locate"]
 
 _ROWS = 1024
 """Rows that are read at a time."""
 
 _ROW_BYTES = 256
 """What a row of parquet or arrow counts for in the blocks of text that stay in one split: a short paragraph."""
-
-_BOM = b"\xef\xbb\xbf"
 
 _MAGIC: Mapping[bytes, str] = {
     b"\x1f\x8b": "gzip",
@@ -71,17 +68,23 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+@dataclass(frozen=True)
+class OpenRange:
+    """An open file, and which range of it is to be read."""
+
+    stream: Any
+    parser: Parser
+    start: int
+    stop: int
+
+
 class Format(ABC):
     """A file format."""
 
     bytewise: ClassVar[bool] = False
-    """Ranges are of bytes; otherwise of parts that `parts` counts."""
+    """Ranges are of bytes; otherwise of the parts of a table, or the whole."""
     onward: ClassVar[bool] = False
     """A range is read from its first byte to its last; otherwise here and there."""
-
-    def parts(self, path: str) -> int:  # noqa: ARG002  (for subclasses)
-        """Return how many row groups or record batches a file has."""
-        return 1
 
     def piece(self, size: int, start: int, stop: int) -> PieceDigest | None:
         """Return an empty digest for a range of a file of so many bytes; that of the first part is of the file."""
@@ -101,7 +104,7 @@ class Format(ABC):
             with _opened(parser.file.path) as stream:
                 last = start - 1 if self.bytewise else -1
                 source = digest.over(stream) if digest and self.onward else stream
-                for place, item in self.records(source, parser, start, stop):
+                for place, item in self.records(OpenRange(source, parser, start, stop)):
                     yield item
                     last = place
                 if digest:
@@ -111,9 +114,7 @@ class Format(ABC):
                 yield parser.reject(last + 1, "file", _told(error))
 
     @abstractmethod
-    def records(
-        self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
-    ) -> Iterator[tuple[int, Document | Reject]]:
+    def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (place, record) of an open file."""
 
 
@@ -122,25 +123,23 @@ class _Lines(Format):
 
     bytewise = onward = True
 
-    def records(
-        self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
-    ) -> Iterator[tuple[int, Document | Reject]]:
+    def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (byte offset, record) of the lines that start in the range."""
-        begin = stream.read(16)
+        begin = span.stream.read(16)
         kind = next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), "")
         if kind:
-            if start == 0:
-                yield 0, parser.reject(0, "file", f"{kind}, not text")
+            if span.start == 0:
+                yield 0, span.parser.reject(0, "file", f"{kind}, not text")
             return
-        for place, line, length in self.lines(stream, parser, start, stop):
-            if length > parser.settings.max_record_bytes:
-                yield place, parser.reject(place, "too_long", line)
+        for place, line, length in self.lines(span):
+            if length > span.parser.settings.max_record_bytes:
+                yield place, span.parser.reject(place, "too_long", line)
             elif not line.isspace() and line:
-                yield place, self.record(parser, place, place, line)
+                yield place, self.record(span.parser, place, place, line)
 
-    def lines(self, stream: pa.NativeFile, parser: Parser, start: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
+    def lines(self, span: OpenRange) -> Iterator[tuple[int, bytes, int]]:
         """Yield (byte offset, line, its length) of the lines that start in the range."""
-        return _lines(stream, start, stop, parser.settings.max_record_bytes)
+        return lines_of(span.stream, span.start, span.stop, span.parser.settings.max_record_bytes)
 
     @abstractmethod
     def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
@@ -150,11 +149,11 @@ class _Lines(Format):
 class _Text(_Lines):
     """A line, or a paragraph between blank lines, is a document."""
 
-    def lines(self, stream: pa.NativeFile, parser: Parser, start: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
+    def lines(self, span: OpenRange) -> Iterator[tuple[int, bytes, int]]:
         """Yield lines, or paragraphs where the settings say so."""
-        if parser.settings.paragraphs == "line":
-            return _lines(stream, start, stop, parser.settings.max_record_bytes)
-        return _paragraphs(stream, start, stop, parser.settings.max_record_bytes)
+        if span.parser.settings.paragraphs == "line":
+            return super().lines(span)
+        return paragraphs_of(span.stream, span.start, span.stop, span.parser.settings.max_record_bytes)
 
     def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
         """Return the document that a line is."""
@@ -180,17 +179,11 @@ class _Gzip(Format):
     def __init__(self, inner: _Lines) -> None:
         self._inner = inner
 
-    def records(
-        self,
-        stream: pa.NativeFile,
-        parser: Parser,
-        start: int,  # noqa: ARG002  (there is one range)
-        stop: int,  # noqa: ARG002
-    ) -> Iterator[tuple[int, Document | Reject]]:
+    def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record); blank lines are no rows."""
-        row = 0
-        with gzip.GzipFile(fileobj=stream) as unpacked:
-            for place, line, length in self._inner.lines(unpacked, parser, 0, sys.maxsize):
+        row, parser = 0, span.parser
+        with gzip.GzipFile(fileobj=span.stream) as unpacked:
+            for place, line, length in self._inner.lines(OpenRange(unpacked, parser, 0, sys.maxsize)):
                 if length > parser.settings.max_record_bytes:
                     yield row, parser.reject(row, "too_long", line)
                 elif not line.isspace() and line:
@@ -200,20 +193,22 @@ class _Gzip(Format):
                 row += 1
 
 
-class _Table(Format):
+class TableFormat(Format):
     """A row of a table is a record."""
 
     @abstractmethod
-    def batches(self, stream: pa.NativeFile, columns: set[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+    def parts(self, path: str) -> int:
+        """Return how many row groups or record batches a file has."""
+
+    @abstractmethod
+    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
         """Yield (first row, record batch) of the parts, with the columns that are there."""
 
-    def records(
-        self, stream: pa.NativeFile, parser: Parser, start: int, stop: int
-    ) -> Iterator[tuple[int, Document | Reject]]:
+    def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record)."""
-        names = parser.settings
+        parser, names = span.parser, span.parser.settings
         columns = {names.text, names.tokens, names.id, names.turns, "segments", *names.keep}
-        for first, batch in self.batches(stream, columns, start, stop):
+        for first, batch in self.batches(span, columns):
             for begin in range(0, batch.num_rows, _ROWS):
                 for row, record in enumerate(_rows(batch.slice(begin, _ROWS)), first + begin):
                     if record is None:
@@ -234,7 +229,7 @@ def _rows(batch: Any) -> list[dict[str, Any] | None]:
     return rows
 
 
-class _Parquet(_Table):
+class _Parquet(TableFormat):
     """Ranges are row groups."""
 
     def parts(self, path: str) -> int:
@@ -244,19 +239,20 @@ class _Parquet(_Table):
         with _opened(path) as stream:
             return int(pq.ParquetFile(stream).num_row_groups)
 
-    def batches(self, stream: pa.NativeFile, columns: set[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches of row groups."""
         import pyarrow.parquet as pq
 
-        table = pq.ParquetFile(stream)
-        row = sum(table.metadata.row_group(number).num_rows for number in range(start))
+        table = pq.ParquetFile(span.stream)
+        row = sum(table.metadata.row_group(number).num_rows for number in range(span.start))
         wanted = [name for name in table.schema_arrow.names if name in columns]
-        for batch in table.iter_batches(_ROWS, row_groups=list(range(start, stop)), columns=wanted, use_threads=False):
+        groups = list(range(span.start, span.stop))
+        for batch in table.iter_batches(_ROWS, row_groups=groups, columns=wanted, use_threads=False):
             yield row, batch
             row += batch.num_rows
 
 
-class _Arrow(_Table):
+class _Arrow(TableFormat):
     """Ranges are record batches of an IPC file or stream."""
 
     def parts(self, path: str) -> int:
@@ -264,13 +260,13 @@ class _Arrow(_Table):
         with _opened(path) as stream:
             return sum(1 for _ in _arrow_batches(stream))
 
-    def batches(self, stream: pa.NativeFile, columns: set[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches."""
         row = 0
-        for number, batch in enumerate(_arrow_batches(stream)):
-            if number >= stop:
+        for number, batch in enumerate(_arrow_batches(span.stream)):
+            if number >= span.stop:
                 return
-            if number >= start:
+            if number >= span.start:
                 yield row, batch.select([name for name in batch.schema.names if name in columns])
             row += batch.num_rows
 
@@ -285,92 +281,6 @@ def _arrow_batches(stream: pa.NativeFile) -> Iterator[Any]:
             yield reader.get_batch(number)
     else:
         yield from pa.ipc.open_stream(stream)
-
-
-def _lines(stream: Any, start: int, stop: int | None, most: int) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (offset, line, length) of each line that starts in [start, stop), without its break.
-
-    Of a line longer than ``most`` only the start is kept, so that one of any length fits into memory.
-    """
-    place = max(0, start - 1)  # the line before ends at a break; the byte before tells whether it just did
-    stream.seek(place)
-    head, length = b"", 0
-    while block := stream.read(_BLOCK):
-        *whole, rest = block.split(b"\n")
-        for part in whole:
-            line, size = part, len(part)
-            if length:
-                line, size = _joined(head, length, part, most), length + size
-                head, length = b"", 0
-            if stop is not None and place >= stop:
-                return
-            if place >= start:
-                yield place, _stripped(line, place), size
-            place += size + 1
-        head, length = _joined(head, length, rest, most), length + len(rest)
-    if length and place >= start and (stop is None or place < stop):
-        yield place, _stripped(head, place), length
-
-
-def _joined(head: bytes, length: int, part: bytes, most: int) -> bytes:
-    """Return what is kept of a line of ``length`` bytes that goes on."""
-    if length + len(part) <= most:
-        return head + part
-    return (head[:SAMPLE] + part[:SAMPLE])[:SAMPLE]
-
-
-def _stripped(line: bytes, place: int) -> bytes:
-    """Return the line without the mark that may open a file and the carriage return that may end a line."""
-    if place == 0:
-        line = line.removeprefix(_BOM)
-    return line.removesuffix(b"\r")
-
-
-def _paragraphs(stream: pa.NativeFile, start: int, stop: int, most: int) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (offset, paragraph, length) of each paragraph that starts in [start, stop), with its line breaks."""
-    inside: bool | None = None  # a paragraph that started before the range goes on
-    place, lines, length = 0, list[bytes](), 0
-    for offset, line, size in _lines(stream, start, None, most):
-        if inside is None:
-            inside = not _after_blank(stream, offset)
-        blank = line.isspace() or not line
-        if blank:
-            if lines:
-                yield place, b"\n".join(lines), length
-            lines, length, inside = [], 0, False
-        if not lines and offset >= stop:
-            return
-        if blank or inside:
-            continue
-        place = place if lines else offset
-        length += size + 1
-        if length <= most or not lines:
-            lines.append(line)
-    if lines:
-        yield place, b"\n".join(lines), length
-
-
-def _after_blank(stream: pa.NativeFile, place: int) -> bool:
-    """Return whether the line before the one that starts at ``place`` is blank, or there is none."""
-    position = stream.tell()
-    try:
-        return _blank_before(stream, place - 1)
-    finally:
-        stream.seek(position)
-
-
-def _blank_before(stream: pa.NativeFile, end: int) -> bool:
-    """Return whether the line that ends at ``end`` is blank, reading backwards."""
-    while end > 0:
-        begin = max(0, end - 4096)
-        data = stream.read_at(end - begin, begin)
-        line = data[data.rfind(b"\n") + 1 :]
-        if (line.removeprefix(_BOM) if begin == 0 else line).strip():
-            return False
-        if len(line) < len(data):
-            return True
-        end = begin
-    return True
 
 
 FORMATS: Mapping[str, Format] = {

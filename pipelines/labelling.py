@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
+from labelers.ragged import BoolArray, IntArray
 from labelers.task import ABSTAINED, FRAMEWORK_REASONS, WOVEN
+from pipelines.columns import plain_struct, source_columns, view_columns
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
 
 __all__ = ["copied", "label_rows"]
@@ -98,7 +98,7 @@ class _Run:
 
     def rows(self, batch: PassageBatch, asked: Sequence[Labeler], conflicts: Counter[str]) -> pa.RecordBatch:
         """Return the rows of a batch; labelers that are not asked abstain with the reason ``error``."""
-        columns = _source_columns(batch)
+        columns = source_columns(batch)
         if self.joint:
             columns |= _woven(batch, asked, self.corpus, self.schema, seed=self.seed, conflicts=conflicts)
         else:
@@ -115,7 +115,7 @@ def _without_labels(field: pa.Field, rows: int) -> pa.Array:
     """Return the struct of a labeler that raised: empty lists, and null for all else."""
     empty: dict[str, Any] = {item.name: [] if pa.types.is_list(item.type) else None for item in field.type}
     values = {item.name: pa.array([empty[item.name]] * rows, item.type) for item in field.type}
-    return _plain_struct(field, values | {"status": pa.array([_ERROR] * rows, pa.int8())})
+    return plain_struct(field, values | {"status": pa.array([_ERROR] * rows, pa.int8())})
 
 
 _MOST_REASONS = min(FRAMEWORK_REASONS) - ABSTAINED
@@ -134,7 +134,7 @@ def _separate(batch: PassageBatch, labeler: Labeler, corpus: Corpus, field: pa.F
     proposal, view, columns = guarded(labeler, batch, run)
     _check_leak(batch, view, proposal.edits, proposal.hidden, (labeler.name,))
     if labeler.edits:
-        columns = _view_columns(batch, view, proposal.status == 0) | columns
+        columns = view_columns(batch, view, proposal.status == 0) | columns
     return _struct(batch, labeler, field, proposal.status, columns)
 
 
@@ -154,7 +154,7 @@ def _woven(
     edits, places = _joined([proposal.edits for proposal in proposals], made)
     view = weave(batch, edits)
     touched = np.bincount(edits.rows, minlength=len(batch)) > 0
-    columns = {WOVEN: _plain_struct(schema.field(WOVEN), _view_columns(batch, view, touched))}
+    columns = {WOVEN: plain_struct(schema.field(WOVEN), view_columns(batch, view, touched))}
     for one, proposal, kept, place in zip(asked, proposals, made, places, strict=True):
         labeler = one.labeler
         conflicts[labeler.name] += int(np.count_nonzero(~kept))
@@ -258,43 +258,6 @@ def _check_leak(
         raise RowError(labelers[0], batch.documents[row], text)
 
 
-def _source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
-    """Return the columns that every row has, and the kept input fields."""
-    strings = batch.vocabulary.strings
-    turn_rows = np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))
-    segments = batch.segments - batch.offsets[batch.segment_rows]
-    turns = batch.turns - batch.segment_offsets[turn_rows]
-    return {
-        "id": pa.array(batch.ids, pa.string()),
-        "document": pa.array(batch.documents, pa.string()),
-        "lang": pa.repeat(batch.lang, len(batch)),
-        "tokens": _lists(strings(batch.codes), batch.offsets),
-        "spaces": _lists(pa.array(batch.spaces), batch.offsets),
-        "segments": _lists(pa.array(segments.astype(np.int32)), batch.segment_offsets),
-        "turns": _lists(pa.array(turns.astype(np.int32)), batch.turn_offsets),
-        "roles": _lists(strings(batch.roles), batch.turn_offsets),
-        **{name: _canonical(values) for name, values in batch.fields.items()},
-    }
-
-
-def _view_columns(batch: PassageBatch, view: View, keep: BoolArray) -> dict[str, pa.Array]:
-    """Return tokens and origin of a view for the rows to keep, empty for the others."""
-    rows = np.flatnonzero(keep)
-    tokens, taken = ragged_take(view.offsets, rows)
-    origin = view.origin.take(tokens) - np.repeat(batch.offsets[rows], np.diff(taken))
-    local = np.maximum(origin, -1).astype(np.int32)  # what has none lies below zero
-    offsets = running_total(np.where(keep, np.diff(view.offsets), 0))
-    return {
-        "tokens": _lists(batch.vocabulary.strings(view.codes.take(tokens)), offsets),
-        "origin": _lists(pa.array(local), offsets),
-    }
-
-
-def _lists(values: pa.Array, offsets: IntArray) -> pa.Array:
-    """Return a list per row of flat values."""
-    return pa.ListArray.from_arrays(pa.array(np.asarray(offsets).astype(np.int32)), values)
-
-
 def _struct(
     batch: PassageBatch,
     labeler: Labeler,
@@ -313,30 +276,9 @@ def _struct(
             raise _broken(labeler, batch, f"column {item.name!r} is {got}, but declared as {item.type} [{len(batch)}]")
         if column is not None and pa.types.is_list(item.type) and (column.null_count or column.flatten().null_count):
             raise _broken(labeler, batch, f"column {item.name!r} contains a null; use an empty list")
-    return _plain_struct(field, {"status": pa.array(status), **columns})
+    return plain_struct(field, {"status": pa.array(status), **columns})
 
 
 def _broken(labeler: Labeler, batch: PassageBatch, text: str) -> RowError:
     """Return the error of a labeler that does not keep its declaration."""
     return RowError(labeler.name, batch.documents[0] if len(batch) else "", text)
-
-
-def _plain_struct(field: pa.Field, columns: Mapping[str, pa.Array]) -> pa.Array:
-    """Return a struct of columns in the order of its type."""
-    return pa.StructArray.from_arrays([_canonical(columns[item.name]) for item in field.type], fields=list(field.type))
-
-
-def _canonical(array: pa.Array) -> pa.Array:
-    """Return an equal array whose bytes under nulls are zero, so that equal rows are equal bytes."""
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    if not array.null_count or pa.types.is_list(array.type):
-        return array
-    missing = array.is_null()
-    if pa.types.is_struct(array.type):
-        children = [_canonical(child) for child in array.flatten()]
-        return pa.StructArray.from_arrays(children, fields=list(array.type), mask=missing)
-    zero = "" if pa.types.is_string(array.type) else False if pa.types.is_boolean(array.type) else 0
-    _, *data = pc.fill_null(array, zero).buffers()
-    present = pc.invert(missing).buffers()[1]
-    return pa.Array.from_buffers(array.type, len(array), [present, *data], array.null_count)

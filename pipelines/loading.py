@@ -49,7 +49,7 @@ def resource_options(name: str) -> list[str]:
     """Return the options of a labeler whose annotation names a Resource."""
     labeler = type(load(name))
     hints = typing.get_type_hints(labeler)
-    names = [item.name for item in fields(labeler)]
+    names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
     return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]
 
 

@@ -1,4 +1,4 @@
-"""The options that several commands have, and the recipe that they make."""
+"""The options of commands that build or print, and the recipe that they make."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -10,9 +10,13 @@ from pipelines.recipe import Recipe, RecipeError, make_recipe
 from pipelines.recipe_file import load_recipe
 
 __all__ = [
+    "Anew",
+    "AsJson",
     "Beam",
+    "Check",
     "Inputs",
     "Limit",
+    "Overwrite",
     "Runner",
     "Seed",
     "Set",
@@ -41,6 +45,18 @@ Runner = Annotated[
     str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
 ]
 Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE, an option of the runner. Repeatable.")]
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Remove the dataset in the folder and build all of it again.")
+]
+Check = Annotated[bool, typer.Option("--check", help="Compare the checksum of every existing file, not only its size.")]
+Anew = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Build the dataset again; replace a model that was trained on other data or settings."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
 def flags_of(

@@ -10,7 +10,7 @@ from labelers.text.document import Document, Reject, Turn
 from pipelines.recipe import InputTable
 from pipelines.records import InputFile
 
-__all__ = ["SAMPLE", "Parser", "sample"]
+__all__ = ["SAMPLE", "Parser", "excerpt"]
 
 SAMPLE = 1000
 """Bytes of a rejected record that are shown."""
@@ -35,7 +35,7 @@ class Parser:
         """Return the document that a plain text is, which begins at so many bytes."""
         name = self.file.name
         if is_empty(text):
-            return Reject(name, place, "empty", sample(text))
+            return Reject(name, place, "empty", excerpt(text))
         group = name if self.group == "file" else f"{name}:{offset // self.block}"
         return Document(f"{name}:{place}", text, None, None, None, {}, group, name, place)
 
@@ -64,7 +64,7 @@ class Parser:
 
     def reject(self, place: int, reason: str, found: str | bytes, note: str = "") -> Reject:
         """Return a reject with the start of what was found."""
-        return Reject(self.file.name, place, reason, sample(found), sample(note))
+        return Reject(self.file.name, place, reason, excerpt(found), excerpt(note))
 
     def _document(self, place: int, offset: int, record: Any) -> Document:
         """Return the document of a record, or raise the reason why it is none."""
@@ -102,7 +102,7 @@ class Parser:
         return own or f"{self.file.name}:{offset // self.block}"
 
 
-def sample(found: str | bytes) -> str:
+def excerpt(found: str | bytes) -> str:
     """Return the first kilobyte of what was found."""
     data = found if isinstance(found, bytes) else found[:SAMPLE].encode(errors="replace")
     return data[:SAMPLE].decode(errors="replace").encode()[:SAMPLE].decode(errors="ignore")

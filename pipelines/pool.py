@@ -1,13 +1,19 @@
 """The pool: the beginnings of some documents of a corpus, in which labelers look for what its text is like."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from labelers.passages import PassageBatch
+from labelers.ragged import IntArray
 from labelers.text.document import Document, Turn
+from labelers.vocabulary import Vocabulary
 from pipelines.layout import POOL, Folder
 
-__all__ = ["pool_document", "pool_line", "read_pool"]
+__all__ = ["pool_document", "pool_line", "pool_over", "read_pool"]
 
 POOL_CHARACTERS = 2000
 """Characters of a pool document that are kept; later ones add little to what sampling finds."""
@@ -54,3 +60,16 @@ def read_pool(folder: Folder) -> list[Document]:
     if not folder.is_file(POOL):
         return []
     return [pool_document(json.loads(line)) for line in folder.read(POOL).splitlines()]
+
+
+def pool_over(pool: PassageBatch | None, vocabulary: Vocabulary) -> PassageBatch | None:
+    """Return the passages of a pool over another vocabulary, in which only their own types are entered."""
+    if pool is None or pool.vocabulary is vocabulary:
+        return pool
+    texts = pool.vocabulary.texts
+
+    def recoded(codes: IntArray) -> IntArray:
+        distinct, inverse = np.unique(codes, return_inverse=True)
+        return vocabulary.encode(texts[code] for code in distinct.tolist())[inverse]
+
+    return dataclasses.replace(pool, vocabulary=vocabulary, codes=recoded(pool.codes), roles=recoded(pool.roles))

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from pipelines.changes import changed_inputs
 from pipelines.compare import differences, found_differences
 from pipelines.damage import read_manifest
-from pipelines.dataset import clear
-from pipelines.inputs import changed_inputs
 from pipelines.layout import PLAN, STATS, Folder, digest_json, to_json
 from pipelines.marks import Problem
-from pipelines.plan import Plan, PlanError, Scan, fill, identity, plan_bytes
+from pipelines.out_folder import clear
+from pipelines.plan import Plan, PlanError, identity, plan_bytes
+from pipelines.planning import Scan, fill
 from pipelines.recipe import RecipeError
 from pipelines.records import InputFile
 

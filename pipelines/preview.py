@@ -13,13 +13,15 @@ from labelers.task import Task
 from labelers.text.document import Document
 from pipelines.context import Context
 from pipelines.errors import RowErrors
+from pipelines.find import find_files
 from pipelines.labelling import copied
 from pipelines.loading import find_own_modules, load_labelers
-from pipelines.plan import class_fields
+from pipelines.planning import class_fields
 from pipelines.recipe import Recipe
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
-from pipelines.sources import find_files, make_units, read_unit
+from pipelines.text_source import Cutter
+from pipelines.units import make_units, read_unit
 from pipelines.where import find_tasks, labelled
 
 __all__ = ["SEARCHED", "preview"]
@@ -47,9 +49,11 @@ def preview(recipe: Recipe, n: int, where: str | None = None) -> tuple[list[dict
     documents = _first_documents(recipe, max(first, SEARCHED) if where else first)
     values = {name: {value for item in documents[:first] for value in class_values(item, name)} for name in fields}
     classes = {name: tuple(sorted(found)) for name, found in values.items()}
-    context = Context.make(recipe, labelers, classes, documents[:first])
+    cutter = Cutter(recipe)
+    pool = cutter.cut(documents[:first])[0] if documents else None
+    context = Context.make(recipe, labelers, classes, pool)
     wanted = find_tasks(context.tasks, where) if where else []
-    batch, _ = context.segmenter.segment(documents)
+    batch, _ = cutter.cut(documents)
     rows: list[dict[str, Any]] = []
     step = max(n, BATCH_ROWS) if where else n
     for start in range(0, len(batch), step):

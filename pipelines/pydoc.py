@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["documents", "prose", "write"]
+__all__ = ["documents", "prose", "write_prose"]
 
 _SKIPPED_FOLDERS = {"test", "tests", "site-packages", "dist-packages", "lib2to3", "idlelib", "turtledemo"}
 _RULE = re.compile(r"^\s*([=*\-~^#_+.])\1{2,}\s*$", re.MULTILINE)
@@ -34,7 +34,7 @@ _MIN_WORDS = 5
 _MIN_PROSE = 0.8  # share of chunks that are plain words: below it, rows read as reference tables
 
 
-def write(path: Path) -> Counter[str]:
+def write_prose(path: Path) -> Counter[str]:
     """Write one JSON line per document and return how many blocks were kept and rejected, by reason.
 
     The order and the texts depend on the Python that runs, and on nothing else. A file that holds them already is left

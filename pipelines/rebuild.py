@@ -17,8 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.changes import check_inputs
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.inputs import check_inputs
 from pipelines.layout import DROPPED, PLAN, POOL, Folder, stats_name
 from pipelines.loading import find_own_modules, load_labelers
 from pipelines.marks import MarkError, read_mark

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.text.document import Document, Reject
-from pipelines.inputs import PieceDigest
+from pipelines.changes import PieceDigest
 from pipelines.layout import Folder, to_json
 from pipelines.pool import pool_line
 from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.records import InputFile, Piece, Unit
-from pipelines.sources import read_unit
 from pipelines.splits import Splitter, group_digest
+from pipelines.units import read_unit
 
 __all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of", "repeats"]
 

@@ -11,7 +11,7 @@ from labelers.task import WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
 from pipelines.recipe import Recipe
 
-__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "corpus_schema", "declare", "features"]
+__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "corpus_schema", "dataset_features", "declare"]
 
 BATCH_ROWS = 1024
 """Rows of a record batch; only the last of a file may have fewer."""
@@ -51,7 +51,9 @@ def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: M
     if twice:
         raise ValueError(f"two columns would be named {twice[0]!r}; rename the field in [input] keep, or the labeler")
     schema = write_tasks(pa.schema(fields), tasks)
-    text = json.dumps({"info": {"features": features(schema, tasks)}}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        {"info": {"features": dataset_features(schema, tasks)}}, ensure_ascii=False, separators=(",", ":")
+    )
     return schema.with_metadata({**schema.metadata, b"huggingface": text.encode()})
 
 
@@ -60,13 +62,13 @@ def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[
     return declare(labelers, Corpus(classes=classes), joint=recipe.views == "woven", keep=recipe.input.keep)
 
 
-def features(schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:
+def dataset_features(schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:
     """Return the features JSON of a schema; row labels of a task become class labels with its names.
 
     Lists are written as ``Sequence``, which every release of datasets reads.
 
     Example:
-        >>> features(pa.schema([pa.field("ids", pa.list_(pa.int32()))]), [])
+        >>> dataset_features(pa.schema([pa.field("ids", pa.list_(pa.int32()))]), [])
         {'ids': {'feature': {'dtype': 'int32', '_type': 'Value'}, '_type': 'Sequence'}}
     """
     classes = {task.target: task.classes for task in tasks if task.classes}

@@ -1,59 +1,41 @@
-"""One unit of input into its shards: read, segment, label, weave, write, commit. Plain Python, no Beam."""
+"""One unit into its shards: what a source gives is labelled, written and committed. Plain Python, no Beam."""
 
-import dataclasses
 import gc
 import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from labelers.passages import PassageBatch, row_keys
-from labelers.text.document import Document, Reject
 from pipelines.books import balance
-from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import Context
 from pipelines.errors import RowError, RowErrors
-from pipelines.inputs import check_inputs
 from pipelines.labelling import copied
 from pipelines.layout import (
-    DROPPED,
     PLAN,
     SPLITS,
     STATS,
     Folder,
     Pending,
-    digest_json,
     keys_name,
     rejects_name,
     shard_name,
     stats_name,
     to_json,
 )
-from pipelines.loading import load_labelers
 from pipelines.marks import done_stats, seal
+from pipelines.passage_keys import PassageKeys, passage_keys
 from pipelines.plan import Plan, stored_digest
-from pipelines.pool import read_pool
 from pipelines.processes import ChildError, run_exclusively
-from pipelines.records import InputFile
-from pipelines.sources import read_unit
+from pipelines.source import Part, Records
+from pipelines.worker import worker_of
 from pipelines.writer import ShardWriter
 
-__all__ = ["make_shard", "make_shard_here", "passage_keys"]
-
-BATCH_CHARACTERS = 2_000_000
-"""A processing batch ends here at the latest, whatever the number of its documents: it bounds memory."""
-
-_REPEATED = "repeated_id"
-_cached: dict[str, Context] = {}
-"""The context of one plan: what costs seconds to make serves all units of a process, one at a time."""
+__all__ = ["make_shard", "make_shard_here"]
 
 
 def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[str, Any]:
@@ -109,67 +91,20 @@ def _uncollected() -> Iterator[None]:
 
 def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     """Write and commit a unit and return its commit mark; note in the report how long getting ready took."""
-    _check_unchanged(unit, plan)
     began = time.time()
-    work = _Work(unit, plan, folder, _context(plan, folder, strict=strict))
+    worker = worker_of(plan, folder, strict=strict)
     report["setup"] = time.time() - began
+    source, work = worker.source(plan, folder, batch), _Work(unit, plan, folder, worker.context)
     try:
+        source.check(unit)
         work.open()
-        for documents in work.read(batch):
-            work.label(documents)
-        _check_unchanged(unit, plan)
+        for part in source.read(unit):
+            work.add(part)
+        source.check(unit)  # of what changed meanwhile, too, nothing is kept
         return work.commit()
     except BaseException:
         work.discard()
         raise
-
-
-def _check_unchanged(unit: int, plan: Plan) -> None:
-    """Raise if a file of the unit is not what it was when it was planned."""
-    for name in check_inputs(plan.files, plan.units[unit].ranges):
-        raise OSError(f"the input file {name} changed since the plan was made; start again with --overwrite")
-
-
-def _context(plan: Plan, folder: Folder, *, strict: bool) -> Context:
-    """Return this process's context for a plan; if ``strict``, all that can change a row must be as in the plan."""
-    if plan.digest not in _cached:
-        _cached.clear()
-        labelers, digests = load_labelers(plan.recipe)
-        changed = [*changed_resources(plan, digests), *(changed_tools(plan, labelers) if strict else ())]
-        if changed:
-            advice = "install what the plan was made with on all workers, or build into another folder"
-            raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
-        _cached[plan.digest] = Context.make(plan.recipe, labelers, plan.classes or {}, read_pool(folder))
-    context = _cached[plan.digest]
-    context.refresh()
-    return context
-
-
-@dataclass
-class _Records:
-    """The book of records of a unit, and its rejects."""
-
-    read: int = 0
-    used: int = 0
-    duplicate: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    rejects: list[Reject] = field(default_factory=list)
-
-    def reject(self, item: Reject) -> None:
-        """Note a record that cannot be used."""
-        self.rejected[item.reason] += 1
-        self.rejects.append(item)
-
-    def lines(self, files: Sequence[InputFile]) -> bytes:
-        """Return the rejects as JSON lines in the order of the input, whatever the order they were found in."""
-        order = {file.name: i for i, file in enumerate(files)}
-        ordered = sorted(self.rejects, key=lambda item: (order[item.source], item.place))
-        return b"".join(to_json(dataclasses.asdict(item)) for item in ordered)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the book."""
-        rejected = dict(sorted(self.rejected.items()))
-        return {"read": self.read, "used": self.used, "rejected": rejected, "duplicate": self.duplicate}
 
 
 class _Work:
@@ -177,11 +112,9 @@ class _Work:
 
     def __init__(self, unit: int, plan: Plan, folder: Folder, context: Context) -> None:
         self._unit, self._plan, self._folder, self._context = unit, plan, folder, context
-        self._splitter = plan.splitter
-        self._dropped = self._read_dropped()
-        self._records = _Records()
+        self._records = Records()
         self._cut = 0
-        self._keys: list[npt.NDArray[np.uint64]] = []
+        self._keys: list[PassageKeys] = []
         self._conflicts: Counter[str] = Counter()
         self._errors = RowErrors()
         self._pending: list[Pending] = []
@@ -194,70 +127,19 @@ class _Work:
             self._writers[split] = ShardWriter(self._folder, name, self._context.schema, self._context.tasks)
             self._pending.append(self._writers[split].file)
 
-    def _read_dropped(self) -> dict[tuple[str, int], tuple[str, str]]:
-        """Return the (reason, first place) of each record that the plan found to repeat another."""
-        key = str(self._unit)
-        if key not in (self._plan.dropped or {}):
-            return {}
-        lines = self._folder.read_json(f"{DROPPED}/{self._unit:05d}.json")
-        if digest_json(lines) != (self._plan.dropped or {})[key]:
-            raise OSError(f"{DROPPED}/{self._unit:05d}.json does not match the plan; start again with --overwrite")
-        return {(source, place): (reason, first) for source, place, reason, first in lines}
-
-    def read(self, batch: int) -> Iterator[list[Document]]:
-        """Yield the documents of the unit that are used, in batches, and keep the book of records."""
-        waiting: list[Document] = []
-        characters = 0
-        recipe = self._plan.recipe
-        for record in read_unit(self._plan.units[self._unit], self._plan.files, recipe.input, recipe.split.group):
-            self._records.read += 1
-            if isinstance(record, Reject):
-                self._records.reject(record)
-            elif not self._drop(record):
-                waiting.append(record)
-                characters += _characters(record)
-            # each copy of a passage is a row to label
-            if len(waiting) >= batch / recipe.copies or characters >= BATCH_CHARACTERS / recipe.copies:
-                yield waiting
-                waiting, characters = [], 0
-        if waiting:
-            yield waiting
-
-    def _drop(self, document: Document) -> bool:
-        """Book a record that repeats an earlier one, and return whether it does."""
-        if not self._dropped:
-            return False
-        reason, first = self._dropped.get((document.source, document.place), ("", ""))
-        if reason == _REPEATED:
-            sample = f"id {document.id[:200]!r} stands first at {first}"
-            self._records.reject(Reject(document.source, document.place, reason, sample))
-        elif reason:
-            self._records.duplicate += 1
-        return bool(reason)
-
-    def label(self, documents: Sequence[Document]) -> None:
-        """Turn documents into rows of their splits."""
-        context, recipe = self._context, self._plan.recipe
-        context.refresh()
-        split_of = {document.id: self._splitter.split(document) for document in documents}
-        # sorted by split, the rows of each split lie together, and one pass labels all
-        ordered = sorted(documents, key=lambda document: SPLITS.index(split_of[document.id]))
-        batch, rejects = context.segmenter.segment(ordered)
-        for item in rejects:
-            self._records.reject(item)
-        self._records.used += len(documents) - len(rejects)
-        if not len(batch):
+    def add(self, part: Part) -> None:
+        """Turn passages into rows of their splits, and book what was read for them."""
+        self._records.add(part.records)
+        if not len(part.passages):
             return
-        self._cut += len(batch)
-        self._keys.append(passage_keys(batch))
-        splits = np.array([SPLITS.index(split_of[name]) for name in batch.documents], np.int8)
-        batch = copied(dataclasses.replace(batch, splits=splits), recipe.copies)
-        rows = context.label(batch, self._conflicts, self._errors)
-        sizes = Counter(split_of[name] for name in batch.documents)
+        self._cut += len(part.passages)
+        self._keys.append(passage_keys(part.passages))
+        batch = copied(part.passages, self._plan.recipe.copies)
+        rows = self._context.label(batch, self._conflicts, self._errors)
         start = 0
-        for split in SPLITS:
-            self._writers[split].write(rows.slice(start, sizes[split]))
-            start += sizes[split]
+        for split, size in zip(SPLITS, np.bincount(batch.splits, minlength=len(SPLITS)).tolist(), strict=True):
+            self._writers[split].write(rows.slice(start, size))
+            start += size
 
     def commit(self) -> dict[str, Any]:
         """Name the finished files, the commit mark last, and return what it says."""
@@ -266,7 +148,7 @@ class _Work:
         keys = np.sort(np.concatenate([np.empty(0, np.uint64), *self._keys])).astype("<u8").tobytes()
         self._pend(keys_name(self._unit), keys)
         if self._records.rejects:
-            self._pend(rejects_name(self._unit), self._records.lines(self._plan.files))
+            self._pend(rejects_name(self._unit), self._records.lines())
         stats = self._stats()
         for text in balance(stats):
             raise AssertionError(f"the statistics of unit {self._unit} are inconsistent: {text}")
@@ -321,34 +203,3 @@ class _Work:
         """Remove the temporary files."""
         for pending in self._pending:
             pending.discard()
-
-
-def _characters(document: Document) -> int:
-    """Return about how long a document is."""
-    if document.turns is not None:
-        return sum(len(turn.text) for turn in document.turns)
-    return len(document.text) if document.tokens is None else 6 * len(document.tokens)
-
-
-def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
-    """Return a uint64 for each distinct passage of each document: equal where the tokens are.
-
-    Example:
-        >>> from labelers.text.segment import read_texts
-        >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
-        (2, 1)
-    """
-    digests = batch.vocabulary.property(row_keys)[batch.codes]
-    with np.errstate(over="ignore"):
-        powers = np.cumprod(np.full(int(np.diff(batch.offsets).max(initial=0)), _BASE, np.uint64))
-        keys = np.add.reduceat(digests * powers[batch.positions], batch.offsets[:-1])
-    changes = (before != name for before, name in pairwise(batch.documents))
-    document = np.cumsum(np.fromiter(chain([False], changes), bool, len(batch)))
-    order = np.lexsort((keys, document))
-    document, keys = document[order], keys[order]
-    again = np.concatenate([[False], (document[1:] == document[:-1]) & (keys[1:] == keys[:-1])])
-    distinct: npt.NDArray[np.uint64] = keys[~again]
-    return distinct
-
-
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from labelers.task import SOURCE, Task, column, tokens_of
 
-__all__ = ["Row", "Sheet", "clean"]
+__all__ = ["Row", "Sheet", "spelt_out"]
 
 Row = Mapping[str, Any]
 
@@ -21,11 +21,11 @@ _MASKED = ("reverse dim", "[?", "?]")
 _TAG, _FRAME = "magenta", "cyan"
 
 
-def clean(text: str) -> str:
+def spelt_out(text: str) -> str:
     r"""Return the text with what a terminal would obey or hide (control and format characters) spelt out.
 
     Example:
-        >>> clean("a\x1b[31m")
+        >>> spelt_out("a\x1b[31m")
         'a\\x1b[31m'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -128,7 +128,7 @@ class Sheet:
     def _removed(self, run: _Run) -> str:
         """Return the source's text of a run."""
         last = run.source[-1]
-        return "".join(clean(self.source[i]) + (" " if self.spaces[i] and i != last else "") for i in run.source)
+        return "".join(spelt_out(self.source[i]) + (" " if self.spaces[i] and i != last else "") for i in run.source)
 
     def _shown(self, run: _Run, look: tuple[str, str, str], *, colour: bool) -> Text:
         """Return the view's text of a run, with the marks of each token."""
@@ -140,7 +140,10 @@ class Sheet:
             for name in self.opens.get(place, []):
                 text.append(f"<{name} ", _FRAME)
             _append(
-                text, clean(self.tokens[place]), _MASKED if place in self.masked else (look[0], "", ""), colour=colour
+                text,
+                spelt_out(self.tokens[place]),
+                _MASKED if place in self.masked else (look[0], "", ""),
+                colour=colour,
             )
             for tag in self.tags.get(place, []):
                 text.append(f"/{tag}", _TAG)
@@ -176,7 +179,7 @@ class Sheet:
 
 def _name(task: Task, value: int) -> str:
     """Return the name of a class."""
-    return clean(task.classes[value]) if 0 <= value < len(task.classes) else str(value)
+    return spelt_out(task.classes[value]) if 0 <= value < len(task.classes) else str(value)
 
 
 def _append(text: Text, words: str, look: tuple[str, str, str], *, colour: bool) -> None:
@@ -212,4 +215,6 @@ def _speakers(row: Row, tasks: Sequence[Task]) -> dict[int, str]:
             for turn, (value, hides) in enumerate(zip(column(row, task.target), hidden, strict=True)):
                 notes[turn] = " (asked)" if value >= 0 else " (hidden)" if hides else notes[turn]
     starts = [row["segments"][segment] for segment in row.get("turns") or []]
-    return {start: clean(role) + note for start, role, note in zip(starts, row.get("roles") or [], notes, strict=True)}
+    return {
+        start: spelt_out(role) + note for start, role, note in zip(starts, row.get("roles") or [], notes, strict=True)
+    }

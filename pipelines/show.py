@@ -11,15 +11,15 @@ from rich.text import Text
 
 from labelers.task import SOURCE, WOVEN, Task, column, damaged, status_reason
 from pipelines.recipe import nearest
-from pipelines.sheet import Row, Sheet, clean
+from pipelines.sheet import Row, Sheet, spelt_out
 from pipelines.where import labelled
 
-__all__ = ["choose_tasks", "read_rows", "show_rows"]
+__all__ = ["choose_tasks", "first_rows", "show_rows"]
 
 _NAME, _NOTE, _INDENT = "bold cyan", "dim", "    "
 
 
-def read_rows(dataset: Path, n: int, where: Sequence[Task] = ()) -> list[dict[str, Any]]:
+def first_rows(dataset: Path, n: int, where: Sequence[Task] = ()) -> list[dict[str, Any]]:
     """Return the first rows of a dataset, those of its first split (train) first.
 
     Args:
@@ -80,7 +80,7 @@ def show_rows(rows: Iterable[Row], tasks: Sequence[Task], console: Console) -> N
     for task in tasks:
         labelers.setdefault(task.labeler, []).append(task)
     for row in rows:
-        _print(console, Text(clean(row["id"]), "bold"))
+        _print(console, Text(spelt_out(row["id"]), "bold"))
         for line in _render(row, labelers, colour=colour):
             _print(console, line)
         console.print()
@@ -104,7 +104,7 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
         sheet, reason = sheets[name], _reason(row, own)
         unchanged = not (sheet or WOVEN in row) and _status(row, own) == 1
         note = f"  no label: {reason}" if reason else "  unchanged" if unchanged else ""
-        yield Text("  ").append(clean(name) or "labels", _NAME).append(note, _NOTE)
+        yield Text("  ").append(spelt_out(name) or "labels", _NAME).append(note, _NOTE)
         if sheet:
             yield from sheet.lines(colour=colour, indent=_INDENT)
         if not reason:
@@ -146,7 +146,12 @@ def _labels(row: Row, tasks: Sequence[Task]) -> Iterator[Text]:
     """Return one line per task, and one for what else the labeler says of the row."""
     for task in tasks:
         name = task.name.removeprefix(f"{task.labeler}.")
-        yield Text(_INDENT).append(f"{clean(name)}: ", _NAME).append(_value(row, task)).append(_order(row, task), _NOTE)
+        yield (
+            Text(_INDENT)
+            .append(f"{spelt_out(name)}: ", _NAME)
+            .append(_value(row, task))
+            .append(_order(row, task), _NOTE)
+        )
     used = {path for task in tasks for path in (task.target, task.swap, task.status)}
     struct = row.get(tasks[0].labeler)
     others = struct.items() if isinstance(struct, dict) else ()
@@ -159,7 +164,7 @@ def _plain(value: Any) -> str:
     """Return a number or string to be read; nothing for other values."""
     if isinstance(value, float):
         return f"{value:.3g}"
-    return clean(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return spelt_out(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else ""
 
 
 def _order(row: Row, task: Task) -> str:
@@ -178,7 +183,7 @@ def _value(row: Row, task: Task) -> str:
     if isinstance(value, list):
         return _list_value(row, task, value)
     if isinstance(value, dict):
-        return clean(" ".join(row["tokens"][value["start"] : value["end"]]))
+        return spelt_out(" ".join(row["tokens"][value["start"] : value["end"]]))
     return _class(task, value) if task.classes else _plain(value) or str(value)
 
 
@@ -195,10 +200,10 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
         asked = [f"turn {turn + 1} {_class(task, number)}" for turn, number in enumerate(value) if number >= 0]
         return ", ".join(asked) or "none"
     if task.kind == "generation":
-        return "the original text" if task.target == "tokens" else clean(" ".join(map(str, value)))
+        return "the original text" if task.target == "tokens" else spelt_out(" ".join(map(str, value)))
     return ", ".join(_class(task, item) if task.classes else _plain(item) for item in value) or "none"
 
 
 def _class(task: Task, value: Any) -> str:
     """Return the name of a class."""
-    return clean(task.classes[value]) if isinstance(value, int) and 0 <= value < len(task.classes) else str(value)
+    return spelt_out(task.classes[value]) if isinstance(value, int) and 0 <= value < len(task.classes) else str(value)

@@ -11,8 +11,8 @@ import pyarrow as pa
 from labelers.task import read_tasks
 from pipelines.books import RowBook, balance
 from pipelines.damage import EmptyShards, plan_problems, read_manifest, rejects_of, unit_problems, whole_problems
-from pipelines.dataset import strays
 from pipelines.fingerprint import Fingerprint
+from pipelines.finish import strays
 from pipelines.layout import (
     MANIFEST,
     PLAN,

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.build import build
+from pipelines.build_report import BuildReport
 from pipelines.recipe import Recipe, make_recipe
-from pipelines.report import BuildReport
 
 __all__ = ["TOYS", "built", "files", "recipe", "rows", "text", "write"]
 

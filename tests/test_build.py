@@ -18,7 +18,7 @@ from labelers.edits import Edits
 from pipelines.books import balance
 from pipelines.build import build, merge_reports
 from pipelines.layout import Pending
-from pipelines.plan import draft
+from pipelines.planning import draft
 from pipelines.recipe import RecipeError
 from pipelines.verify import verify
 

@@ -16,11 +16,11 @@ from small import built, manifest, rows, text, write
 
 from labelers.task import Task, tasks
 from pipelines.books import RowBook
-from pipelines.dataset import clear, occupant
 from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import Folder, keys_name
-from pipelines.manifest import equal_passages
-from pipelines.schema import features
+from pipelines.out_folder import clear, occupant
+from pipelines.passage_keys import equal_passages
+from pipelines.schema import dataset_features
 from pipelines.verify import verify
 
 
@@ -190,7 +190,7 @@ def test_features_name_what_old_releases_know() -> None:
     """Lists are Sequence, lists of structs a list of one; float and double have the names of numpy."""
     span = pa.struct([pa.field("start", pa.int32())])
     schema = pa.schema([("a", pa.list_(span)), ("b", pa.float32()), ("c", pa.list_(pa.float64())), ("d", pa.bool_())])
-    assert features(schema, []) == {
+    assert dataset_features(schema, []) == {
         "a": [{"start": {"dtype": "int32", "_type": "Value"}}],
         "b": {"dtype": "float32", "_type": "Value"},
         "c": {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "Sequence"},

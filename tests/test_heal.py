@@ -12,12 +12,12 @@ from small import built, recipe, rows, text, write
 
 from labelers.task import tasks
 from pipelines.build import build
-from pipelines.dataset import finish
+from pipelines.finish import finish
 from pipelines.layout import Folder, Pending
 from pipelines.marks import seal
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
-from pipelines.show import read_rows
+from pipelines.show import first_rows
 from pipelines.verify import verify
 
 TABLES: dict[str, Any] = {"unit": {"bytes": 70_000}}
@@ -328,7 +328,7 @@ def test_whoever_reads_a_damaged_shard_names_it(out: Path, damage: Damage) -> No
     """Rows are shown, and tasks listed, of whole files only; pyarrow's words alone would tell nobody where to look."""
     damage(out / "train/data-00000-of-00003.arrow")
     with pytest.raises(ValueError, match=r"train/data-00000-of-00003\.arrow is damaged .*auxloom verify"):
-        read_rows(out, 2000)
+        first_rows(out, 2000)
     empty(out / "test/data-00000-of-00003.arrow")
     with pytest.raises(ValueError, match=r"test/data-00000-of-00003\.arrow is damaged"):
         tasks(out)

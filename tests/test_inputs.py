@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from small import built, files, recipe, text, write
 
-from pipelines import inputs
+from pipelines import changes
 from pipelines.build import build
-from pipelines.inputs import PieceDigest, check_inputs
+from pipelines.changes import PieceDigest, check_inputs
 from pipelines.layout import Folder, to_json
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
@@ -168,7 +168,7 @@ def test_a_worker_compares_the_ranges_of_its_unit_once(tmp_path: Path, monkeypat
     assert list(check_inputs(plan.files, plan.units[0].ranges)) == []
     unknown = [replace(file, pieces=()) for file in plan.files]
     assert list(check_inputs(unknown, plan.units[0].ranges)) == ["a.jsonl"]
-    inputs._read.clear()
+    changes._read.clear()
 
 
 def test_new_files_are_told_how_they_are_built(tmp_path: Path) -> None:

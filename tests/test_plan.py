@@ -15,7 +15,8 @@ from pipelines import scan
 from pipelines.compare import differences
 from pipelines.layout import Folder
 from pipelines.loading import load_labelers
-from pipelines.plan import Plan, draft, identity
+from pipelines.plan import Plan, identity
+from pipelines.planning import draft
 from pipelines.pool import pool_document, pool_line
 from pipelines.recipe import RecipeError, SplitTable, TextTable
 from pipelines.records import InputFile
@@ -145,7 +146,7 @@ def test_input_without_such_ids_is_scanned_once(tmp_path: Path, monkeypatch: pyt
     source = write(tmp_path, text(20))
     _jsonl(tmp_path, [{"id": "x", "text": "A word."}], "a.jsonl")
     sizes: list[int] = []
-    monkeypatch.setattr("pipelines.plan.repeats", lambda *given: sizes.append(sum(given[2].values())) or iter(()))
+    monkeypatch.setattr("pipelines.planning.repeats", lambda *given: sizes.append(sum(given[2].values())) or iter(()))
     built(source.parent, tmp_path / "out")
     assert sizes == [1]
 

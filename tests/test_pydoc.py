@@ -51,7 +51,7 @@ def test_the_installation_gives_prose_once_and_counts_every_block(
     (library / "broken.py").write_text("def", encoding="utf-8")
     monkeypatch.setattr(pydoc, "_library", lambda: library)
     path = tmp_path / "pydoc.jsonl"
-    counts = pydoc.write(path)
+    counts = pydoc.write_prose(path)
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     names = [record["id"] for record in records]
     assert len(set(names)) == len(names) == counts["documents"]
@@ -60,7 +60,7 @@ def test_the_installation_gives_prose_once_and_counts_every_block(
     assert not {"broken", "test/support/__init__"} & modules
     assert all(record["id"].startswith(f"{record['module']}:") for record in records)
     before = path.stat().st_mtime_ns
-    assert pydoc.write(path) == counts
+    assert pydoc.write_prose(path) == counts
     assert path.stat().st_mtime_ns == before
 
 

@@ -1,5 +1,6 @@
 """The recipe: defaults, overrides, paths, and what a mistake is told."""
 
+import json
 import re
 import sys
 import tomllib
@@ -144,8 +145,54 @@ def test_an_override_is_read_as_toml_or_as_a_string(override: str, value: object
     assert data == {"a": {"b": value}}
 
 
+@pytest.mark.parametrize(
+    ("override", "path", "value"),
+    [
+        ('train.weights."disfluency.tags"=2.0', ["train", "weights", "disfluency.tags"], 2.0),
+        ("train.weights.'a.b'=1", ["train", "weights", "a.b"], 1),
+        (' "a" . b = 1', ["a", "b"], 1),
+        ('"a=b".c=d=e', ["a=b", "c"], "d=e"),
+        (r'"a\"=\"b"=1', ['a"="b'], 1),
+        ('"é ü".x=yes', ["é ü", "x"], "yes"),
+        ("a-b.c_d.3=true", ["a-b", "c_d", "3"], True),
+        ('a="#b"', ["a"], "#b"),
+    ],
+)
+def test_the_key_of_an_override_is_read_as_toml(override: str, path: list[str], value: object) -> None:
+    """A quoted name may hold dots, equals signs and anything else; dots outside quotes join names."""
+    data: dict[str, Any] = {}
+    set_key(data, override)
+    for name in path:
+        ((found, data),) = data.items()
+        assert found == name
+    assert data == value
+
+
+@given(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=3), st.text("a=.\"'1 ", max_size=5))
+def test_any_name_can_be_set_if_it_is_quoted(path: list[str], value: str) -> None:
+    """As a string of JSON, which is one of TOML."""
+    names = [re.sub("[\ud800-\udfff\x7f]", "?", name) for name in path]
+    key = ".".join(json.dumps(name, ensure_ascii=False) for name in names)
+    one: dict[str, Any] = {}
+    set_key(one, f"{key}={json.dumps(value)}")
+    for name in names:
+        one = one[name]
+    assert one == value
+
+
+@pytest.mark.parametrize("override", ["a..b=1", ".a=1", "a.=1", "a b=1", '"a.b=1', "#a=1", "[a]=1", "é=1", "a\nb=1"])
+def test_what_is_no_key_is_refused_with_what_is_one(override: str) -> None:
+    """The message says what was given, what is allowed, and shows a key with quotes."""
+    with pytest.raises(RecipeError) as caught:
+        set_key({}, override)
+    assert str(caught.value).startswith(f"cannot read the key of {override!r}; a key is one or more names joined by")
+    assert str(caught.value).endswith("""must be quoted, for example 'train.weights."disfluency.tags"=2.0'""")
+
+
 def test_an_override_below_a_value_is_an_error() -> None:
     """`seed.x=1` cannot be meant, and neither can an override without a value."""
+    with pytest.raises(RecipeError, match="'phase' is a list, not a table"):
+        set_key({"phase": [{}]}, "phase.steps=1")
     with pytest.raises(RecipeError, match="'seed' is a value, not a table"):
         set_key({"seed": 1}, "seed.x=1")
     with pytest.raises(RecipeError, match="KEY=VALUE"):

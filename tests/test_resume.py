@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small import built, files, text, write
 
-from pipelines.dataset import finish
+from pipelines.finish import finish
 from pipelines.layout import STATS, Folder, Pending
 from pipelines.plan import Plan
 from pipelines.shard import make_shard

@@ -23,17 +23,19 @@ from labelers.finding import load
 from labelers.labeler import Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import tasks
-from pipelines import shard
+from pipelines import worker
 from pipelines.build import build
 from pipelines.errors import RowError
 from pipelines.graph import run_graph
 from pipelines.labelling import copied, label_rows
 from pipelines.layout import Folder, Pending
-from pipelines.plan import Plan, draft, fill
+from pipelines.passage_keys import passage_keys
+from pipelines.plan import Plan
+from pipelines.planning import draft, fill
 from pipelines.preview import preview
 from pipelines.recipe import make_recipe
 from pipelines.schema import declare
-from pipelines.shard import make_shard, passage_keys
+from pipelines.shard import make_shard
 from pipelines.writer import ShardWriter
 
 TEXTS = [line for line in text(60).splitlines() if line]
@@ -365,7 +367,7 @@ def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monk
     plan = fill(draft(settings), settings.run, run_graph)
 
     def error() -> str:
-        shard._cached.clear()
+        worker._cached.clear()
         return str(make_shard(0, plan, str(tmp_path / "out"))["error"]["text"])
 
     names.write_text("C1\tlamp\tcandle\n")
@@ -380,5 +382,5 @@ def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(load("paraphrase").__class__, "version", 99)
         assert "but version 99 is installed here" in error()
-    shard._cached.clear()
+    worker._cached.clear()
     assert "error" not in make_shard(0, plan, str(tmp_path / "out"))

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from labelers.task import Task, write_tasks
-from pipelines.show import read_rows, show_rows
+from pipelines.show import first_rows, show_rows
 
 STORY = {
     "id": "a.txt:0/0",
@@ -408,5 +408,5 @@ def test_rows_are_read_from_train_first(tmp_path: Path) -> None:
         path = tmp_path / split / f"data-{shard:05}-of-00002.arrow"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             writer.write_table(table.cast(schema))
-    assert [row["id"] for row in read_rows(tmp_path, 5)] == ["a", "b", "c", "v", "y"]
-    assert len(read_rows(tmp_path, 2)) == 2
+    assert [row["id"] for row in first_rows(tmp_path, 5)] == ["a", "b", "c", "v", "y"]
+    assert len(first_rows(tmp_path, 2)) == 2

@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelers.text.document import Document, Reject, Turn
+from pipelines.find import find_files
 from pipelines.recipe import InputTable
-from pipelines.sources import REASONS, Document, Range, Reject, Turn, Unit, find_files, make_units, read_unit
+from pipelines.records import Range, Unit
+from pipelines.units import REASONS, make_units, read_unit
 
 
 def records(path: Path, unit_bytes: int = 0, group: str = "", **options: Any) -> list[Document | Reject]:

@@ -14,10 +14,11 @@ import pytest
 from corpus import DIALOGUES, TEXTS
 from small import built, files, recipe
 
-from pipelines import shard
+from pipelines import worker
 from pipelines.build import build
-from pipelines.dataset import finish
-from pipelines.plan import Plan, draft, fill
+from pipelines.finish import finish
+from pipelines.plan import Plan
+from pipelines.planning import draft, fill
 from pipelines.processes import end_children
 from pipelines.rebuild import rebuild
 from pipelines.recipe import RunTable
@@ -115,11 +116,11 @@ def carelessly(plan: Plan, out: Path) -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        shard._cached.clear()
+        worker._cached.clear()
         reports = in_threads(make_shard_here, plan, out, 4)
     finally:
         sys.setswitchinterval(interval)
-        shard._cached.clear()
+        worker._cached.clear()
     for report in reports:
         if "error" in report:  # a build that is run again makes what failed
             make_shard_here(report["unit"], plan, str(out))

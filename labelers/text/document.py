@@ -56,7 +56,7 @@ class Reject:
     place: int
     """Byte offset, or row in parquet, arrow and gz files."""
     reason: str
-    """One of `pipelines.sources.REASONS`."""
+    """One of `pipelines.units.REASONS`."""
     sample: str = ""
     """What was found there, at most 1 kB of it."""
     note: str = ""

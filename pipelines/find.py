@@ -1,59 +1,24 @@
-"""The input: which files there are, the units they are cut into, and the documents that stand in a unit."""
+"""The input files: which ones the paths, folders and globs of a recipe stand for, and how they are called."""
 
 import glob
 import json
 import os
 import posixpath
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import islice, pairwise
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.fs as pafs
 
-from labelers.text.document import Document, Reject, Turn
 from pipelines.formats import FORMATS, locate
-from pipelines.inputs import PieceDigest
 from pipelines.layout import Folder
-from pipelines.parse import Parser
 from pipelines.recipe import InputTable
-from pipelines.records import InputFile, Range, Unit
+from pipelines.records import InputFile
 
-__all__ = [
-    "REASONS",
-    "Document",
-    "InputFile",
-    "Range",
-    "Reject",
-    "Turn",
-    "Unit",
-    "find_files",
-    "make_units",
-    "reaches",
-    "read_unit",
-]
-
-REASONS = (
-    "undecodable",
-    "not_json",
-    "not_an_object",
-    "missing_field",
-    "wrong_type",
-    "too_long",
-    "empty",
-    "bad_token",
-    "bad_segments",
-    "bad_turns",
-    "file",
-)
-"""Why a record, or with ``file`` a whole file, cannot be used."""
+__all__ = ["find_files", "reaches"]
 
 _SPLITS = ("train", "validation", "test")
-_MIB = 1 << 20
-_UNITS = 64
 
 
 @dataclass(frozen=True)
@@ -67,10 +32,6 @@ class _Found:
     info: pafs.FileInfo
     part: str = ""
     """Name of a dataset's split that is none of ours: the file is skipped."""
-
-
-_BLOCK, _MIN_BLOCK, _BLOCKS = 65_536, 1_024, 64
-"""Bytes of text that stay in one split where records bring no id: 64 kB, or a 64th of a small input, at least 1 kB."""
 
 
 def find_files(settings: InputTable) -> tuple[list[InputFile], list[str]]:
@@ -242,80 +203,3 @@ def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
             changed = item.info.mtime.isoformat() if item.info.mtime else ""
             files.append(InputFile(name, item.path, ending, item.info.size or 0, changed, item.split))
     return sorted(files, key=lambda file: file.name), sorted(skipped)
-
-
-def make_units(files: Sequence[InputFile], unit_bytes: int, *, limit: int = 0) -> list[Unit]:
-    """Cut the files into units of equal size, about ``unit_bytes``, never of more than that for text.
-
-    Args:
-        files: in the order in which they are read.
-        unit_bytes: 0 means total / 64, between 1 and 64 MiB.
-        limit: `InputTable.limit`; a file of which only the first records are read is not cut.
-    """
-    total = sum(file.size for file in files)
-    wanted = unit_bytes or min(max(-(-total // _UNITS), _MIB), 64 * _MIB)
-    size = -(-total // -(-total // wanted)) if total else 1
-    units: dict[int, list[Range]] = {}
-    place = 0
-    for number, file in enumerate(files):
-        for unit, start, stop in _ranges(file, place, size, whole=limit > 0):
-            units.setdefault(unit, []).append(Range(number, start, stop))
-        place += file.size
-    return [Unit(index, tuple(units[unit])) for index, unit in enumerate(sorted(units))]
-
-
-def _ranges(file: InputFile, place: int, size: int, *, whole: bool) -> Iterator[tuple[int, int, int]]:
-    """Yield (unit, start, stop) of a file that starts ``place`` bytes behind the start of all input."""
-    form = FORMATS[file.format]
-    if form.bytewise and not whole:
-        unit = place // size
-        cuts = [0, *range((unit + 1) * size - place, file.size, size), file.size]
-        for step, (start, stop) in enumerate(pairwise(cuts)):
-            if start < stop:
-                yield unit + step, start, stop
-        return
-    parts = file.size if form.bytewise else _parts(file)
-    owners = [place // size] if whole or not parts else [(place + file.size * i // parts) // size for i in range(parts)]
-    for unit in dict.fromkeys(owners):
-        last = parts if whole else bisect_right(owners, unit)
-        yield unit, owners.index(unit), last
-
-
-def _parts(file: InputFile) -> int:
-    """Return the number of parts of a file; one that cannot be read counts as one, which will say so."""
-    try:
-        return FORMATS[file.format].parts(file.path)
-    except (OSError, pa.ArrowException):
-        return 1
-
-
-def read_unit(
-    unit: Unit,
-    files: Sequence[InputFile],
-    settings: InputTable,
-    group: str = "",
-    digests: dict[int, PieceDigest] | None = None,
-) -> Iterator[Document | Reject]:
-    """Yield every record of a unit, as a document or as a reject.
-
-    Where a unit ends changes neither which records are read nor their ids. Blank lines of text are no records. An
-    id that the input repeats is not noticed here.
-
-    Args:
-        unit: what to read.
-        files: all files of the build.
-        settings: names of fields, encoding, limits.
-        group: `SplitTable.group`: "", "file", or a kept field.
-        digests: takes the digest of the bytes of each range that has one, by the number of its file; with a limit,
-            which leaves files unread, none.
-    """
-    # a small input has smaller blocks, so that each split gets some of them
-    block = min(max(sum(file.size for file in files) // _BLOCKS, _MIN_BLOCK), _BLOCK)
-    for part in unit.ranges:
-        file = files[part.file]
-        form = FORMATS[file.format]
-        digest = None if digests is None or settings.limit else form.piece(file.size, part.start, part.stop)
-        if digests is not None and digest:
-            digests[part.file] = digest
-        records = form.read(Parser(file, settings, group, block), part.start, part.stop, digest)
-        yield from islice(records, settings.limit) if settings.limit else records

@@ -1,0 +1,134 @@
+"""Rows from text: records are read, repeated ones left out, the others cut into passages and given splits."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from labelers.passages import PassageBatch
+from labelers.text.document import Document, Reject
+from labelers.text.segment import Segmenter
+from pipelines.changes import check_inputs
+from pipelines.layout import DROPPED, SPLITS, Folder, digest_json
+from pipelines.plan import Plan
+from pipelines.recipe import Recipe
+from pipelines.source import Part, Records, Source
+from pipelines.units import read_unit
+
+__all__ = ["Cutter", "TextSource"]
+
+BATCH_CHARACTERS = 2_000_000
+"""A part ends here at the latest, whatever the number of its documents: it bounds memory."""
+
+_REPEATED = "repeated_id"
+
+_Dropped = Mapping[tuple[str, int], tuple[str, str]]
+"""The (reason, first place) of each record that repeats another, by its (source, place)."""
+
+
+class Cutter:
+    """Cuts documents into passages as a recipe says; where its vocabulary is full it starts a new one."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Start with an empty vocabulary."""
+        self._recipe = recipe
+        self._segmenter = self._start()
+
+    def _start(self) -> Segmenter:
+        """Return a segmenter with an empty vocabulary."""
+        text, keep = self._recipe.text, self._recipe.input.keep
+        return Segmenter(text.lang, self._recipe.passage.max_tokens, newline=text.newline, keep=keep)
+
+    def cut(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject]]:
+        """Return the passages of documents, and a reject for each document that has none."""
+        if self._segmenter.full:
+            self._segmenter = self._start()
+        return self._segmenter.segment(documents)
+
+
+class TextSource(Source):
+    """The passages of the text that a plan lists."""
+
+    def __init__(self, plan: Plan, folder: Folder, cutter: Cutter, batch: int) -> None:
+        """Read nothing yet.
+
+        Args:
+            plan: what there is to read, which splits it falls into, and which records repeat others.
+            folder: in which the plan lies.
+            cutter: of the plan's recipe.
+            batch: documents of a part, about.
+        """
+        self._plan, self._folder, self._cutter = plan, folder, cutter
+        copies = plan.recipe.copies  # each is a row to label
+        self._documents, self._characters = batch / copies, BATCH_CHARACTERS / copies
+        self._splitter = plan.splitter
+        self._order = {file.name: i for i, file in enumerate(plan.files)}
+
+    def check(self, unit: int) -> None:
+        """Check that the input files of a unit are what they were when it was planned."""
+        for name in check_inputs(self._plan.files, self._plan.units[unit].ranges):
+            raise OSError(f"the input file {name} changed since the plan was made; start again with --overwrite")
+
+    def read(self, unit: int) -> Iterator[Part]:
+        """Yield the passages of a unit."""
+        for documents, records in self._batches(unit):
+            yield self._part(documents, records)
+
+    def _batches(self, unit: int) -> Iterator[tuple[list[Document], Records]]:
+        """Yield the documents that are used, and the book of all that was read with them."""
+        recipe, dropped = self._plan.recipe, self._read_dropped(unit)
+        documents, records, characters = list[Document](), Records(), 0
+        for record in read_unit(self._plan.units[unit], self._plan.files, recipe.input, recipe.split.group):
+            records.read += 1
+            if isinstance(record, Reject):
+                records.rejects.append(record)
+            elif not _repeats(record, dropped, records):
+                documents.append(record)
+                characters += _characters(record)
+            if len(documents) >= self._documents or characters >= self._characters:
+                yield documents, records
+                documents, records, characters = [], Records(), 0
+        if records.read:
+            yield documents, records
+
+    def _read_dropped(self, unit: int) -> _Dropped:
+        """Return which records of a unit the plan found to repeat another."""
+        digest = (self._plan.dropped or {}).get(str(unit))
+        if digest is None:
+            return {}
+        lines = self._folder.read_json(f"{DROPPED}/{unit:05d}.json")
+        if digest_json(lines) != digest:
+            raise OSError(f"{DROPPED}/{unit:05d}.json does not match the plan; start again with --overwrite")
+        return {(source, place): (reason, first) for source, place, reason, first in lines}
+
+    def _part(self, documents: Sequence[Document], records: Records) -> Part:
+        """Return the passages of documents."""
+        split_of = {document.id: SPLITS.index(self._splitter.split(document)) for document in documents}
+        # sorted by split, the rows of each split lie together, and one pass labels all
+        ordered = sorted(documents, key=lambda document: split_of[document.id])
+        batch, rejects = self._cutter.cut(ordered)
+        records.used += len(documents) - len(rejects)
+        # a part is a stretch of the input, so that what is in order in each is so in all
+        records.rejects = sorted([*records.rejects, *rejects], key=lambda item: (self._order[item.source], item.place))
+        splits = np.array([split_of[name] for name in batch.documents], np.int8)
+        return Part(dataclasses.replace(batch, splits=splits), records)
+
+
+def _repeats(document: Document, dropped: _Dropped, records: Records) -> bool:
+    """Book a record that repeats an earlier one, and return whether it does."""
+    if not dropped:
+        return False
+    reason, first = dropped.get((document.source, document.place), ("", ""))
+    if reason == _REPEATED:
+        sample = f"id {document.id[:200]!r} stands first at {first}"
+        records.rejects.append(Reject(document.source, document.place, reason, sample))
+    elif reason:
+        records.duplicate += 1
+    return bool(reason)
+
+
+def _characters(document: Document) -> int:
+    """Return about how long a document is."""
+    if document.turns is not None:
+        return sum(len(turn.text) for turn in document.turns)
+    return len(document.text) if document.tokens is None else 6 * len(document.tokens)

@@ -1,0 +1,56 @@
+"""What a process makes the units of a plan with; what costs seconds to load serves all of them."""
+
+import socket
+from dataclasses import dataclass
+
+from pipelines.compare import changed_resources, changed_tools
+from pipelines.context import Context
+from pipelines.layout import Folder
+from pipelines.loading import load_labelers
+from pipelines.plan import Plan
+from pipelines.pool import read_pool
+from pipelines.source import Source
+from pipelines.text_source import Cutter, TextSource
+
+__all__ = ["Worker", "worker_of"]
+
+_cached: dict[str, "Worker"] = {}
+"""The worker of one plan, by its digest; it makes one unit at a time."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What reads and what labels the units of a plan."""
+
+    context: Context
+    cutter: Cutter
+
+    def source(self, plan: Plan, folder: Folder, batch: int) -> Source:
+        """Return where the rows of the plan come from.
+
+        Args:
+            plan: which may lie in another folder, or read another copy of the input, than when the worker was made.
+            folder: in which it lies.
+            batch: documents that are labelled at a time.
+        """
+        return TextSource(plan, folder, self.cutter, batch)
+
+
+def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
+    """Return this process's worker for a plan; if ``strict``, all that can change a row must be as in the plan.
+
+    Raises:
+        OSError: it is not.
+    """
+    if plan.digest not in _cached:
+        _cached.clear()
+        labelers, digests = load_labelers(plan.recipe)
+        changed = [*changed_resources(plan, digests), *(changed_tools(plan, labelers) if strict else ())]
+        if changed:
+            advice = "install what the plan was made with on all workers, or build into another folder"
+            raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
+        cutter, documents = Cutter(plan.recipe), read_pool(folder)
+        pool = cutter.cut(documents)[0] if documents else None
+        context = Context.make(plan.recipe, labelers, plan.classes or {}, pool)
+        _cached[plan.digest] = Worker(context, cutter)
+    return _cached[plan.digest]
