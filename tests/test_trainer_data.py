@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tiny_dataset import SCHEMA, TASKS, make_row, write_dataset
 
 from labelers.ragged import Ragged, ranges
-from labelers.task import TASKS_KEY, column, view
+from labelers.task import TASKS_KEY, column, tokens_of
 from trainer.data.dataset import Dataset, Types
 
 LISTS = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6)
@@ -77,7 +77,9 @@ def test_tokens_are_those_of_the_view(folder: Path, name: str) -> None:
     types = Types()
     tokens = Dataset.open(folder).splits["train"].tokens(name, types)
     texts = list(types.codes)
-    assert [[texts[code] for code in row] for row in unpacked(tokens)] == [view(make_row(i), name) for i in range(60)]
+    assert [[texts[code] for code in row] for row in unpacked(tokens)] == [
+        tokens_of(make_row(i), name) for i in range(60)
+    ]
 
 
 def test_origins_of_an_unedited_row_are_its_positions(folder: Path) -> None:
