@@ -21,6 +21,10 @@ __all__ = [
 FieldType = Literal["string", "int64", "float64", "bool"]
 
 
+_LATER = ("adversary", "dataset", "decoder", "labels", "sequence")
+"""Tables that a later version will read."""
+
+
 class RecipeError(ValueError):
     """A recipe that cannot be used; the message says what was given, what is allowed and what to do."""
 
@@ -218,6 +222,8 @@ def _explain(error: Any) -> str:
     if error["type"] != "extra_forbidden":
         given = f", given {error['input']!r}" if not isinstance(error["input"], Mapping) else ""
         return f"recipe key {path!r}: {error['msg'].lower()}{given}"
+    if path in _LATER:
+        return f"the table [{path}] is not in this version of auxloom yet; leave it out"
     model: Any = Recipe
     for part in error["loc"][:-1]:
         model = model.model_fields[part].annotation

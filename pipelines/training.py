@@ -12,7 +12,7 @@ from pipelines.interrupt import command_again, on_interrupt
 from pipelines.loading import find_own_modules
 from pipelines.overrides import set_key
 from pipelines.progress import Bar
-from pipelines.recipe import Recipe, RecipeError
+from pipelines.recipe import Recipe, RecipeError, make_recipe
 from trainer.settings import TABLES, Settings, make_settings
 
 __all__ = ["defaults", "run_training", "settings_given", "settings_of"]
@@ -47,11 +47,13 @@ def _read(recipe: Path | None) -> dict[str, Any]:
     if recipe is None:
         return {}
     try:
-        return tomllib.loads(recipe.read_text(encoding="utf-8"))
+        data = tomllib.loads(recipe.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"no recipe at {recipe}; give a .toml file, or leave it out") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{recipe} is not valid TOML: {error}") from None
+    make_recipe(data)  # its other tables are not used, but a mistake in their names would be overlooked
+    return data
 
 
 def defaults() -> str:

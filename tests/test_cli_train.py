@@ -136,3 +136,67 @@ def test_run_takes_a_file_uri(
     assert run(monkeypatch, *words, "--out", "s3://bucket/out") == 2
     assert "s3://bucket/out: the folder of a run must be local" in capsys.readouterr().err
     assert not (tmp_path / "s3:").exists()
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe with the tables of both sides."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        '[input]\nfiles = ["a.txt"]\n[train]\nmax_steps = 3\nrows = 8\nbucket = 8\nthreads = 1\nlog_every = 1\n'
+        '[model]\nvocabulary = 320\n[task."topic.long"]\nweight = 2.0\n'
+        '[[phase]]\ntasks = ["masking.word"]\nepochs = 1\n[[phase]]\n'
+    )
+    return path
+
+
+def test_settings_are_read_from_a_recipe(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Path
+) -> None:
+    """Its tables, under what the command line says; those of the dataset's side do not matter here."""
+    out = tmp_path / "run"
+    more = ("--set", "max_steps=5", "--set", "steps_per_epoch=2", "--set", 'task."topic.long".weight=3')
+    assert run(monkeypatch, "train", dataset, recipe, "--out", out, *more) == 0
+    settings = json.loads((out / "run.json").read_text())["settings"]
+    assert (settings["max_steps"], settings["model"]["vocabulary"]) == (5, 320)
+    assert settings["task"] == {"topic.long": {"weight": 3.0}}
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    losses = {line["step"]: list(line["train_loss"]) for line in lines if "train_loss" in line}
+    assert losses[1] == losses[2] == ["masking.word"]
+    assert len(losses[3]) > 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("[decoder.text]\nlayers = 2", "the table [decoder] is not in this version of auxloom yet; leave it out"),
+        ("[modle]\nfeatures = false", "recipe has no key 'modle' (did you mean 'model'?)"),
+        ("[model]\niterations = 2", "[model] iterations is not in this version of auxloom yet; leave it out"),
+        ("[model]\nencoders = 'tiny'", "[model] has no key 'encoders' (did you mean 'encoder'?)"),
+        ("[task.ner]\ndepth = 1", "[task.ner] depth is not in this version of auxloom yet; leave it out"),
+        ('[task."a.b"]\nwait = 1', "[task.\"a.b\"] has no key 'wait' (did you mean 'weight'?)"),
+        ("[[phase]]\nfreeze = ['x']", "[[phase]] freeze is not in this version of auxloom yet; leave it out"),
+        ("[[phase]]\nepochs = -1", "[[phase]] epochs = -1: input should be greater than or equal to 0"),
+        ("[train]\nweights = {x = 1.0}", "[train] has no key 'weights': the weight of a task is a key of its table"),
+        ("[train]\nencoder = 'small'", "[train] has no key 'encoder': it is a key of [model]"),
+        ("[train]\nwords_first = 1", "[train] has no key 'words_first': write a [[phase]] with the tasks"),
+        ("[[phase]]\ntasks = ['topic.lang']", "[[phase]] tasks: 'topic.lang' is not a trained task; did you mean"),
+        ("train = 3", "recipe key 'train': "),
+        ("[train", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named(
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    case: tuple[str, str],
+) -> None:
+    """In one line, before anything is written."""
+    table, message = case
+    (tmp_path / "r.toml").write_text(table)
+    assert run(monkeypatch, "train", dataset, tmp_path / "r.toml", "--out", tmp_path / "run") == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
