@@ -102,7 +102,7 @@ class Encoder(nn.Module, ABC):
         """Return the tokenizer that `prepare` left in a folder."""
 
     @classmethod
-    def row_inputs(cls, split: Split, settings: Settings) -> Mapping[str, npt.NDArray[Any]]:  # noqa: ARG003
+    def row_inputs(cls, _split: Split, _settings: Settings, /) -> Mapping[str, npt.NDArray[Any]]:
         """Return what else the encoder asks for of each of P rows, [P, ...] by name; `Bucket.row_inputs` brings it."""
         return {}
 

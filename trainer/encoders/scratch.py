@@ -159,7 +159,7 @@ class ScratchEncoder(Encoder):
         return [*super().key(settings), settings.model.features]
 
     @classmethod
-    def row_inputs(cls, split: Split, settings: Settings) -> Mapping[str, npt.NDArray[Any]]:
+    def row_inputs(cls, split: Split, settings: Settings, /) -> Mapping[str, npt.NDArray[Any]]:
         """Return the fold of each row, by which its features are computed."""
         return {"fold": folds(split)} if settings.model.features else {}
 

@@ -87,7 +87,7 @@ class Kind(ABC):
             label: [I, ...], as the kind placed it.
         """
 
-    def emphasis(self, label: Tensor, settings: Settings) -> Tensor | None:  # noqa: ARG002  (for subclasses)
+    def emphasis(self, _label: Tensor, _settings: Settings, /) -> Tensor | None:
         """Return by what the losses are multiplied in training, [I]; None: by nothing."""
         return None
 
@@ -95,12 +95,12 @@ class Kind(ABC):
     def predict(self, scores: Tensor) -> Tensor:
         """Return what the scores say, in the form of a label, [I, ...]."""
 
-    def probabilities(self, scores: Tensor) -> Tensor | None:  # noqa: ARG002  (for subclasses)
+    def probabilities(self, _scores: Tensor, /) -> Tensor | None:
         """Return the probability of each class, float [I, C]; None where there are none, or too many to keep."""
         return None
 
     @abstractmethod
-    def prior(self, metric: Metric) -> Probe:
+    def prior(self, metric: Metric, /) -> Probe:
         """Return what is known of the labels without a look at the text."""
 
     @abstractmethod
@@ -130,11 +130,11 @@ class ClassKind(Kind):
         """Return the most likely class, int64 [I]."""
         return scores.argmax(1)
 
-    def probabilities(self, scores: Tensor) -> Tensor | None:
+    def probabilities(self, scores: Tensor, /) -> Tensor | None:
         """Return those of all classes, where they are few."""
         return scores.softmax(1) if scores.shape[1] <= _KEPT_CLASSES else None
 
-    def prior(self, metric: Metric) -> Probe:
+    def prior(self, metric: Metric, /) -> Probe:
         """Return the most frequent class, or a random guess for a metric that punishes a constant one."""
         return MostFrequent() if metric.constant else RandomGuess()
 

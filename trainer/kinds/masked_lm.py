@@ -30,7 +30,7 @@ _CHUNK = 1 << 20  # sub-words that are counted at a time
 class WordHead(Head):
     """Predicts the pieces of masked words; its output embedding is the encoder's input embedding."""
 
-    def _build(self, encoder: Encoder, settings: Settings) -> None:  # noqa: ARG002  (no dropout)
+    def _build(self, encoder: Encoder, _settings: Settings, /) -> None:
         """Make the output layer."""
         self.score = Tied(encoder.width, encoder.embedding)
 
@@ -76,7 +76,7 @@ class MaskedWordKind(Kind):
         """Return the most likely sub-word."""
         return scores.argmax(1)
 
-    def prior(self, metric: Metric) -> Probe:  # noqa: ARG002
+    def prior(self, _metric: Metric, /) -> Probe:
         """Return the frequency of the word."""
         return Unigram()
 

@@ -18,7 +18,7 @@ __all__ = ["KIND", "TokenHead", "TokenKind"]
 class TokenHead(Head):
     """Tags tokens, each at its first sub-word, from its state and its features."""
 
-    def numbers(self, encoder: Encoder) -> int:
+    def numbers(self, encoder: Encoder, /) -> int:
         """Return how many features a sub-word has."""
         return encoder.features
 
@@ -43,7 +43,7 @@ class TokenKind(ClassKind):
         ends = places.layout.ends[ranges(places.layout.starts.offsets[places.where], starts.lengths)]
         return Placed(tags.owners, tags.values, one_part(starts.values, ends))
 
-    def emphasis(self, label: Tensor, settings: Settings) -> Tensor | None:
+    def emphasis(self, label: Tensor, settings: Settings, /) -> Tensor | None:
         """Return the weight of tags of the first class, outside of all spans."""
         if settings.outside_weight == 1:
             return None

@@ -75,11 +75,11 @@ class Head(nn.Module):
         """How many scores a label has."""
         return len(self.task.classes)
 
-    def numbers(self, encoder: Encoder) -> int:  # noqa: ARG002  (for subclasses)
+    def numbers(self, _encoder: Encoder, /) -> int:
         """Return how many numbers the features of a label hold beside states."""
         return 0
 
-    def _build(self, encoder: Encoder, settings: Settings) -> None:
+    def _build(self, encoder: Encoder, settings: Settings, /) -> None:
         """Make what scores the features."""
         read = self.vectors * encoder.width + self.numbers(encoder)
         self.score: nn.Module = nn.Sequential(
@@ -113,7 +113,7 @@ class BagHead(Head):
 
     parts: ClassVar[int] = 1
 
-    def _build(self, encoder: Encoder, settings: Settings) -> None:
+    def _build(self, encoder: Encoder, settings: Settings, /) -> None:
         """Make both models; the linear one begins with nothing."""
         super()._build(encoder, settings)
         self.bags = nn.ModuleList(

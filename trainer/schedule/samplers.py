@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 class Sampler(Protocol):
     """Gives the share of each task in an epoch."""
 
-    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int) -> FloatArray:
+    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int, /) -> FloatArray:
         """Return p_t for n_t train rows per task in epoch ``epoch`` of ``epochs``, counted from 1."""
 
 
@@ -43,7 +43,7 @@ class Proportional:
         [0.1, 0.9]
     """
 
-    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int) -> FloatArray:  # noqa: ARG002  (the same in every epoch)
+    def shares(self, n: npt.ArrayLike, _epoch: int, _epochs: int, /) -> FloatArray:
         """Return n_t / sum(n)."""
         return _tempered(n, 1.0)
 
@@ -57,7 +57,7 @@ class Uniform:
         [0.5, 0.5]
     """
 
-    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int) -> FloatArray:  # noqa: ARG002
+    def shares(self, n: npt.ArrayLike, _epoch: int, _epochs: int, /) -> FloatArray:
         """Return 1 / T."""
         return _tempered(n, 0.0)
 
@@ -73,7 +73,7 @@ class Temperature:
 
     alpha: float
 
-    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int) -> FloatArray:  # noqa: ARG002
+    def shares(self, n: npt.ArrayLike, _epoch: int, _epochs: int, /) -> FloatArray:
         """Return the tempered shares."""
         return _tempered(n, 1.0 / self.alpha)
 
@@ -87,7 +87,7 @@ class Annealed:
         [0.2111, 0.7889]
     """
 
-    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int) -> FloatArray:
+    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int, /) -> FloatArray:
         """Return the shares of the epoch; a single epoch is proportional."""
         done = (epoch - 1) / (epochs - 1) if epochs > 1 else 0.0
         return _tempered(n, 1.0 - 0.8 * done)
@@ -110,7 +110,7 @@ class DynamicTemperature:
         """Return T(k) = min(T_m, (k - 1) (T_m - T_0) / N + T_0)."""
         return min(self.last, (epoch - 1) * (self.last - self.first) / self.warm + self.first)
 
-    def shares(self, n: npt.ArrayLike, epoch: int, epochs: int) -> FloatArray:  # noqa: ARG002
+    def shares(self, n: npt.ArrayLike, epoch: int, _epochs: int, /) -> FloatArray:
         """Return the shares at the epoch's temperature."""
         return _tempered(n, 1.0 / self.temperature(epoch))
 

@@ -31,7 +31,7 @@ class BagOfWords:
     steps: int = 300
     """Fewest steps."""
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:
+    def predict(self, train: TaskRows, held: TaskRows, seed: int, /) -> IntArray:
         """Return the class of each held-out row."""
         classes = max(len(train.task.classes), int(train.labels.max(initial=0)) + 1)
         forms = folded(train.types)

@@ -22,7 +22,7 @@ class Lengths:
     nearest: int = 12
     """Differences beyond this are one."""
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return the most frequent class of the lengths; of the difference alone where few rows have such lengths."""
         classes = classes_of(train)
         size = 8 * 8 * (2 * self.nearest + 1)
@@ -53,7 +53,7 @@ class ReplacedWords:
 
     name: str = "replaced words seen in train"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return the most likely class of each row's pairs; where none was seen in train the most frequent class."""
         fitted, found = _Replaced.of(train), _Replaced.of(held)
         labels, classes = train.labels[fitted.rows], classes_of(train)

@@ -47,7 +47,7 @@ class Probe(Protocol):
         """What the probe looks at, for the report."""
         ...
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> npt.NDArray[Any]:
+    def predict(self, train: TaskRows, held: TaskRows, seed: int, /) -> npt.NDArray[Any]:
         """Return what each held-out label should be, [I, ...]; for metrics of losses its loss, float64 [I]."""
         ...
 
@@ -71,7 +71,7 @@ class MostFrequent:
 
     name: str = "most frequent class"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002  (no randomness)
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return one class for all."""
         return np.full(len(held.labels), np.bincount(train.labels, minlength=1).argmax())
 
@@ -82,7 +82,7 @@ class RandomGuess:
 
     name: str = "random guess at the train rates"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:
+    def predict(self, train: TaskRows, held: TaskRows, seed: int, /) -> IntArray:
         """Return one drawn class for each label."""
         rates = np.bincount(train.labels, minlength=1) / max(len(train.labels), 1)
         drawn = generator(seed, "prior", train.task.name).random(len(held.labels))
@@ -100,7 +100,7 @@ class Unigram:
 
     name: str = "unigram"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> FloatArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> FloatArray:
         """Return the nats of each held-out word."""
         codes = train.parts[0].values if train.maskable is None else train.parts[0].values[train.maskable]
         texts = list(train.types.codes)
@@ -132,7 +132,7 @@ class WordForm:
 
     name: str = "word form"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return the class of each held-out token."""
         size, classes = len(train.types), classes_of(train)
         forms = train.parts[0].values[train.parts[0].offsets[train.owners] + train.positions].astype(np.int64)
@@ -175,7 +175,7 @@ class Repetition:
 
     name: str = "the same words follow at once"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return the class that the rule's tokens have most often in train, or the first class."""
         fired = train.labels[_repeats(train) & (train.labels > 0)]
         said = np.bincount(fired, minlength=2).argmax() if len(fired) else 1

@@ -25,7 +25,7 @@ class NearRoles:
     name: str
     distances: tuple[int, ...]
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return the most frequent class of the roles there."""
         return most_frequent(train, self._keys(train), self._keys(held))
 
@@ -50,7 +50,7 @@ class NearestRole:
 
     name: str = "parity from the nearest visible turn"
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int) -> IntArray:  # noqa: ARG002
+    def predict(self, train: TaskRows, held: TaskRows, _seed: int, /) -> IntArray:
         """Return the most frequent class of the role that is to be expected."""
         return most_frequent(train, self._keys(train), self._keys(held))
 
