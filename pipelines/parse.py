@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Never
 
-from labelers.text.clean import clean, is_empty
+from labelers.text.clean import clean, is_empty, is_token
 from labelers.text.document import Document, Reject, Turn
 from pipelines.recipe import Input
 from pipelines.records import InputFile
@@ -172,7 +172,7 @@ def _tokens(value: Any, most: int) -> tuple[str, ...]:
         raise _RejectError("empty")
     if len(" ".join(value).encode()) > most:
         raise _RejectError("too_long")
-    if any(clean(token) != token or not token or " " in token for token in value):
+    if not all(map(is_token, value)):
         raise _RejectError("bad_token")
     return tuple(value)
 
