@@ -1,13 +1,14 @@
 """What a dataset declares of its rows: Arrow schema, tasks, and the features that Hugging Face datasets reads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from labelers.labeler import Corpus, Labeler
-from labelers.task import WOVEN, Task, write_tasks
+from labelers.task import SECOND, SOURCE, WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
 
 __all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "SPAN", "declare", "features"]
@@ -36,24 +37,33 @@ def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: M
     """Return the schema of a dataset, with its tasks and features in the metadata.
 
     Raises:
-        ValueError: two columns of one name.
+        ValueError: two columns of one name or path, or a labeler with the name of a sequence.
     """
     fields = [*SOURCE_FIELDS, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
     if joint:
         fields.append(pa.field(WOVEN, pa.struct(_VIEW)))
     tasks: list[Task] = []
     for labeler in labelers:
+        if labeler.name in (SOURCE, SECOND, WOVEN):
+            raise ValueError(f"a labeler may not be named {labeler.name!r}, which names a sequence; rename it")
         view = _VIEW if labeler.edits and not joint else ()
         own = labeler.fields(corpus, joint=joint)
         fields.append(pa.field(labeler.name, pa.struct([pa.field("status", pa.int8()), *view, *own])))
         tasks.extend(labeler.tasks(corpus, joint=joint))
-    names = [field.name for field in fields]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    paths = Counter(path for field in fields for path in _paths(field))
+    twice = sorted(path for path, count in paths.items() if count > 1)
     if twice:
         raise ValueError(f"two columns would be named {twice[0]!r}; rename the field in [input] keep, or the labeler")
     schema = write_tasks(pa.schema(fields), tasks)
     text = json.dumps({"info": {"features": features(schema, tasks)}}, ensure_ascii=False, separators=(",", ":"))
     return schema.with_metadata({**schema.metadata, b"huggingface": text.encode()})
+
+
+def _paths(field: pa.Field) -> Iterator[str]:
+    """Yield the dotted path of a column, and of all columns in it."""
+    yield field.name
+    for inner in field.type if pa.types.is_struct(field.type) else ():
+        yield from (f"{field.name}.{path}" for path in _paths(inner))
 
 
 def features(schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:

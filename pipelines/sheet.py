@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from labelers.task import SOURCE, Task, column, view
+from labelers.task import SOURCE, Task, column, resolve, view
 
 __all__ = ["Row", "Sheet", "clean"]
 
@@ -168,7 +168,7 @@ class Sheet:
         """Mark the spans of a task; of two sequences only the one that is shown."""
         sequences = task.sequences if len(task.sequences) > 1 else task.sequences * len(task.spans)
         for path, of in zip(task.spans, sequences, strict=False):
-            span, name = column(row, path) if of == sequence else None, path.rsplit(".", 1)[-1]
+            span, name = column(row, path) if of == sequence else None, resolve(path, row)[-1]
             if span and name not in self.opens.get(span["start"], []):
                 self.opens.setdefault(span["start"], []).append(name)
                 self.closes.setdefault(span["end"] - 1, []).insert(0, name)
