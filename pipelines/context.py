@@ -102,7 +102,8 @@ def _segmented(
 
 def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:
     """Return the schema of the dataset that a recipe makes of a corpus with these classes."""
-    return declare(labelers, Corpus(classes=classes), joint=recipe.views == "woven", keep=recipe.input.keep)
+    corpus, given = Corpus(classes=classes), recipe.input
+    return declare(labelers, corpus, joint=recipe.views == "woven", keep=given.keep, second=bool(given.second))
 
 
 def find_own_modules(folder: str) -> None:
@@ -167,6 +168,26 @@ def resource_digest(resource: Resource) -> str:
 
 def pool_line(document: Document) -> dict[str, Any]:
     """Return the beginning of a document as a JSON object, its first `POOL_CHARACTERS` characters."""
+    second: dict[str, Any] = {}
+    if document.second is not None:
+        whole = isinstance(document.second, str)
+        second["second"] = document.second[:POOL_CHARACTERS] if whole else _first_tokens(document.second)
+    return _first_text(document) | second
+
+
+def _first_tokens(tokens: Sequence[str]) -> list[str]:
+    """Return the tokens within the first `POOL_CHARACTERS` characters."""
+    found, left = [], POOL_CHARACTERS
+    for token in tokens:
+        left -= len(token) + 1
+        if left < 0:
+            break
+        found.append(token)
+    return found
+
+
+def _first_text(document: Document) -> dict[str, Any]:
+    """Return the id of a document and the beginning of its text, tokens or turns."""
     if document.turns is not None:
         turns, left = [], POOL_CHARACTERS
         for turn in document.turns:
@@ -176,12 +197,7 @@ def pool_line(document: Document) -> dict[str, Any]:
             left -= len(turn.text)
         return {"id": document.id, "turns": turns}
     if document.tokens is not None:
-        tokens, left = [], POOL_CHARACTERS
-        for token in document.tokens:
-            left -= len(token) + 1
-            if left < 0:
-                break
-            tokens.append(token)
+        tokens = _first_tokens(document.tokens)
         line: dict[str, Any] = {"id": document.id, "tokens": tokens}
         if document.segments is not None:
             line["segments"] = [start for start in document.segments if start < len(tokens)]
@@ -192,12 +208,14 @@ def pool_line(document: Document) -> dict[str, Any]:
 def pool_document(line: Mapping[str, Any]) -> Document:
     """Return the document of a `pool_line`."""
     tokens, segments, turns = line.get("tokens"), line.get("segments"), line.get("turns")
+    second = line.get("second")
     return Document(
         id=line["id"],
         text=line.get("text", ""),
         tokens=None if tokens is None else tuple(tokens),
         segments=None if segments is None else tuple(segments),
         turns=None if turns is None else tuple(Turn(role, text) for role, text in turns),
+        second=tuple(second) if isinstance(second, list) else second,
     )
 
 

@@ -212,7 +212,7 @@ class _Table(Format):
     ) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record)."""
         names = parser.settings
-        columns = {names.text, names.tokens, names.id, names.turns, "segments", *names.keep}
+        columns = {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep}
         for first, batch in self.batches(stream, columns, start, stop):
             for begin in range(0, batch.num_rows, _ROWS):
                 for row, record in enumerate(_rows(batch.slice(begin, _ROWS)), first + begin):

@@ -14,8 +14,9 @@ from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal
 from labelers.passages import PassageBatch, Vocabulary
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
-from labelers.task import FRAMEWORK_REASONS, WOVEN
+from labelers.task import FRAMEWORK_REASONS, SECOND, WOVEN
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
+from pipelines.second_text import SECOND_FIELD, second_column
 
 __all__ = ["copied", "label_rows"]
 
@@ -101,6 +102,8 @@ class _Run:
     def rows(self, batch: PassageBatch, asked: Sequence[Labeler], conflicts: Counter[str]) -> pa.RecordBatch:
         """Return the rows of a batch; labelers that are not asked abstain with the reason ``error``."""
         columns = _source_columns(batch)
+        if SECOND_FIELD in self.schema:
+            columns[SECOND] = second_column(batch)
         if self.joint:
             columns |= _woven(batch, asked, self.corpus, self.schema, seed=self.seed, conflicts=conflicts)
         else:

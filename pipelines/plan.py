@@ -89,6 +89,8 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object."""
         recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run"})
+        if not self.recipe.input.second:  # a key that earlier plans do not have
+            del recipe["input"]["second"]
         units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
         return {"recipe": recipe, "files": [asdict(file) for file in self.files], "units": units, **rest}

@@ -10,6 +10,7 @@ import pyarrow as pa
 from labelers.labeler import Corpus, Labeler
 from labelers.task import SECOND, SOURCE, WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
+from pipelines.second_text import SECOND_FIELD
 
 __all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "SPAN", "declare", "features"]
 
@@ -33,13 +34,23 @@ SOURCE_FIELDS: tuple[pa.Field, ...] = (
 _VIEW = (pa.field("tokens", pa.list_(pa.string())), pa.field("origin", pa.list_(pa.int32())))
 
 
-def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: Mapping[str, str]) -> pa.Schema:
+def declare(
+    labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: Mapping[str, str], second: bool = False
+) -> pa.Schema:
     """Return the schema of a dataset, with its tasks and features in the metadata.
+
+    Args:
+        labelers: in their order.
+        corpus: the findings of the plan.
+        joint: all edits are woven into one view.
+        keep: types of kept fields.
+        second: passages have a second text.
 
     Raises:
         ValueError: two columns of one name or path, or a labeler with the name of a sequence.
     """
-    fields = [*SOURCE_FIELDS, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
+    seconds = [SECOND_FIELD] if second else []
+    fields = [*SOURCE_FIELDS, *seconds, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
     if joint:
         fields.append(pa.field(WOVEN, pa.struct(_VIEW)))
     tasks: list[Task] = []

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.passages import PassageBatch, Vocabulary
+from labelers.ragged import IntArray, ranges
 from labelers.text.document import Document, Reject
 from pipelines.books import balance
 from pipelines.compare import changed_resources, changed_tools
@@ -324,23 +325,23 @@ class _Work:
 
 def _characters(document: Document) -> int:
     """Return about how long a document is."""
-    if document.turns is not None:
-        return sum(len(turn.text) for turn in document.turns)
-    return len(document.text) if document.tokens is None else 6 * len(document.tokens)
+    texts = [document.text if document.tokens is None else document.tokens, document.second or ""]
+    texts += [turn.text for turn in document.turns or ()]
+    return sum(len(text) if isinstance(text, str) else 6 * len(text) for text in texts)
 
 
 def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
-    """Return a uint64 for each distinct passage of each document: equal where the tokens are.
+    """Return a uint64 for each distinct passage of each document: equal where the tokens of both its texts are.
 
     Example:
         >>> from labelers.text.segment import read_texts
         >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
         (2, 1)
     """
-    digests = batch.vocabulary.property(_digests)[batch.codes]
-    with np.errstate(over="ignore"):
-        powers = np.cumprod(np.full(int(np.diff(batch.offsets).max(initial=0)), _BASE, np.uint64))
-        keys = np.add.reduceat(digests * powers[batch.positions], batch.offsets[:-1])
+    digests = batch.vocabulary.property(_digests)
+    keys = _sums(digests[batch.codes], batch.offsets)
+    if batch.second is not None:
+        keys += _SECOND * _sums(digests[batch.second.codes], batch.second.offsets)
     changes = (before != name for before, name in pairwise(batch.documents))
     document = np.cumsum(np.fromiter(chain([False], changes), bool, len(batch)))
     order = np.lexsort((keys, document))
@@ -351,6 +352,17 @@ def passage_keys(batch: PassageBatch) -> npt.NDArray[np.uint64]:
 
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits
+_SECOND = np.uint64(0xBF58476D1CE4E5B9)  # odd: what stands in one text counts otherwise than in the other
+
+
+def _sums(digests: npt.NDArray[np.uint64], offsets: IntArray) -> npt.NDArray[np.uint64]:
+    """Return a uint64 for each row of ragged digests, 0 for one without any."""
+    lengths = np.diff(offsets)
+    powers = np.cumprod(np.full(int(lengths.max(initial=0)), _BASE, np.uint64))
+    sums = np.zeros(len(digests) + 1, np.uint64)
+    np.cumsum(digests * powers[ranges(np.zeros_like(lengths), lengths)], out=sums[1:])
+    found: npt.NDArray[np.uint64] = sums[offsets[1:]] - sums[offsets[:-1]]
+    return found
 
 
 def _digests(vocabulary: Vocabulary, texts: Sequence[str]) -> npt.NDArray[np.uint64]:  # noqa: ARG001

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from labelers.task import SOURCE, Task, column, resolve, view
+from labelers.task import SECOND, SOURCE, Task, column, resolve, view
 
 __all__ = ["Row", "Sheet", "clean"]
 
@@ -73,6 +73,8 @@ class Sheet:
     @classmethod
     def of(cls, row: Row, sequence: str, tasks: Sequence[Task]) -> "Sheet":
         """Return the sequence of a row with the marks of those of the tasks that have a label in it."""
+        if sequence == SECOND:
+            return cls._of_second(row, tasks)
         struct = {} if sequence == SOURCE else row.get(sequence) or {}
         source, tokens = row["tokens"], view(row, sequence) if struct else row["tokens"]
         origin = struct.get("origin") if struct.get("tokens") else range(len(source))
@@ -81,6 +83,16 @@ class Sheet:
         for task in tasks:
             sheet._mark_tokens(row, task, sequence)
             sheet._mark_spans(row, task, sequence)
+        return sheet
+
+    @classmethod
+    def _of_second(cls, row: Row, tasks: Sequence[Task]) -> "Sheet":
+        """Return the second text of a row, which nobody edits."""
+        tokens, spaces = row[SECOND]["tokens"], row[SECOND]["spaces"]
+        sheet = cls(tokens, spaces, tokens, _runs(tokens, tokens, range(len(tokens))), {})
+        for task in tasks:
+            sheet._mark_tokens(row, task, SECOND)
+            sheet._mark_spans(row, task, SECOND)
         return sheet
 
     @property
