@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_dataset import ROLES, TASKS, make_row, write_dataset
 
-from labelers.task import Task, column, view
+from labelers.task import Task, column, tokens_of
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset, Types
 from trainer.data.inputs import Inputs, inputs_of
@@ -60,7 +60,7 @@ def test_tags_stand_at_the_first_piece_of_their_token(data: EncodedDataset) -> N
     """Every token of the view has its label, and the span spells the token."""
     seen = 0
     for row, pieces, label, spans in rows_of(data, "disfluency.tags"):
-        tokens = view(make_row(row), "disfluency")
+        tokens = tokens_of(make_row(row), "disfluency")
         assert label.tolist() == make_row(row)["disfluency"]["tags"]
         assert [spelled(data, pieces[a:b]).strip() for a, b, *_ in spans] == tokens
         seen += 1
@@ -73,7 +73,7 @@ def test_spans_of_a_pair_spell_the_arguments(data: EncodedDataset) -> None:
         made = make_row(row)
         for span, (start, end) in zip(("arg1", "arg2"), spans.reshape(2, 2), strict=True):
             part = column(made, f"connective.{span}")
-            expected = view(made, "connective")[part["start"] : part["end"]]
+            expected = tokens_of(made, "connective")[part["start"] : part["end"]]
             assert spelled(data, pieces[start:end]).split() == expected
         assert label.tolist() == [made["connective"]["connective"]]
 
@@ -84,7 +84,7 @@ def test_a_pair_is_read_in_the_drawn_order(data: EncodedDataset) -> None:
     for row, pieces, _, spans in rows_of(data, "disfluency.pair"):
         made = make_row(row)
         source = made["tokens"][slice(*made["disfluency"]["pair_source"].values())]
-        other = view(made, "disfluency")[slice(*made["disfluency"]["pair_view"].values())]
+        other = tokens_of(made, "disfluency")[slice(*made["disfluency"]["pair_view"].values())]
         sides = [other, source] if made["disfluency"]["swap"] else [source, other]
         assert spelled(data, pieces).split() == ["[CLS]", *sides[0], "[SEP]", *sides[1], "[SEP]"]
         assert [spelled(data, pieces[a:b]).split() for a, b in spans.reshape(2, 2)] == sides
