@@ -1,4 +1,4 @@
-"""Encoding of a dataset for tests of the trainer."""
+"""EncoderOutput of a dataset for tests of the trainer."""
 
 from collections.abc import Sequence
 from pathlib import Path

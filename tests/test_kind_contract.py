@@ -12,7 +12,7 @@ from encoding import encoded
 from tiny_dataset import TASKS, write_dataset
 
 from labelers.task import Task
-from trainer.data.batch import Items, Request, collate
+from trainer.data.batch import Items, TaskSlice, collate
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset, Types
 from trainer.evaluate import evaluate
@@ -68,7 +68,7 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 def items_of(data: EncodedDataset, task: Task, rows: int = 8) -> Items:
     """Return the labels of the first rows."""
-    return collate(data, "train", [[Request(task, np.arange(rows))]]).items[task.name]
+    return collate(data, "train", [[TaskSlice(task, np.arange(rows))]]).items[task.name]
 
 
 def test_the_kind_is_looked_up_by_its_name(task: Task) -> None:
@@ -91,7 +91,7 @@ def test_only_rows_that_are_present_have_targets(dataset: Dataset, data: Encoded
 
 def test_labels_speak_of_their_own_row(data: EncodedDataset, task: Task) -> None:
     """Spans lie between the first and the last sub-word of the row; units of a row count up from 0."""
-    batch = collate(data, "train", [[Request(task, np.arange(8))], [Request(task, np.arange(8, 16))]])
+    batch = collate(data, "train", [[TaskSlice(task, np.arange(8))], [TaskSlice(task, np.arange(8, 16))]])
     items = batch.items[task.name]
     bounds = {int(start): int(start) for start in items.anchor}
     width = {0: batch.buckets[0].pieces.shape[1], 1: batch.buckets[1].pieces.shape[1]}
@@ -107,7 +107,7 @@ def test_labels_speak_of_their_own_row(data: EncodedDataset, task: Task) -> None
 def test_losses_are_one_number_a_label_and_can_be_learnt_from(data: EncodedDataset, model: Model, task: Task) -> None:
     """Finite, not below 0, with a gradient that reaches the embedding."""
     kind, items = kind_of(task), items_of(data, task)
-    batch = collate(data, "train", [[Request(task, np.arange(8))]])
+    batch = collate(data, "train", [[TaskSlice(task, np.arange(8))]])
     scores = model(batch)[task.name]
     losses = kind.losses(scores, items.label)
     assert losses.shape == (len(items.label),)
@@ -123,7 +123,7 @@ def test_a_prediction_has_the_form_of_a_label(data: EncodedDataset, model: Model
     """And the label itself, predicted, is free of loss where a metric of losses is none."""
     kind, items = kind_of(task), items_of(data, task)
     with torch.no_grad():
-        scores = model(collate(data, "train", [[Request(task, np.arange(8))]]))[task.name]
+        scores = model(collate(data, "train", [[TaskSlice(task, np.arange(8))]]))[task.name]
     predicted = kind.predict(scores)
     assert predicted.shape == items.label.shape
     assert predicted.dtype.is_floating_point == items.label.dtype.is_floating_point

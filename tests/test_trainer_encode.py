@@ -1,4 +1,4 @@
-"""Encoding: pieces spell the tokens, labels stand where their tokens do, what is cut is lost and counted."""
+"""EncoderOutput: pieces spell the tokens, labels stand where their tokens do, what is cut is lost and counted."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from encoding import encoded
 from tiny_dataset import TASKS, write_dataset
 
 from labelers.task import Task
-from trainer.data.batch import Batch, Items, Noise, Request, collate
+from trainer.data.batch import Batch, Items, Noise, TaskSlice, collate
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset
-from trainer.encoders.base import States
+from trainer.encoders.encoder import States
 from trainer.evaluate import evaluate, uninformed
 from trainer.kinds import LATER, names, untrained
 from trainer.kinds.turn import TurnHead
@@ -62,7 +62,7 @@ def batch_of(data: EncodedDataset, *buckets: list[tuple[str, list[int]]], noise:
     """Return a batch of (task, rows) in buckets."""
     targets = data.splits["train"].targets
     requests = [
-        [Request(BY_NAME[name], np.array(rows) % len(targets[name])) for name, rows in bucket] for bucket in buckets
+        [TaskSlice(BY_NAME[name], np.array(rows) % len(targets[name])) for name, rows in bucket] for bucket in buckets
     ]
     return collate(data, "train", requests, noise)
 
@@ -102,7 +102,7 @@ def test_a_masked_word_leaves_no_trace_in_what_the_encoder_reads(data: EncodedDa
         train, sequences={**train.sequences, reading: dataclasses.replace(known, pieces=pieces.astype(np.int32))}
     )
     other = dataclasses.replace(data, splits={**data.splits, "train": changed})
-    requests = [[Request(BY_NAME["masking.word"], np.arange(20))]]
+    requests = [[TaskSlice(BY_NAME["masking.word"], np.arange(20))]]
     with torch.no_grad():
         one = collate(data, "train", requests)
         two = collate(other, "train", requests)

@@ -11,7 +11,7 @@ from tiny_dataset import TASKS, write_dataset
 from toy_encoders import Bag
 
 from trainer.apply import load_model
-from trainer.encoders.base import Encoder, find_encoder
+from trainer.encoders.encoder import Encoder, find_encoder
 from trainer.kinds import find
 from trainer.loop import train
 

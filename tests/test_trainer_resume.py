@@ -15,9 +15,9 @@ from trainer.checkpoint import load
 from trainer.folder import RunFolder
 from trainer.loop import train
 from trainer.run import Run
-from trainer.schedule.epoch import Phase, Plan
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.samplers import Annealed
+from trainer.schedule.step_plan import Phase, StepPlan
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {
@@ -153,7 +153,7 @@ def test_epochs_before_an_extension_keep_their_shares() -> None:
     """Annealed sampling knows the number of epochs: the rows that were drawn stay what they were."""
     lengths = [np.ones(10), np.ones(90)]
     plans = [
-        Plan(
+        StepPlan(
             seed=0,
             lengths=lengths,
             sampler=Annealed(),

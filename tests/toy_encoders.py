@@ -9,7 +9,7 @@ from torch import nn
 from trainer.data.batch import Bucket
 from trainer.data.dataset import Dataset
 from trainer.data.tokenizer import BytePairs
-from trainer.encoders.base import Encoder, Encoding
+from trainer.encoders.encoder import Encoder, EncoderOutput
 from trainer.settings import Settings
 
 __all__ = ["Bag"]
@@ -39,8 +39,8 @@ class Bag(Encoder):
         """Return the encoder."""
         return cls(len(cls.tokenizer(folder)))
 
-    def forward(self, bucket: Bucket) -> Encoding:
+    def forward(self, bucket: Bucket) -> EncoderOutput:
         """Return embeddings, and with their row's mean."""
         x = self.embedding(bucket.pieces)
         real = (torch.arange(x.shape[1]) < bucket.lengths[:, None])[..., None]
-        return Encoding([x, x + (x * real).sum(1, keepdim=True) / bucket.lengths[:, None, None]])
+        return EncoderOutput([x, x + (x * real).sum(1, keepdim=True) / bucket.lengths[:, None, None]])

@@ -11,8 +11,8 @@ from labelers.ragged import IntArray
 from labelers.task import Task
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
-from trainer.data.targets import Placed, Places, one_part
-from trainer.kinds.base import Kind
+from trainer.data.targets import LabelPlaces, Placed, one_part
+from trainer.kinds.kind import Kind
 from trainer.model.heads import PartHead
 from trainer.score.metrics import Metric, Predictions
 from trainer.score.probes import Probe
@@ -66,7 +66,7 @@ class NumberKind(Kind):
     head = NumberHead
     metrics: ClassVar = {"mse": MeanSquaredError()}
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the numbers of whole rows."""
         last, split = places.last, places.encoder.split
         return Placed(np.arange(len(last)), split.floats(places.task.target)[places.rows], one_part(0 * last + 1, last))

@@ -7,7 +7,7 @@ from labelers.task import Task, local
 from trainer import checkpoint
 from trainer.data.cache import encode_with
 from trainer.data.dataset import Dataset
-from trainer.encoders.base import find_encoder
+from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate
 from trainer.folder import RunFolder
 from trainer.model.model import Model

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from labelers.ragged import IntArray
 from labelers.task import Task
-from trainer.data.batch import Items, Request, collate
+from trainer.data.batch import Items, TaskSlice, collate
 from trainer.data.cache import EncodedDataset
 from trainer.kinds import kind_of
 from trainer.model.model import Model
-from trainer.schedule.epoch import generator
+from trainer.schedule.step_plan import generator
 from trainer.score.metrics import Predictions, metric_of
 
 __all__ = ["Tell", "evaluate", "uninformed"]
@@ -69,7 +69,7 @@ def _task(
     for call in _calls(data, split, task, rows):
         if tell:
             tell(f"evaluating {task.name} on the {split} split")
-        batch = collate(data, split, [[Request(task, call)]]).to(device)
+        batch = collate(data, split, [[TaskSlice(task, call)]]).to(device)
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
             parts.append((batch.items[task.name], model(batch)[task.name].cpu()))
     return _predictions(task, parts, data.splits[split].documents)

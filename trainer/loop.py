@@ -13,8 +13,8 @@ from trainer.data.batch import Noise, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
 from trainer.run import Progress, Run
-from trainer.schedule.epoch import EpochPlan
 from trainer.schedule.optimiser import learning_rate
+from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
 
 __all__ = ["fit", "train"]

@@ -13,7 +13,7 @@ from trainer import checkpoint
 from trainer.data.cache import EncodedDataset, encode
 from trainer.data.dataset import Dataset
 from trainer.device import prepared
-from trainer.encoders.base import find_encoder
+from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import Tell, evaluate, uninformed
 from trainer.files import write
 from trainer.folder import RunFolder

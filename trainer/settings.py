@@ -43,7 +43,7 @@ class ModelSettings(_Table):
 
     encoder: str = "tiny"
     """tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width); or package.module:Class, a subclass of
-    `trainer.encoders.base.Encoder`."""
+    `trainer.encoders.encoder.Encoder`."""
     vocabulary: int = Field(8192, ge=300)
     """Number of sub-words, special ones included."""
     max_pieces: int = Field(384, ge=8, le=32767)

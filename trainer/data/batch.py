@@ -16,9 +16,9 @@ from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.inputs import Inputs
 from trainer.data.targets import Targets, one_part
 from trainer.data.tokenizer import Tokenizer
-from trainer.schedule.epoch import generator
+from trainer.schedule.step_plan import generator
 
-__all__ = ["Batch", "Bucket", "Items", "Noise", "Request", "collate"]
+__all__ = ["Batch", "Bucket", "Items", "Noise", "TaskSlice", "collate"]
 
 _FILLER = -1  # no sub-word
 
@@ -84,7 +84,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Request:
+class TaskSlice:
     """Rows of one task that a bucket holds: indices into the task's `Targets`."""
 
     task: Task
@@ -144,7 +144,7 @@ class _Hidden:
 class _Filler:
     """Fills one bucket: each (inputs, row) stands in it once, whichever tasks ask for it."""
 
-    def __init__(self, data: EncodedDataset, split: EncodedSplit, requests: Sequence[Request]) -> None:
+    def __init__(self, data: EncodedDataset, split: EncodedSplit, requests: Sequence[TaskSlice]) -> None:
         self.split, self.inputs, self.pad = split, data.inputs, data.tokenizer.special.pad
         asked: dict[Inputs, list[IntArray]] = {}
         for request in requests:
@@ -177,7 +177,7 @@ class _Filler:
         row_inputs = {name: torch.from_numpy(value[split_rows]) for name, value in self.split.row_inputs.items()}
         return Bucket(torch.from_numpy(pieces), torch.from_numpy(sides), torch.from_numpy(self.lengths), row_inputs)
 
-    def items(self, request: Request, base: int) -> Items:
+    def items(self, request: TaskSlice, base: int) -> Items:
         """Return the labels that a request asks for; ``base`` is the flat position of the bucket."""
         read = self.inputs[request.task.name]
         targets = self.split.targets[request.task.name]
@@ -239,7 +239,7 @@ def _joined(parts: Sequence[Items]) -> Items:
 
 
 def collate(
-    data: EncodedDataset, split: str, buckets: Sequence[Sequence[Request]], noise: Noise | None = None
+    data: EncodedDataset, split: str, buckets: Sequence[Sequence[TaskSlice]], noise: Noise | None = None
 ) -> Batch:
     """Return the batch of some buckets of requests, empty ones left out.
 

@@ -26,7 +26,7 @@ from trainer.files import TEMPORARY, remove, replacing
 from trainer.settings import Settings
 
 if TYPE_CHECKING:
-    from trainer.encoders.base import Encoder
+    from trainer.encoders.encoder import Encoder
 
 __all__ = ["EncodedDataset", "EncodedSplit", "cache_folder", "encode", "encode_with"]
 
@@ -45,7 +45,7 @@ class EncodedSplit:
     documents: IntArray
     """int64 [P]: number of each row's document."""
     row_inputs: Mapping[str, npt.NDArray[Any]]
-    """[P, ...]: see `trainer.encoders.base.Encoder.row_inputs`."""
+    """[P, ...]: see `trainer.encoders.encoder.Encoder.row_inputs`."""
 
 
 @dataclass(frozen=True)

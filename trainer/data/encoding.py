@@ -1,4 +1,4 @@
-"""Encoding a split into files: a few thousand rows at a time, so that memory does not grow with the split."""
+"""EncoderOutput a split into files: a few thousand rows at a time, so that memory does not grow with the split."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from trainer.data.inputs import Inputs, PartEncoder, Sequences
 from trainer.data.pieces import Layout
 from trainer.kinds import kind_of
 
-__all__ = ["Placed", "Places", "Targets", "one_part", "targets_of"]
+__all__ = ["LabelPlaces", "Placed", "Targets", "one_part", "targets_of"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Places:
+class LabelPlaces:
     """All that says where the labels of a task are: n rows that have one."""
 
     encoder: PartEncoder
@@ -112,7 +112,7 @@ def targets_of(encoder: PartEncoder, task: Task, inputs: Inputs, layout: Layout,
     where = np.flatnonzero(kind.present(encoder.split, task)[sequences.rows])
     if inputs.draw is not None and task.target == inputs.draw:
         return _drawn(where, sequences)
-    places = Places(encoder, task, inputs, layout, where, sequences.rows[where])
+    places = LabelPlaces(encoder, task, inputs, layout, where, sequences.rows[where])
     placed = kind.place(places)
     placed = placed.take(placed.known)
     cut = placed.spans.max(axis=1, initial=0) > places.last[placed.owners]

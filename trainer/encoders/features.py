@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812  (its usual name)
 from labelers.ragged import IntArray
 from trainer.encoders.bigrams import Bigrams
 
-__all__ = ["FEATURES", "Features"]
+__all__ = ["FEATURES", "SubwordFeatures"]
 
 _REACH = 16  # pieces before and behind in which an equal one is looked for
 _STRETCH = 8  # pieces of the longest stretch that is left out on trial: about those of an n-gram of six words
@@ -28,7 +28,7 @@ _Association = Callable[[int], Tensor]
 """Gives how well each piece would be followed by the one so many places behind it, [B, L]."""
 
 
-class Features(nn.Module):
+class SubwordFeatures(nn.Module):
     """Tells each piece where it is repeated, how well it fits its neighbours, and how frequent it is.
 
     An attention head that matches content (an induction head) and a language model can learn all of this, but need far

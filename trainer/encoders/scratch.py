@@ -18,9 +18,9 @@ from trainer.data.batch import Bucket
 from trainer.data.dataset import Dataset, Split, Types
 from trainer.data.pieces import PieceTable
 from trainer.data.tokenizer import BytePairs
-from trainer.encoders.base import Encoder, Encoding
 from trainer.encoders.bigrams import Bigrams, folds
-from trainer.encoders.features import FEATURES, Features
+from trainer.encoders.encoder import Encoder, EncoderOutput
+from trainer.encoders.features import FEATURES, SubwordFeatures
 from trainer.settings import Settings
 
 __all__ = ["SIZES", "ScratchEncoder", "Size"]
@@ -90,7 +90,7 @@ class ScratchEncoder(Encoder):
     """A transformer without any training before that on the dataset.
 
     Beside the piece and the side it stands in, the input holds what can be said of the piece by looking around it
-    (`Features`); a depthwise convolution then shows each position those beside it.
+    (`SubwordFeatures`); a depthwise convolution then shows each position those beside it.
     """
 
     names = tuple(SIZES)
@@ -112,7 +112,7 @@ class ScratchEncoder(Encoder):
         self.embedding = nn.Embedding(len(folded), size.width)
         self.sides = nn.Embedding(2, size.width)
         if bigrams:
-            self.known = Features(folded, bigrams)
+            self.known = SubwordFeatures(folded, bigrams)
             self.projection = nn.Sequential(
                 nn.Linear(FEATURES, size.width), nn.ReLU(), nn.Linear(size.width, size.width, bias=False)
             )
@@ -192,7 +192,7 @@ class ScratchEncoder(Encoder):
         known = company[plain, : weight.shape[1]]
         weight[plain] = known * weight.std() / known.square().mean().sqrt().clamp(min=1e-6)
 
-    def forward(self, bucket: Bucket) -> Encoding:
+    def forward(self, bucket: Bucket) -> EncoderOutput:
         """Return the states and the features of a bucket's sub-words."""
         length = bucket.pieces.shape[1]
         mask = None
@@ -212,7 +212,7 @@ class ScratchEncoder(Encoder):
             x = layer(x, self.angles[:length], mask)
             layers.append(x)
         layers[-1] = self.last_norm(x)
-        return Encoding(layers, features)
+        return EncoderOutput(layers, features)
 
 
 def _roles(dataset: Dataset) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labelers.task import Task
 
 if TYPE_CHECKING:
-    from trainer.kinds.base import Kind
+    from trainer.kinds.kind import Kind
 
 __all__ = ["find", "kind_of", "names", "untrained"]
 

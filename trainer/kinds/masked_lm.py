@@ -13,9 +13,9 @@ from trainer.data.batch import Items
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
 from trainer.data.inputs import Inputs
-from trainer.data.targets import Placed, Places
-from trainer.encoders.base import Encoder, States
-from trainer.kinds.base import Kind
+from trainer.data.targets import LabelPlaces, Placed
+from trainer.encoders.encoder import Encoder, States
+from trainer.kinds.kind import Kind
 from trainer.model.heads import Head
 from trainer.score.metrics import Metric
 from trainer.score.probes import Probe, Unigram
@@ -64,7 +64,7 @@ class MaskedWordKind(Kind):
         """Return what the encoder reads, and the draws that hide words of it."""
         return replace(super().inputs(task), draw=task.target, exclude=task.exclude, rate=task.rate or 0.0)
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Raise: draws decide in each batch which words are targets."""
         raise TypeError(f"task {places.task.name} has no labels before words are drawn")
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from labelers.task import Task
 from trainer.data.inputs import Inputs
-from trainer.data.targets import Placed, Places
-from trainer.kinds.base import ClassKind
+from trainer.data.targets import LabelPlaces, Placed
+from trainer.kinds.kind import ClassKind
 from trainer.model.heads import PairHead
 from trainer.score.bags import BagOfWords
 from trainer.score.pairs import Lengths, ReplacedWords
@@ -25,7 +25,7 @@ class PairKind(ClassKind):
         """Return both sequences, of which only the spans are read if there are any."""
         return replace(super().inputs(task), spans=task.spans)
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of two sides; a side that was cut loses the label."""
         layout, last = places.layout, places.last
         second = layout.second[places.where]

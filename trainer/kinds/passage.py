@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from trainer.data.targets import Placed, Places, one_part
-from trainer.kinds.base import ClassKind
+from trainer.data.targets import LabelPlaces, Placed, one_part
+from trainer.kinds.kind import ClassKind
 from trainer.model.heads import PartHead
 from trainer.score.bags import BagOfWords
 
@@ -16,7 +16,7 @@ class PassageKind(ClassKind):
     head = PartHead
     probes = (BagOfWords(),)
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of whole rows, of what remains of them."""
         last = places.last
         return Placed(np.arange(len(last)), places.integers(), one_part(np.minimum(1, last), last))

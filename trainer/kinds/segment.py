@@ -3,14 +3,14 @@
 import numpy as np
 
 from labelers.ragged import Ragged
-from trainer.data.targets import Placed, Places, one_part
-from trainer.kinds.base import ClassKind
+from trainer.data.targets import LabelPlaces, Placed, one_part
+from trainer.kinds.kind import ClassKind
 from trainer.model.heads import PartHead
 
 __all__ = ["KIND", "SegmentKind", "place_parts", "token_starts"]
 
 
-def token_starts(places: Places, level: str) -> Ragged:
+def token_starts(places: LabelPlaces, level: str) -> Ragged:
     """Return for each row the sub-word at which the first token of each of its segments or turns begins."""
     layout, last = places.layout, places.last
     tokens = places.encoder.starts(level, places.inputs.sequences[0], places.rows)
@@ -19,7 +19,7 @@ def token_starts(places: Places, level: str) -> Ragged:
     return Ragged(tokens.offsets, np.where(behind, last[tokens.owners], here))
 
 
-def place_parts(places: Places, starts: Ragged) -> Placed:
+def place_parts(places: LabelPlaces, starts: Ragged) -> Placed:
     """Return the labels of the parts that begin at some sub-words; each ends where the next one begins."""
     last = places.last
     labels = places.encoder.aligned(places.task.target, places.rows, starts, -1)
@@ -35,7 +35,7 @@ class SegmentKind(ClassKind):
     head = PartHead
     listed = True
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of segments."""
         return place_parts(places, token_starts(places, "segments"))
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from trainer.data.targets import Placed, Places
-from trainer.kinds.base import ClassKind
+from trainer.data.targets import LabelPlaces, Placed
+from trainer.kinds.kind import ClassKind
 from trainer.model.heads import PairHead
 from trainer.score.bags import BagOfWords
 from trainer.score.pairs import Lengths
@@ -17,7 +17,7 @@ class SpanPairKind(ClassKind):
     head = PairHead
     probes = (Lengths(), BagOfWords())
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of two spans of tokens."""
         layout, first = places.layout, places.layout.starts.offsets[places.where]
         parts = []

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from labelers.ragged import ranges
 from trainer.data.batch import Items
-from trainer.data.targets import Placed, Places, one_part
-from trainer.encoders.base import Encoder, States
-from trainer.kinds.base import ClassKind
+from trainer.data.targets import LabelPlaces, Placed, one_part
+from trainer.encoders.encoder import Encoder, States
+from trainer.kinds.kind import ClassKind
 from trainer.model.heads import Head
 from trainer.score.probes import Repetition, WordForm
 from trainer.settings import Settings
@@ -36,7 +36,7 @@ class TokenKind(ClassKind):
     listed = True
     probes = (WordForm(), Repetition())
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of tokens; each speaks of all sub-words of its token and is predicted at the first one."""
         starts = places.layout.starts.take(places.where)
         tags = places.encoder.aligned(places.task.target, places.rows, starts, -1)

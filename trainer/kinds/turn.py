@@ -10,9 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from labelers.ragged import Ragged
 from trainer.data.batch import Items
 from trainer.data.dataset import Split
-from trainer.data.targets import Placed, Places
-from trainer.encoders.base import States
-from trainer.kinds.base import ClassKind
+from trainer.data.targets import LabelPlaces, Placed
+from trainer.encoders.encoder import States
+from trainer.kinds.kind import ClassKind
 from trainer.kinds.segment import place_parts, token_starts
 from trainer.model.heads import PartHead
 from trainer.score.rows import TaskRows, aligned
@@ -51,7 +51,7 @@ class TurnKind(ClassKind):
         NearestRole(),
     )
 
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of turns; each speaks of its turn, the sub-word that opens it included."""
         starts = places.layout.turns.take(places.where) if places.inputs.roles else token_starts(places, "turns")
         return place_parts(places, starts)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from labelers.task import Task
 from trainer.data.batch import Items
-from trainer.encoders.base import Encoder, States
+from trainer.encoders.encoder import Encoder, States
 from trainer.settings import Settings
 
 __all__ = ["BagHead", "Head", "PairHead", "PartHead", "Read", "pooled"]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from labelers.task import Task
 from trainer.data.batch import Batch, Items
-from trainer.encoders.base import States, find_encoder
+from trainer.encoders.encoder import States, find_encoder
 from trainer.files import places
 from trainer.kinds import kind_of
 from trainer.model.heads import Head

@@ -7,10 +7,10 @@ import numpy as np
 
 from labelers.ragged import IntArray
 from labelers.task import Task
-from trainer.data.batch import Request
+from trainer.data.batch import TaskSlice
 from trainer.data.cache import EncodedDataset
-from trainer.schedule.epoch import EpochPlan, Phase, Plan
 from trainer.schedule.samplers import sampler
+from trainer.schedule.step_plan import EpochPlan, Phase, StepPlan
 from trainer.settings import Settings
 
 __all__ = ["Streams", "check"]
@@ -20,7 +20,7 @@ class Streams:
     """Ties the plan to the tasks: streams of single tasks, or one stream of whole rows."""
 
     def __init__(self, data: EncodedDataset, settings: Settings, earlier: Sequence[tuple[int, int]] = ()) -> None:
-        """Plan the run; ``earlier`` tells of how many epochs it was to be before which step, see `Plan`."""
+        """Plan the run; ``earlier`` tells of how many epochs it was to be before which step, see `StepPlan`."""
         self.data = data
         check(data.tasks, settings)
         self.mode = _mode(data.tasks, settings)
@@ -33,7 +33,7 @@ class Streams:
                 train.sequences[data.inputs[task.name]].lengths[train.targets[task.name].where] for task in data.tasks
             ]
         names = [task.name for task in data.tasks]
-        self.plan = Plan(
+        self.plan = StepPlan(
             seed=settings.seed,
             lengths=lengths,
             sampler=sampler(settings),
@@ -72,7 +72,7 @@ class Streams:
             self._rows[task.name] = place[rows]
         return length[rows]
 
-    def requests(self, plan: EpochPlan, step: int) -> list[list[Request]]:
+    def requests(self, plan: EpochPlan, step: int) -> list[list[TaskSlice]]:
         """Return what each bucket of a step asks for."""
         made = []
         for streams, rows in zip(plan.streams[step], plan.rows[step], strict=True):
@@ -84,7 +84,7 @@ class Streams:
                 else:
                     wanted = rows[streams == number]
                 if len(wanted):
-                    requests.append(Request(task, wanted))
+                    requests.append(TaskSlice(task, wanted))
             made.append(requests)
         return made
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from labelers.ragged import IntArray, Ragged, ranges
-from trainer.schedule.epoch import generator
+from trainer.schedule.step_plan import generator
 from trainer.score.rows import TaskRows, folded
 
 __all__ = ["BagOfWords"]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
 from trainer.kinds import kind_of
-from trainer.schedule.epoch import generator
+from trainer.schedule.step_plan import generator
 
 __all__ = ["FEW", "METRICS", "Metric", "Predictions", "Score", "metric_of", "score"]
 

@@ -15,7 +15,7 @@ from labelers.ragged import BoolArray, IntArray, Ragged
 from labelers.task import Task
 from trainer.data.dataset import Types
 from trainer.kinds import kind_of
-from trainer.schedule.epoch import generator
+from trainer.schedule.step_plan import generator
 from trainer.score.metrics import Predictions, Score, metric_of, score
 from trainer.score.rates import FloatArray, classes_of, counted, rates_of
 from trainer.score.rows import TaskRows, folded

@@ -11,7 +11,7 @@ from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
 from trainer.kinds import kind_of
-from trainer.schedule.epoch import generator
+from trainer.schedule.step_plan import generator
 
 __all__ = ["Spell", "TaskRows", "aligned", "folded", "label_list", "one_label", "read_rows", "sample"]
 

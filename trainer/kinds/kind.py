@@ -16,7 +16,7 @@ from labelers.task import Task
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
 from trainer.data.inputs import Inputs
-from trainer.data.targets import Placed, Places
+from trainer.data.targets import LabelPlaces, Placed
 from trainer.model.heads import Head
 from trainer.score.metrics import METRICS, Metric
 from trainer.score.probes import MostFrequent, Probe, RandomGuess
@@ -75,7 +75,7 @@ class Kind(ABC):
         return split.present(task.target)
 
     @abstractmethod
-    def place(self, places: Places) -> Placed:
+    def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of some rows, and which pieces of its row each of them speaks of."""
 
     @abstractmethod

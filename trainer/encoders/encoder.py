@@ -24,11 +24,11 @@ from trainer.data.dataset import Dataset, Split
 from trainer.data.tokenizer import Special, Tokenizer
 from trainer.settings import Settings
 
-__all__ = ["Encoder", "Encoding", "States", "find_encoder"]
+__all__ = ["Encoder", "EncoderOutput", "States", "find_encoder"]
 
 
 @dataclass(frozen=True)
-class Encoding:
+class EncoderOutput:
     """What an encoder makes of B sequences of L sub-words."""
 
     layers: Sequence[Tensor]
@@ -53,7 +53,7 @@ class States:
     """int64 [N]: number of the sequence."""
 
     @classmethod
-    def of(cls, batch: Batch, parts: Sequence[Encoding], special: Special) -> Self:
+    def of(cls, batch: Batch, parts: Sequence[EncoderOutput], special: Special) -> Self:
         """Return the states of a batch whose buckets were encoded one by one."""
         layers = [
             torch.cat([layer.flatten(0, 1) for layer in same]) for same in zip(*(p.layers for p in parts), strict=True)
@@ -112,7 +112,7 @@ class Encoder(nn.Module, ABC):
         """Return the encoder with its first weights, drawn from torch's generator."""
 
     @abstractmethod
-    def forward(self, bucket: Bucket) -> Encoding:
+    def forward(self, bucket: Bucket) -> EncoderOutput:
         """Return the states of a bucket's sub-words."""
 
 
@@ -135,7 +135,7 @@ def find_encoder(name: str) -> type[Encoder]:
                 f"cannot import {module!r} ({error}); is it installed, or in the current folder?"
             ) from None
         if not (inspect.isclass(found) and issubclass(found, Encoder)):
-            raise ValueError(f"{name!r} is not an Encoder (a subclass of trainer.encoders.base.Encoder)")
+            raise ValueError(f"{name!r} is not an Encoder (a subclass of trainer.encoders.encoder.Encoder)")
         return found
     known = {alias: encoder for encoder in _own() for alias in encoder.names}
     if name not in known:

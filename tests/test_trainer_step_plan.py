@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.schedule.epoch import Phase, Plan
 from trainer.schedule.samplers import Annealed, Proportional, Uniform
+from trainer.schedule.step_plan import Phase, StepPlan
 
 LENGTHS = (np.arange(10, 50), np.arange(10, 130) % 37 + 3)
-PLAN = Plan(seed=3, lengths=LENGTHS, sampler=Proportional(), phases=(Phase((0, 1), 3),), rows=16, bucket=4, window=4)
+PLAN = StepPlan(
+    seed=3, lengths=LENGTHS, sampler=Proportional(), phases=(Phase((0, 1), 3),), rows=16, bucket=4, window=4
+)
 
 
 def test_an_epoch_is_a_pure_function_of_its_number() -> None:
@@ -36,7 +38,7 @@ def test_another_seed_is_another_plan() -> None:
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
 def test_rows_follow_a_permutation_without_replacement_across_epochs(first: int, second: int, seed: int) -> None:
     """At any time no row of a stream was drawn twice as often as another plus one."""
-    plan = Plan(
+    plan = StepPlan(
         seed, (np.ones(first, int), np.ones(second, int)), Uniform(), (Phase((0, 1), 3),), rows=8, bucket=4, window=2
     )
     for stream, size in enumerate((first, second)):

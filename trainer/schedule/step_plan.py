@@ -15,7 +15,7 @@ import numpy.typing as npt
 from labelers.ragged import IntArray
 from trainer.schedule.samplers import Sampler
 
-__all__ = ["EpochPlan", "Phase", "Plan", "generator"]
+__all__ = ["EpochPlan", "Phase", "StepPlan", "generator"]
 
 
 def generator(seed: int, *address: str | int) -> np.random.Generator:
@@ -52,7 +52,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """All that decides which rows a step serves."""
 
     seed: int
