@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from labelers.task import SOURCE, WOVEN, Task
+from labelers.task import SECOND, SOURCE, WOVEN, Task
 
 __all__ = ["Declaration", "TaskBuilder"]
 
@@ -20,9 +20,11 @@ class Declaration:
         """Return that part of it which a woven view has.
 
         One token sequence with everybody's edits serves neither a task over two sequences nor the generation of what
-        stood in the source; columns that such tasks alone read are left out with them.
+        stood in the source, and a second text has no part in it; columns that such tasks alone read are left out with
+        them.
         """
-        kept = [task for task in self.tasks if len(task.sequences) == 1 and task.kind != "generation"]
+        one = [task for task in self.tasks if len(task.sequences) == 1 and SECOND not in task.sequences]
+        kept = [task for task in one if task.kind != "generation"]
         left_out = {name for task in self.tasks if task not in kept for name in _columns(task)}
         left_out -= {name for task in kept for name in _columns(task)}
         return Declaration(
@@ -57,6 +59,10 @@ class TaskBuilder:
     reasons: tuple[str, ...]
     sequence: str
     """The sequence that its tasks read when views are separate."""
+
+    def over(self, sequence: str) -> "TaskBuilder":
+        """Return a builder of tasks that read another sequence, such as the second text (`labelers.task.SECOND`)."""
+        return replace(self, sequence=sequence)
 
     def token(
         self,
@@ -130,19 +136,19 @@ class TaskBuilder:
         target: str,
         *,
         classes: tuple[str, ...],
-        swap: str,
+        swap: str | None = None,
         spans: tuple[str, str] | tuple[()] = (),
         level: str = "passage",
         metric: str = "accuracy",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for the source and the view beside each other.
+        """Return the task of telling a class for the source and the view, or the second text, beside each other.
 
-        ``swap`` is a column of booleans: the view comes first. With ``spans`` it reads a span of the source and one of
-        the view, ``level`` says of what.
+        ``swap`` is a column of booleans: the source comes last. With ``spans`` it reads a span of the source and one of
+        the other, ``level`` says of what.
         """
         task = self._task("pair", target, name, metric, level, classes=classes, spans=spans)
-        return replace(task, sequences=(SOURCE, self.labeler), swap=self._path(swap))
+        return replace(task, sequences=(SOURCE, self.sequence), swap=self._path(swap))
 
     def masked_lm(self, draw: str, *, exclude: str, rate: float, roles: bool = False, name: str = "") -> Task:
         """Return the task of predicting the words whose ``draw``, a random byte per token, is below 256 times the rate.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.ragged import BoolArray, IntArray, ragged_take
+from labelers.second import Second
 from labelers.vocabulary import Vocabulary
 
 __all__ = ["PassageBatch", "row_keys"]
@@ -61,6 +62,8 @@ class PassageBatch:
     """Declared input fields, each of length P."""
     splits: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
     """int8 [P]: the split of each row, 0 train, 1 validation, 2 test; all train if it is not given."""
+    second: Second | None = None
+    """A second text of each row, over the same vocabulary; none where the input has no such texts."""
 
     def __post_init__(self) -> None:
         """Take rows of which nothing is said for train."""
@@ -139,4 +142,5 @@ class PassageBatch:
             lang=self.lang,
             fields={name: values.take(pa.array(rows)) for name, values in self.fields.items()},
             splits=self.splits[rows],
+            second=None if self.second is None else self.second.take(rows),
         )

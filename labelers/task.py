@@ -6,7 +6,7 @@ This is the only module of the package that a trainer may import; it needs nothi
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ import pyarrow as pa
 __all__ = [
     "ABSTAINED",
     "FRAMEWORK_REASONS",
+    "SECOND",
     "SOURCE",
     "TASKS_KEY",
     "WOVEN",
@@ -25,6 +26,7 @@ __all__ = [
     "damaged",
     "local",
     "read_tasks",
+    "resolve",
     "status_reason",
     "tasks",
     "tokens_of",
@@ -36,6 +38,9 @@ TASKS_KEY = b"auxloom.tasks"
 
 SOURCE = "source"
 """Name of the sequence that holds the row's own tokens."""
+
+SECOND = "second"
+"""Name of the sequence that holds the row's second text, in datasets whose input has one."""
 
 WOVEN = "woven"
 """Name of the sequence that carries the edits of all labelers at once."""
@@ -54,9 +59,9 @@ _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters or more: C:/ is
 class Task:
     """One label space of a dataset: the sequences it reads, its target, its kind and its class names.
 
-    Columns are named by their path in a row (``"connective.arg1"``), sequences by ``"source"``, ``"woven"`` or the
-    labeler whose view it is. Two kinds may read a part of a sequence: ``span_pair`` has two spans of one sequence,
-    ``pair`` has two sequences and, if ``spans`` is given, reads one span of each.
+    Columns are named by their path in a row (``"connective.arg1"``, see `resolve`), sequences by ``"source"``,
+    ``"second"``, ``"woven"`` or the labeler whose view it is. Two kinds may read a part of a sequence: ``span_pair``
+    has two spans of one sequence, ``pair`` has two sequences and, if ``spans`` is given, reads one span of each.
 
     Example:
         >>> task = Task(name="disfluency.tags", labeler="disfluency", version=1, kind="token",
@@ -71,7 +76,7 @@ class Task:
     kind: str
     """What is predicted, and of what, such as ``"token"`` or ``"span_pair"``; any other is read and kept as well."""
     sequences: tuple[str, ...]
-    """One or two of ``"source"``, ``"woven"`` or a labeler's name."""
+    """One or two of ``"source"``, ``"second"``, ``"woven"`` or a labeler's name."""
     target: str
     """Column of the label: a class index, a list of them (-1: none), a float, or for masked_lm one draw per token."""
     spans: tuple[str, ...] = ()
@@ -215,16 +220,73 @@ def damaged(file: Path, error: Exception) -> str:
     )
 
 
+def resolve(path: str, names: Mapping[str, Any] | pa.Schema | pa.StructType) -> tuple[str, ...]:
+    """Return the names that a dotted path stands for, the outermost first; a name may contain dots itself.
+
+    Args:
+        path: names joined by dots.
+        names: those that exist: a row, a schema or the type of a struct. Nobody knows what is below a null: there what
+            is left of the path counts as one name.
+
+    Raises:
+        KeyError: there is no such column; the message lists those that there are.
+        ValueError: it could be one of several columns.
+
+    Example:
+        >>> resolve("meta.source", {"meta.source": "news"}), resolve("meta.source", {"meta": {"source": "news"}})
+        (('meta.source',), ('meta', 'source'))
+        >>> resolve("meta.source", {"meta.source": "news", "meta": {"source": "club"}})
+        Traceback (most recent call last):
+        ValueError: column 'meta.source' could be 'meta.source' or 'meta' > 'source'; rename one of them
+    """
+    ways = list(_ways(path, names)) or list(_ways(path, names, beyond_null=True))[:1]
+    if not ways:
+        raise KeyError(_no_column(path, names))
+    if len(ways) > 1:
+        options = " or ".join(" > ".join(map(repr, way)) for way in ways)
+        raise ValueError(f"column {path!r} could be {options}; rename one of them")
+    return ways[0]
+
+
+def _ways(path: str, names: Any, *, beyond_null: bool = False) -> Iterator[tuple[str, ...]]:
+    """Yield all that a path may stand for, longer names first."""
+    for name, below in sorted(_below(names).items(), key=lambda item: -len(item[0])):
+        if name == path:
+            yield (name,)
+        elif path.startswith(f"{name}."):
+            rest = path[len(name) + 1 :]
+            if beyond_null and below is None:
+                yield (name, rest)
+            for way in _ways(rest, below, beyond_null=beyond_null):
+                yield (name, *way)
+
+
+def _below(names: Any) -> Mapping[str, Any]:
+    """Return the names of a level with what is below each; a value or a list has none below it."""
+    if isinstance(names, pa.Schema | pa.StructType):
+        return {field.name: field.type for field in names}
+    return names if isinstance(names, Mapping) else {}
+
+
+def _no_column(path: str, names: Any) -> str:
+    """Return the sentence about a path of which only a part leads anywhere, if any does."""
+    known, place, rest = _below(names), "it has", path
+    while inner := [name for name in known if rest.startswith(f"{name}.") and _below(known[name])]:
+        name = max(inner, key=len)
+        known, place, rest = _below(known[name]), f"{name} holds", rest[len(name) + 1 :]
+    return f"no column {path!r}; {place} {', '.join(known) or 'none'}"
+
+
 def column(row: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted column path of one row (a dict, as datasets or `to_pylist` give it).
+    """Return the value at a dotted column path (see `resolve`) of one row, a dict as datasets or `to_pylist` give it.
 
     Example:
         >>> column({"connective": {"arg1": {"start": 0, "end": 3}}}, "connective.arg1")
         {'start': 0, 'end': 3}
     """
     value: Any = row
-    for part in path.split("."):
-        value = None if value is None else value[part]
+    for name in resolve(path, row):
+        value = None if value is None else value[name]
     return value
 
 
@@ -234,7 +296,10 @@ def tokens_of(row: Mapping[str, Any], name: str) -> list[str]:
     Example:
         >>> tokens_of({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
         ['a', 'b']
+        >>> tokens_of({"tokens": ["a", "b"], "second": {"tokens": ["c"]}}, SECOND)
+        ['c']
     """
     struct = {} if name == SOURCE else row[name] or {}
-    tokens: list[str] = struct.get("tokens") or row["tokens"]
-    return tokens
+    own: list[str] = struct.get("tokens") or []
+    source: list[str] = row["tokens"]
+    return own if own or name == SECOND else source

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.task import Task, status_reason
+from labelers.task import Task, resolve, status_reason
 
 __all__ = ["RowBook", "add_up", "balance", "column_at"]
 
@@ -109,11 +109,12 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
 
 
 def column_at(batch: pa.RecordBatch, path: str) -> pa.Array:
-    """Return the column at a dotted path; null where a struct above it is."""
-    first, *rest = path.split(".")
+    """Return the column at a dotted path (`labelers.task.resolve`); null where a struct above it is."""
+    first, *rest = resolve(path, batch.schema)
     array = batch.column(first)
-    for part in rest:
-        array = pc.struct_field(array, part) if array.null_count else array.field(part)
+    for name in rest:
+        place = array.type.get_field_index(name)
+        array = pc.struct_field(array, [place]) if array.null_count else array.field(place)
     return array
 
 

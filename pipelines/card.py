@@ -31,6 +31,10 @@ _CONSTRUCTED = """
 The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels tell
 whether a task can be learnt, not whether learning it helps another task."""
 
+_SECOND = """
+The column `second` holds the second text of each passage, which some tasks read.
+"""
+
 _SPLITTING = """
 Splits: {how}. Views: {views}.
 """
@@ -64,6 +68,7 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
         count=len(tasks),
         constructed=_constructed(tasks),
     )
+    text += _SECOND if plan.recipe.input.second else ""
     return text + _splitting(plan) + _rows(splits) + _tasks(splits, tasks) + _records(books)
 
 

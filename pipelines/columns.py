@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 from labelers.edits import View
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
+from labelers.second import Second
+from labelers.task import SECOND
 from labelers.vocabulary import Vocabulary
-from pipelines.schema import SOURCE_FIELDS
+from pipelines.schema import SECOND_FIELD, SOURCE_FIELDS
 
-__all__ = ["canonical", "passages_of", "plain_struct", "source_columns", "view_columns"]
+__all__ = ["canonical", "passages_of", "plain_struct", "second_column", "second_of", "source_columns", "view_columns"]
 
 
 def source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
@@ -34,8 +36,20 @@ def source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
     }
 
 
+def second_column(batch: PassageBatch) -> pa.Array:
+    """Return the column `SECOND_FIELD` of a batch; empty lists where a row has no second text."""
+    second = Second.none(len(batch)) if batch.second is None else batch.second
+    segments = second.segments - np.repeat(second.offsets[:-1], np.diff(second.segment_offsets))
+    columns = [
+        _lists(batch.vocabulary.strings(second.codes), second.offsets),
+        _lists(pa.array(second.spaces), second.offsets),
+        _lists(pa.array(segments.astype(np.int32)), second.segment_offsets),
+    ]
+    return pa.StructArray.from_arrays(columns, fields=list(SECOND_FIELD.type))
+
+
 def passages_of(rows: pa.RecordBatch, vocabulary: Vocabulary, split: int = 0) -> PassageBatch:
-    """Return the passages of which `source_columns` made some rows; what labelers made of them is left aside.
+    """Return the passages of which `source_columns` and `second_column` made some rows, without labelers' columns.
 
     Args:
         rows: with at least the columns of `SOURCE_FIELDS`; further ones that are no structs are kept fields.
@@ -77,6 +91,28 @@ def passages_of(rows: pa.RecordBatch, vocabulary: Vocabulary, split: int = 0) ->
         **({"lang": langs[0]} if langs else {}),
         fields=_kept_fields(rows),
         splits=np.full(len(rows), split, np.int8),
+        second=second_of(rows.column(SECOND), vocabulary) if SECOND_FIELD in rows.schema else None,
+    )
+
+
+def second_of(column: pa.StructArray, vocabulary: Vocabulary) -> Second:
+    """Return the second texts of a column, as codes of a vocabulary that takes their token types.
+
+    Example:
+        >>> from labelers.text.segment import read_texts
+        >>> batch = read_texts(["It rained."], second=["Es regnete. Sehr."])
+        >>> second_of(second_column(batch), batch.vocabulary).segments.tolist()
+        [0, 3]
+    """
+    tokens, spaces, segments = column.flatten()
+    texts, offsets = _ragged(tokens)
+    starts, segment_offsets = _ragged(segments)
+    return Second(
+        codes=vocabulary.encode_arrow(texts),
+        offsets=offsets,
+        spaces=spaces.flatten().to_numpy(zero_copy_only=False),
+        segments=starts.to_numpy() + np.repeat(offsets[:-1], np.diff(segment_offsets)),
+        segment_offsets=segment_offsets,
     )
 
 

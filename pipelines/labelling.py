@@ -14,9 +14,10 @@ from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
-from labelers.task import ABSTAINED, FRAMEWORK_REASONS, WOVEN
-from pipelines.columns import plain_struct, source_columns, view_columns
+from labelers.task import ABSTAINED, FRAMEWORK_REASONS, SECOND, WOVEN
+from pipelines.columns import plain_struct, second_column, source_columns, view_columns
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
+from pipelines.schema import SECOND_FIELD
 
 __all__ = ["copied", "label_rows"]
 
@@ -99,6 +100,8 @@ class _Run:
     def rows(self, batch: PassageBatch, asked: Sequence[Labeler], conflicts: Counter[str]) -> pa.RecordBatch:
         """Return the rows of a batch; labelers that are not asked abstain with the reason ``error``."""
         columns = source_columns(batch)
+        if SECOND_FIELD in self.schema:
+            columns[SECOND] = second_column(batch)
         if self.joint:
             columns |= _woven(batch, asked, self.corpus, self.schema, seed=self.seed, conflicts=conflicts)
         else:

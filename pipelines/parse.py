@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Never
 
-from labelers.text.clean import clean, is_empty
+from labelers.text.clean import clean, is_empty, is_token
 from labelers.text.document import Document, Reject, Turn
 from pipelines.recipe import InputTable
 from pipelines.records import InputFile
@@ -36,6 +36,8 @@ class Parser:
         name = self.file.name
         if is_empty(text):
             return Reject(name, place, "empty", excerpt(text))
+        if self.settings.second:
+            return self.reject(place, "missing_field", text, f"a plain text has no field {self.settings.second!r}")
         group = name if self.group == "file" else f"{name}:{offset // self.block}"
         return Document(f"{name}:{place}", text, None, None, None, {}, group, name, place)
 
@@ -91,6 +93,7 @@ class Parser:
             group=self._group(own, offset, fields),
             source=self.file.name,
             place=place,
+            second=_second(record, names.second, names.max_record_bytes) if names.second else None,
         )
 
     def _group(self, own: str, offset: int, fields: Mapping[str, Any]) -> str:
@@ -172,9 +175,19 @@ def _tokens(value: Any, most: int) -> tuple[str, ...]:
         raise _RejectError("empty")
     if len(" ".join(value).encode()) > most:
         raise _RejectError("too_long")
-    if any(clean(token) != token or not token or " " in token for token in value):
+    if not all(map(is_token, value)):
         raise _RejectError("bad_token")
     return tuple(value)
+
+
+def _second(record: Mapping[str, Any], name: str, most: int) -> str | tuple[str, ...]:
+    """Return the second text of a record, or its tokens."""
+    if name not in record:
+        raise _missing(record, name)
+    try:
+        return _text(record, name, most) if isinstance(record[name], str) else _tokens(record[name], most)
+    except _RejectError as error:
+        raise _RejectError(error.args[0], f"in the field {name!r}") from None
 
 
 def _segments(value: Any, count: int) -> tuple[int, ...] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.passages import PassageBatch, row_keys
+from labelers.ragged import IntArray, ranges
 from pipelines.layout import STATS, Folder, keys_name
 
 __all__ = ["PassageKeys", "equal_passages", "passage_keys"]
@@ -17,22 +18,23 @@ __all__ = ["PassageKeys", "equal_passages", "passage_keys"]
 PassageKeys = npt.NDArray[np.uint64]
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: the golden ratio in 64 bits
+_SECOND = np.uint64(0xBF58476D1CE4E5B9)  # odd: what stands in one text counts otherwise than in the other
 _PART_KEYS = 16_000_000  # passage keys that are compared at a time: 128 MB, and as much again while they are sorted
 _MOST_PARTS = 512  # files that are open at once
 
 
 def passage_keys(batch: PassageBatch) -> PassageKeys:
-    """Return a uint64 for each distinct passage of each document: equal where the tokens are.
+    """Return a uint64 for each distinct passage of each document: equal where the tokens of both its texts are.
 
     Example:
         >>> from labelers.text.segment import read_texts
         >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
         (2, 1)
     """
-    digests = batch.vocabulary.property(row_keys)[batch.codes]
-    with np.errstate(over="ignore"):
-        powers = np.cumprod(np.full(int(np.diff(batch.offsets).max(initial=0)), _BASE, np.uint64))
-        keys = np.add.reduceat(digests * powers[batch.positions], batch.offsets[:-1])
+    digests = batch.vocabulary.property(row_keys)
+    keys = _sums(digests[batch.codes], batch.offsets)
+    if batch.second is not None:
+        keys += _SECOND * _sums(digests[batch.second.codes], batch.second.offsets)
     changes = (before != name for before, name in pairwise(batch.documents))
     document = np.cumsum(np.fromiter(chain([False], changes), bool, len(batch)))
     order = np.lexsort((keys, document))
@@ -40,6 +42,16 @@ def passage_keys(batch: PassageBatch) -> PassageKeys:
     again = np.concatenate([[False], (document[1:] == document[:-1]) & (keys[1:] == keys[:-1])])
     distinct: PassageKeys = keys[~again]
     return distinct
+
+
+def _sums(digests: PassageKeys, offsets: IntArray) -> PassageKeys:
+    """Return a uint64 for each row of ragged digests, 0 for one without any."""
+    lengths = np.diff(offsets)
+    powers = np.cumprod(np.full(int(lengths.max(initial=0)), _BASE, np.uint64))
+    sums = np.zeros(len(digests) + 1, np.uint64)
+    np.cumsum(digests * powers[ranges(np.zeros_like(lengths), lengths)], out=sums[1:])
+    found: PassageKeys = sums[offsets[1:]] - sums[offsets[:-1]]
+    return found
 
 
 def equal_passages(folder: Folder, units: int, *, part_keys: int = _PART_KEYS) -> dict[str, int]:

@@ -67,6 +67,8 @@ class Plan:
         """Return the plan as a JSON object."""
         unsaid = {name for name in _TRAINING if not getattr(self.recipe, name)}
         recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run", *unsaid})
+        if not self.recipe.input.second:  # a key that earlier plans do not have
+            del recipe["input"]["second"]
         units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
         return {"recipe": recipe, "files": [asdict(file) for file in self.files], "units": units, **rest}

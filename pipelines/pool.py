@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,26 @@ POOL_CHARACTERS = 2000
 
 def pool_line(document: Document) -> dict[str, Any]:
     """Return the beginning of a document as a JSON object, its first `POOL_CHARACTERS` characters."""
+    second: dict[str, Any] = {}
+    if document.second is not None:
+        whole = isinstance(document.second, str)
+        second["second"] = document.second[:POOL_CHARACTERS] if whole else _first_tokens(document.second)
+    return _first_text(document) | second
+
+
+def _first_tokens(tokens: Sequence[str]) -> list[str]:
+    """Return the tokens within the first `POOL_CHARACTERS` characters."""
+    found, left = [], POOL_CHARACTERS
+    for token in tokens:
+        left -= len(token) + 1
+        if left < 0:
+            break
+        found.append(token)
+    return found
+
+
+def _first_text(document: Document) -> dict[str, Any]:
+    """Return the id of a document and the beginning of its text, tokens or turns."""
     if document.turns is not None:
         turns, left = [], POOL_CHARACTERS
         for turn in document.turns:
@@ -30,12 +50,7 @@ def pool_line(document: Document) -> dict[str, Any]:
             left -= len(turn.text)
         return {"id": document.id, "turns": turns}
     if document.tokens is not None:
-        tokens, left = [], POOL_CHARACTERS
-        for token in document.tokens:
-            left -= len(token) + 1
-            if left < 0:
-                break
-            tokens.append(token)
+        tokens = _first_tokens(document.tokens)
         line: dict[str, Any] = {"id": document.id, "tokens": tokens}
         if document.segments is not None:
             line["segments"] = [start for start in document.segments if start < len(tokens)]
@@ -46,12 +61,14 @@ def pool_line(document: Document) -> dict[str, Any]:
 def pool_document(line: Mapping[str, Any]) -> Document:
     """Return the document of a `pool_line`."""
     tokens, segments, turns = line.get("tokens"), line.get("segments"), line.get("turns")
+    second = line.get("second")
     return Document(
         id=line["id"],
         text=line.get("text", ""),
         tokens=None if tokens is None else tuple(tokens),
         segments=None if segments is None else tuple(segments),
         turns=None if turns is None else tuple(Turn(role, text) for role, text in turns),
+        second=tuple(second) if isinstance(second, list) else second,
     )
 
 
@@ -72,4 +89,6 @@ def pool_over(pool: PassageBatch | None, vocabulary: Vocabulary) -> PassageBatch
         distinct, inverse = np.unique(codes, return_inverse=True)
         return vocabulary.encode(texts[code] for code in distinct.tolist())[inverse]
 
-    return dataclasses.replace(pool, vocabulary=vocabulary, codes=recoded(pool.codes), roles=recoded(pool.roles))
+    second = pool.second and dataclasses.replace(pool.second, codes=recoded(pool.second.codes))
+    codes, roles = recoded(pool.codes), recoded(pool.roles)
+    return dataclasses.replace(pool, vocabulary=vocabulary, codes=codes, roles=roles, second=second)

@@ -57,6 +57,8 @@ class InputTable(_Table):
     """Name of the field with tokens that are split already."""
     id: str = "id"
     turns: str = "turns"
+    second: str = ""
+    """Name of the field with a second text, or its tokens, beside the first; "": records have none."""
     keep: Mapping[str, FieldType] = Field(default_factory=dict)
     """Further fields that go into each row, with their types."""
     encoding: str = "utf-8"

@@ -264,11 +264,13 @@ def _first(item: Sequence[Any]) -> Any:
 
 
 def _text(document: Document) -> bytes:
-    """Return all words of a document, and who says them."""
+    """Return all words of a document, who says them, and those of its second text."""
     if document.turns is not None:
         text = "\2".join(f"{turn.role}\1{turn.text}" for turn in document.turns)
     else:
         text = document.text if document.tokens is None else "\1".join(document.tokens)
+    if document.second is not None:
+        text += "\3" + (document.second if isinstance(document.second, str) else "\1".join(document.second))
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -1,17 +1,18 @@
 """What a dataset declares of its rows: Arrow schema, tasks, and the features that Hugging Face datasets reads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from labelers.labeler import Corpus, Labeler
-from labelers.task import WOVEN, Task, write_tasks
+from labelers.task import SECOND, SOURCE, WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
 from pipelines.recipe import Recipe
 
-__all__ = ["BATCH_ROWS", "SOURCE_FIELDS", "corpus_schema", "dataset_features", "declare"]
+__all__ = ["BATCH_ROWS", "SECOND_FIELD", "SOURCE_FIELDS", "corpus_schema", "dataset_features", "declare"]
 
 BATCH_ROWS = 1024
 """Rows of a record batch; only the last of a file may have fewer."""
@@ -28,26 +29,48 @@ SOURCE_FIELDS: tuple[pa.Field, ...] = (
 )
 """The columns that every row has."""
 
+SECOND_FIELD = pa.field(
+    SECOND,
+    pa.struct([
+        pa.field("tokens", pa.list_(pa.string())),
+        pa.field("spaces", pa.list_(pa.bool_())),
+        pa.field("segments", pa.list_(pa.int32())),
+    ]),
+)  # fmt: skip
+"""The column of datasets whose input has a second text."""
+
 _VIEW = (pa.field("tokens", pa.list_(pa.string())), pa.field("origin", pa.list_(pa.int32())))
 
 
-def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: Mapping[str, str]) -> pa.Schema:
+def declare(
+    labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: Mapping[str, str], second: bool = False
+) -> pa.Schema:
     """Return the schema of a dataset, with its tasks and features in the metadata.
 
+    Args:
+        labelers: in their order.
+        corpus: the findings of the plan.
+        joint: all edits are woven into one view.
+        keep: types of kept fields.
+        second: passages have a second text.
+
     Raises:
-        ValueError: two columns of one name.
+        ValueError: two columns of one name or path, or a labeler with the name of a sequence.
     """
-    fields = [*SOURCE_FIELDS, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
+    seconds = [SECOND_FIELD] if second else []
+    fields = [*SOURCE_FIELDS, *seconds, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
     if joint:
         fields.append(pa.field(WOVEN, pa.struct(_VIEW)))
     tasks: list[Task] = []
     for labeler in labelers:
+        if labeler.name in (SOURCE, SECOND, WOVEN):
+            raise ValueError(f"a labeler may not be named {labeler.name!r}, which names a sequence; rename it")
         view = _VIEW if labeler.edits and not joint else ()
         declared = labeler.declaration(corpus, joint=joint)
         fields.append(pa.field(labeler.name, pa.struct([pa.field("status", pa.int8()), *view, *declared.columns])))
         tasks.extend(declared.tasks)
-    names = [field.name for field in fields]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    paths = Counter(path for field in fields for path in _paths(field))
+    twice = sorted(path for path, count in paths.items() if count > 1)
     if twice:
         raise ValueError(f"two columns would be named {twice[0]!r}; rename the field in [input] keep, or the labeler")
     schema = write_tasks(pa.schema(fields), tasks)
@@ -59,7 +82,15 @@ def declare(labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: M
 
 def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:
     """Return the schema of the dataset that a recipe makes of a corpus with these classes."""
-    return declare(labelers, Corpus(classes=classes), joint=recipe.views == "woven", keep=recipe.input.keep)
+    corpus, given = Corpus(classes=classes), recipe.input
+    return declare(labelers, corpus, joint=recipe.views == "woven", keep=given.keep, second=bool(given.second))
+
+
+def _paths(field: pa.Field) -> Iterator[str]:
+    """Yield the dotted path of a column, and of all columns in it."""
+    yield field.name
+    for inner in field.type if pa.types.is_struct(field.type) else ():
+        yield from (f"{field.name}.{path}" for path in _paths(inner))
 
 
 def dataset_features(schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from labelers.task import SOURCE, Task, column, tokens_of
+from labelers.task import SECOND, SOURCE, Task, column, resolve, tokens_of
 
 __all__ = ["Row", "Sheet", "spelt_out"]
 
@@ -73,6 +73,8 @@ class Sheet:
     @classmethod
     def of(cls, row: Row, sequence: str, tasks: Sequence[Task]) -> "Sheet":
         """Return the sequence of a row with the marks of those of the tasks that have a label in it."""
+        if sequence == SECOND:
+            return cls._of_second(row, tasks)
         struct = {} if sequence == SOURCE else row.get(sequence) or {}
         source, tokens = row["tokens"], tokens_of(row, sequence) if struct else row["tokens"]
         origin = struct.get("origin") if struct.get("tokens") else range(len(source))
@@ -81,6 +83,16 @@ class Sheet:
         for task in tasks:
             sheet._mark_tokens(row, task, sequence)
             sheet._mark_spans(row, task, sequence)
+        return sheet
+
+    @classmethod
+    def _of_second(cls, row: Row, tasks: Sequence[Task]) -> "Sheet":
+        """Return the second text of a row, which nobody edits."""
+        tokens, spaces = row[SECOND]["tokens"], row[SECOND]["spaces"]
+        sheet = cls(tokens, spaces, tokens, _runs(tokens, tokens, range(len(tokens))), {})
+        for task in tasks:
+            sheet._mark_tokens(row, task, SECOND)
+            sheet._mark_spans(row, task, SECOND)
         return sheet
 
     @property
@@ -171,7 +183,7 @@ class Sheet:
         """Mark the spans of a task; of two sequences only the one that is shown."""
         sequences = task.sequences if len(task.sequences) > 1 else task.sequences * len(task.spans)
         for path, of in zip(task.spans, sequences, strict=False):
-            span, name = column(row, path) if of == sequence else None, path.rsplit(".", 1)[-1]
+            span, name = column(row, path) if of == sequence else None, resolve(path, row)[-1]
             if span and name not in self.opens.get(span["start"], []):
                 self.opens.setdefault(span["start"], []).append(name)
                 self.closes.setdefault(span["end"] - 1, []).insert(0, name)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.task import SOURCE, WOVEN, Task, column, damaged, status_reason
+from labelers.task import SECOND, SOURCE, WOVEN, Task, column, damaged, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, spelt_out
 from pipelines.where import labelled
@@ -100,6 +100,7 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
     common = _common_sheet(row, labelers, sheets)
     if common:
         yield from common.lines(colour=colour, indent="  ")
+    yield from _second(row, labelers, colour=colour)
     for name, own in labelers.items():
         sheet, reason = sheets[name], _reason(row, own)
         unchanged = not (sheet or WOVEN in row) and _status(row, own) == 1
@@ -111,9 +112,19 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
             yield from _labels(row, own)
 
 
+def _second(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Iterator[Text]:
+    """Return the second text of a row that has one, with the marks of all labelers."""
+    struct = row.get(SECOND)
+    if isinstance(struct, dict) and "segments" in struct:  # not a kept field of that name
+        tasks = [task for own in labelers.values() for task in own if SECOND in task.sequences]
+        sheet = Sheet.of(row, SECOND, [task for task in tasks if not _reason(row, [task])])
+        for line in sheet.lines(colour=colour, indent=""):
+            yield Text("  ").append(f"{SECOND}: ", _NAME).append_text(line)
+
+
 def _own_sheet(row: Row, tasks: Sequence[Task]) -> Sheet | None:
     """Return the text of one labeler; none where it abstained, marks nothing, or the view is everybody's."""
-    sequence = next((name for task in tasks for name in task.sequences if name != SOURCE), SOURCE)
+    sequence = next((name for task in tasks for name in task.sequences if name not in (SOURCE, SECOND)), SOURCE)
     if sequence == WOVEN or _reason(row, tasks):
         return None
     sheet = Sheet.of(row, sequence, tasks)

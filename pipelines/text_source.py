@@ -129,6 +129,6 @@ def _repeats(document: Document, dropped: _Dropped, records: Records) -> bool:
 
 def _characters(document: Document) -> int:
     """Return about how long a document is."""
-    if document.turns is not None:
-        return sum(len(turn.text) for turn in document.turns)
-    return len(document.text) if document.tokens is None else 6 * len(document.tokens)
+    texts = [document.text if document.tokens is None else document.tokens, document.second or ""]
+    texts += [turn.text for turn in document.turns or ()]
+    return sum(len(text) if isinstance(text, str) else 6 * len(text) for text in texts)

@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import built, manifest, rows, text, write
+from toy_labelers import Counting
 
-from labelers.task import Task, tasks
+from labelers.labeler import Corpus
+from labelers.task import Task, column, tasks
 from pipelines.books import RowBook
 from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import Folder, keys_name
 from pipelines.out_folder import clear, occupant
 from pipelines.passage_keys import equal_passages
-from pipelines.schema import dataset_features
+from pipelines.schema import dataset_features, declare
 from pipelines.verify import verify
 
 
@@ -238,6 +240,29 @@ def test_a_label_without_weight_is_not_counted() -> None:
     book = RowBook([task, tags, story])
     book.add(batch)
     assert book.to_json()["tasks"] == {"made": {"no": 0, "yes": 2}, "tags": {"no": 2, "yes": 2}, "story": {"labels": 1}}
+
+
+def test_a_kept_field_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+    """It is a column like others, unless a column inside a struct has the same path."""
+    lines = [json.dumps({"text": line, "meta.source": f"s{i % 3}"}) for i, line in enumerate(text(60).splitlines())]
+    source = write(tmp_path, "\n".join(lines), "a.jsonl")
+    out, keep = tmp_path / "out", {"meta.source": "string"}
+    assert built(source, out, input={"keep": keep}, split={"group": "meta.source"}).exit_code == 0
+    found = rows(out, "train")
+    assert {column(row, "meta.source") for row in found} == set(
+        datasets.load_from_disk(str(out))["train"]["meta.source"]
+    )
+    assert verify(out) == []
+    with pytest.raises(ValueError, match=r"two columns would be named 'masking\.status'"):
+        built(source, tmp_path / "b", input={"keep": {"masking.status": "string"}})
+
+
+@pytest.mark.parametrize("name", ["Source", "Second", "Woven"])
+def test_a_labeler_is_not_named_like_a_sequence(name: str) -> None:
+    """Its view would be taken for that."""
+    labeler = type(name, (Counting,), {})()
+    with pytest.raises(ValueError, match=f"may not be named '{name.lower()}'"):
+        declare([labeler], Corpus(), joint=False, keep={})
 
 
 def test_a_folder_knows_its_own(tmp_path: Path) -> None:

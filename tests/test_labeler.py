@@ -17,7 +17,7 @@ from labelers.columns import SPAN
 from labelers.declaration import Declaration
 from labelers.finding import load, names
 from labelers.labeler import Corpus, Labeler, Resource
-from labelers.task import Task
+from labelers.task import SECOND, Task
 
 ROOT = Path(__file__).parents[1]
 OWN = """
@@ -234,6 +234,17 @@ def test_a_woven_view_has_the_tasks_that_one_sequence_serves() -> None:
     assert {(task.sequences, task.mode) for task in woven.tasks} == {(("woven",), "joint")}
     assert [column.name for column in woven.columns] == ["tags", "sure", "link", "one", "two", "read_by_no_task"]
     assert woven.woven() == woven
+
+
+def test_tasks_may_read_the_second_text() -> None:
+    """Alone, or beside the source in this order; a woven view has no part of them."""
+    second, columns = Example().task.over(SECOND), tuple(pa.field(name, pa.int64()) for name in ("tags", "same"))
+    tasks = second.token("tags", classes=("a", "b")), second.pair("same", classes=("a", "b"))
+    assert [(task.name, task.sequences, task.swap) for task in tasks] == [
+        ("example.tags", ("second",), None),
+        ("example.same", ("source", "second"), None),
+    ]
+    assert Declaration(columns, tasks).woven() == Declaration((), ())
 
 
 @given(st.lists(st.sampled_from(every_kind(Example())), max_size=5))

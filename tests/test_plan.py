@@ -343,12 +343,15 @@ def test_pool_documents_survive_their_file() -> None:
         Document("a", text="x" * 3000),
         Document("b", tokens=("word",) * 1000, segments=(0, 399, 400, 900)),
         Document("c", turns=(Turn("A", "x" * 1500), Turn("B", "y" * 1500), Turn("A", "z"))),
+        Document("d", text="x", second="y" * 3000),
+        Document("e", tokens=("x",), second=("word",) * 1000),
     ]
     read = [pool_document(json.loads(json.dumps(pool_line(document)))) for document in documents]
     assert len(read[0].text) == 2000
     assert read[1].tokens == ("word",) * 400
     assert read[1].segments == (0, 399)
     assert [len(turn.text) for turn in read[2].turns or ()] == [1500, 500]
+    assert [document.second for document in read] == [None, None, None, "y" * 2000, ("word",) * 400]
 
 
 def test_an_unknown_labeler_or_option_is_named(tmp_path: Path) -> None:

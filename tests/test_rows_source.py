@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from passages import dialogue, passages
 from small import built, files, text, write
 
 from labelers.labeler import Corpus
-from labelers.passages import PassageBatch, Vocabulary
+from labelers.passages import PassageBatch
+from labelers.second import Second
+from labelers.vocabulary import Vocabulary
 from pipelines import rows_source
-from pipelines.columns import passages_of, source_columns
+from pipelines.columns import passages_of, second_column, source_columns
 from pipelines.context import Context
 from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
@@ -51,7 +54,7 @@ def _field(name: str) -> st.SearchStrategy[Any]:
 
 @st.composite
 def batches(draw: st.DrawFn) -> PassageBatch:
-    """Draw texts and dialogues in any order, with kept fields and splits."""
+    """Draw texts and dialogues in any order, with kept fields, second texts and splits."""
     rows = draw(st.lists(SENTENCES | TURNS, max_size=6))
     vocabulary = Vocabulary()
     turns = dialogue([[("x", row)] if isinstance(row, str) else row for row in rows], vocabulary)
@@ -64,12 +67,19 @@ def batches(draw: st.DrawFn) -> PassageBatch:
         turn_offsets=np.append(0, np.cumsum(np.diff(turns.turn_offsets) * spoken)),
         fields={name: pa.array([draw(_field(name)) for _ in rows], kind) for name, kind in TYPES.items()},
         splits=np.full(len(rows), draw(st.integers(0, 2)), np.int8),
+        second=draw(st.none() | st.just(_second([draw(SENTENCES | st.just("")) for _ in rows], vocabulary))),
     )
+
+
+def _second(texts: Sequence[str], vocabulary: Vocabulary) -> Second:
+    """Return second texts, one of them for each row."""
+    batch = passages(texts, vocabulary)
+    return Second(batch.codes, batch.offsets, batch.spaces, batch.segments, batch.segment_offsets)
 
 
 def _written(batch: PassageBatch) -> bytes:
     """Return a shard of the source columns and kept fields of a batch."""
-    schema = declare([], Corpus(), joint=False, keep=KEEP)
+    schema = declare([], Corpus(), joint=False, keep=KEEP, second=batch.second is not None)
     rows = label_rows(batch, [], Corpus(), schema, seed=0, joint=False, conflicts=Counter())
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as stream:
@@ -151,6 +161,22 @@ def test_rows_labelled_again_are_those_of_the_dataset(
     assert any(b"#1" in data for data in made.values())
 
 
+def test_second_texts_are_those_of_the_dataset_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read and labelled again byte for byte, in copies, and over a vocabulary that starts anew under the pool."""
+    monkeypatch.setattr(rows_source, "_MOST_TYPES", 100)
+    lines = [{"text": f"Page {i} says so. It rained.", "other": f"Die Seite {i}! Ja."} for i in range(400)]
+    source = write(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), "pairs.jsonl")
+    tables: dict[str, Any] = {"with": ["toy_second:Parallel", "masking"], "input": {"second": "other"}, "copies": 2}
+    built(source, tmp_path / "out", **tables, unit={"bytes": 10_000})
+    _relabelled(tmp_path / "out", tmp_path / "new")
+    made, found = (
+        {name: data for name, data in files(out).items() if name.endswith(".arrow")}
+        for out in (tmp_path / "out", tmp_path / "new")
+    )
+    assert len(made) > len(SPLITS)
+    assert found == made
+
+
 def test_rows_do_not_depend_on_where_a_vocabulary_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that starts a new one with every batch, under the pool of the old one, makes the same bytes."""
     source = write(tmp_path, text(200))
@@ -170,6 +196,11 @@ def test_a_pool_takes_only_its_own_types_along() -> None:
     assert moved is not None
     assert sorted(new.texts) == [".", "A", "B", "three", "two"]
     assert source_columns(moved) == source_columns(pool)
+    other = pool_over(dataclasses.replace(pool, second=_second(["three words"], old)), Vocabulary())
+    assert other is not None
+    assert second_column(other).to_pylist() == [
+        {"tokens": ["three", "words"], "spaces": [True, False], "segments": [0]}
+    ]
     assert pool_over(moved, new) is moved
     assert pool_over(None, new) is None
 

@@ -20,8 +20,10 @@ import labelers.text.tokenise as tokenise_module
 from labelers.passages import PassageBatch
 from labelers.text.clean import clean, is_empty, stretches
 from labelers.text.document import Document, Turn
+from labelers.text.hyphens import set_apart
+from labelers.text.rule import LONGEST, rule_of
 from labelers.text.segment import Segmenter, read_texts
-from labelers.text.tokenise import LONGEST, Tokeniser, set_apart
+from labelers.text.tokenise import Tokeniser
 from labelers.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +168,7 @@ def test_the_time_of_a_chunk_does_not_grow_with_the_square_of_its_marks(
     chunk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SpaCy, for which it does, never sees more than a piece of it, alone or beside what asks for the whole text."""
-    rule = tokenise_module._rule("en")
+    rule = rule_of("en")
     tokenizer = rule._tokenizer
 
     def ask(text: str) -> Any:
@@ -197,7 +199,7 @@ def test_chunks_that_could_not_be_learnt_are_new_the_next_time(monkeypatch: pyte
 def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain words, alone or between plain marks, come from a model of their kind."""
     asked: list[str] = []
-    rule = tokenise_module._rule("en")
+    rule = rule_of("en")
     tokenizer = rule._tokenizer
 
     def ask(text: str) -> Any:
@@ -234,12 +236,12 @@ def test_forgetting_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(tokenise_module, "_MAX_CHUNKS", 5)
     segmenter = Segmenter()
     assert [row for document in documents for row in rows(segmenter.segment([document])[0])] == expected
-    assert len(segmenter._tokeniser._chunks) < 20
+    assert len(segmenter._reader._tokeniser._chunks) < 20
 
 
 def test_chunks_that_come_up_again_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a full memory drops are the chunks of one batch alone, and what it keeps splits as before."""
-    rule, learnt = tokenise_module._rule("en"), list[str]()
+    rule, learnt = rule_of("en"), list[str]()
 
     def split(chunks: pa.Array, vocabulary: Vocabulary) -> Any:
         learnt.extend(chunks.to_pylist())
@@ -544,6 +546,6 @@ def test_threads_may_read_texts_at_once() -> None:
         return [tokens[start:stop] for start, stop in pairwise(batch.offsets.tolist())]
 
     expected = [read(part) for part in texts]
-    tokenise_module._rule.cache_clear()
+    rule_of.cache_clear()
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(read, texts)) == expected

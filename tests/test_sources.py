@@ -230,6 +230,15 @@ def test_tables_are_read_in_parts_and_named_by_row(tmp_path: Path) -> None:
         assert texts(records(path, limit=5)) == [f"text {i}" for i in range(5)]
 
 
+def test_fields_whose_names_hold_dots_are_kept(tmp_path: Path) -> None:
+    """From lines and from tables, beside a field that has a part of the name."""
+    rows = [{"text": f"Line {i}.", "meta.source": f"s{i}", "meta": {"source": "x"}} for i in range(3)]
+    pq.write_table(pa.Table.from_pylist(rows), path := tmp_path / "a.parquet")
+    for file in (path, write(tmp_path, "a.jsonl", rows)):
+        found = [item for item in records(file, keep={"meta.source": "string"}) if isinstance(item, Document)]
+        assert [item.fields for item in found] == [{"meta.source": f"s{i}"} for i in range(3)]
+
+
 def test_a_table_with_bytes_that_are_no_text_loses_only_those_rows(tmp_path: Path) -> None:
     """Parquet written elsewhere may hold any bytes in a string column."""
     raw = pa.array([b"good", b"\xff\xfe", b"fine"], pa.binary()).cast(pa.binary())

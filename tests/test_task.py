@@ -1,6 +1,7 @@
 """The task and its JSON: the contract between a dataset and whoever reads it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelers.task import TASKS_KEY, Task, column, read_tasks, tasks, tokens_of, write_tasks
+from labelers.task import SECOND, TASKS_KEY, Task, column, read_tasks, resolve, tasks, tokens_of, write_tasks
 
 names = st.text(min_size=1)
 columns = st.lists(names, max_size=3).map(tuple)
@@ -134,3 +135,69 @@ def test_a_column_is_found_by_its_path() -> None:
     assert column(ROW, "absent.tags.start") is None
     with pytest.raises(KeyError):
         column(ROW, "edited.tag")
+
+
+def test_a_second_text_is_a_sequence_of_its_own() -> None:
+    """Also an empty one, for which the source does not stand in."""
+    assert tokens_of({"tokens": ["a"], "second": {"tokens": ["b", "c"]}}, SECOND) == ["b", "c"]
+    assert tokens_of({"tokens": ["a"], "second": {"tokens": []}}, SECOND) == []
+
+
+NAME = st.lists(st.sampled_from(["a", "b", ""]), min_size=1, max_size=3).map(".".join)
+NESTED = st.recursive(
+    st.integers(0, 9), lambda inner: st.dictionaries(NAME, inner, min_size=1, max_size=3), max_leaves=8
+)
+
+
+def columns_of(value: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the names on the way to each column of nested dicts, and what it holds."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield (*before, name), inner
+        yield from columns_of(inner, (*before, name))
+
+
+@given(st.dictionaries(NAME, NESTED, min_size=1, max_size=4))
+def test_names_with_dots_are_found_again(row: dict[str, Any]) -> None:
+    """In a row and in its schema alike; a path that two columns have is an error that names both."""
+    found = list(columns_of(row))
+    paths = [".".join(names) for names, _ in found]
+    schema = pa.Table.from_pylist([row]).schema
+    for path, (names, value) in zip(paths, found, strict=True):
+        if paths.count(path) == 1:
+            assert column(row, path) == value
+            assert resolve(path, row) == resolve(path, schema) == names
+        else:
+            for level in (row, schema):
+                with pytest.raises(ValueError, match=r"could be .*; rename one of them"):
+                    resolve(path, level)
+
+
+@given(st.dictionaries(NAME, NESTED, max_size=4), NAME)
+def test_a_name_that_is_not_there_is_not_found(row: dict[str, Any], path: str) -> None:
+    """Whatever dots stand in it and in the others."""
+    if path not in {".".join(names) for names, _ in columns_of(row)}:
+        with pytest.raises(KeyError, match="no column"):
+            column(row, path)
+
+
+def test_what_is_below_a_null_is_null() -> None:
+    """A row does not tell what it could hold; what is there comes first."""
+    row = {"meta": None, "meta.source": "news", "other": {"place": None}}
+    assert column(row, "meta.source") == "news"
+    assert column(row, "meta.title") is None
+    assert column(row, "other.place.start") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("edited.tag", "no column 'edited.tag'; edited holds status, tokens, tags"),
+        ("tags", "no column 'tags'; it has tokens, edited, left, absent, woven"),
+        ("tokens.a", "no column 'tokens.a'; it has tokens, edited, left, absent, woven"),
+    ],
+)
+def test_a_column_that_is_not_there_is_an_error_that_names_others(path: str, message: str) -> None:
+    """Those at the place that the path leads to."""
+    with pytest.raises(KeyError) as raised:
+        column(ROW, path)
+    assert raised.value.args == (message,)

@@ -14,7 +14,7 @@ from tiny_dataset import SCHEMA, TASKS, make_row, write_dataset
 
 from labelers.ragged import Ragged, ranges
 from labelers.task import TASKS_KEY, column, tokens_of
-from trainer.data.dataset import Dataset, Types
+from trainer.data.dataset import Dataset, Split, Types
 
 LISTS = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6)
 
@@ -116,6 +116,17 @@ def test_an_unknown_column_is_named_with_the_known_ones(folder: Path) -> None:
         split.column("nothing")
     with pytest.raises(ValueError, match=r"no column 'topic\.short'; topic holds status, long"):
         split.column("topic.short")
+
+
+def test_names_of_columns_may_hold_dots() -> None:
+    """At any level, also where another column has a part of the name."""
+    rows = [{"a": {"b": 1, "c.d": {"e": 2}}, "a.f": {"start": 3, "end.x": 4}, "a.b.c": None}, {"a": None}]
+    split = Split("train", pa.Table.from_pylist(rows, pa.Table.from_pylist(rows[:1]).schema))
+    for path in ("a.b", "a.c.d.e", "a.f.start", "a.f.end.x"):
+        assert split.integers(path).tolist() == [column(rows[0], path), -1]
+    assert split.column("a.b.c").to_pylist() == [None, None]
+    with pytest.raises(ValueError, match=r"no column 'a\.f\.b'; a\.f holds start, end\.x"):
+        split.column("a.f.b")
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

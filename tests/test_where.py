@@ -41,6 +41,15 @@ def test_a_row_has_a_label_where_something_is_to_be_learnt(task: Task, rows: lis
     assert labelled(BATCH, [task]).nonzero()[0].tolist() == rows
 
 
+def test_names_of_columns_may_hold_dots() -> None:
+    """That of a labeler and those of its columns."""
+    batch = pa.RecordBatch.from_pylist([
+        {"my.toy": {"status": 0, "one.more": 1, "one": 0}, "my": 3}, {"my.toy": {"status": 2, "one.more": 1}},
+    ])  # fmt: skip
+    task = a_task("my.toy.one.more", "passage", classes=("a", "b"), status="my.toy.status", labeler="my.toy")
+    assert labelled(batch, [task]).tolist() == [True, False]
+
+
 def test_a_part_of_a_batch_is_looked_at_by_itself() -> None:
     """A slice has the rows of its place, and several tasks are taken together."""
     tags = a_task("toy.tags", "token", classes=("a", "b"))

@@ -2,7 +2,10 @@
 
 from itertools import groupby
 
-__all__ = ["clean", "is_empty", "stretches"]
+__all__ = ["BYTE_ORDER_MARK", "clean", "is_control", "is_empty", "is_token", "stretches"]
+
+BYTE_ORDER_MARK = "\ufeff"
+"""Is none but at the beginning of a text; elsewhere it is a space of no width, and a character of a token."""
 
 _CONTROLS = dict.fromkeys((*range(9), *range(14, 28), *range(127, 133), *range(134, 160)))
 """Control characters that are no white space (Unicode category Cc)."""
@@ -15,7 +18,7 @@ def clean(text: str) -> str:
         >>> clean("\ufeff One\t\x00two\u2003 \r\nthree ")
         'One two three'
     """
-    return text if _is_clean(text) else " ".join(text.translate(_CONTROLS).removeprefix("\ufeff").split())
+    return text if _is_clean(text) else " ".join(text.translate(_CONTROLS).removeprefix(BYTE_ORDER_MARK).split())
 
 
 def _is_clean(text: str) -> bool:
@@ -47,3 +50,18 @@ def stretches(text: str, *, every_line: bool = False) -> list[str]:
 def is_empty(text: str) -> bool:
     """Return whether nothing is left of a text when it is clean."""
     return not text[:1].isalnum() and not clean(text)
+
+
+def is_control(character: str) -> bool:
+    """Return whether a character is one that no clean text holds, white space aside."""
+    return ord(character) in _CONTROLS
+
+
+def is_token(text: str) -> bool:
+    """Return whether a text may be a token: it is not empty, holds no white space, and is clean.
+
+    Example:
+        >>> is_token("to-day"), is_token("to day"), is_token("")
+        (True, False, False)
+    """
+    return bool(text) and " " not in text and clean(text) == text

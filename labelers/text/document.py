@@ -45,6 +45,8 @@ class Document:
     """Name of the file it came from."""
     place: int = 0
     """Byte offset or row in that file."""
+    second: str | tuple[str, ...] | None = None
+    """A second text beside it, or its tokens."""
 
 
 @dataclass(frozen=True)

@@ -1,46 +1,32 @@
 """From documents to passages: tokens, segments, and rows of at most so many tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from labelers.language.matches import links_back
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
-from labelers.text.clean import stretches
+from labelers.ragged import BoolArray, IntArray
+from labelers.second import Second
+from labelers.text.clean import is_token, stretches
 from labelers.text.document import FIELD_TYPES, Document, Reject
-from labelers.text.sentences import BREAK, sentence_starts, traits
-from labelers.text.tokenise import Tokeniser
+from labelers.text.pack import cut, pack
+from labelers.text.pieces import PieceReader, Pieces
+from labelers.text.positions import Positions, find_positions
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Segmenter", "read_texts"]
+__all__ = ["Segmenter", "locate_texts", "read_texts"]
 
 _MAX_TYPES = 500_000
 """Token types from which on a vocabulary is better started anew; some 100 MB."""
 
 
-@dataclass(frozen=True)
-class _Pieces:
-    """K pieces of D documents, in order: texts, token lists or turns, with N tokens in all."""
-
-    codes: IntArray
-    """int64 [N]."""
-    spaces: BoolArray
-    """bool [N]."""
-    offsets: IntArray
-    """int64 [K + 1]: the tokens of each piece."""
-    starts: BoolArray
-    """bool [N]: the token opens a segment."""
-    documents: IntArray
-    """int64 [K]: the document of each piece, rising."""
-    roles: IntArray
-    """int64 [K]: code of a turn's role, -1 outside dialogues."""
-
-
 class Segmenter:
     """Cuts documents into passages, over one vocabulary that grows with every batch.
+
+    spaCy is needed for documents that are text; those that bring their tokens can do without it.
 
     Example:
         >>> segmenter = Segmenter(max_tokens=10)
@@ -63,7 +49,7 @@ class Segmenter:
         self.vocabulary = Vocabulary()
         self._lang, self._max_tokens, self._keep = lang, max_tokens, dict(keep or {})
         self._every_line = newline == "break"
-        self._tokeniser = Tokeniser(lang, self.vocabulary)
+        self._reader = PieceReader(lang, self.vocabulary)
 
     @property
     def full(self) -> bool:
@@ -73,24 +59,47 @@ class Segmenter:
     def segment(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject]]:
         """Return the passages of the documents in order, and a reject for each document that has none.
 
-        A document that brings tokens and kept fields is never cut, since these may label it: it is one row, or a
-        reject ``too_long``. Which passages a document has depends on that document alone.
-        """
-        pieces, rejects = self._read(documents)
-        starts = _cut(self.vocabulary, pieces, self._max_tokens)
-        passages = _pack(pieces, starts, self._tied(pieces, starts), self._max_tokens)
-        return self._assemble(documents, pieces, starts, passages), rejects
+        A document that brings tokens and kept fields is never cut, since these may label it, and neither is one with a
+        second text: it is one row, or a reject ``too_long``. Which passages a document has depends on that document
+        alone.
 
-    def _tied(self, pieces: _Pieces, starts: IntArray) -> BoolArray:
+        Raises:
+            ModuleNotFoundError: a document is text, and spaCy is not installed.
+        """
+        return self._segment(documents)[:2]
+
+    def locate(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject], Positions]:
+        """Return what `segment` does, and where each token stands in the strings of its document.
+
+        Example:
+            >>> batch, _, positions = Segmenter().locate([Document("a", "  Stay there!")])
+            >>> list(zip(positions.starts.tolist(), positions.ends.tolist(), strict=True))
+            [(2, 6), (7, 12), (12, 13)]
+        """
+        batch, rejects, pieces, second = self._segment(documents)
+        return batch, rejects, find_positions(documents, batch, pieces, second)
+
+    def _segment(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject], Pieces, Pieces | None]:
+        """Return the passages, the rejects, and the pieces of first and of second texts that are in the passages."""
+        pieces, rejects = self._read(documents)
+        second: Pieces | None = None
+        if any(document.second is not None for document in documents):
+            pieces, second, unfit = self._pair(documents, pieces)
+            rejects += unfit
+        starts = cut(self.vocabulary, pieces, self._max_tokens)
+        rows = pack(pieces, starts, self._tied(pieces, starts), self._max_tokens)
+        return self._assemble(documents, pieces, starts, rows, second), rejects, pieces, second
+
+    def _tied(self, pieces: Pieces, starts: IntArray) -> BoolArray:
         """Return which segments should not open a passage: a connective may link them to the one before."""
         if self._lang != "en":
             return np.zeros(len(starts), bool)
         return links_back(self.vocabulary, pieces.codes, starts) & ~np.isin(starts, pieces.offsets)
 
-    def _read(self, documents: Sequence[Document]) -> tuple[_Pieces, list[Reject]]:
+    def _read(self, documents: Sequence[Document]) -> tuple[Pieces, list[Reject]]:
         """Tokenise texts and turns, take over given tokens, and find where sentences start."""
         found: list[tuple[int, str | None, list[str]]] = []
-        given: list[int] = []
+        given: list[tuple[int, Sequence[str], Sequence[int] | None]] = []
         rejects: list[Reject] = []
         for number, document in enumerate(documents):
             if document.tokens is not None:
@@ -98,61 +107,47 @@ class Segmenter:
                 if reason:
                     rejects.append(_reject(document, reason))
                 else:
-                    given.append(number)
+                    given.append((number, document.tokens, document.segments))
                 continue
             before = len(found)
             if document.turns is None:
-                if text := stretches(document.text, every_line=self._every_line):
+                if text := self._stretches(document.text):
                     found.append((number, None, text))
             else:
-                turns = ((turn.role, stretches(turn.text, every_line=self._every_line)) for turn in document.turns)
+                turns = ((turn.role, self._stretches(turn.text)) for turn in document.turns)
                 found += [(number, role, text) for role, text in turns if text]
             if len(found) == before:
                 rejects.append(_reject(document, "empty"))
-        return _merge(self._split(found), self._take(documents, given)), rejects
+        return self._reader.read(found, given), rejects
+
+    def _stretches(self, text: str) -> list[str]:
+        """Return the stretches of a text that open a segment each."""
+        return stretches(text, every_line=self._every_line)
 
     def _unfit(self, document: Document, size: int) -> str:
         """Return why a document of so many given tokens yields no passage, or nothing."""
         whole = document.fields or self._keep  # a document of the pool has lost its fields
         return "empty" if not size else "too_long" if whole and size > self._max_tokens else ""
 
-    def _split(self, found: Sequence[tuple[int, str | None, list[str]]]) -> _Pieces:
-        """Return the pieces of (document, role or None, stretches of clean text, each of which opens a segment)."""
-        codes, spaces, offsets = self._tokeniser.split([text for _, _, texts in found for text in texts])
-        starts = sentence_starts(self.vocabulary, codes, spaces, offsets)
-        if len(offsets) > len(found) + 1:
-            spaces[offsets[1:-1] - 1] = True
-            offsets = offsets[running_total(np.array([len(texts) for _, _, texts in found], np.int64))]
-            spaces[offsets[1:] - 1] = False
-        roles = {role: -1 if role is None else self.vocabulary.code(role) for role in {role for _, role, _ in found}}
-        return _Pieces(
-            codes,
-            spaces,
-            offsets,
-            starts,
-            np.array([number for number, _, _ in found], np.int64),
-            np.array([roles[role] for _, role, _ in found], np.int64),
-        )
-
-    def _take(self, documents: Sequence[Document], numbers: Sequence[int]) -> _Pieces | None:
-        """Return the pieces of documents that bring their tokens, None where there is no such document."""
-        if not numbers:
-            return None
-        tokens = [documents[number].tokens or () for number in numbers]
-        codes = self.vocabulary.encode(token for item in tokens for token in item)
-        offsets = np.concatenate([[0], np.cumsum([len(item) for item in tokens])]).astype(np.int64)
-        spaces = np.ones(len(codes), bool)
-        spaces[offsets[1:] - 1] = False
-        starts = sentence_starts(self.vocabulary, codes, spaces, offsets)
-        for number, start, stop in zip(numbers, offsets[:-1], offsets[1:], strict=True):
-            segments = documents[number].segments
-            if segments is not None:
-                starts[start:stop] = False
-                starts[start + np.array(segments, np.int64)] = True
-        return _Pieces(codes, spaces, offsets, starts, np.array(numbers, np.int64), np.full(len(numbers), -1))
+    def _pair(self, documents: Sequence[Document], pieces: Pieces) -> tuple[Pieces, Pieces, list[Reject]]:
+        """Return the pieces of documents that fit, those of their second texts, and rejects of those that do not."""
+        seconds = {number: documents[number].second for number in dict.fromkeys(pieces.documents.tolist())}
+        texts = [(number, None, self._stretches(item)) for number, item in seconds.items() if isinstance(item, str)]
+        tokens = [(number, item, None) for number, item in seconds.items() if isinstance(item, tuple)]
+        second = self._reader.read([item for item in texts if item[2]], [item for item in tokens if item[1]])
+        sizes = [np.bincount(part.owners, minlength=len(documents)) for part in (pieces, second)]
+        unfit, rejects = np.zeros(len(documents), bool), []
+        for number in (number for number, item in seconds.items() if item is not None):
+            first, other = (int(size[number]) for size in sizes)
+            if not other or max(first, other) > self._max_tokens:
+                unfit[number] = True
+                note = f"{first} tokens, and {other} in the second text; at most {self._max_tokens} in each"
+                rejects.append(_reject(documents[number], "too_long" if other else "empty", note))
+        fit, fit_second = (part.take(np.flatnonzero(~unfit[part.documents])) for part in (pieces, second))
+        return fit, fit_second, rejects
 
     def _assemble(
-        self, documents: Sequence[Document], pieces: _Pieces, starts: IntArray, rows: IntArray
+        self, documents: Sequence[Document], pieces: Pieces, starts: IntArray, rows: IntArray, second: Pieces | None
     ) -> PassageBatch:
         """Return the batch of passages whose first tokens are ``rows``, with segments at ``starts``."""
         owner = np.searchsorted(pieces.offsets, rows, side="right") - 1
@@ -180,6 +175,7 @@ class Segmenter:
             roles=pieces.roles[piece[turns]],
             lang=self._lang,
             fields={name: self._column(documents, number, name) for name in self._keep},
+            second=None if second is None else _second(second, number),
         )
 
     def _column(self, documents: Sequence[Document], numbers: IntArray, name: str) -> pa.Array:
@@ -188,99 +184,106 @@ class Segmenter:
         return values.take(pa.array(numbers))
 
 
+Text = str | Sequence[str]
+"""A text, or the tokens of one."""
+
+
 def read_texts(
-    texts: Sequence[str], lang: str = "en", max_tokens: int = 128, *, newline: str = "space"
+    texts: Sequence[Text],
+    lang: str = "en",
+    max_tokens: int = 128,
+    *,
+    newline: str = "space",
+    second: Sequence[Text] | None = None,
 ) -> PassageBatch:
     """Return the passages of a list of texts, with ids ``0/0``, ``0/1``, ``1/0``...; a text without a word has none.
 
     A blank line ends a segment; so does every line break with ``newline="break"``.
 
+    Args:
+        texts: each one a string, or its tokens, for which spaCy is not needed.
+        lang: their language.
+        max_tokens: of a passage.
+        newline: what a single line break is.
+        second: the second text of each. With it a text is not cut, and has no passage if either is too long.
+
+    Raises:
+        ValueError: a token that is empty, or holds white space or control characters.
+        ModuleNotFoundError: a text is a string, and spaCy is not installed.
+
     Example:
-        >>> batch = read_texts(["The fog lifted. However, nobody sailed.", "Good."])
+        >>> batch = read_texts(["The fog lifted. However, nobody sailed.", ["Good", "."]])
         >>> batch.ids, batch.vocabulary.strings(batch.codes).to_pylist()[:4]
         (['0/0', '1/0'], ['The', 'fog', 'lifted', '.'])
     """
-    return Segmenter(lang, max_tokens, newline=newline).segment(
-        [Document(str(n), text) for n, text in enumerate(texts)]
-    )[0]
+    return Segmenter(lang, max_tokens, newline=newline).segment(_documents(texts, second))[0]
 
 
-def _reject(document: Document, reason: str) -> Reject:
+def locate_texts(
+    texts: Sequence[Text],
+    lang: str = "en",
+    max_tokens: int = 128,
+    *,
+    newline: str = "space",
+    second: Sequence[Text] | None = None,
+) -> tuple[PassageBatch, Positions]:
+    r"""Return what `read_texts` does, and where each token stands in its text.
+
+    Example:
+        >>> text = "\ufeffThe  fog\x00\nlifted."
+        >>> batch, positions = locate_texts([text])
+        >>> [text[start:end] for start, end in zip(positions.starts, positions.ends, strict=True)]
+        ['The', 'fog', 'lifted', '.']
+    """
+    batch, _, positions = Segmenter(lang, max_tokens, newline=newline).locate(_documents(texts, second))
+    return batch, positions
+
+
+def _documents(texts: Sequence[Text], second: Sequence[Text] | None) -> list[Document]:
+    """Return a document for each text, whose id is its number."""
+    documents = [
+        Document(str(number), text) if isinstance(text, str) else Document(str(number), tokens=_tokens(number, text))
+        for number, text in enumerate(texts)
+    ]
+    if second is None:
+        return documents
+    return [
+        replace(document, second=other if isinstance(other, str) else _tokens(number, other))
+        for number, (document, other) in enumerate(zip(documents, second, strict=True))
+    ]
+
+
+def _tokens(number: int, tokens: Sequence[str]) -> tuple[str, ...]:
+    """Return the tokens that are given in place of a text."""
+    for place, token in enumerate(tokens):
+        if not is_token(token):
+            raise ValueError(
+                f"text {number}: token {place} is {token!r}; a token is not empty, and holds no white space and no "
+                "control characters"
+            )
+    return tuple(tokens)
+
+
+def _second(pieces: Pieces, numbers: IntArray) -> Second:
+    """Return the second text of each row, given the document of each; a document without one has no tokens."""
+    segments = np.flatnonzero(pieces.starts)
+    bounds = np.searchsorted(segments, pieces.offsets)
+    known = Second(
+        pieces.codes,
+        np.append(pieces.offsets, len(pieces.codes)),
+        pieces.spaces,
+        segments,
+        np.append(bounds, len(segments)),
+    )
+    owners = np.append(pieces.documents, -1)
+    places = np.searchsorted(pieces.documents, numbers)
+    return known.take(np.where(owners[places] == numbers, places, len(pieces.documents)))
+
+
+def _reject(document: Document, reason: str, note: str = "") -> Reject:
     """Return the reject of a document that yields no passage."""
-    sample = document.text or " ".join(document.tokens or ())
-    return Reject(
-        document.source or document.id, document.place, reason, sample.encode()[:1000].decode(errors="ignore")
-    )
-
-
-def _merge(pieces: _Pieces, others: _Pieces | None) -> _Pieces:
-    """Return the pieces of both in the order of their documents."""
-    if others is None:
-        return pieces
-    owners = np.concatenate([pieces.documents, others.documents])
-    order = np.argsort(owners, kind="stable")
-    places = np.concatenate([pieces.offsets, len(pieces.codes) + others.offsets[1:]])
-    taken, offsets = ragged_take(places, order)
-    return _Pieces(
-        np.concatenate([pieces.codes, others.codes])[taken],
-        np.concatenate([pieces.spaces, others.spaces])[taken],
-        offsets,
-        np.concatenate([pieces.starts, others.starts])[taken],
-        owners[order],
-        np.concatenate([pieces.roles, others.roles])[order],
-    )
-
-
-def _cut(vocabulary: Vocabulary, pieces: _Pieces, limit: int) -> IntArray:
-    """Return the first token of every segment, longer ones cut behind their last punctuation before the limit.
-
-    Where there is none it is the last space, and where there is no space, the limit.
-    """
-    starts = np.flatnonzero(pieces.starts)
-    ends = np.append(starts[1:], len(pieces.codes))[: len(starts)]
-    cuts: list[int] = []
-    for segment in np.flatnonzero(ends - starts > limit):
-        start, end = int(starts[segment]), int(ends[segment])
-        gaps = start + 1 + np.flatnonzero(pieces.spaces[start:end])
-        marks = gaps[vocabulary.property(traits)[pieces.codes[gaps - 1]] & BREAK != 0]
-        while end - start > limit:
-            start = _last(marks, start, limit) or _last(gaps, start, limit) or start + limit
-            cuts.append(start)
-    return np.union1d(starts, np.array(cuts, np.int64)) if cuts else starts
-
-
-def _last(places: IntArray, start: int, limit: int) -> int:
-    """Return the last of some rising places in (start, start + limit], 0 where there is none."""
-    place = int(places[np.searchsorted(places, start + limit, side="right") - 1]) if len(places) else 0
-    return place if start < place <= start + limit else 0
-
-
-def _pack(pieces: _Pieces, starts: IntArray, tied: BoolArray, limit: int) -> IntArray:
-    """Return the first token of every passage: as many segments of one document as fit, whole turns where they fit.
-
-    A passage that would open with a tied segment opens with the nearest one before it that is not, if it still holds
-    the tied one then.
-    """
-    lengths = np.diff(pieces.offsets)
-    piece = np.searchsorted(pieces.offsets, starts, side="right") - 1
-    inside = (pieces.roles[piece] >= 0) & (lengths[piece] <= limit) & (starts != pieces.offsets[piece])
-    bounds = np.append(starts[~inside], len(pieces.codes))  # where a passage may start, and the end of all
-    changes = np.flatnonzero(np.diff(pieces.documents, append=-1))
-    document_ends = pieces.offsets[1:][changes]
-    ends = document_ends[np.searchsorted(document_ends, bounds[:-1], side="right")]
-    reach = np.minimum(bounds[:-1] + limit, ends)
-    following = np.searchsorted(bounds, reach, side="right") - 1
-    places = np.arange(len(bounds))
-    loose = np.maximum.accumulate(np.where(np.append(tied[~inside], False), 0, places))  # the nearest that is not tied
-    earlier, held = loose[following], bounds[np.minimum(following + 1, places[-1])]
-    moved = (earlier > places[:-1]) & (held - bounds[earlier] <= limit)
-    chain = np.where(moved, earlier, following).tolist()
-    rows: list[int] = []
-    place = 0
-    while place < len(chain):
-        rows.append(place)
-        place = chain[place]
-    return bounds[np.array(rows, np.int64)]
+    sample = (document.text or " ".join(document.tokens or ())).encode()[:1000].decode(errors="ignore")
+    return Reject(document.source or document.id, document.place, reason, sample, note)
 
 
 def _names(documents: Sequence[Document], numbers: IntArray) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges
-from labelers.task import SOURCE, Task, local, read_tasks
+from labelers.task import SECOND, SOURCE, Task, local, read_tasks, resolve
 from trainer.kinds import untrained
 
 __all__ = ["Dataset", "Split", "Types"]
@@ -62,16 +62,14 @@ class Split:
             yield Split(self.name, self.table.slice(start, rows))
 
     def column(self, path: str) -> pa.ChunkedArray:
-        """Return the column at a dotted path."""
-        first, *rest = path.split(".")
-        if first not in self.table.column_names:
-            raise ValueError(f"split {self.name} has no column {path!r}; it has {', '.join(self.table.column_names)}")
+        """Return the column at a dotted path (`labelers.task.resolve`)."""
+        try:
+            first, *rest = resolve(path, self.table.schema)
+        except KeyError as error:
+            raise ValueError(f"split {self.name} has {error.args[0]}") from None
         value = self.table.column(first)
-        for part in rest:
-            names = [value.type.field(i).name for i in range(value.type.num_fields)]
-            if part not in names:
-                raise ValueError(f"split {self.name} has no column {path!r}; {first} holds {', '.join(names)}")
-            value = pc.struct_field(value, part)
+        for name in rest:
+            value = pc.struct_field(value, [value.type.get_field_index(name)])
         return value
 
     def present(self, path: str) -> BoolArray:
@@ -109,6 +107,8 @@ class Split:
 
     def tokens(self, sequence: str, types: Types) -> Ragged:
         """Return the tokens of a sequence as codes: the view's where it holds any, else the source's."""
+        if sequence == SECOND:
+            return self.ragged(f"{SECOND}.tokens", types)
         source = self.ragged("tokens", types)
         if not self._has(sequence, "tokens"):
             return source
@@ -116,7 +116,10 @@ class Split:
         return own.where(own.lengths > 0, source)
 
     def origins(self, sequence: str) -> Ragged:
-        """Return for each token of a sequence its position in the source, -1 where it was inserted."""
+        """Return for each token of a sequence its position in the source, -1 where it was inserted, or is no copy."""
+        if sequence == SECOND:
+            second = self.ragged(f"{SECOND}.spaces")
+            return Ragged(second.offsets, np.full(len(second.values), -1, np.int32))
         lengths = pc.list_value_length(self.column("tokens")).to_numpy()
         source = Ragged.of(lengths, ranges(np.zeros(len(lengths), np.int64), lengths))
         if not self._has(sequence, "origin"):

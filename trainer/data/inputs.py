@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.ragged import IntArray, Ragged, ranges
-from labelers.task import Task
+from labelers.task import SECOND, Task
 from trainer.data.dataset import Split, Types
 from trainer.data.pieces import Layout, PieceTable, lay_out
 from trainer.data.tokenizer import Tokenizer
@@ -144,6 +144,8 @@ class PartEncoder:
 
     def starts(self, level: str, name: str, rows: IntArray) -> Ragged:
         """Return the token of a sequence that opens each segment or turn: its first one from the source."""
+        if name == SECOND and level == "segments":
+            return self.split.ragged(f"{SECOND}.segments").take(rows)
         segments, origin = self.split.ragged("segments"), self.split.origins(name).take(rows)
         if level == "turns":
             wanted = self.split.ragged("turns").take(rows)
