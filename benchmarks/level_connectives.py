@@ -26,7 +26,7 @@ from labelers.language.forms import lexicon
 from labelers.language.inside import inside_candidates
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
-from labelers.text.segment import Segmenter
+from labelers.text.segmenter import Segmenter
 
 CAP, SHARE = np.array([[0.094], [0.085]]), 1 / 6  # CAP of prose, and of dialogues: fewer rows scatter more
 CAP_INSIDE = 0.2  # fewer forms link the clauses of plain sentences

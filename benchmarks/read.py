@@ -24,7 +24,7 @@ from labelers.finding import load
 from labelers.labeler import Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
-from labelers.text.segment import Segmenter
+from labelers.text.segmenter import Segmenter
 
 POOL = 2048
 SHARE = 0.05

@@ -17,7 +17,7 @@ from labelers.connective import Connective
 from labelers.edits import weave
 from labelers.labeler import Corpus, Request
 from labelers.text.document import Document, Turn
-from labelers.text.segment import Segmenter
+from labelers.text.segmenter import Segmenter
 
 
 def documents(path: Path) -> Iterator[Document]:

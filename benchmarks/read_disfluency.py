@@ -20,7 +20,7 @@ from labelers.finding import load
 from labelers.labeler import Corpus, Request
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
-from labelers.text.segment import Segmenter
+from labelers.text.segmenter import Segmenter
 from pipelines.pool import pool_document, pool_line
 
 POOL = 2048  # documents

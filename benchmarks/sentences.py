@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelers.text.segment import read_texts
+from labelers.text.segmenter import read_texts
 
 Boundaries = Callable[[str], set[int]]
 

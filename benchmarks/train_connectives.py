@@ -16,7 +16,7 @@ from connectives import read
 from scipy.sparse import coo_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
-from labelers.language.context_model import TEMPLATES, Model, features, score
+from labelers.language.context_model import TEMPLATES, ContextModel, features, score
 from labelers.language.discourse import barred
 from labelers.language.matches import Matches, match
 from labelers.passages import PassageBatch
@@ -32,7 +32,7 @@ LEAST = 2  # a word, an ending or a feature counts from this many matches on
 SMALL = 0.02  # weights below are dropped
 
 
-def vocabulary_of(batch: PassageBatch, matches: Matches) -> Model:
+def vocabulary_of(batch: PassageBatch, matches: Matches) -> ContextModel:
     """Return a model without weights that knows the words and endings seen near matches."""
     words: Counter[str] = Counter()
     endings: Counter[str] = Counter()
@@ -43,10 +43,10 @@ def vocabulary_of(batch: PassageBatch, matches: Matches) -> Model:
                 words[text] += 1
                 endings[text[-3:]] += 1
     kept = [tuple(sorted(t for t, n in c.items() if n >= LEAST and "\t" not in t)) for c in (words, endings)]
-    return Model(kept[0], kept[1])
+    return ContextModel(kept[0], kept[1])
 
 
-def design(batch: PassageBatch, matches: Matches, blank: Model) -> list[csr_matrix]:
+def design(batch: PassageBatch, matches: Matches, blank: ContextModel) -> list[csr_matrix]:
     """Return per template the 0/1 matrix of matches by keys."""
     seen = features(batch, matches, blank)
     out = []
@@ -95,7 +95,9 @@ def main(source: str, out: str) -> None:
     write(Path(out), blank, parts, weights, bias)
 
 
-def write(out: Path, blank: Model, parts: list[csr_matrix], weights: npt.NDArray[np.float64], bias: float) -> None:
+def write(
+    out: Path, blank: ContextModel, parts: list[csr_matrix], weights: npt.NDArray[np.float64], bias: float
+) -> None:
     """Write the weights as a table."""
     names, sizes = blank.names(), blank.sizes
     lines = [

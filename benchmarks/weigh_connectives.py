@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score
 
 from labelers.connective import Connective
 from labelers.passages import PassageBatch
-from labelers.text.segment import Segmenter
+from labelers.text.segmenter import Segmenter
 
 SEEDS, FOLDS, COST = 5, 4, 1.0
 Rows = tuple[csr_matrix, npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]

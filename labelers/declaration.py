@@ -24,7 +24,7 @@ class Declaration:
         them.
         """
         one = [task for task in self.tasks if len(task.sequences) == 1 and SECOND not in task.sequences]
-        kept = [task for task in one if task.kind != "generation"]
+        kept = [task for task in one if not task.generated]
         left_out = {name for task in self.tasks if task not in kept for name in _columns(task)}
         left_out -= {name for task in kept for name in _columns(task)}
         return Declaration(

@@ -115,6 +115,16 @@ class Task:
     """Keys that a later version wrote and this one does not know; kept as they are."""
 
     @property
+    def drawn(self) -> bool:
+        """Draws decide which tokens are targets: the target column holds one draw per token."""
+        return self.rate is not None
+
+    @property
+    def generated(self) -> bool:
+        """The label is text of the source, to be written: all of its tokens, or one of the task's spans."""
+        return self.target in {"tokens", *self.spans}
+
+    @property
     def constructed(self) -> bool:
         """A labeler made the labels; those that people made have no labeler, or say ``"gold": true``."""
         return bool(self.labeler) and not self.extra.get("gold", False)

@@ -15,8 +15,8 @@ from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import ABSTAINED, FRAMEWORK_REASONS, SECOND, WOVEN
-from pipelines.columns import plain_struct, second_column, source_columns, view_columns
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
+from pipelines.row_columns import plain_struct, second_column, source_columns, view_columns
 from pipelines.schema import SECOND_FIELD
 
 __all__ = ["copied", "label_rows"]

@@ -27,7 +27,7 @@ def passage_keys(batch: PassageBatch) -> PassageKeys:
     """Return a uint64 for each distinct passage of each document: equal where the tokens of both its texts are.
 
     Example:
-        >>> from labelers.text.segment import read_texts
+        >>> from labelers.text.segmenter import read_texts
         >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
         (2, 1)
     """

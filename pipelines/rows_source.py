@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from labelers.vocabulary import Vocabulary
-from pipelines.columns import passages_of
 from pipelines.layout import SPLITS, Folder, shard_name
 from pipelines.marks import done_stats
 from pipelines.plan import Plan
+from pipelines.row_columns import passages_of
 from pipelines.source import Part, Records, Source
 
 __all__ = ["RowsSource"]

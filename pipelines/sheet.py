@@ -168,11 +168,11 @@ class Sheet:
         if sequence != task.sequences[-1]:
             return
         values = column(row, task.target)
-        if task.kind == "token":
+        if task.level == "token" and not task.drawn:
             for place, value in enumerate(values or []):
                 if value > 0:
                     self.tags.setdefault(place, []).append(_name(task, value))
-        if task.kind == "masked_lm":
+        if task.drawn:
             never = column(row, task.exclude) if task.exclude else [False] * len(values)
             hidden = zip(values, never, strict=True)
             self.masked |= {i for i, (value, out) in enumerate(hidden) if value < 256 * (task.rate or 0) and not out}
@@ -222,7 +222,7 @@ def _speakers(row: Row, tasks: Sequence[Task]) -> dict[int, str]:
     """Return who speaks from which source position on, and what a task hides of it."""
     notes = [""] * len(row.get("turns") or [])
     for task in tasks:
-        if task.kind == "turn":
+        if task.level == "turn":
             hidden = column(row, task.hide_roles) if task.hide_roles else [False] * len(notes)
             for turn, (value, hides) in enumerate(zip(column(row, task.target), hidden, strict=True)):
                 notes[turn] = " (asked)" if value >= 0 else " (hidden)" if hides else notes[turn]

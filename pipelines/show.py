@@ -200,17 +200,17 @@ def _value(row: Row, task: Task) -> str:
 
 def _list_value(row: Row, task: Task, value: list[Any]) -> str:
     """Return a label of many parts: how many words are masked or tagged, who is asked for, all classes that hold."""
-    if task.kind == "masked_lm":
+    if task.drawn:
         never = column(row, task.exclude) if task.exclude else [False] * len(value)
         hidden = sum(draw < 256 * (task.rate or 0) and not out for draw, out in zip(value, never, strict=True))
         return f"{hidden} of {len(never) - sum(never)} words masked"
-    if task.kind == "token":
+    if task.level == "token":
         counts = ", ".join(f"{value.count(i)} {_class(task, i)}" for i in range(len(task.classes))) or str(len(value))
         return counts if not task.classes or any(tag >= 0 for tag in value) else "none"
-    if task.kind == "turn":
+    if task.level == "turn":
         asked = [f"turn {turn + 1} {_class(task, number)}" for turn, number in enumerate(value) if number >= 0]
         return ", ".join(asked) or "none"
-    if task.kind == "generation":
+    if not task.classes and all(isinstance(item, str) for item in value):
         return "the original text" if task.target == "tokens" else spelt_out(" ".join(map(str, value)))
     return ", ".join(_class(task, item) if task.classes else _plain(item) for item in value) or "none"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Reject
-from labelers.text.segment import Segmenter
+from labelers.text.segmenter import Segmenter
 from pipelines.changes import check_inputs
 from pipelines.layout import DROPPED, SPLITS, Folder, digest_json
 from pipelines.plan import Plan

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from small import built
 
-from labelers.text.segment import read_texts
+from labelers.text.segmenter import read_texts
 from pipelines.graph import import_beam
 from pipelines.layout import Pending
 

@@ -70,14 +70,6 @@ def test_no_file_and_no_function_outgrows_its_reader() -> None:
     assert big == []
 
 
-TWICE = {
-    "Form": "two kinds of what is known of a form, in labelers/language/forms.py and words.py",
-    "Model": "of connectives in labelers/language/discourse.py, and the network in trainer/model/model.py",
-    "Plan": "of a build, and of an epoch in trainer/schedule/epoch.py",
-}
-"""Names that stand for two things; each is to be given up at one of the places."""
-
-
 def test_a_name_stands_for_one_thing() -> None:
     """No two modules and no two public classes of the repository have the same name."""
     modules, classes = Counter[str](), Counter[str]()
@@ -87,7 +79,7 @@ def test_a_name_stands_for_one_thing() -> None:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             classes.update(node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_")
     assert [name for name, n in modules.items() if n > 1] == []
-    assert [name for name, n in classes.items() if n > 1 and name not in TWICE] == []
+    assert [name for name, n in classes.items() if n > 1] == []
 
 
 def test_no_stray_stands_in_the_root() -> None:

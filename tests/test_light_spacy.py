@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 TOKENISE = """
 import sys
 from labelers.language.light_spacy import import_spacy, tokenizer
-from labelers.text.segment import read_texts
+from labelers.text.segmenter import read_texts
 print([token.text for token in tokenizer("en")("Well, I'd go.")])
 read_texts(["However, nobody on the wet stones said where he'd gone."])
 print("torch" in sys.modules)

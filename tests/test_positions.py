@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelers.text.clean import clean
 from labelers.text.document import Document, Turn
 from labelers.text.positions import Positions
-from labelers.text.segment import Segmenter, locate_texts, read_texts
+from labelers.text.segmenter import Segmenter, locate_texts, read_texts
 
 ROOT = Path(__file__).parents[1]
 ODD = [
@@ -144,7 +144,7 @@ def test_tokens_need_no_spacy() -> None:
     """Passages of tokens are cut, segmented and labelled without it."""
     code = """
 from labelers.finding import load
-from labelers.text.segment import Segmenter, locate_texts, read_texts
+from labelers.text.segmenter import Segmenter, locate_texts, read_texts
 batch = read_texts([["Fog", "."], ["It", "rained", ".", "We", "left", "."]], second=[["Nebel", "."], ["Regen", "."]])
 print(batch.ids, batch.segments.tolist(), batch.second.offsets.tolist())
 print(load("masking").apply(batch).column("status").to_pylist())
@@ -155,9 +155,8 @@ print(load("masking").apply(batch).column("status").to_pylist())
 @pytest.mark.parametrize("call", ["read_texts(['Fog.'])", "locate_texts([['Fog', '.']], second=['Nebel.'])"])
 def test_a_text_without_spacy_is_an_error_that_names_the_cure(call: str) -> None:
     """One line, and what to give instead."""
-    code = (
-        f"from labelers.text.segment import *\ntry:\n    {call}\nexcept ModuleNotFoundError as error:\n    print(error)"
-    )
+    used = f"try:\n    {call}\nexcept ModuleNotFoundError as error:\n    print(error)"
+    code = f"from labelers.text.segmenter import *\n{used}"
     assert run(code) == (
         "text is split by spaCy, which is not installed; "
         "install it with: pip install 'auxloom[build]', or give tokens\n"

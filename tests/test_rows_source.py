@@ -21,7 +21,6 @@ from labelers.passages import PassageBatch
 from labelers.second import Second
 from labelers.vocabulary import Vocabulary
 from pipelines import rows_source
-from pipelines.columns import passages_of, second_column, source_columns
 from pipelines.context import Context
 from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
@@ -29,6 +28,7 @@ from pipelines.layout import SPLITS, Folder, shard_name
 from pipelines.loading import load_labelers
 from pipelines.plan import Plan
 from pipelines.pool import pool_over, read_pool
+from pipelines.row_columns import passages_of, second_column, source_columns
 from pipelines.rows_source import RowsSource
 from pipelines.schema import declare
 from pipelines.source import Part, Records
@@ -182,7 +182,7 @@ def test_rows_do_not_depend_on_where_a_vocabulary_ends(tmp_path: Path, monkeypat
     source = write(tmp_path, text(200))
     tables: dict[str, Any] = {"with": ["toy_labelers:Beheading", "paraphrase", "disfluency"], "run": {"batch": 16}}
     built(source, tmp_path / "one", **tables)
-    monkeypatch.setattr("labelers.text.segment._MAX_TYPES", 1)
+    monkeypatch.setattr("labelers.text.segmenter._MAX_TYPES", 1)
     monkeypatch.setattr("pipelines.worker._cached", {})
     built(source, tmp_path / "many", **tables)
     assert files(tmp_path / "one") == files(tmp_path / "many")

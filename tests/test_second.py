@@ -22,9 +22,8 @@ from labelers.second import Second
 from labelers.task import SECOND, tasks, tokens_of
 from labelers.text.clean import clean
 from labelers.text.document import Document, Reject, Turn
-from labelers.text.segment import Segmenter, read_texts
+from labelers.text.segmenter import Segmenter, read_texts
 from labelers.vocabulary import Vocabulary
-from pipelines.columns import second_column, second_of
 from pipelines.find import find_files
 from pipelines.layout import Folder
 from pipelines.passage_keys import passage_keys
@@ -32,6 +31,7 @@ from pipelines.plan import Plan, identity
 from pipelines.preview import preview
 from pipelines.rebuild import rebuild
 from pipelines.recipe import InputTable
+from pipelines.row_columns import second_column, second_of
 from pipelines.schema import SECOND_FIELD
 from pipelines.show import show_rows
 from pipelines.units import make_units, read_unit

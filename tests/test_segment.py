@@ -22,7 +22,7 @@ from labelers.text.clean import clean, is_empty, stretches
 from labelers.text.document import Document, Turn
 from labelers.text.hyphens import set_apart
 from labelers.text.rule import LONGEST, rule_of
-from labelers.text.segment import Segmenter, read_texts
+from labelers.text.segmenter import Segmenter, read_texts
 from labelers.text.tokenise import Tokeniser
 from labelers.vocabulary import Vocabulary
 
@@ -218,7 +218,7 @@ def test_most_words_are_split_without_asking(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "work",
     [
-        "from labelers.text.segment import read_texts; read_texts(['It (rained).'])",
+        "from labelers.text.segmenter import read_texts; read_texts(['It (rained).'])",
         "import labelers.paraphrase as p; p.Paraphrase(p.Resource('a', {'': b'1\\tto-day\\tthis day'}))",
     ],
 )
@@ -529,7 +529,7 @@ def test_nothing_gives_an_empty_batch() -> None:
 
 def test_a_large_vocabulary_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller then starts a new segmenter, which gives the same rows."""
-    monkeypatch.setattr("labelers.text.segment._MAX_TYPES", 3)
+    monkeypatch.setattr("labelers.text.segmenter._MAX_TYPES", 3)
     segmenter = Segmenter()
     assert not segmenter.full
     segmenter.segment([Document("a", "One two three four.")])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelers.text.clean import clean
-from labelers.text.segment import read_texts
+from labelers.text.segmenter import read_texts
 from labelers.text.sentences import sentence_starts
 
 

@@ -55,7 +55,8 @@ def a_task(name: str, kind: str, **values: Any) -> Task:
     """Return a task of the labeler that its name begins with."""
     labeler = name.split(".", maxsplit=1)[0]
     known = {"labeler": labeler, "version": 1, "sequences": (labeler,), "target": name, "status": f"{labeler}.status"}
-    return Task(name=name, kind=kind, **(known | values))
+    level = {"token": "token", "masked_lm": "token", "turn": "turn"}.get(kind, "passage")
+    return Task(name=name, kind=kind, **({"level": level} | known | values))
 
 
 ARGS = ("connective.arg1", "connective.arg2")

@@ -19,7 +19,7 @@ from labelers.language.tables import lexicon_rows
 from labelers.passages import PassageBatch
 from labelers.ragged import FloatArray, IntArray
 
-__all__ = ["RULE", "TEMPLATES", "Features", "Model", "features", "log_odds", "model", "score"]
+__all__ = ["RULE", "TEMPLATES", "ContextModel", "Features", "features", "log_odds", "model", "score"]
 
 RULE = math.log(0.77 / 0.23)
 """Log odds of a form that opens a segment with what its rule wants behind it. They lie below the threshold of
@@ -103,7 +103,7 @@ class Features:
         return np.ravel_multi_index([self.values[name] for name in template], sizes), math.prod(sizes)
 
 
-def features(batch: PassageBatch, matches: Matches, model: "Model") -> Features:
+def features(batch: PassageBatch, matches: Matches, model: "ContextModel") -> Features:
     """Return the values that the model's features are made of, for each match."""
     types, classes = batch.vocabulary.property(model), shapes(batch)
     segment = batch.token_segments[matches.start]
@@ -140,7 +140,7 @@ def _nearest_verb(classes: npt.NDArray[np.int8]) -> IntArray:
 
 
 @dataclass(frozen=True)
-class Model:
+class ContextModel:
     """A table of weights for conjunctions of values; as a property it numbers the types that it knows.
 
     It equals itself alone, so that a vocabulary keeps one property per model.
@@ -199,7 +199,7 @@ class Model:
 
 
 @cache
-def model() -> Model:
+def model() -> ContextModel:
     """Return the model of the package, read from ``lexicons/connective_weights.tsv``."""
     (_, bias), *rows = lexicon_rows("connective_weights.tsv")
     read = [(TEMPLATES[int(number)], values) for number, *values in rows]
@@ -208,7 +208,7 @@ def model() -> Model:
         for value, text in zip(template, values[:-1], strict=True):
             named.setdefault(_KINDS[value], set()).add(text)
     words, endings = (tuple(sorted(named[kind] - {"*"})) for kind in ("word", "ending"))
-    blank = Model(words, endings)
+    blank = ContextModel(words, endings)
     numbers = {kind: {text: i for i, text in enumerate(texts)} for kind, texts in blank.names().items()}
     sizes = blank.sizes
     tables = {template: np.zeros(math.prod(sizes[value] for value in template)) for template in TEMPLATES}
@@ -217,10 +217,10 @@ def model() -> Model:
         for value, text in zip(template, values[:-1], strict=True):
             key = key * sizes[value] + numbers[_KINDS[value]][text]
         tables[template][key] = float(values[-1])
-    return Model(blank.words, blank.endings, float(bias), tuple(tables[template] for template in TEMPLATES))
+    return ContextModel(blank.words, blank.endings, float(bias), tuple(tables[template] for template in TEMPLATES))
 
 
-def score(batch: PassageBatch, matches: Matches, chosen: Model | None = None) -> FloatArray:
+def score(batch: PassageBatch, matches: Matches, chosen: ContextModel | None = None) -> FloatArray:
     """Return the log odds, float64 [C], that each match is a connective where it stands."""
     chosen = chosen or model()
     seen = features(batch, matches, chosen)

@@ -12,7 +12,7 @@ from labelers.ragged import IntArray, Ragged
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
 from trainer.data.inputs import Inputs, PartEncoder, Sequences
-from trainer.data.pieces import PieceTable
+from trainer.data.spelling import PieceTable
 from trainer.data.targets import Targets, targets_of
 from trainer.data.tokenizer import Tokenizer
 from trainer.files import ArrayFile

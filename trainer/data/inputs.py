@@ -9,7 +9,7 @@ import numpy.typing as npt
 from labelers.ragged import IntArray, Ragged, ranges
 from labelers.task import SECOND, Task
 from trainer.data.dataset import Split, Types
-from trainer.data.pieces import Layout, PieceTable, lay_out
+from trainer.data.spelling import Layout, PieceTable, lay_out
 from trainer.data.tokenizer import Tokenizer
 from trainer.kinds import kind_of
 

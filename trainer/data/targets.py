@@ -10,7 +10,7 @@ import numpy.typing as npt
 from labelers.ragged import BoolArray, IntArray, Ragged, running_total
 from labelers.task import Task
 from trainer.data.inputs import Inputs, PartEncoder, Sequences
-from trainer.data.pieces import Layout
+from trainer.data.spelling import Layout
 from trainer.kinds import kind_of
 
 __all__ = ["LabelPlaces", "Placed", "Targets", "one_part", "targets_of"]

@@ -16,7 +16,7 @@ from labelers.ragged import IntArray, Ragged
 from labelers.task import SOURCE
 from trainer.data.batch import Bucket
 from trainer.data.dataset import Dataset, Split, Types
-from trainer.data.pieces import PieceTable
+from trainer.data.spelling import PieceTable
 from trainer.data.tokenizer import BytePairs
 from trainer.encoders.bigrams import Bigrams, folds
 from trainer.encoders.encoder import Encoder, EncoderOutput

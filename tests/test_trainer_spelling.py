@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelers.ragged import Ragged
-from trainer.data.pieces import PieceTable, lay_out
+from trainer.data.spelling import PieceTable, lay_out
 from trainer.data.tokenizer import Special
 
 PAD, CLS, SEP, MASK, ROLE_MASK, ROLE = range(6)

@@ -60,7 +60,7 @@ def passages_of(rows: pa.RecordBatch, vocabulary: Vocabulary, split: int = 0) ->
         ValueError: a column is missing or of another type, or the rows are in several languages.
 
     Example:
-        >>> from labelers.text.segment import read_texts
+        >>> from labelers.text.segmenter import read_texts
         >>> batch = read_texts(["It rained. We stayed."])
         >>> rows = pa.RecordBatch.from_pydict(source_columns(batch))
         >>> passages_of(rows, Vocabulary()).segments.tolist() == batch.segments.tolist()
@@ -99,7 +99,7 @@ def second_of(column: pa.StructArray, vocabulary: Vocabulary) -> Second:
     """Return the second texts of a column, as codes of a vocabulary that takes their token types.
 
     Example:
-        >>> from labelers.text.segment import read_texts
+        >>> from labelers.text.segmenter import read_texts
         >>> batch = read_texts(["It rained."], second=["Es regnete. Sehr."])
         >>> second_of(second_column(batch), batch.vocabulary).segments.tolist()
         [0, 3]
