@@ -260,15 +260,30 @@ def resolve(path: str, names: Mapping[str, Any] | pa.Schema | pa.StructType) -> 
 
 def _ways(path: str, names: Any, *, beyond_null: bool = False) -> Iterator[tuple[str, ...]]:
     """Yield all that a path may stand for, longer names first."""
-    for name, below in sorted(_below(names).items(), key=lambda item: -len(item[0])):
-        if name == path:
+    name, rest = path, ""
+    while True:
+        there, below = _look(names, name)
+        if there and not rest:
             yield (name,)
-        elif path.startswith(f"{name}."):
-            rest = path[len(name) + 1 :]
+        elif there:
             if beyond_null and below is None:
-                yield (name, rest)
-            for way in _ways(rest, below, beyond_null=beyond_null):
+                yield (name, rest[1:])
+            for way in _ways(rest[1:], below, beyond_null=beyond_null):
                 yield (name, *way)
+        name, dot, _ = name.rpartition(".")
+        if not dot:
+            return
+        rest = path[len(name) :]
+
+
+def _look(names: Any, name: str) -> tuple[bool, Any]:
+    """Return whether a level has a name, and what is below it."""
+    if isinstance(names, Mapping):
+        return name in names, names.get(name)
+    if isinstance(names, pa.Schema | pa.StructType):
+        place = names.get_field_index(name)
+        return (True, names.field(place).type) if place >= 0 else (False, None)
+    return False, None
 
 
 def _below(names: Any) -> Mapping[str, Any]:

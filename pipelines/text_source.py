@@ -129,6 +129,12 @@ def _repeats(document: Document, dropped: _Dropped, records: Records) -> bool:
 
 def _characters(document: Document) -> int:
     """Return about how long a document is."""
-    texts = [document.text if document.tokens is None else document.tokens, document.second or ""]
-    texts += [turn.text for turn in document.turns or ()]
-    return sum(len(text) if isinstance(text, str) else 6 * len(text) for text in texts)
+    second = _length(document.second) if document.second else 0
+    if document.turns is not None:
+        return second + sum(len(turn.text) for turn in document.turns)
+    return second + (len(document.text) if document.tokens is None else _length(document.tokens))
+
+
+def _length(text: str | Sequence[str]) -> int:
+    """Return about how many characters a text or a list of tokens has."""
+    return len(text) if isinstance(text, str) else 6 * len(text)
