@@ -19,13 +19,13 @@ from labelers.language.tables import entries
 from labelers.ragged import BoolArray, IntArray
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["BorderWords", "Gaps", "SentencePart", "parts"]
+__all__ = ["BorderWords", "Gaps", "Syntax", "parts"]
 
 _LEFT, _RIGHT = Listed("border", 1), Listed("border", 2)
 _BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
 
 
-class SentencePart(IntFlag):
+class Syntax(IntFlag):
     """What the form of a word tells of its part in a phrase."""
 
     CONTENT = 1
@@ -42,23 +42,23 @@ class SentencePart(IntFlag):
 
 
 _PARTS = {
-    "article": SentencePart.DETERMINER,
-    "possessive": SentencePart.DETERMINER,
-    "this": SentencePart.DETERMINER,
-    "quantity": SentencePart.DETERMINER,
-    "subject": SentencePart.SUBJECT,
-    "modal": SentencePart.MODAL,
-    "time": SentencePart.TIME,
-    "say": SentencePart.CONTENT | SentencePart.LEADS,
-    **dict.fromkeys(("past", "gone", "base", "third", "number"), SentencePart.CONTENT),
+    "article": Syntax.DETERMINER,
+    "possessive": Syntax.DETERMINER,
+    "this": Syntax.DETERMINER,
+    "quantity": Syntax.DETERMINER,
+    "subject": Syntax.SUBJECT,
+    "modal": Syntax.MODAL,
+    "time": Syntax.TIME,
+    "say": Syntax.CONTENT | Syntax.LEADS,
+    **dict.fromkeys(("past", "gone", "base", "third", "number"), Syntax.CONTENT),
 }
 
 
 def parts(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return the `SentencePart` of each type, whatever its case.
+    """Return the `Syntax` of each type, whatever its case.
 
     Example:
-        >>> [SentencePart(int(part)).name for part in parts(["The", "gate", "slowly", "told", "week", "of"])]
+        >>> [Syntax(int(part)).name for part in parts(["The", "gate", "slowly", "told", "week", "of"])]
         ['DETERMINER', 'CONTENT', None, 'CONTENT|LEADS', 'CONTENT|TIME', None]
     """
     small = list(map(str.lower, texts))
@@ -69,13 +69,13 @@ def parts(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
 
 
 @cache
-def _listed() -> dict[str, SentencePart]:
+def _listed() -> dict[str, Syntax]:
     """Return the part of each word that a list tells of."""
-    found = {text: _PARTS.get(name, SentencePart(0)) for text, name in listed_words().items()}
-    found["that"] = SentencePart(0)  # it opens clauses too
-    for kind, part in (("when", SentencePart.TIME), ("leads", SentencePart.LEADS)):
+    found = {text: _PARTS.get(name, Syntax(0)) for text, name in listed_words().items()}
+    found["that"] = Syntax(0)  # it opens clauses too
+    for kind, part in (("when", Syntax.TIME), ("leads", Syntax.LEADS)):
         for text in (word for words, *_ in entries(kind) for word in words.split()):
-            found[text] = found.get(text, SentencePart.CONTENT) | part
+            found[text] = found.get(text, Syntax.CONTENT) | part
     return found
 
 
@@ -88,7 +88,7 @@ def _by_ending(text: str) -> int:
     return _CONTENT if text.isalpha() and not text.endswith(_ADVERBIAL) else 0
 
 
-_CONTENT = SentencePart.CONTENT.value
+_CONTENT = Syntax.CONTENT.value
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class BorderWords:
 
     @cached_property
     def part(self) -> IntArray:
-        """The `SentencePart` of each."""
+        """The `Syntax` of each."""
         return np.where(self.types < 0, 0, self.vocabulary.property(parts).take(self.types))
 
     @cached_property
@@ -138,11 +138,7 @@ class Gaps:
     def open(self) -> BoolArray:
         """Bool [E]: gaps in which some n-gram stands out."""
         bits = self.left.left | self.left.before | self.right.right
-        return (
-            (bits > 0)
-            | _is(self.left.part, SentencePart.SUBJECT | SentencePart.MODAL)
-            | _is(self.right.part, SentencePart.DETERMINER)
-        )
+        return (bits > 0) | _is(self.left.part, Syntax.SUBJECT | Syntax.MODAL) | _is(self.right.part, Syntax.DETERMINER)
 
     def stands_out(self, gaps: IntArray, words: BorderWords, head: IntArray, tail: IntArray) -> BoolArray:
         """Return where an n-gram is seen to be no part of the sentence.
@@ -156,28 +152,19 @@ class Gaps:
         clash = self.left.left[gaps] & words.right[head] | words.left[tail] & self.right.right[gaps]
         clash |= self.left.before[gaps] & words.head[head]
         left, right, first, last = self.left.part[gaps], self.right.part[gaps], words.part[head], words.part[tail]
-        whole = _is(last, SentencePart.CONTENT) & ~_is(last, SentencePart.TIME | SentencePart.LEADS)
+        whole = _is(last, Syntax.CONTENT) & ~_is(last, Syntax.TIME | Syntax.LEADS)
         # two phrases, or a clause and a phrase, where one is wanted
-        doubled = (
-            whole
-            & _is(right, SentencePart.DETERMINER)
-            & ~_is(left, SentencePart.LEADS | SentencePart.DETERMINER | SentencePart.TIME)
-        )
-        doubled &= _is(first, SentencePart.DETERMINER) | (
-            _is(first, SentencePart.SUBJECT) & _is(left, SentencePart.CONTENT)
-        )
+        doubled = whole & _is(right, Syntax.DETERMINER) & ~_is(left, Syntax.LEADS | Syntax.DETERMINER | Syntax.TIME)
+        doubled &= _is(first, Syntax.DETERMINER) | (_is(first, Syntax.SUBJECT) & _is(left, Syntax.CONTENT))
         # what parts a subject or a modal from its verb
         parted = (
-            whole
-            & _is(first, SentencePart.CONTENT)
-            & ~_is(first, SentencePart.LEADS)
-            & _is(left, SentencePart.SUBJECT | SentencePart.MODAL)
+            whole & _is(first, Syntax.CONTENT) & ~_is(first, Syntax.LEADS) & _is(left, Syntax.SUBJECT | Syntax.MODAL)
         )
         result: BoolArray = (clash > 0) | doubled | parted
         return result
 
 
-def _is(found: IntArray, asked: SentencePart) -> BoolArray:
+def _is(found: IntArray, asked: Syntax) -> BoolArray:
     """Return where a word has one of the parts asked for."""
     result: BoolArray = (found & asked.value) > 0
     return result
