@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from pipelines.formats import FORMATS, locate
+from pipelines.formats import FORMATS, ending_of
+from pipelines.formats.format import locate
 from pipelines.layout import Folder
 from pipelines.recipe import InputTable
 from pipelines.records import InputFile
@@ -194,7 +195,7 @@ def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
     for item in found:
         path = item.path if "://" in item.path else os.path.abspath(item.path)
         name = posixpath.relpath(path, common)
-        ending = next((ending for ending in FORMATS if name.lower().endswith(f".{ending}")), "")
+        ending = ending_of(name)
         if item.part:
             skipped.append(f"{name} (split {item.part!r}; give its folder by itself to use it)")
         elif not ending:

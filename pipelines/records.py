@@ -17,7 +17,7 @@ class InputFile:
     path: str
     """Where to open it: a local path or a URI."""
     format: str
-    """txt, jsonl, txt.gz, jsonl.gz, parquet or arrow."""
+    """Its ending, by which `pipelines.formats.FORMATS` knows how to read it: txt, jsonl.gz."""
     size: int
     modified: str
     """When it was last changed, ISO 8601, to tell whether it changed since."""
@@ -29,7 +29,7 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Range:
-    """A part of a file: bytes of txt and jsonl, row groups of parquet, record batches of arrow, all of a gz."""
+    """A part of a file: bytes of lines, row groups or record batches of a table, or the whole."""
 
     file: int
     """Index into the files."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
-from pipelines.formats import FORMATS, TableFormat
+from pipelines.formats import FORMATS
 from pipelines.parse import Parser
 from pipelines.recipe import InputTable
 from pipelines.records import InputFile, Range, Unit
@@ -75,9 +75,8 @@ def _ranges(file: InputFile, place: int, size: int, *, whole: bool) -> Iterator[
 
 def _parts(file: InputFile) -> int:
     """Return the number of parts of a file; one that cannot be read counts as one, which will say so."""
-    form = FORMATS[file.format]
     try:
-        return form.parts(file.path) if isinstance(form, TableFormat) else 1
+        return FORMATS[file.format].parts(file.path)
     except (OSError, pa.ArrowException):
         return 1
 

@@ -1,8 +1,11 @@
-"""How each format is opened, cut into ranges and read: text and JSON lines, also gzipped, Parquet, Arrow."""
+"""What a format is: how its files are opened, cut into ranges and read.
 
-import gzip
+A format is one module of this package with a constant ``ENDINGS``, the formats that it defines by the endings of
+their files. It derives from `LineFormat` where a line is a record, from `TableFormat` where it can give record
+batches, and else from `Format`.
+"""
+
 import os
-import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -15,16 +18,16 @@ import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
-from pipelines.lines import lines_of, paragraphs_of
+from pipelines.lines import lines_of
 from pipelines.parse import Parser
 
-__all__ = ["FORMATS", "Format", "OpenRange", "TableFormat", "locate"]
+__all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened"]
 
-_ROWS = 1024
+ROWS = 1024
 """Rows that are read at a time."""
 
 _ROW_BYTES = 256
-"""What a row of parquet or arrow counts for in the blocks of text that stay in one split: a short paragraph."""
+"""What a row of a table counts for in the blocks of text that stay in one split: a short paragraph."""
 
 _MAGIC: Mapping[bytes, str] = {
     b"\x1f\x8b": "gzip",
@@ -54,7 +57,7 @@ def locate(path: str) -> tuple[pafs.FileSystem, str]:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[pa.NativeFile]:
+def opened(path: str) -> Iterator[pa.NativeFile]:
     """Open a file for random access."""
     system, inner = locate(path)
     with system.open_input_file(inner) as stream:
@@ -82,9 +85,13 @@ class Format(ABC):
     """A file format."""
 
     bytewise: ClassVar[bool] = False
-    """Ranges are of bytes; otherwise of the parts of a table, or the whole."""
+    """Ranges are of bytes; otherwise of `parts`."""
     onward: ClassVar[bool] = False
     """A range is read from its first byte to its last; otherwise here and there."""
+
+    def parts(self, path: str) -> int:  # noqa: ARG002
+        """Return how many parts a file can be cut into where ranges are not of bytes; 1 where it is read as a whole."""
+        return 1
 
     def piece(self, size: int, start: int, stop: int) -> PieceDigest | None:
         """Return an empty digest for a range of a file of so many bytes; that of the first part is of the file."""
@@ -101,7 +108,7 @@ class Format(ABC):
         """
         last = -1 if start == 0 else None  # of a file that cannot be opened, the first range alone says so
         try:
-            with _opened(parser.file.path) as stream:
+            with opened(parser.file.path) as stream:
                 last = start - 1 if self.bytewise else -1
                 source = digest.over(stream) if digest and self.onward else stream
                 for place, item in self.records(OpenRange(source, parser, start, stop)):
@@ -118,7 +125,7 @@ class Format(ABC):
         """Yield (place, record) of an open file."""
 
 
-class _Lines(Format):
+class LineFormat(Format):
     """Records are lines."""
 
     bytewise = onward = True
@@ -146,59 +153,8 @@ class _Lines(Format):
         """Return the record of one line that begins at so many bytes of text."""
 
 
-class _Text(_Lines):
-    """A line, or a paragraph between blank lines, is a document."""
-
-    def lines(self, span: OpenRange) -> Iterator[tuple[int, bytes, int]]:
-        """Yield lines, or paragraphs where the settings say so."""
-        if span.parser.settings.paragraphs == "line":
-            return super().lines(span)
-        return paragraphs_of(span.stream, span.start, span.stop, span.parser.settings.max_record_bytes)
-
-    def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
-        """Return the document that a line is."""
-        try:
-            return parser.text(place, offset, line.decode(parser.settings.encoding))
-        except UnicodeDecodeError:
-            return parser.reject(place, "undecodable", line)
-
-
-class _JsonLines(_Lines):
-    """A line holds a JSON object."""
-
-    def record(self, parser: Parser, place: int, offset: int, line: bytes) -> Document | Reject:
-        """Return the document of the object in a line."""
-        return parser.line(place, offset, line)
-
-
-class _Gzip(Format):
-    """Lines in a gzip file, which is read from its start."""
-
-    onward = True
-
-    def __init__(self, inner: _Lines) -> None:
-        self._inner = inner
-
-    def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
-        """Yield (row, record); blank lines are no rows."""
-        row, parser = 0, span.parser
-        with gzip.GzipFile(fileobj=span.stream) as unpacked:
-            for place, line, length in self._inner.lines(OpenRange(unpacked, parser, 0, sys.maxsize)):
-                if length > parser.settings.max_record_bytes:
-                    yield row, parser.reject(row, "too_long", line)
-                elif not line.isspace() and line:
-                    yield row, self._inner.record(parser, row, place, line)
-                else:
-                    continue
-                row += 1
-
-
 class TableFormat(Format):
     """A row of a table is a record."""
-
-    @abstractmethod
-    def parts(self, path: str) -> int:
-        """Return how many row groups or record batches a file has."""
 
     @abstractmethod
     def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
@@ -209,8 +165,8 @@ class TableFormat(Format):
         parser, names = span.parser, span.parser.settings
         columns = {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep}
         for first, batch in self.batches(span, columns):
-            for begin in range(0, batch.num_rows, _ROWS):
-                for row, record in enumerate(_rows(batch.slice(begin, _ROWS)), first + begin):
+            for begin in range(0, batch.num_rows, ROWS):
+                for row, record in enumerate(_rows(batch.slice(begin, ROWS)), first + begin):
                     if record is None:
                         yield row, parser.reject(row, "undecodable", "")
                     else:
@@ -227,68 +183,3 @@ def _rows(batch: Any) -> list[dict[str, Any] | None]:
         half = batch.num_rows // 2
         return _rows(batch.slice(0, half)) + _rows(batch.slice(half))
     return rows
-
-
-class _Parquet(TableFormat):
-    """Ranges are row groups."""
-
-    def parts(self, path: str) -> int:
-        """Return the number of row groups."""
-        import pyarrow.parquet as pq
-
-        with _opened(path) as stream:
-            return int(pq.ParquetFile(stream).num_row_groups)
-
-    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
-        """Yield the batches of row groups."""
-        import pyarrow.parquet as pq
-
-        table = pq.ParquetFile(span.stream)
-        row = sum(table.metadata.row_group(number).num_rows for number in range(span.start))
-        wanted = [name for name in table.schema_arrow.names if name in columns]
-        groups = list(range(span.start, span.stop))
-        for batch in table.iter_batches(_ROWS, row_groups=groups, columns=wanted, use_threads=False):
-            yield row, batch
-            row += batch.num_rows
-
-
-class _Arrow(TableFormat):
-    """Ranges are record batches of an IPC file or stream."""
-
-    def parts(self, path: str) -> int:
-        """Return the number of record batches."""
-        with _opened(path) as stream:
-            return sum(1 for _ in _arrow_batches(stream))
-
-    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
-        """Yield the batches."""
-        row = 0
-        for number, batch in enumerate(_arrow_batches(span.stream)):
-            if number >= span.stop:
-                return
-            if number >= span.start:
-                yield row, batch.select([name for name in batch.schema.names if name in columns])
-            row += batch.num_rows
-
-
-def _arrow_batches(stream: pa.NativeFile) -> Iterator[Any]:
-    """Yield the record batches of an IPC file or stream, one in memory at a time."""
-    begin = stream.read(6)
-    stream.seek(0)
-    if begin == b"ARROW1":
-        reader = pa.ipc.open_file(stream)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
-    else:
-        yield from pa.ipc.open_stream(stream)
-
-
-FORMATS: Mapping[str, Format] = {
-    "jsonl.gz": _Gzip(_JsonLines()),
-    "txt.gz": _Gzip(_Text()),
-    "jsonl": _JsonLines(),
-    "txt": _Text(),
-    "parquet": _Parquet(),
-    "arrow": _Arrow(),
-}
-"""The formats by their endings."""
