@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labelers.labeler import Labeler
+from pipelines.formats.format import Format
 from trainer.encoders.encoder import Encoder
 from trainer.kinds.kind import Kind
 
@@ -70,3 +71,9 @@ def test_the_example_of_a_kind_is_one() -> None:
     """It says where its labels stand, and all else is that of kinds with classes."""
     (path,) = (path for path in EXAMPLES if path.startswith("trainer/kinds/"))
     assert isinstance(_module(path)["KIND"], Kind)
+
+
+def test_the_example_of_a_format_is_one() -> None:
+    """It reads the files of one ending."""
+    (path,) = (path for path in EXAMPLES if path.startswith("pipelines/formats/"))
+    assert [isinstance(form, Format) for form in _module(path)["ENDINGS"].values()] == [True]
