@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,10 +101,9 @@ def encode_with(
 
     def write(folder: Path) -> None:
         for name, split in dataset.splits.items():
-            writer = SplitWriter(folder / name, tasks, inputs, tokenizer, settings.model.max_pieces)
-            for part in split.parts():
-                writer.add(part, encoder.row_inputs(part, settings))
-            writer.close()
+            with closing(SplitWriter(folder / name, tasks, inputs, tokenizer, settings.model.max_pieces)) as writer:
+                for part in split.parts():
+                    writer.add(part, encoder.row_inputs(part, settings))
 
     for last in (False, False, True):
         place = _entry("encoded", [*address, *(task.to_json() for task in tasks)], write)
