@@ -29,7 +29,7 @@ __all__ = ["Encoder", "Encoding", "States", "find_encoder"]
 
 @dataclass(frozen=True)
 class Encoding:
-    """What an encoder makes of N sub-words, those of all sequences of all buckets one behind the other, with padding."""
+    """What an encoder makes of N sub-words, those of all sequences one behind the other, padding included."""
 
     layers: Sequence[Tensor]
     """Before the first layer and behind each one, [N, width] each."""

@@ -43,7 +43,7 @@ SIZES = {"tiny": Size(2, 128, 4), "small": Size(4, 256, 8), "base": Size(12, 768
 
 @dataclass(frozen=True)
 class _Layout:
-    """How N sub-words, padding included, stand in buckets of B sequences of L: all but attention reads them as a list."""
+    """How N sub-words, padding included, stand in buckets of B sequences of L; most of a model reads them as a list."""
 
     shapes: Sequence[tuple[int, int]]
     """B and L of each bucket."""
