@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tiny_dataset import SCHEMA, TASKS, make_row, write_dataset
 
 from labelers.ragged import Ragged, ranges
-from labelers.task import TASKS_KEY, column, tokens_of
+from labelers.task import TASKS_KEY, Task, column, tokens_of
 from trainer.data.dataset import Dataset, Split, Types
+from trainer.score.rows import read_rows
 
 LISTS = st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6)
 
@@ -194,3 +195,37 @@ def test_a_dataset_without_train_rows_is_an_error(tmp_path: Path) -> None:
         shard.unlink()
     with pytest.raises(ValueError, match="no train rows"):
         Dataset.open(tmp_path)
+
+
+def test_chosen_rows_are_read_from_every_chunk() -> None:
+    """Columns of a choice, and of a choice or a part of one, are those of the rows that were chosen."""
+    lists = [[number] * (number % 4) for number in range(23)]
+    column = pa.chunked_array([pa.array(lists[:9]), pa.array(lists[9:9], pa.list_(pa.int64())), pa.array(lists[9:])])
+    spans = pa.chunked_array([pa.array([{"start": n, "end": n + 1} if n % 5 else None for n in range(23)])])
+    split, rows = Split("train", pa.table({"lists": column, "span": spans})), np.array([0, 3, 8, 9, 15, 22])
+    chosen = split.chosen(rows)
+    assert len(chosen) == 6
+    assert chosen.ragged("lists").values.tolist() == split.ragged("lists").take(rows).values.tolist()
+    assert chosen.spans("span").tolist() == split.spans("span")[rows].tolist()
+    assert chosen.chosen(np.array([1, 4])).integers("span.start").tolist() == [3, -1]
+    assert [part.spans("span")[:, 0].tolist() for part in chosen.parts(4)] == [[-1, 3, 8, 9], [-1, 22]]
+    assert not split.chosen(rows[:0]).ragged("lists").values.size
+
+
+def test_what_probes_read_takes_no_more_than_the_chosen_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No column of the split is read as a whole."""
+    table = pa.table({"tokens": [["a"], ["b"], ["c"]], "document": ["x", "y", "z"], "label": [0, 1, 0]})
+    task = Task(name="t.t", labeler="t", version=1, kind="passage", sequences=("source",), target="label")
+    taken: list[int] = []
+    column = Split.column
+
+    def spy(split: Split, path: str) -> pa.ChunkedArray:
+        value = column(split, path)
+        taken.append(len(value))
+        return value
+
+    monkeypatch.setattr(Split, "column", spy)
+    found = read_rows(Split("train", table), task, Types(), np.array([0, 2]))
+    assert set(taken) == {2}
+    assert found.labels.tolist() == [0, 0]
+    assert found.rows.tolist() == [0, 2]

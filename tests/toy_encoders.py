@@ -39,7 +39,7 @@ class Bag(Encoder):
         """Return the encoder."""
         return cls(len(cls.tokenizer(folder)))
 
-    def forward(self, bucket: Bucket) -> EncoderOutput:
+    def encode(self, bucket: Bucket) -> EncoderOutput:
         """Return embeddings, and with their row's mean."""
         x = self.embedding(bucket.pieces)
         real = (torch.arange(x.shape[1]) < bucket.lengths[:, None])[..., None]

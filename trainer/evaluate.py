@@ -1,8 +1,11 @@
 """What a model says about the labels of a split."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -60,31 +63,57 @@ def _calls(data: EncodedDataset, split: str, task: Task, rows: IntArray) -> Iter
         start += count
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What one call of the encoder gave, without what it was given: memory grows with the labels of a split alone."""
+
+    row: IntArray
+    unit: IntArray
+    gold: npt.NDArray[Any]
+    predicted: npt.NDArray[Any]
+    loss: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[Any] | None
+
+    @classmethod
+    def of(cls, task: Task, items: Items, scores: Tensor) -> Self:
+        """Return what scores say about some labels."""
+        kind, label = kind_of(task), items.label.cpu()
+        found = kind.probabilities(scores)
+        return cls(
+            items.row,
+            items.unit,
+            label.numpy(),
+            kind.predict(scores).numpy(),
+            kind.losses(scores, label).double().numpy(),
+            None if found is None else found.numpy(),
+        )
+
+
 def _task(
     model: Model, data: EncodedDataset, split: str, task: Task, rows: IntArray, *, tell: Tell | None
 ) -> Predictions:
     """Return the predictions of one task."""
     device = next(model.parameters()).device
-    parts: list[tuple[Items, Tensor]] = []
+    calls: list[_Call] = []
     for call in _calls(data, split, task, rows):
         if tell:
             tell(f"evaluating {task.name} on the {split} split")
         batch = collate(data, split, [[TaskSlice(task, call)]]).to(device)
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
-            parts.append((batch.items[task.name], model(batch)[task.name].cpu()))
-    return _predictions(task, parts, data.splits[split].documents)
+            scores = model(batch)[task.name].cpu()
+        calls.append(_Call.of(task, batch.items[task.name], scores))
+    return _predictions(task, calls, data.splits[split].documents)
 
 
-def _predictions(task: Task, parts: Sequence[tuple[Items, Tensor]], documents: IntArray) -> Predictions:
+def _predictions(task: Task, calls: Sequence[_Call], documents: IntArray) -> Predictions:
     """Return the labels of all calls in the order of the rows; labels of one unit count as one, that of its first."""
-    kind, empty = kind_of(task), np.empty(0, np.int64)
-    row = np.concatenate([empty, *(items.row for items, _ in parts)])
-    unit = np.concatenate([empty, *(items.unit for items, _ in parts)])
-    gold = np.concatenate([items.label.cpu().numpy() for items, _ in parts]) if parts else empty
-    predicted = np.concatenate([kind.predict(scores).numpy() for _, scores in parts]) if parts else empty
-    losses = (kind.losses(scores, items.label.cpu()).double() for items, scores in parts)
-    loss = np.concatenate([np.empty(0), *(part.numpy() for part in losses)])
-    probabilities = [found.numpy() for _, scores in parts if (found := kind.probabilities(scores)) is not None]
+    empty = np.empty(0, np.int64)
+    row = np.concatenate([empty, *(call.row for call in calls)])
+    unit = np.concatenate([empty, *(call.unit for call in calls)])
+    gold = np.concatenate([call.gold for call in calls]) if calls else empty
+    predicted = np.concatenate([call.predicted for call in calls]) if calls else empty
+    loss = np.concatenate([np.empty(0), *(call.loss for call in calls)])
+    probabilities = [call.probabilities for call in calls if call.probabilities is not None]
     order = np.lexsort((np.arange(len(row)), unit, row))
     opens = np.flatnonzero(np.diff((row << 16 | unit)[order], prepend=-1))
     loss = np.add.reduceat(loss[order], opens) if len(opens) else loss

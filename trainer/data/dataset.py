@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.ragged import BoolArray, IntArray, Ragged, ranges
+from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
 from labelers.task import SECOND, SOURCE, Task, local, read_tasks, resolve
 from trainer.kinds import untrained
 
@@ -47,19 +47,28 @@ class Types:
 
 @dataclass(frozen=True)
 class Split:
-    """One split: its rows in the order of its shards."""
+    """One split: its rows in the order of its shards, or some of them."""
 
     name: str
     table: pa.Table = field(repr=False)
     """Memory-mapped."""
+    rows: IntArray | None = field(default=None, repr=False)
+    """int64 [P]: the rows of the table that are read, rising; None: all."""
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return int(self.table.num_rows) if self.rows is None else len(self.rows)
 
     def parts(self, rows: int = _PART_ROWS) -> Iterator["Split"]:
         """Yield the split as parts of at most so many rows, none of them empty."""
         for start in range(0, len(self), rows):
-            yield Split(self.name, self.table.slice(start, rows))
+            if self.rows is None:
+                yield Split(self.name, self.table.slice(start, rows))
+            else:
+                yield replace(self, rows=self.rows[start : start + rows])
+
+    def chosen(self, rows: IntArray) -> "Split":
+        """Return the split with the given rows alone, rising; a column of it takes no more memory than these do."""
+        return replace(self, rows=rows if self.rows is None else self.rows[rows])
 
     def column(self, path: str) -> pa.ChunkedArray:
         """Return the column at a dotted path (`labelers.task.resolve`)."""
@@ -70,7 +79,7 @@ class Split:
         value = self.table.column(first)
         for name in rest:
             value = pc.struct_field(value, [value.type.get_field_index(name)])
-        return value
+        return value if self.rows is None else _taken(value, self.rows)
 
     def present(self, path: str) -> BoolArray:
         """Tell which rows have a value in a column: not null, not below 0, not NaN; bool [P]."""
@@ -142,6 +151,17 @@ class Split:
             return False
         kind = self.table.schema.field(sequence).type
         return bool(pa.types.is_struct(kind) and kind.get_field_index(name) >= 0)
+
+
+def _taken(column: pa.ChunkedArray, rows: IntArray) -> pa.ChunkedArray:
+    """Return some rows of a column, rising, chunk by chunk: at once they would be taken from a copy of it all."""
+    starts = running_total(np.array([len(chunk) for chunk in column.chunks], np.int64))
+    cuts = np.searchsorted(rows, starts)
+    taken = [
+        chunk.take(pa.array(rows[first:last] - start))
+        for chunk, start, first, last in zip(column.chunks, starts[:-1], cuts[:-1], cuts[1:], strict=True)
+    ]
+    return pa.chunked_array(taken, column.type)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Bigrams:
             folded: the class of each piece, -1 for special ones.
         """
         size = int(folded.max()) + 1
-        keys, pairs = np.empty(0, np.int64), np.empty((_FOLDS, 0), np.int64)
+        keys, pairs = np.empty(0, np.int64), np.empty((_FOLDS, 0), np.int32)  # a pair takes 40 bytes
         single = np.zeros((_FOLDS, size), np.int64)
         for pieces, fold in parts:
             classes, owner = folded[pieces.values], pieces.owners
@@ -75,12 +75,13 @@ class Bigrams:
             new, index = np.unique(classes[inside] * size + classes[inside + 1], return_inverse=True)
             single += _by_fold(classes, fold[owner], size)
             keys, pairs = _summed(keys, pairs, new, _by_fold(index.reshape(-1), fold[owner[inside]], len(new)))
-        total = pairs.sum(0)
+        total = pairs.sum(0, dtype=np.int64)
         kept = np.sort(np.lexsort((keys, -total))[:_MOST])
-        pairs, single = total - pairs, single.sum(0) - single  # of all other folds
-        sides = [_low_rank(keys, own, seen) for own, seen in zip(pairs, single, strict=True)]
+        single = single.sum(0) - single  # of all other folds, as the pairs are one fold at a time
+        sides = [_low_rank(keys, total - own, seen) for own, seen in zip(pairs, single, strict=True)]
         left, right = (np.stack(side) for side in zip(*sides, strict=True))
-        return cls(keys[kept], pairs[:, kept].astype(np.float32), single.astype(np.float32), left, right)
+        others = (total[kept] - pairs[:, kept]).astype(np.float32)
+        return cls(keys[kept], others, single.astype(np.float32), left, right)
 
     def save(self, path: Path) -> None:
         """Write the counts."""
@@ -97,9 +98,11 @@ class Bigrams:
 def _summed(keys: IntArray, counts: IntArray, new: IntArray, more: IntArray) -> tuple[IntArray, IntArray]:
     """Return distinct keys, rising, and their counts [folds, K], of two such."""
     every = np.union1d(keys, new)
-    summed = np.zeros((len(counts), len(every)), np.int64)
-    summed[:, np.searchsorted(every, keys)] += counts
-    summed[:, np.searchsorted(every, new)] += more
+    summed = np.zeros((len(counts), len(every)), counts.dtype)
+    places, others = np.searchsorted(every, keys), np.searchsorted(every, new)
+    for fold, (known, further) in enumerate(zip(counts, more, strict=True)):
+        summed[fold, places] = known
+        summed[fold, others] += further.astype(counts.dtype)
     return every, summed
 
 

@@ -29,12 +29,12 @@ __all__ = ["Encoder", "EncoderOutput", "States", "find_encoder"]
 
 @dataclass(frozen=True)
 class EncoderOutput:
-    """What an encoder makes of B sequences of L sub-words."""
+    """What an encoder makes of N sub-words, those of all sequences one behind the other, padding included."""
 
     layers: Sequence[Tensor]
-    """Before the first layer and behind each one, [B, L, width] each."""
+    """Before the first layer and behind each one, [N, width] each."""
     features: Tensor | None = None
-    """float32 [B, L, features]: what is known of each sub-word beside its states."""
+    """float32 [N, features]: what is known of each sub-word beside its states."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,15 @@ class States:
     """int64 [N]: number of the sequence."""
 
     @classmethod
-    def of(cls, batch: Batch, parts: Sequence[EncoderOutput], special: Special) -> Self:
-        """Return the states of a batch whose buckets were encoded one by one."""
-        layers = [
-            torch.cat([layer.flatten(0, 1) for layer in same]) for same in zip(*(p.layers for p in parts), strict=True)
-        ]
-        features = [part.features.flatten(0, 1) for part in parts if part.features is not None]
+    def of(cls, batch: Batch, encoded: EncoderOutput, special: Special) -> Self:
+        """Return the states of an encoded batch."""
         pieces = torch.cat([bucket.pieces.flatten() for bucket in batch.buckets])
         widths = torch.tensor([bucket.pieces.shape[1] for bucket in batch.buckets], device=pieces.device)
         counts = torch.tensor([len(bucket.pieces) for bucket in batch.buckets], device=pieces.device)
         widths = widths.repeat_interleave(counts)
         rows = torch.arange(len(widths), device=pieces.device).repeat_interleave(widths)
         openers = (pieces >= special.openers.start) & (pieces < special.openers.stop)
-        return cls(layers, torch.cat(features) if features else None, pieces, openers, rows)
+        return cls(encoded.layers, encoded.features, pieces, openers, rows)
 
 
 class Encoder(nn.Module, ABC):
@@ -111,9 +107,20 @@ class Encoder(nn.Module, ABC):
     def build(cls, folder: Path, settings: Settings) -> Self:
         """Return the encoder with its first weights, drawn from torch's generator."""
 
-    @abstractmethod
-    def forward(self, bucket: Bucket) -> EncoderOutput:
-        """Return the states of a bucket's sub-words."""
+    def encode(self, bucket: Bucket) -> EncoderOutput:
+        """Return the states of the sub-words of one bucket, [B, L, width], and their features, [B, L, features]."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method encode or forward")
+
+    def forward(self, buckets: Sequence[Bucket]) -> EncoderOutput:
+        """Return the states of the sub-words of all buckets of a batch, at least one, as `EncoderOutput` says.
+
+        It encodes one bucket after the other; an encoder that is faster over all of them at once replaces it.
+        """
+        parts = [self.encode(bucket) for bucket in buckets]
+        by_layer = zip(*(part.layers for part in parts), strict=True)
+        layers = [torch.cat([layer.flatten(0, 1) for layer in same]) for same in by_layer]
+        features = [part.features.flatten(0, 1) for part in parts if part.features is not None]
+        return EncoderOutput(layers, torch.cat(features) if features else None)
 
 
 def find_encoder(name: str) -> type[Encoder]:

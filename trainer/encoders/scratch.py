@@ -41,6 +41,44 @@ class Size:
 SIZES = {"tiny": Size(2, 128, 4), "small": Size(4, 256, 8), "base": Size(12, 768, 12)}
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How N sub-words, padding included, stand in buckets of B sequences of L; most of a model reads them as a list."""
+
+    shapes: Sequence[tuple[int, int]]
+    """B and L of each bucket."""
+    masks: Sequence[Tensor | None]
+    """bool [B, 1, 1, L] of each bucket: true where a sub-word may be seen; None where all may."""
+    angles: Tensor
+    """complex64 [N, 1, 1, features of an attention head / 2]: the rotation of each position."""
+
+    @classmethod
+    def of(cls, buckets: Sequence[Bucket], angles: Tensor) -> Self:
+        """Return the layout of some buckets, by the rotation of each position in a sequence."""
+        shapes = [(bucket.pieces.shape[0], bucket.pieces.shape[1]) for bucket in buckets]
+        masks = [_seen(bucket) for bucket in buckets]
+        places = [angles[:length].expand(count, length, -1).flatten(0, 1) for count, length in shapes]
+        return cls(shapes, masks, _joined(places)[:, None, None])
+
+    def split(self, x: Tensor) -> list[Tensor]:
+        """Return x [N, ...] as [B, L, ...] of each bucket."""
+        parts = x.split([count * length for count, length in self.shapes])
+        return [part.unflatten(0, shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+def _seen(bucket: Bucket) -> Tensor | None:
+    """Return where a bucket holds no padding, bool [B, 1, 1, L]; None if it holds none at all."""
+    length = bucket.pieces.shape[1]
+    if not bool((bucket.lengths != length).any()):
+        return None
+    return (torch.arange(length, device=bucket.pieces.device) < bucket.lengths[:, None])[:, None, None]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Return the tensors one behind the other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
 class Attention(nn.Module):
     """Self-attention with rotary positions."""
 
@@ -50,22 +88,28 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(size.width, 3 * size.width, bias=False)
         self.out = nn.Linear(size.width, size.width, bias=False)
 
-    def forward(self, x: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
-        """Return [B, L, width]; ``mask`` [B, 1, 1, L] is true where a piece may be seen."""
-        batch, length, width = x.shape
+    def forward(self, x: Tensor, layout: _Layout) -> Tensor:
+        """Return [N, width]."""
+        width = x.shape[-1]
         both, value = self.qkv(x).split((2 * width, width), -1)
-        query, key = _rotated(both.view(batch, length, 2, self.heads, -1), angles).permute(2, 0, 3, 1, 4).to(x.dtype)
-        value = value.view(batch, length, self.heads, -1).transpose(1, 2).to(x.dtype)
+        rotated = _rotated(both.unflatten(-1, (2, self.heads, -1)), layout.angles).to(x.dtype)
+        value = value.unflatten(-1, (self.heads, -1)).to(x.dtype)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        result: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed = []
+        for turned, values, mask in zip(layout.split(rotated), layout.split(value), layout.masks, strict=True):
+            query, key = turned.permute(2, 0, 3, 1, 4)  # [B, heads, L, features] each
+            found = F.scaled_dot_product_attention(
+                query, key, values.transpose(1, 2), attn_mask=mask, dropout_p=dropout
+            )
+            mixed.append(found.transpose(1, 2).flatten(2).flatten(0, 1))
+        result: Tensor = self.out(_joined(mixed))
         return result
 
 
 def _rotated(x: Tensor, angles: Tensor) -> Tensor:
-    """Rotate each pair of features by the angle of its position: x [B, L, ..., d], angles complex [L, d / 2]."""
-    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
-    rotated: Tensor = torch.view_as_real(pairs * angles[:, None, None]).flatten(-2)
+    """Rotate each pair of features of x [N, 2, heads, d] by the angle of its position, complex [N, 1, 1, d / 2]."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    rotated: Tensor = torch.view_as_real(pairs * angles).flatten(-2)
     return rotated
 
 
@@ -79,9 +123,9 @@ class Layer(nn.Module):
         self.up, self.down = nn.Linear(size.width, 4 * size.width), nn.Linear(4 * size.width, size.width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
-        """Return [B, L, width]."""
-        x = x + self.dropout(self.attention(self.norm(x), angles, mask))
+    def forward(self, x: Tensor, layout: _Layout) -> Tensor:
+        """Return [N, width]."""
+        x = x + self.dropout(self.attention(self.norm(x), layout))
         result: Tensor = x + self.dropout(self.down(F.relu(self.up(self.forward_norm(x)))))
         return result
 
@@ -192,27 +236,31 @@ class ScratchEncoder(Encoder):
         known = company[plain, : weight.shape[1]]
         weight[plain] = known * weight.std() / known.square().mean().sqrt().clamp(min=1e-6)
 
-    def forward(self, bucket: Bucket) -> EncoderOutput:
-        """Return the states and the features of a bucket's sub-words."""
-        length = bucket.pieces.shape[1]
-        mask = None
-        if bool((bucket.lengths != length).any()):
-            mask = (torch.arange(length, device=bucket.pieces.device) < bucket.lengths[:, None])[:, None, None]
-        features = None
-        x = self.embedding(bucket.pieces) + self.sides(bucket.sides)
+    def forward(self, buckets: Sequence[Bucket]) -> EncoderOutput:
+        """Return the states and the features of the sub-words of all buckets."""
+        layout = _Layout.of(buckets, self.angles)
+        pieces, sides = (_joined([getattr(item, name).flatten() for item in buckets]) for name in ("pieces", "sides"))
+        x, features = self.embedding(pieces) + self.sides(sides), None
         if self.features:
-            features = self.known(bucket.pieces, bucket.row_inputs["fold"].long())
-            x = x + self.projection(features)
-            if mask is not None:
-                x = x * mask[:, 0, 0, :, None]
-            x = x + F.relu(self.convolution(x.transpose(1, 2))).transpose(1, 2)
+            features = _joined(
+                [self.known(item.pieces, item.row_inputs["fold"].long()).flatten(0, 1) for item in buckets]
+            )
+            x = self._convolved(x + self.projection(features), layout)
         x = self.dropout(self.norm(x))
         layers = [x]
         for layer in self.layers:
-            x = layer(x, self.angles[:length], mask)
+            x = layer(x, layout)
             layers.append(x)
         layers[-1] = self.last_norm(x)
         return EncoderOutput(layers, features)
+
+    def _convolved(self, x: Tensor, layout: _Layout) -> Tensor:
+        """Show each place of x [N, width] those beside it in its sequence."""
+        made = []
+        for part, mask in zip(layout.split(x), layout.masks, strict=True):
+            seen = part if mask is None else part * mask[:, 0, 0, :, None]
+            made.append((seen + F.relu(self.convolution(seen.transpose(1, 2))).transpose(1, 2)).flatten(0, 1))
+        return _joined(made)
 
 
 def _roles(dataset: Dataset) -> list[str]:

@@ -105,7 +105,7 @@ class Kind(ABC):
 
     @abstractmethod
     def read(self, rows: TaskRows, split: Split) -> TaskRows:
-        """Return rows for baselines with their labels; see `trainer.score.rows`."""
+        """Return rows for baselines with their labels, of a split that holds no others; see `trainer.score.rows`."""
 
     def uninformed(self, data: EncodedDataset, task: Task, split: str) -> float:
         """Return the value of a metric of which less is better for a model that knows nothing of the text.

@@ -85,8 +85,8 @@ class MaskedWordKind(Kind):
         task, tokens = rows.task, rows.parts[0]
         maskable = np.ones(len(tokens.values), bool)
         if task.exclude:
-            maskable = aligned(rows, split, task.exclude, tokens, 1) == 0
-        draws = aligned(rows, split, task.target, tokens, 255)
+            maskable = aligned(split, task.exclude, tokens, 1) == 0
+        draws = aligned(split, task.target, tokens, 255)
         items = np.flatnonzero(maskable & (draws < 256 * (task.rate or 0.0)))
         return rows.replaced(
             labels=tokens.values[items].astype(np.int64),

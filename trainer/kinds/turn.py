@@ -58,10 +58,10 @@ class TurnKind(ClassKind):
 
     def read(self, rows: TaskRows, split: Split) -> TaskRows:
         """Read the labels of turns, and the roles that the model sees."""
-        roles = split.ragged("roles", rows.types).take(rows.rows)
+        roles = split.ragged("roles", rows.types)
         seen = roles.values.astype(np.int64)
         if rows.task.hide_roles:
-            seen = np.where(aligned(rows, split, rows.task.hide_roles, roles, 0) > 0, -1, seen)
+            seen = np.where(aligned(split, rows.task.hide_roles, roles, 0) > 0, -1, seen)
         return super().read(rows.replaced(roles=Ragged(roles.offsets, seen)), split)
 
 

@@ -17,6 +17,9 @@ __all__ = ["BagHead", "Head", "PairHead", "PartHead", "Read", "pooled"]
 _BAG_SCALE = 3.0
 """Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
 
+_DENSE = 2
+"""Where a head reads more than one place in so many, all states are mixed before they are gathered."""
+
 _LOWEST = -1e4  # below any state, and a number of every float type
 
 
@@ -30,6 +33,8 @@ class Mix(nn.Module):
     def forward(self, states: Sequence[Tensor], places: Tensor) -> Tensor:
         """Return [..., width] for places [...] in layers [N, width]."""
         weights = self.weights.softmax(0)
+        if _DENSE * places.numel() >= len(states[0]):  # three gathers and their gradients cost more than all the sums
+            return functools.reduce(torch.add, map(torch.mul, states, weights))[places]
         mixed = states[0][places] * weights[0]
         for layer, weight in zip(states[1:], weights[1:], strict=True):
             mixed = mixed + layer[places] * weight

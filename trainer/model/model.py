@@ -17,7 +17,7 @@ __all__ = ["Model"]
 
 
 class Model(nn.Module):
-    """Scores every label of a batch with one encoder call per bucket."""
+    """Scores every label of a batch with one encoder call."""
 
     def __init__(self, tasks: Sequence[Task], learnt: Path, settings: Settings) -> None:
         """Build the model, its first weights drawn from torch's generator.
@@ -44,7 +44,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scores of each task's labels in the batch, float32 [I, ...], by its name."""
-        states = States.of(batch, [self.encoder(bucket) for bucket in batch.buckets], self.special)
+        states = States.of(batch, self.encoder(batch.buckets), self.special)
         present = [task for task in self.tasks if task.name in batch.items]
         return {task.name: self.head(task)(states, batch.items[task.name]) for task in present}
 

@@ -59,52 +59,51 @@ def read_rows(split: Split, task: Task, types: Types, rows: IntArray, spell: Spe
     """Read the given rows, which all have a label of the task, from the columns of a split.
 
     Args:
-        split: memory-mapped rows.
+        split: memory-mapped rows; of each column only the given ones are read.
         task: what to read.
         types: grows by the strings that are new to it.
         rows: int64 [n], rising.
         spell: see `TaskRows.spell`.
     """
-    parts = _parts(split, task, rows, tuple(split.tokens(name, types) for name in task.sequences))
+    split = split.chosen(rows)
+    parts = _parts(split, task, tuple(split.tokens(name, types) for name in task.sequences))
     origins: tuple[Ragged, ...] = ()
     if len(task.sequences) > 1:
-        origins = _parts(split, task, rows, tuple(split.origins(name) for name in task.sequences))
+        origins = _parts(split, task, tuple(split.origins(name) for name in task.sequences))
     none = np.empty(0, np.int64)
-    found = TaskRows(task, types, parts, none, none, none, split.documents()[rows], rows, origins=origins, spell=spell)
+    found = TaskRows(task, types, parts, none, none, none, split.documents(), rows, origins=origins, spell=spell)
     return kind_of(task).read(found, split)
 
 
-def _parts(split: Split, task: Task, rows: IntArray, parts: tuple[Ragged, ...]) -> tuple[Ragged, ...]:
+def _parts(split: Split, task: Task, parts: tuple[Ragged, ...]) -> tuple[Ragged, ...]:
     """Return of lists that go with the tokens of a task's sequences what its head reads, in the order of reading."""
     if task.spans:
         sequences = parts if len(parts) == len(task.spans) else parts * len(task.spans)
-        spans = [split.spans(path)[rows] for path in task.spans]
+        spans, every = [split.spans(path) for path in task.spans], np.arange(len(split))
         both = zip(sequences, spans, strict=True)
-        parts = tuple(part.slice(rows, span[:, 0], span[:, 1]) for part, span in both)
-    else:
-        parts = tuple(part.take(rows) for part in parts)
+        parts = tuple(part.slice(every, span[:, 0], span[:, 1]) for part, span in both)
     if task.swap and len(parts) > 1:
-        swapped = split.integers(task.swap)[rows] > 0
+        swapped = split.integers(task.swap) > 0
         return parts[1].where(swapped, parts[0]), parts[0].where(swapped, parts[1])
     return parts
 
 
-def aligned(rows: TaskRows, split: Split, path: str, like: Ragged, fill: int) -> IntArray:
+def aligned(split: Split, path: str, like: Ragged, fill: int) -> IntArray:
     """Return the values of a column of lists that belong to others of equal length; ``fill`` where a row has none."""
-    own = split.ragged(path).take(rows.rows)
+    own = split.ragged(path)
     none = Ragged(like.offsets, np.full(len(like.values), fill, np.int64))
     return own.where(own.lengths > 0, none).values.astype(np.int64)
 
 
 def one_label(rows: TaskRows, split: Split) -> TaskRows:
     """Read one label for each row."""
-    labels = split.integers(rows.task.target)[rows.rows]
+    labels = np.array(split.integers(rows.task.target))  # Arrow's may not be written to, which torch asks for
     return rows.replaced(labels=labels, owners=np.arange(len(rows)), positions=np.zeros(len(rows), np.int64))
 
 
 def label_list(rows: TaskRows, split: Split) -> TaskRows:
     """Read a list of labels for each row, leaving out -1."""
-    lists = split.ragged(rows.task.target).take(rows.rows)
+    lists = split.ragged(rows.task.target)
     items = np.flatnonzero(lists.values >= 0)
     positions = ranges(np.zeros(len(lists), np.int64), lists.lengths)
     return rows.replaced(

@@ -1,0 +1,277 @@
+"""Speed of training, as ratios in one run: python benchmarks/train.py DATASET [--transformers PYTHON].
+
+One task of token tags is trained in three ways, in turn and for several rounds, each in a process of its own with one
+thread, on the same sequences, vocabulary, rows of a step and width: auxloom as it is, auxloom without its features and
+bags (a plain transformer of 2 x 128), and the Trainer of Hugging Face on a BERT of 2 x 128 without dropout, batches
+grouped by length. Sub-words count without padding. Seconds are those of the steps, once a few are taken: nothing is
+encoded, evaluated or saved in them.
+
+PYTHON is an interpreter that has transformers, accelerate, torch (the same version, or the ratio says little) and
+numpy; it needs no auxloom. Without one the rows of auxloom alone are printed. Run it on an idle machine; on one in use
+read the ratios of CPU seconds.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+WARM = 10  # steps that are not counted
+SIZES = {"layers": 2, "width": 128, "heads": 4, "inner": 512, "max_pieces": 384, "rows": 32}
+PLAIN = {"features": False, "bag": False}
+IGNORED = -100  # the label of what has none, for cross entropy
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process is to measure."""
+
+    name: str
+    dataset: str
+    task: str
+    steps: int
+    folder: str
+
+
+class Clock:
+    """Seconds and sub-words from the end of the last warm-up step to the end of the last one."""
+
+    def __init__(self, steps: int) -> None:
+        self._last = WARM + steps
+        self._seen: dict[int, tuple[float, float]] = {}
+
+    def __call__(self, step: int) -> None:
+        """Note that a step has ended; a step that is told of again is one already."""
+        if step in (WARM, self._last):
+            self._seen.setdefault(step, (time.perf_counter(), time.process_time()))
+
+    def found(self, pieces: int) -> dict[str, float]:
+        """Return the measures of so many sub-words."""
+        (wall, cpu), (wall_end, cpu_end) = self._seen[WARM], self._seen[self._last]
+        return {"pieces": pieces, "seconds": wall_end - wall, "cpu": cpu_end - cpu}
+
+
+def auxloom(job: Job, model: dict[str, Any]) -> dict[str, float]:
+    """Train with auxloom; its sequences and tags are left in the job's folder for others."""
+    from trainer.data.dataset import Dataset
+    from trainer.folder import RunFolder
+    from trainer.loop import fit
+    from trainer.run import Run
+    from trainer.settings import make_settings
+
+    dataset = Dataset.open(job.dataset)
+    tasks = tuple(task for task in dataset.tasks if task.name == job.task)
+    assert tasks, f"{job.dataset} has no task {job.task}"
+    total = WARM + job.steps
+    settings = make_settings(
+        {
+            "model": {"max_pieces": SIZES["max_pieces"], **model},
+            "rows": SIZES["rows"],
+            "threads": 1,
+            "device": "cpu",
+            "max_steps": total + 1,  # a last step, behind which there is an evaluation
+            "steps_per_epoch": total + 1,
+            "save_every": total + 1,
+        }
+    )
+    folder = Path(job.folder)
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        run = Run(Dataset(dataset.path, dataset.digest, tasks, dataset.splits), RunFolder(Path(out)), settings)
+        export(run, folder)
+        clock, counts = Clock(job.steps), {}
+
+        def progress(done: float, _: float, __: str) -> None:
+            counts[int(done)] = run.state.pieces
+            clock(int(done))
+
+        fit(run, total, progress)
+    return clock.found(counts[total] - counts[WARM]) | {"parameters": parameters(run.model)}
+
+
+def parameters(model: Any) -> int:
+    """Return the number of weights of a torch module."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def export(run: Any, folder: Path) -> None:
+    """Write the train sequences of the run's first task: sub-words, and of each the tag of the token that it opens."""
+    data, (task, *_) = run.data, run.data.tasks
+    known, targets = data.splits["train"].sequences[data.inputs[task.name]], data.splits["train"].targets[task.name]
+    tags = np.full(len(known.pieces), IGNORED, np.int64)
+    owners = np.repeat(targets.where, np.diff(targets.offsets))
+    tags[known.offsets[owners] + targets.spans[:, 0]] = targets.values
+    pieces, offsets = np.asarray(known.pieces), np.asarray(known.offsets)
+    np.savez(folder / "sequences.npz", pieces=pieces, tags=tags, offsets=offsets)
+    shape = {"vocabulary": len(data.tokenizer), "classes": len(task.classes), "pad": data.tokenizer.special.pad}
+    (folder / "shape.json").write_text(json.dumps(shape))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Sequences for a torch data loader."""
+
+    pieces: npt.NDArray[np.int32]
+    tags: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> dict[str, npt.NDArray[Any]]:
+        part = slice(self.offsets[row], self.offsets[row + 1])
+        return {"input_ids": self.pieces[part], "labels": self.tags[part]}
+
+
+class Collator:
+    """Pads rows, and counts the sub-words of each batch."""
+
+    def __init__(self, pad: int) -> None:
+        self.pad = pad
+        self.counts: list[int] = []
+
+    def __call__(self, rows: list[dict[str, npt.NDArray[Any]]]) -> dict[str, Any]:
+        """Return a batch of tensors."""
+        import torch
+
+        lengths = np.array([len(row["input_ids"]) for row in rows])
+        inside = np.arange(lengths.max()) < lengths[:, None]
+        self.counts.append(int(lengths.sum()))
+        filled = {"attention_mask": inside.astype(np.int64)}
+        for name, pad in (("input_ids", self.pad), ("labels", IGNORED)):
+            filled[name] = np.full(inside.shape, pad, np.int64)
+            filled[name][inside] = np.concatenate([row[name] for row in rows])
+        return {name: torch.from_numpy(values) for name, values in filled.items()}
+
+
+def hugging_face(job: Job) -> dict[str, float]:
+    """Train with the Trainer of transformers."""
+    import torch
+    import transformers  # type: ignore[import-not-found,unused-ignore]
+
+    torch.set_num_threads(1)
+    folder = Path(job.folder)
+    shape = json.loads((folder / "shape.json").read_text())
+    with np.load(folder / "sequences.npz") as arrays:
+        rows = Rows(**arrays)
+    config = transformers.BertConfig(
+        vocab_size=shape["vocabulary"],
+        hidden_size=SIZES["width"],
+        num_hidden_layers=SIZES["layers"],
+        num_attention_heads=SIZES["heads"],
+        intermediate_size=SIZES["inner"],
+        max_position_embeddings=SIZES["max_pieces"],
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        classifier_dropout=0.3,
+        num_labels=shape["classes"],
+        pad_token_id=shape["pad"],
+    )
+    model = transformers.BertForTokenClassification(config)
+    clock, collator = Clock(job.steps), Collator(shape["pad"])
+
+    class Told(transformers.TrainerCallback):  # type: ignore[misc,unused-ignore]
+        def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+            clock(state.global_step)
+
+    arguments = transformers.TrainingArguments(
+        output_dir=str(folder / "transformers"),
+        max_steps=WARM + job.steps,
+        per_device_train_batch_size=SIZES["rows"],
+        learning_rate=2e-3,
+        optim="adamw_torch_fused",
+        use_cpu=True,
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        **grouped(transformers.TrainingArguments),
+    )
+    trainer = transformers.Trainer(model, arguments, collator, train_dataset=rows, callbacks=[Told()])
+    trainer.train()
+    return clock.found(sum(collator.counts[WARM : WARM + job.steps])) | {"parameters": parameters(model)}
+
+
+def grouped(arguments: Any) -> dict[str, Any]:
+    """Return the option that batches rows of like length: version 5 of transformers has another name for it."""
+    if "group_by_length" in arguments.__dataclass_fields__:
+        return {"group_by_length": True}
+    return {"train_sampling_strategy": "group_by_length"}
+
+
+JOBS: dict[str, Callable[[Job], dict[str, float]]] = {
+    "auxloom": lambda job: auxloom(job, {}),
+    "plain": lambda job: auxloom(job, PLAIN),
+    "transformers": hugging_face,
+}
+
+
+def start(job: Job, python: str) -> dict[str, float]:
+    """Run a job in a process of its own, and print what it measured."""
+    command = [python, __file__, "--job", json.dumps(asdict(job))]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    rate = found["pieces"] / found["seconds"]
+    print(f"{job.name:14}{rate:10,.0f} sub-words/s {found['pieces'] / found['cpu']:10,.0f} per CPU second", flush=True)
+    return found
+
+
+def ratios(rounds: list[dict[str, dict[str, float]]], job: str, other: str) -> Iterator[float]:
+    """Yield the median over all rounds of how much faster a job is than another one, by the clock and by CPU time."""
+    for key in ("seconds", "cpu"):
+        rates = [{name: found["pieces"] / found[key] for name, found in item.items()} for item in rounds]
+        yield statistics.median(item[job] / item[other] for item in rates)
+
+
+def main() -> None:
+    """Measure in turn, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", nargs="?", help="a folder that `auxloom build` wrote")
+    parser.add_argument("--task", default="disfluency.tags", help="a task of token tags")
+    parser.add_argument("--steps", type=int, default=100, help="that are measured")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--transformers", metavar="PYTHON", help="an interpreter that has transformers")
+    parser.add_argument("--jobs", default=",".join(JOBS), help="run only these, separated by commas")
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.job:
+        job = Job(**json.loads(given.job))
+        print(json.dumps(JOBS[job.name](job)))
+        return
+    pythons = {"auxloom": sys.executable, "plain": sys.executable}
+    pythons |= {"transformers": given.transformers} if given.transformers else {}
+    pythons = {name: python for name, python in pythons.items() if name in given.jobs.split(",")}
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = [
+            {
+                name: start(Job(name, given.dataset, given.task, given.steps, folder), python)
+                for name, python in pythons.items()
+            }
+            for _ in range(given.rounds)
+        ]
+    print(f"\n{'median of the rounds':50}{'by the clock':>14}{'by CPU time':>14}")
+    for job, other, target in (
+        ("plain", "transformers", "at least 1"),
+        ("auxloom", "transformers", ""),
+        ("auxloom", "plain", ""),
+    ):
+        if {job, other} <= set(pythons):
+            wall, cpu = ratios(rounds, job, other)
+            print(f"{f'{job} over {other}, sub-words per second':50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip())
+
+
+if __name__ == "__main__":
+    main()
