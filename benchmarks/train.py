@@ -2,7 +2,7 @@
 
 One task of token tags is trained in three ways, in turn and for several rounds, each in a process of its own with one
 thread, on the same sequences, vocabulary, rows of a step and width: auxloom as it is, auxloom without its features and
-bags (a plain transformer of 2 x 128), and the Trainer of Hugging Face on a BERT of 2 x 128 without dropout, batches
+bags (a plain transformer of 2 x 128), and the Trainer of Hugging Face on a BERT of 2 x 128, batches
 grouped by length. Sub-words count without padding. Seconds are those of the steps, once a few are taken: nothing is
 encoded, evaluated or saved in them.
 
@@ -263,14 +263,14 @@ def main() -> None:
             for _ in range(given.rounds)
         ]
     print(f"\n{'median of the rounds':50}{'by the clock':>14}{'by CPU time':>14}")
-    for job, other, target in (
+    for name, other, target in (
         ("plain", "transformers", "at least 1"),
         ("auxloom", "transformers", ""),
         ("auxloom", "plain", ""),
     ):
-        if {job, other} <= set(pythons):
-            wall, cpu = ratios(rounds, job, other)
-            print(f"{f'{job} over {other}, sub-words per second':50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip())
+        if {name, other} <= set(pythons):
+            wall, cpu = ratios(rounds, name, other)
+            print(f"{f'{name} over {other}, sub-words per second':50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip())
 
 
 if __name__ == "__main__":
