@@ -1,10 +1,11 @@
 """Speed of training, as ratios in one run: python benchmarks/train.py DATASET [--transformers PYTHON].
 
 One task of token tags is trained in three ways, in turn and for several rounds, each in a process of its own with one
-thread, on the same sequences, vocabulary, rows of a step and width: auxloom as it is, auxloom without its features and
-bags (a plain transformer of 2 x 128), and the Trainer of Hugging Face on a BERT of 2 x 128 without dropout, batches
+thread, on the same sequences, vocabulary, rows of a step, width and dropout: auxloom as it is, auxloom without its
+features and bags (a plain transformer of 2 x 128), and the Trainer of Hugging Face on a BERT of 2 x 128 with batches
 grouped by length. Sub-words count without padding. Seconds are those of the steps, once a few are taken: nothing is
-encoded, evaluated or saved in them.
+encoded, evaluated or saved in them. That Trainer sorts 50 batches at a time, the longest first: measure a multiple of
+50 steps.
 
 PYTHON is an interpreter that has transformers, accelerate, torch (the same version, or the ratio says little) and
 numpy; it needs no auxloom. Without one the rows of auxloom alone are printed. Run it on an idle machine; on one in use
@@ -263,14 +264,14 @@ def main() -> None:
             for _ in range(given.rounds)
         ]
     print(f"\n{'median of the rounds':50}{'by the clock':>14}{'by CPU time':>14}")
-    for job, other, target in (
+    for name, other, target in (
         ("plain", "transformers", "at least 1"),
         ("auxloom", "transformers", ""),
         ("auxloom", "plain", ""),
     ):
-        if {job, other} <= set(pythons):
-            wall, cpu = ratios(rounds, job, other)
-            print(f"{f'{job} over {other}, sub-words per second':50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip())
+        if {name, other} <= set(pythons):
+            wall, cpu = ratios(rounds, name, other)
+            print(f"{f'{name} over {other}, sub-words per second':50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip())
 
 
 if __name__ == "__main__":

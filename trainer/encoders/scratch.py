@@ -62,8 +62,8 @@ class _Layout:
 
     def split(self, x: Tensor) -> list[Tensor]:
         """Return x [N, ...] as [B, L, ...] of each bucket."""
-        parts = x.split([count * length for count, length in self.shapes])
-        return [part.unflatten(0, shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        parts = torch.split(x, [count * length for count, length in self.shapes])
+        return [part.view(*shape, *x.shape[1:]) for part, shape in zip(parts, self.shapes, strict=True)]
 
 
 def _seen(bucket: Bucket) -> Tensor | None:
@@ -108,7 +108,7 @@ class Attention(nn.Module):
 
 def _rotated(x: Tensor, angles: Tensor) -> Tensor:
     """Rotate each pair of features of x [N, 2, heads, d] by the angle of its position, complex [N, 1, 1, d / 2]."""
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
     rotated: Tensor = torch.view_as_real(pairs * angles).flatten(-2)
     return rotated
 
