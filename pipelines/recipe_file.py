@@ -11,7 +11,7 @@ from pipelines.loading import find_own_modules, resource_options
 from pipelines.overrides import set_key
 from pipelines.recipe import Recipe, RecipeError, make_recipe, table_name
 
-__all__ = ["load_recipe"]
+__all__ = ["load_recipe", "read_toml"]
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Recipe:
@@ -23,15 +23,24 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = (), flags: Mapping[
         RecipeError: no such file, no TOML, or a recipe that is not valid.
     """
     file = Path(path)
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"no recipe at {file}; give a .toml file, or input files with --out") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file} is not valid TOML: {error}") from None
+    data = read_toml(file)
     used = _overlaid(copy.deepcopy(data), overrides, flags or {}).with_
     _resolve(data, file.parent, used)
     return _overlaid(data, overrides, flags or {})
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return the tables of a recipe file.
+
+    Raises:
+        RecipeError: no such file, or no TOML.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {file}; give a .toml file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file} is not valid TOML: {error}") from None
 
 
 def _overlaid(data: dict[str, Any], overrides: Sequence[str], flags: Mapping[str, Any]) -> Recipe:

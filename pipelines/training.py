@@ -1,6 +1,5 @@
 """The training side of the command line: settings from a recipe and from options, and a run with its progress."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from pipelines.interrupt import command_again, on_interrupt
 from pipelines.loading import find_own_modules
 from pipelines.overrides import set_key
 from pipelines.progress import Bar
-from pipelines.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipe import Recipe, make_recipe
+from pipelines.recipe_file import read_toml
 from trainer.settings import TABLES, Settings, make_settings
 
 __all__ = ["defaults", "run_training", "settings_given", "settings_of"]
@@ -43,16 +43,9 @@ def settings_given(recipe: Path | None, overrides: Sequence[str]) -> dict[str, A
 
 
 def _read(recipe: Path | None) -> dict[str, Any]:
-    """Return the tables of a recipe file."""
-    if recipe is None:
-        return {}
-    try:
-        data = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"no recipe at {recipe}; give a .toml file, or leave it out") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{recipe} is not valid TOML: {error}") from None
-    make_recipe(data)  # its other tables are not used, but a mistake in their names would be overlooked
+    """Return the tables of a recipe file; those that are not used are checked too, for their names may be mistaken."""
+    data = read_toml(recipe) if recipe else {}
+    make_recipe(data)
     return data
 
 

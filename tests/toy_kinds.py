@@ -21,14 +21,10 @@ from trainer.score.rows import TaskRows
 __all__ = ["NUMBER"]
 
 
-@dataclass(frozen=True)
-class MeanSquaredError:
+class MeanSquaredError(Metric):
     """Mean of the squared differences."""
 
-    higher: bool = False
-    outside: bool = False
-    constant: bool = True
-    from_loss: bool = False
+    higher = False
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> npt.NDArray[np.float64]:
         """Return [D, 2]: squared differences, labels."""

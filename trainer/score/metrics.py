@@ -5,9 +5,10 @@ a matrix of weights with a matrix of sums, whatever the metric.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -69,36 +70,25 @@ class Score:
         return {"value": self.value, "interval": interval, "labels": self.labels, "documents": self.documents}
 
 
-class Metric(Protocol):
+class Metric(ABC):
     """Turns predictions into sums per document, and sums into a value."""
 
-    @property
-    def higher(self) -> bool:
-        """Tell whether more is better."""
-        ...
+    higher: ClassVar[bool] = True
+    """More is better."""
+    outside: ClassVar[bool] = False
+    """The first class is what stands outside everything of interest, as O among tags."""
+    from_loss: ClassVar[bool] = False
+    """It is computed from the losses of the labels, not from what was predicted."""
+    constant: ClassVar[bool] = False
+    """The most frequent class is a fair prior; F1 punishes it, so that a random guess is."""
 
-    @property
-    def outside(self) -> bool:
-        """Tell whether the first class is what stands outside everything of interest, as O among tags."""
-        ...
-
-    @property
-    def from_loss(self) -> bool:
-        """Tell whether it is computed from the losses of the labels, not from what was predicted."""
-        ...
-
-    @property
-    def constant(self) -> bool:
-        """Tell whether the most frequent class is a fair prior; F1 punishes it, so that a random guess is."""
-        ...
-
+    @abstractmethod
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return float64 [D, K]: K sums over the labels of each of ``count`` groups; ``groups`` is int64 [I]."""
-        ...
 
+    @abstractmethod
     def value(self, sums: FloatArray) -> FloatArray:
         """Return the value of sums [..., K], shape [...]."""
-        ...
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -112,14 +102,10 @@ def _grouped(groups: IntArray, count: int, weights: npt.NDArray[Any]) -> FloatAr
     return np.bincount(groups, weights, minlength=count).astype(np.float64)
 
 
-@dataclass(frozen=True)
-class Accuracy:
+class Accuracy(Metric):
     """Share of labels that were predicted. With one label per item micro F1 over all classes is the same number."""
 
-    higher: bool = True
-    outside: bool = False
-    constant: bool = True
-    from_loss: bool = False
+    constant = True
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 2]: right labels, labels."""
@@ -143,14 +129,8 @@ def _class_counts(predictions: Predictions, groups: IntArray, count: int) -> Flo
     return np.stack(counts, axis=1).astype(np.float64)
 
 
-@dataclass(frozen=True)
-class MacroF1:
+class MacroF1(Metric):
     """Mean of the F1 of each class that stands among the gold or the predicted labels, as in scikit-learn."""
-
-    higher: bool = True
-    outside: bool = False
-    constant: bool = False
-    from_loss: bool = False
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 3 C]: right, gold and predicted labels of each class."""
@@ -162,14 +142,10 @@ class MacroF1:
         return _ratio(_ratio(2 * right, gold + predicted).sum(axis=-1), (gold + predicted > 0).sum(axis=-1))
 
 
-@dataclass(frozen=True)
-class TagF1:
+class TagF1(Metric):
     """Micro F1 over the classes other than the first (outside)."""
 
-    higher: bool = True
-    outside: bool = True
-    constant: bool = False
-    from_loss: bool = False
+    outside = True
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 3]: right, gold and predicted labels of those classes."""
@@ -182,7 +158,6 @@ class TagF1:
         return _ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2])
 
 
-@dataclass(frozen=True)
 class SpanF1(TagF1):
     """Micro F1 over whole spans of a type, with the semantics of conlleval (Tjong Kim Sang, Buchholz 2000).
 
@@ -239,14 +214,11 @@ def _tag_parts(classes: tuple[str, ...]) -> tuple[npt.NDArray[np.str_], IntArray
     return np.array([name[0] for name in classes]), np.array(kinds, np.int64)
 
 
-@dataclass(frozen=True)
-class NatsPerWord:
+class NatsPerWord(Metric):
     """Mean loss of a word in nats; less is better."""
 
-    higher: bool = False
-    outside: bool = False
-    constant: bool = False
-    from_loss: bool = True
+    higher = False
+    from_loss = True
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 2]: nats, words."""
