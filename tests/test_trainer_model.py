@@ -182,7 +182,7 @@ def test_masked_words_share_the_embedding_of_the_encoder(data: EncodedDataset, m
 
 def test_predictions_of_words_count_each_word_once(data: EncodedDataset, model: Model) -> None:
     """The loss of a word is that of its pieces; labels come in the order of the rows, with their documents."""
-    found = {item.task.name: item for item in evaluate(model, data, "test")}
+    found = {item.task.name: item for item in evaluate(model, data, "test", probabilities=True)}
     words = found["masking.word"]
     known = data.splits["test"].sequences[data.inputs["masking.word"]]
     hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * 0.15)

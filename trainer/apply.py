@@ -54,4 +54,4 @@ def predict(run: str | Path, dataset: str | Path, split: str = "test") -> list[P
             raise ValueError(f"task {task.name} of {dataset} has other classes than the model in {run}")
     settings = folder.settings()
     encoded = encode_with(data, tasks, folder.learnt, find_encoder(settings.model.encoder), settings)
-    return evaluate(model, encoded, split)
+    return list(evaluate(model, encoded, split, probabilities=True))

@@ -26,11 +26,17 @@ Tell = Callable[[str], None]
 _CALL_PIECES = 8192  # pieces of one encoder call, padding included: fills a core's cache, and little of a GPU's memory
 
 
-@torch.no_grad()
 def evaluate(
-    model: Model, data: EncodedDataset, split: str, *, rows: int = 0, seed: int = 0, tell: Tell | None = None
-) -> list[Predictions]:
-    """Return what the model predicts for every label of a split; masked words are all hidden by [MASK].
+    model: Model,
+    data: EncodedDataset,
+    split: str,
+    *,
+    rows: int = 0,
+    seed: int = 0,
+    probabilities: bool = False,
+    tell: Tell | None = None,
+) -> Iterator[Predictions]:
+    """Yield what the model predicts for every label of a split, task by task; masked words are all hidden by [MASK].
 
     Args:
         model: left in evaluation mode.
@@ -38,10 +44,13 @@ def evaluate(
         split: ``"validation"`` or ``"test"``.
         rows: at most so many rows of each task, drawn by ``seed``; 0: all.
         seed: see ``rows``.
+        probabilities: keep those of all classes, where a kind has them.
         tell: is told of the task, at every call of the encoder.
     """
     model.eval()
-    return [_task(model, data, split, task, _chosen(data, split, task, rows, seed), tell=tell) for task in data.tasks]
+    for task in data.tasks:
+        chosen = _chosen(data, split, task, rows, seed)
+        yield _task(model, data, split, task, chosen, probabilities=probabilities, tell=tell)
 
 
 def _chosen(data: EncodedDataset, split: str, task: Task, rows: int, seed: int) -> IntArray:
@@ -75,10 +84,10 @@ class _Call:
     probabilities: npt.NDArray[Any] | None
 
     @classmethod
-    def of(cls, task: Task, items: Items, scores: Tensor) -> Self:
+    def of(cls, task: Task, items: Items, scores: Tensor, *, probabilities: bool) -> Self:
         """Return what scores say about some labels."""
         kind, label = kind_of(task), items.label.cpu()
-        found = kind.probabilities(scores)
+        found = kind.probabilities(scores) if probabilities else None
         return cls(
             items.row,
             items.unit,
@@ -89,8 +98,16 @@ class _Call:
         )
 
 
+@torch.no_grad()
 def _task(
-    model: Model, data: EncodedDataset, split: str, task: Task, rows: IntArray, *, tell: Tell | None
+    model: Model,
+    data: EncodedDataset,
+    split: str,
+    task: Task,
+    rows: IntArray,
+    *,
+    probabilities: bool,
+    tell: Tell | None,
 ) -> Predictions:
     """Return the predictions of one task."""
     device = next(model.parameters()).device
@@ -101,7 +118,7 @@ def _task(
         batch = collate(data, split, [[TaskSlice(task, call)]]).to(device)
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
             scores = model(batch)[task.name].cpu()
-        calls.append(_Call.of(task, batch.items[task.name], scores))
+        calls.append(_Call.of(task, batch.items[task.name], scores, probabilities=probabilities))
     return _predictions(task, calls, data.splits[split].documents)
 
 

@@ -189,8 +189,9 @@ class Run:
         if not self.validation:
             return ""
         settings, tell = self.settings, self._tell(progress)
-        found = evaluate(self.model, self.data, VALIDATION, rows=settings.evaluate_rows, seed=settings.seed, tell=tell)
-        found = [item for item in found if len(item.gold)]
+        rows, seed = settings.evaluate_rows, settings.seed
+        made = evaluate(self.model, self.data, VALIDATION, rows=rows, seed=seed, tell=tell)
+        found = [item for item in made if len(item.gold)]
         losses = {item.task.name: float(item.loss.mean()) for item in found}
         scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
         sure = [item.task.name for item in found if len(item.gold) >= FEW]
@@ -226,7 +227,7 @@ class Run:
         made = report.build_report(
             self.dataset,
             self.data,
-            evaluate(self.model, self.data, split, tell=tell) if split else [],
+            evaluate(self.model, self.data, split, tell=tell) if split else (),
             split=split,
             settings=self.settings.model_dump(mode="json"),
             untrained=self.untrained,

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
 def build_report(
     dataset: Dataset,
     data: EncodedDataset,
-    predictions: Sequence[Predictions],
+    predictions: Iterable[Predictions],
     *,
     split: str,
     settings: Mapping[str, Any],
@@ -60,20 +60,21 @@ def build_report(
     Args:
         dataset: what was trained on.
         data: the same, encoded: it knows which labels the model was trained and evaluated on.
-        predictions: of the model, one for each task of ``data`` that has labels in ``split``.
+        predictions: of the model, one for each task of ``data`` that has labels in ``split``; none is kept.
         split: what ``predictions`` are about, see `held_out`.
         settings: of the run; ``seed`` also decides the bootstrap and the rows that baselines see.
         untrained: task -> why it was not trained.
         run: more facts about the run: steps, seconds, device, the checkpoint.
         tell: is told which task's baselines are fitted.
     """
-    found = {item.task.name: item for item in predictions if len(item.gold)}
-    seed = int(settings.get("seed", 0))
-    tasks = []
-    for task in data.tasks:
-        if tell and task.name in found:
-            tell(f"fitting the baselines of {task.name}")
-        tasks.append(_task(dataset, data, task, found.get(task.name), split=split, seed=seed))
+    entries: dict[str, dict[str, Any]] = {}
+    for item in predictions:
+        if not len(item.gold):
+            continue
+        if tell:
+            tell(f"fitting the baselines of {item.task.name}")
+        entries[item.task.name] = _entry(dataset, data, item, split=split, seed=int(settings.get("seed", 0)))
+    tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "dataset": {"path": str(dataset.path), "digest": dataset.digest},
@@ -94,22 +95,22 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _task(
-    dataset: Dataset, data: EncodedDataset, task: Task, found: Predictions | None, *, split: str, seed: int
-) -> dict[str, Any]:
-    """Return the entry of one task; without held-out labels it has no scores."""
+def _trained_on(data: EncodedDataset, task: Task) -> tuple[int, dict[str, int]]:
+    """Return the number of train labels of a task, and how many rows of each split lost theirs."""
     lost = {name: part.targets[task.name].lost for name, part in data.splits.items()}
-    labels = round(data.splits["train"].targets[task.name].expected(data.inputs[task.name].rate))
-    if found is None:
-        return task_entry(task, labels, lost, None)
-    types = Types()
+    return round(data.splits["train"].targets[task.name].expected(data.inputs[task.name].rate)), lost
+
+
+def _entry(dataset: Dataset, data: EncodedDataset, found: Predictions, *, split: str, seed: int) -> dict[str, Any]:
+    """Return the entry of one task that has held-out labels; its baselines are fitted here."""
+    task, types = found.task, Types()
     sequences = {name: data.splits[name].sequences[data.inputs[task.name]] for name in ("train", split)}
     rows = {name: known.rows[data.splits[name].targets[task.name].where] for name, known in sequences.items()}
     chosen = sample(rows["train"], _PROBE_ROWS, seed)
     fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.tokenizer.encode)
     held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
-    return task_entry(task, labels, lost, scores)
+    return task_entry(task, *_trained_on(data, task), scores)
 
 
 def task_entry(
