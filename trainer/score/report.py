@@ -19,6 +19,7 @@ from trainer.score.rows import read_rows, sample
 __all__ = ["build_report", "held_out", "note_of", "task_entry", "write"]
 
 _PROBE_ROWS = 50_000  # drawn by the seed where there are more
+_PROBE_PIECES = 3_000_000  # sub-words of these rows, about: what bounds the memory of the baselines
 _PACKAGES = ("auxloom", "numpy", "pyarrow", "safetensors", "tokenizers", "torch")
 
 
@@ -106,7 +107,9 @@ def _entry(dataset: Dataset, data: EncodedDataset, found: Predictions, *, split:
     task, types = found.task, Types()
     sequences = {name: data.splits[name].sequences[data.inputs[task.name]] for name in ("train", split)}
     rows = {name: known.rows[data.splits[name].targets[task.name].where] for name, known in sequences.items()}
-    chosen = sample(rows["train"], _PROBE_ROWS, seed)
+    lengths = sequences["train"].lengths[data.splits["train"].targets[task.name].where]
+    limit = min(_PROBE_ROWS, round(_PROBE_PIECES / max(float(lengths.mean()), 1)))
+    chosen = sample(rows["train"], limit, seed)
     fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.tokenizer.encode)
     held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
