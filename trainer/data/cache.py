@@ -24,6 +24,7 @@ from trainer.data.inputs import Inputs, Sequences, inputs_of
 from trainer.data.targets import Targets
 from trainer.data.tokenizer import Tokenizer
 from trainer.files import TEMPORARY, remove, replacing
+from trainer.memory import give_back
 from trainer.settings import Settings
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def _entry(kind: str, address: Sequence[Any], make: Callable[[Path], None]) -> P
             if not place.exists():  # else another process was faster: what it made is the same
                 raise
         _make_room(cache, place)
+        give_back()
     os.utime(place)
     return place
 

@@ -12,6 +12,7 @@ from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset, Types
 from trainer.evaluate import Tell
 from trainer.files import write as write_file
+from trainer.memory import give_back
 from trainer.score.metrics import FEW, Predictions, Score, metric_of, score
 from trainer.score.probes import ProbeScore, best_first, prior, run_probes
 from trainer.score.rows import read_rows, sample
@@ -75,6 +76,7 @@ def build_report(
         if tell:
             tell(f"fitting the baselines of {item.task.name}")
         entries[item.task.name] = _entry(dataset, data, item, split=split, seed=int(settings.get("seed", 0)))
+        give_back()
     tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
