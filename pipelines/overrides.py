@@ -11,7 +11,7 @@ __all__ = ["set_key"]
 _EXAMPLE = "labelers.disfluency.rate=0.3"
 _KEYS = (
     "a key is one or more names joined by dots; a name with anything but letters, digits, - and _ must be quoted, for "
-    """example 'train.weights."disfluency.tags"=2.0'"""
+    """example 'task."disfluency.tags".weight=2.0'"""
 )
 
 
@@ -24,9 +24,9 @@ def set_key(data: dict[str, Any], override: str) -> None:
     Example:
         >>> data = {}
         >>> set_key(data, "labelers.disfluency.rate=0.3")
-        >>> set_key(data, 'train.weights."disfluency.tags"=2')
+        >>> set_key(data, 'task."disfluency.tags".weight=2')
         >>> data
-        {'labelers': {'disfluency': {'rate': 0.3}}, 'train': {'weights': {'disfluency.tags': 2}}}
+        {'labelers': {'disfluency': {'rate': 0.3}}, 'task': {'disfluency.tags': {'weight': 2}}}
     """
     path, text = _divided(override)
     try:

@@ -39,7 +39,7 @@ def settings_given(recipe: Path | None, overrides: Sequence[str]) -> dict[str, A
     for override in overrides:
         table = override.partition("=")[0].partition(".")[0].strip()
         set_key(given, override if table in TABLES else f"train.{override}")
-    return {**given.pop("train", {}), **given}
+    return given
 
 
 def _read(recipe: Path | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""EncoderOutput of a dataset for tests of the trainer."""
+"""Encoded datasets for tests of the trainer."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -148,8 +148,8 @@ def test_an_override_is_read_as_toml_or_as_a_string(override: str, value: object
 @pytest.mark.parametrize(
     ("override", "path", "value"),
     [
-        ('train.weights."disfluency.tags"=2.0', ["train", "weights", "disfluency.tags"], 2.0),
-        ("train.weights.'a.b'=1", ["train", "weights", "a.b"], 1),
+        ('task."disfluency.tags".weight=2.0', ["task", "disfluency.tags", "weight"], 2.0),
+        ("task.'a.b'.weight=1", ["task", "a.b", "weight"], 1),
         (' "a" . b = 1', ["a", "b"], 1),
         ('"a=b".c=d=e', ["a=b", "c"], "d=e"),
         (r'"a\"=\"b"=1', ['a"="b'], 1),
@@ -186,7 +186,7 @@ def test_what_is_no_key_is_refused_with_what_is_one(override: str) -> None:
     with pytest.raises(RecipeError) as caught:
         set_key({}, override)
     assert str(caught.value).startswith(f"cannot read the key of {override!r}; a key is one or more names joined by")
-    assert str(caught.value).endswith("""must be quoted, for example 'train.weights."disfluency.tags"=2.0'""")
+    assert str(caught.value).endswith("""must be quoted, for example 'task."disfluency.tags".weight=2.0'""")
 
 
 def test_an_override_below_a_value_is_an_error() -> None:

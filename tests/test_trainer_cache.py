@@ -59,9 +59,9 @@ def test_runs_share_what_depends_on_the_same_things(dataset: Dataset, tmp_path: 
     """The second run reads what the first one wrote; another length, another vocabulary or dataset has its own."""
     first = encoded(dataset, TRAINED, tmp_path / "one")
     (before,) = entries(folder)
-    (before / "marker").write_text("")
+    inode = before.stat().st_ino
     same(first, encoded(dataset, TRAINED, tmp_path / "two"))
-    assert (before / "marker").exists()
+    assert before.stat().st_ino == inode
     assert (len(entries(folder)), len(entries(folder, "learnt"))) == (1, 1)
     encoded(dataset, TRAINED, tmp_path / "short", max_pieces=64)
     assert (len(entries(folder)), len(entries(folder, "learnt"))) == (2, 1)
@@ -115,6 +115,83 @@ def test_a_cache_that_cannot_be_made_names_the_cure(
     monkeypatch.setenv("AUXLOOM_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(ValueError, match="set AUXLOOM_CACHE to another folder"):
         encoded(dataset, TRAINED, tmp_path)
+
+
+def test_an_entry_that_cannot_be_written_names_the_cure(
+    dataset: Dataset, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache is read-only, or the disk is full."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(cache, "replacing", refused)
+    with pytest.raises(ValueError, match=r"cache .* cannot be written \(read-only\); set AUXLOOM_CACHE to another"):
+        encoded(dataset, TRAINED, tmp_path)
+    assert not list(folder.iterdir())
+
+
+def test_a_cache_of_others_is_read(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That an entry was used can be noted by its owner alone."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    first = encoded(dataset, TRAINED, tmp_path / "one")
+    monkeypatch.setattr(cache.os, "utime", refused)
+    monkeypatch.setattr(cache, "replacing", refused)
+    same(first, encoded(dataset, TRAINED, tmp_path / "one"))
+
+
+@pytest.mark.parametrize("kind", ["encoded", "learnt"])
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_damaged_entry_is_made_again(
+    dataset: Dataset,
+    tmp_path: Path,
+    folder: Path,
+    kind: str,
+    missing: bool,  # noqa: FBT001
+) -> None:
+    """A file was cut or is gone."""
+    first = encoded(dataset, TRAINED, tmp_path / "one")
+    (entry,) = entries(folder, kind)
+    file = min(path for path in entry.rglob("*") if path.suffix in {".npy", ".npz"})
+    if missing:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    same(first, encoded(dataset, TRAINED, tmp_path / "two"))
+    for one, two in zip(*(sorted((tmp_path / run / "learnt").iterdir()) for run in ("one", "two")), strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("given", ["20GB", "2e10"])
+def test_a_limit_that_is_no_number_is_named(
+    dataset: Dataset, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Before anything is written."""
+    monkeypatch.setenv("AUXLOOM_CACHE_BYTES", given)
+    with pytest.raises(ValueError, match=f"AUXLOOM_CACHE_BYTES = '{given}' is not a number of bytes"):
+        encoded(dataset, TRAINED, tmp_path)
+    assert not folder.exists()
+
+
+def test_an_entry_that_goes_while_room_is_made_is_no_error(
+    dataset: Dataset, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs make room at once."""
+    first = encoded(dataset, TRAINED, tmp_path / "one")
+    sizes = cache._sizes
+
+    def gone(entry: Path) -> dict[str, int]:
+        if entry.name == "encoded-other":
+            raise FileNotFoundError
+        return sizes(entry)
+
+    (folder / "encoded-other").mkdir()
+    monkeypatch.setattr(cache, "_sizes", gone)
+    other = encoded(dataclasses.replace(dataset, digest="other"), TRAINED, tmp_path / "two")
+    same(first, other)
 
 
 def _encode(dataset: Path, folder: Path) -> None:

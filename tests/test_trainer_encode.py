@@ -223,7 +223,7 @@ def test_a_list_of_the_wrong_length_is_an_error(dataset: Dataset, tmp_path: Path
         encoded(dataset, [task], tmp_path)
 
 
-def test_joint_tasks_share_one_reading_that_hides_all_targets() -> None:
+def test_joint_tasks_share_inputs_that_hide_all_targets() -> None:
     """Tasks of mode own keep theirs."""
     words, role, tags = (BY_NAME[name] for name in ("masking.word", "masking.role", "disfluency.tags"))
     own = inputs_of([words, role, tags])

@@ -93,13 +93,13 @@ def test_a_sequence_that_two_tasks_read_is_encoded_once(data: EncodedDataset) ->
 def test_a_masked_word_leaves_no_trace_in_what_the_encoder_reads(data: EncodedDataset, model: Model) -> None:
     """Two rows that differ only in their masked words get the same scores."""
     train = data.splits["train"]
-    reading = data.inputs["masking.word"]
-    known = train.sequences[reading]
-    hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * reading.rate)
+    inputs = data.inputs["masking.word"]
+    known = train.sequences[inputs]
+    hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * inputs.rate)
     pieces = np.array(known.pieces)
     pieces[hidden] = data.tokenizer.plain.stop - 1 - pieces[hidden] % 50
     changed = dataclasses.replace(
-        train, sequences={**train.sequences, reading: dataclasses.replace(known, pieces=pieces.astype(np.int32))}
+        train, sequences={**train.sequences, inputs: dataclasses.replace(known, pieces=pieces.astype(np.int32))}
     )
     other = dataclasses.replace(data, splits={**data.splits, "train": changed})
     requests = [[TaskSlice(BY_NAME["masking.word"], np.arange(20))]]
@@ -232,13 +232,13 @@ def test_uninformed_are_the_cross_entropy_of_the_train_pieces(data: EncodedDatas
     """With one added to each piece, per masked word of the split."""
     found = uninformed(data, "test")
     assert list(found) == ["masking.word"]
-    reading = data.inputs["masking.word"]
-    train, held = (data.splits[name].sequences[reading] for name in ("train", "test"))
+    inputs = data.inputs["masking.word"]
+    train, held = (data.splits[name].sequences[inputs] for name in ("train", "test"))
     counts = np.bincount(train.pieces[np.asarray(train.word) >= 0], minlength=len(data.tokenizer)) + 1
     words: dict[tuple[int, int], float] = {}
     for row in range(len(held.offsets) - 1):
         for place in range(held.offsets[row], held.offsets[row + 1]):
-            if held.word[place] >= 0 and held.draw[place] < 256 * reading.rate:
+            if held.word[place] >= 0 and held.draw[place] < 256 * inputs.rate:
                 nats = -np.log(counts[held.pieces[place]] / counts.sum())
                 words[row, held.word[place]] = words.get((row, held.word[place]), 0.0) + nats
     assert found["masking.word"] == pytest.approx(np.mean(list(words.values())))
@@ -280,6 +280,22 @@ def test_row_batches_serve_every_label_of_a_row(data: EncodedDataset) -> None:
         mean = np.mean([len(item.items[task.name].label) for item in made if task.name in item.items])
         if task.kind != "masked_lm":
             assert mean == pytest.approx(streams.labels(plan)[task.name], rel=0.15)
+
+
+def test_row_batches_hold_no_row_without_a_label(data: EncodedDataset) -> None:
+    """A row whose only label was cut has a sequence, but nothing to train."""
+    task, train = BY_NAME["topic.long"], data.splits["train"]
+    targets = train.targets[task.name]
+    kept = dataclasses.replace(targets, where=targets.where[::2], offsets=np.arange(len(targets.where[::2]) + 1))
+    inputs = {task.name: data.inputs[task.name]}
+    train = dataclasses.replace(
+        train, targets={task.name: kept}, sequences={inputs[task.name]: train.sequences[inputs[task.name]]}
+    )
+    cut = dataclasses.replace(data, tasks=(task,), inputs=inputs, splits={"train": train})
+    streams = Streams(cut, SETTINGS.model_copy(update={"batch": "rows", "rows": 1, "bucket": 1}))
+    assert streams.plan.sizes.tolist() == [len(kept)]
+    plan = streams.plan.epoch(0)
+    assert all(streams.requests(plan, step) != [[]] for step in range(len(plan.rows)))
 
 
 def test_a_task_sampler_and_row_batches_exclude_each_other(data: EncodedDataset) -> None:

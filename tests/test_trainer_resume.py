@@ -12,8 +12,10 @@ from tiny_dataset import write_dataset
 
 from trainer import loop
 from trainer.checkpoint import load
+from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
 from trainer.loop import train
+from trainer.mark import Mark
 from trainer.run import Run
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.samplers import Annealed
@@ -66,9 +68,12 @@ def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_pat
         ({"epochs": 1}, "has epochs = 2, not 1"),
         ({"max_steps": 4}, "has max_steps = 0, not 4"),
         ({"epochs": "many"}, r"\[train\] epochs = 'many': input should be a valid integer"),
-        ({"task": {"topic": {"long": {"weight": 3}}}}, r'has task."topic.long".weight = None, not 3.0'),
+        ({"task": {"topic": {"long": {"weight": 3}}}}, r'has task."topic.long".weight = 1.0, not 3.0'),
         ({"model": {"encoder": "small"}}, "has model.encoder = 'tiny', not 'small'"),
         ({"row": 8}, r"\[train\] has no key 'row' \(did you mean 'rows'\?\)"),
+        ({"train": {"rows": 16}}, "has rows = 8, not 16"),
+        ({"model": "small"}, r"\[model\] is 'small'; write a table"),
+        ({"task": {"topic.long": 2}}, r'\[task."topic.long"\] is 2; write a table'),
     ],
 )
 def test_settings_that_do_not_agree_are_named(
@@ -80,6 +85,59 @@ def test_settings_that_do_not_agree_are_named(
     with pytest.raises(ValueError, match=message):
         train(dataset, tmp_path / "run", given, resume=True)
     assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_a_default_that_is_given_changes_nothing(dataset: Path, tmp_path: Path, quick_end: None) -> None:
+    """The run has no table of that task."""
+    train(dataset, tmp_path / "run", QUICK, stop_after=1)
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    train(dataset, tmp_path / "run", {"task": {"topic.long": {"weight": 1.0}}}, resume=True, stop_after=2)
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+_WORDS: dict[str, Any] = {"tasks": ["masking.word"]}
+
+
+@pytest.mark.parametrize(
+    ("phases", "message"),
+    [
+        ([_WORDS, {}], "cannot grow to epochs = 4, which would lengthen a .*phase.* that others follow"),
+        ([_WORDS, {"epochs": 1}], "cannot grow to epochs = 4, which would lengthen a .*phase.* that others follow"),
+        ([_WORDS | {"epochs": 1}, {"epochs": 1}], "would lengthen no .*phase.*, for the last one has its own"),
+    ],
+)
+def test_epochs_grow_in_the_last_phase_alone(
+    dataset: Path, tmp_path: Path, phases: list[dict[str, Any]], message: str
+) -> None:
+    """More of an earlier one would be other steps than those that were taken."""
+    train(dataset, tmp_path / "run", QUICK | {"phase": phases}, stop_after=1)
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        train(dataset, tmp_path / "run", {"epochs": 4}, resume=True)
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_a_last_phase_without_epochs_grows(dataset: Path, tmp_path: Path, quick_end: None) -> None:
+    """The phases before it stay what they were."""
+    train(dataset, tmp_path / "run", QUICK | {"phase": [_WORDS | {"epochs": 1}, {}]})
+    facts = train(dataset, tmp_path / "run", {"epochs": 3}, resume=True)
+    assert [item["steps"] for item in facts["extended"]] == [[9, 12]]
+
+
+def test_a_limit_of_steps_that_grows_leaves_the_shares_of_a_phase(
+    dataset: Path, tmp_path: Path, quick_end: None
+) -> None:
+    """The phase has its own number of epochs, by which annealed sampling draws."""
+    settings = QUICK | {"phase": [{"epochs": 4}], "sampler": "annealed"}
+    train(dataset, tmp_path / "run", settings | {"max_steps": 5})
+    folder = RunFolder(tmp_path / "run")
+    chosen, mark = folder.find(Dataset.open(dataset), {"max_steps": 8}, resume=True)
+    extended = Run(Dataset.open(dataset), folder, chosen, mark).streams.plan
+    train(dataset, tmp_path / "whole", settings, stop_after=1)
+    other = RunFolder(tmp_path / "whole")
+    whole = Run(Dataset.open(dataset), other, other.settings(), Mark.read(other.mark)).streams.plan
+    assert (extended.epoch(1).rows == whole.epoch(1).rows).all()
+    assert (extended.shares(1) == whole.shares(1)).all()
 
 
 def test_where_there_is_no_run_there_is_nothing_to_resume(dataset: Path, tmp_path: Path) -> None:

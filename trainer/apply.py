@@ -20,7 +20,7 @@ def load_model(run: str | Path) -> Model:
     """Return the model of a run with its best weights, for evaluation.
 
     Raises:
-        FileNotFoundError: the folder holds no run that has been evaluated.
+        FileNotFoundError: the folder holds no run with a checkpoint.
         ValueError: the run is of another format than this version writes.
     """
     folder = RunFolder(local(run, "a run folder"))
@@ -42,9 +42,11 @@ def predict(run: str | Path, dataset: str | Path, split: str = "test") -> list[P
         split: what to predict.
 
     Raises:
-        ValueError: no task has a head, or a task's classes are not those that its head knows.
+        ValueError: no task has a head, a task's classes are not those that its head knows, or there is no such split.
     """
     model, folder, data = load_model(run), RunFolder(local(run, "a run folder")), Dataset.open(dataset)
+    if split not in data.splits:
+        raise ValueError(f"{dataset} has no rows in the split {split!r}; it has {', '.join(data.splits)}")
     heads = {task.name: task for task in model.tasks}
     tasks = [task for task in data.tasks if task.name in heads]
     if not tasks:

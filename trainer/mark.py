@@ -1,13 +1,13 @@
 """The mark of a run, ``run.json``: on what it trains and with which settings, and what may still change about them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from trainer.files import write
-from trainer.settings import ModelSettings, Settings, make_settings
+from trainer.settings import TABLES, ModelSettings, Settings, TaskSettings, flattened, make_settings
 
 __all__ = ["FORMAT", "Extension", "Mark"]
 
@@ -84,19 +84,25 @@ class Mark:
         """Return the settings of the run in a folder, with more epochs or steps where ``given`` asks for them.
 
         Raises:
-            ValueError: another setting is given with another value, or these with a lower one.
+            ValueError: another setting is given with another value, or these with a lower one, or more epochs would
+                not come at the end of the run.
         """
-        make_settings({key: value for key, value in given.items() if key not in Settings.model_fields})
-        known = self.settings.model_dump(mode="json")
-        wanted = make_settings(_laid_over(known, given)).model_dump(mode="json")
-        before, after = _flat(known), _flat(wanted)
-        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        refused = [key for key in changed if not _grows(key, before.get(key), after.get(key))]
+        given = flattened(given)
+        # alone, so that a mistake is told of before a difference
+        tables = make_settings(
+            {key: value for key, value in given.items() if key in TABLES or key not in Settings.model_fields}
+        )
+        known, wanted = self.settings, make_settings(_laid_over(self.settings, given, tables))
+        before, after = (_flat(settings, {*known.task, *wanted.task}) for settings in (known, wanted))
+        changed = [key for key in before if before[key] != after[key]]
+        refused = [key for key in changed if not _grows(key, before[key], after[key])]
         if refused:
-            told = " and ".join(f"{key} = {before.get(key)!r}, not {after.get(key)!r}" for key in refused)
+            told = " and ".join(f"{key} = {before[key]!r}, not {after[key]!r}" for key in refused)
             cure = "use the settings that it was started with (epochs and max_steps may grow), or another folder"
             raise ValueError(f"the run in {folder} has {told}; {cure}")
-        return make_settings(wanted)
+        grown = known.model_copy(update={key: getattr(wanted, key) for key in _GROWING})
+        _check_phases(known, grown, folder)
+        return grown
 
     def extended(self, settings: Settings, step: int, steps: tuple[int, int]) -> Self:
         """Return the mark of the run as it goes on from ``step`` with more steps in all; at 0 it only begins."""
@@ -107,21 +113,42 @@ class Mark:
         return replace(self, settings=settings, extensions=(*self.extensions, Extension(step, *pairs, steps)))
 
 
-def _laid_over(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with others in their place, key by key in the tables of the model and of the tasks."""
-    laid = dict(known) | {key: value for key, value in given.items() if key not in {"model", "task"}}
-    laid["model"] = {**known["model"], **given.get("model", {})}
-    laid["task"] = {**known["task"], **given.get("task", {})}
-    return laid
+def _laid_over(known: Settings, given: Mapping[str, Any], tables: Settings) -> dict[str, Any]:
+    """Return settings with others in their place, key by key in the tables of the model and of the tasks.
+
+    Args:
+        known: settings.
+        given: others; they need not be complete.
+        tables: the tables among the others, checked.
+    """
+    model = known.model.model_dump() | tables.model.model_dump(exclude_unset=True)
+    return {**known.model_dump(mode="json"), **given, "model": model, "task": {**known.task, **tables.task}}
 
 
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by the keys that `--set` gives them."""
-    flat = {key: value for key, value in settings.items() if key not in {"model", "task"}}
-    flat |= {f"model.{key}": value for key, value in settings["model"].items()}
-    for name, table in settings["task"].items():
-        flat |= {f'task."{name}".{key}': value for key, value in table.items()}
+def _flat(settings: Settings, tasks: Iterable[str]) -> dict[str, Any]:
+    """Return settings by the keys that `--set` gives them, with all keys of some tasks."""
+    flat = settings.model_dump(mode="json", exclude={"model", "task"})
+    flat |= {f"model.{key}": value for key, value in settings.model}
+    for name in sorted(tasks):
+        flat |= {f'task."{name}".{key}': value for key, value in settings.task.get(name, TaskSettings())}
     return flat
+
+
+def _check_phases(before: Settings, after: Settings, folder: Path) -> None:
+    """Check that more epochs come behind those that there were.
+
+    Raises:
+        ValueError: every phase has its own number of epochs, or one that others follow would be longer.
+    """
+    if before.epochs == after.epochs:
+        return
+    *earlier, last = [old != new for old, new in zip(before.phases, after.phases, strict=True)]
+    if any(earlier) or not last:
+        why = "a [[phase]] that others follow" if any(earlier) else "no [[phase]], for the last one has its own"
+        raise ValueError(
+            f"the run in {folder} cannot grow to epochs = {after.epochs}, which would lengthen {why}; train in another "
+            "folder"
+        )
 
 
 def _pair(values: list[int]) -> tuple[int, int]:

@@ -107,7 +107,9 @@ class Run:
 
     def _planned(self, data: EncodedDataset) -> Streams:
         """Return the streams of rows; epochs that began before an extension keep their shares of the tasks."""
-        return Streams(data, self.settings, [(item.step, item.epochs[0]) for item in self.mark.extensions])
+        own = bool(self.settings.phase) and self.settings.phase[-1].epochs > 0  # an extension left them as they were
+        earlier = [] if own else [(item.step, item.epochs[0]) for item in self.mark.extensions]
+        return Streams(data, self.settings, earlier)
 
     def _encoded(self) -> EncodedDataset:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""

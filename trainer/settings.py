@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["TABLES", "ModelSettings", "PhaseSettings", "Settings", "TaskSettings", "make_settings"]
+__all__ = ["TABLES", "ModelSettings", "PhaseSettings", "Settings", "TaskSettings", "flattened", "make_settings"]
 
 TABLES = ("train", "model", "task", "phase")
 """The tables of a recipe that are settings of a training run."""
@@ -23,6 +23,9 @@ _LATER = {
     "phase": ("tokens", "learning_rate", "freeze", "maximise", "rows", "start"),
 }
 """Keys that a later version will know."""
+
+_HEADERS = {"train": "[train]", "model": "[model]", "task": "[task.NAME]", "phase": "[[phase]]"}
+"""How each table is written."""
 
 _ELSEWHERE = {
     **dict.fromkeys(("encoder", "vocabulary", "max_pieces", "dropout", "head_dropout"), "it is a key of [model]"),
@@ -188,19 +191,33 @@ def make_settings(data: Mapping[str, Any]) -> Settings:
         Traceback (most recent call last):
         ValueError: [train] has no key 'epoch' (did you mean 'epochs'?)
     """
+    try:
+        return Settings.model_validate(flattened(data))
+    except ValidationError as error:
+        raise ValueError("; ".join(_explained(item) for item in error.errors())) from None
+
+
+def flattened(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the keys of a table ``train`` beside the other tables, as `Settings` has them.
+
+    Raises:
+        ValueError: ``train`` is no table, or another table stands in it.
+    """
     keys = {key: value for key, value in data.items() if key != "train"}
     train = data.get("train", {})
     if not isinstance(train, Mapping):
         raise ValueError(f"[train] is {train!r}; write a table")  # noqa: TRY004  (a mistake in a recipe)
-    try:
-        return Settings.model_validate({**train, **keys})
-    except ValidationError as error:
-        raise ValueError("; ".join(_explained(item) for item in error.errors())) from None
+    for name in TABLES:
+        if name in train:
+            raise ValueError(f"[train] has no key {name!r}: {_HEADERS[name]} is a table of its own")
+    return {**train, **keys}
 
 
 def _explained(error: Any) -> str:
     """Say in words what one error of pydantic means."""
     table, key, known = _address(error["loc"])
+    if not known:
+        return f"{table} is {error['input']!r}; write a table"
     if not key:
         text = error.get("ctx", {}).get("error", error["msg"])
         return f"{table} {text}"
@@ -217,13 +234,15 @@ def _explained(error: Any) -> str:
 
 
 def _address(place: tuple[Any, ...]) -> tuple[str, str, list[str]]:
-    """Return the table of a place among the settings, the key in it, and the keys that the table has."""
+    """Return the table of a place among the settings, the key in it and its keys; only a name where it is the table."""
     first, *rest = [str(part) for part in place] or [""]
-    if first == "model" and rest:
-        return "[model]", ".".join(rest), sorted(ModelSettings.model_fields)
-    if first == "task" and len(rest) > 1:
-        name = f'"{rest[0]}"' if "." in rest[0] else rest[0]
-        return f"[task.{name}]", ".".join(rest[1:]), sorted(TaskSettings.model_fields)
-    if first == "phase" and len(rest) > 1:
-        return "[[phase]]", ".".join(rest[1:]), sorted(PhaseSettings.model_fields)
+    table = _HEADERS.get(first)
+    if first == "task" and rest:
+        name, *rest = rest
+        table = f'[task."{name}"]' if "." in name else f"[task.{name}]"
+    elif first == "phase":
+        rest = rest[1:]
+    if table:
+        forms: dict[str, type[BaseModel]] = {"model": ModelSettings, "task": TaskSettings, "phase": PhaseSettings}
+        return table, ".".join(rest), sorted(forms[first].model_fields) if rest else []
     return "[train]", ".".join([first, *rest]), sorted(set(Settings.model_fields) - set(TABLES))

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from trainer.data.encoding import SplitWriter, read_split
 from trainer.data.inputs import Inputs, Sequences, inputs_of
 from trainer.data.targets import Targets
 from trainer.data.tokenizer import Tokenizer
-from trainer.files import TEMPORARY, remove, replacing
+from trainer.files import TEMPORARY, remove, replacing, write
 from trainer.memory import give_back
 from trainer.settings import Settings
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedDataset", "EncodedSplit", "cache_folder", "encode", "encode_with"]
 
-_FORMAT = 6  # raised whenever other arrays are written
+_FORMAT = 7  # raised whenever other arrays are written
 _LIMIT = 20 * 10**9  # bytes of all entries
-_TRIES = 3
+_SIZES = "sizes.json"  # of all files of an entry; a crash of the machine may cut those that were written last
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def encode(
 
         shared = _entry("learnt", [dataset.digest, *encoder.key(settings)], prepare)
         with replacing(learnt) as temporary:
-            shutil.copytree(shared, temporary)
+            shutil.copytree(shared, temporary, ignore=shutil.ignore_patterns(_SIZES))
     return encode_with(dataset, tasks, learnt, encoder, settings)
 
 
@@ -100,14 +100,14 @@ def encode_with(
     tokenizer, inputs = encoder.tokenizer(learnt), inputs_of(tasks)
     address = [dataset.digest, tokenizer.fingerprint, settings.model.max_pieces, *encoder.key(settings)]
 
-    def write(folder: Path) -> None:
+    def spell(folder: Path) -> None:
         for name, split in dataset.splits.items():
             with closing(SplitWriter(folder / name, tasks, inputs, tokenizer, settings.model.max_pieces)) as writer:
                 for part in split.parts():
                     writer.add(part, encoder.row_inputs(part, settings))
 
     for last in (False, False, True):
-        place = _entry("encoded", [*address, *(task.to_json() for task in tasks)], write)
+        place = _entry("encoded", [*address, *(task.to_json() for task in tasks)], spell)
         try:
             splits = {name: EncodedSplit(*read_split(place / name, inputs)) for name in dataset.splits}
             return EncodedDataset(tokenizer, tuple(tasks), inputs, splits)
@@ -119,37 +119,67 @@ def encode_with(
 
 def _entry(kind: str, address: Sequence[Any], make: Callable[[Path], None]) -> Path:
     """Return the entry of the cache for an address, made if it is not there; what is used is the last to go."""
-    cache = cache_folder()
+    cache, limit = cache_folder(), _limit()
     digest = hashlib.blake2b(json.dumps([_FORMAT, *address], sort_keys=True).encode(), digest_size=12).hexdigest()
     place = cache / f"{kind}-{digest}"
-    if not place.exists():
+    if not _whole(place):
         try:
             cache.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                f"the cache {cache} cannot be made ({error}); set AUXLOOM_CACHE to another folder"
-            ) from None
-        try:
+            if not _whole(place):  # another process may have made it meanwhile
+                remove(place)
             with replacing(place) as folder:
                 make(folder)
-        except OSError:
-            if not place.exists():  # else another process was faster: what it made is the same
-                raise
-        _make_room(cache, place)
+                write(folder / _SIZES, json.dumps(_sizes(folder)))
+        except OSError as error:
+            if not _whole(place):  # else another process was faster: what it made is the same
+                raise ValueError(
+                    f"the cache {cache} cannot be written ({error}); set AUXLOOM_CACHE to another folder"
+                ) from error
+        _make_room(cache, place, limit)
         give_back()
-    os.utime(place)
+    with suppress(OSError):  # a cache of others may be read, and is not told
+        os.utime(place)
     return place
 
 
-def _make_room(cache: Path, kept: Path) -> None:
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the bytes of each file in a folder, but for the list of them itself."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != _SIZES)
+    return {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+
+
+def _whole(place: Path) -> bool:
+    """Tell whether an entry is there with all that was written to it."""
+    try:
+        return bool(json.loads((place / _SIZES).read_bytes()) == _sizes(place))
+    except (OSError, ValueError):
+        return False
+
+
+def _limit() -> int:
+    """Return how many bytes all entries may take.
+
+    Raises:
+        ValueError: ``AUXLOOM_CACHE_BYTES`` is no number of bytes.
+    """
+    given = os.environ.get("AUXLOOM_CACHE_BYTES", "")
+    try:
+        return int(given) if given else _LIMIT
+    except ValueError:
+        raise ValueError(f"AUXLOOM_CACHE_BYTES = {given!r} is not a number of bytes, for example {_LIMIT}") from None
+
+
+def _make_room(cache: Path, kept: Path, limit: int) -> None:
     """Remove the entries that were not used for the longest time, as long as all take more than the limit."""
-    limit = int(os.environ.get("AUXLOOM_CACHE_BYTES", _LIMIT))
-    entries = [item for item in cache.iterdir() if item.is_dir() and not item.name.startswith(TEMPORARY)]
-    sizes = {item: sum(file.stat().st_size for file in item.rglob("*") if file.is_file()) for item in entries}
-    total = sum(sizes.values())
-    for item in sorted(entries, key=lambda item: item.stat().st_mtime):
+    entries = []
+    for item in cache.iterdir():
+        if item.is_dir() and not item.name.startswith(TEMPORARY):
+            with suppress(FileNotFoundError):  # another run makes room, too
+                entries.append((item.stat().st_mtime, sum(_sizes(item).values()), item))
+    total = sum(size for _, size, _ in entries)
+    for _, size, item in sorted(entries):
         if total <= limit:
             break
         if item != kept:
             remove(item)
-            total -= sizes[item]
+            total -= size

@@ -1,4 +1,4 @@
-"""EncoderOutput a split into files: a few thousand rows at a time, so that memory does not grow with the split."""
+"""Writes a split as encoded arrays: a few thousand rows at a time, so that memory does not grow with the split."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -134,6 +134,7 @@ def _targets(arrays: dict[str, Any]) -> Targets:
 def _read(folder: Path) -> dict[str, Any]:
     """Return the arrays and numbers of a folder."""
     values: dict[str, Any] = json.loads((folder / _NUMBERS).read_text())
-    for path in folder.glob("*.npy"):
-        values[path.stem] = np.load(path, mmap_mode="r" if path.stat().st_size > _MAP_FROM else None)
+    for path in folder.iterdir():  # fails where the folder is gone, unlike glob
+        if path.suffix == ".npy":
+            values[path.stem] = np.load(path, mmap_mode="r" if path.stat().st_size > _MAP_FROM else None)
     return values

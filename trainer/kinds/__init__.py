@@ -20,7 +20,7 @@ def names() -> list[str]:
     """Return the names of the kinds that can be trained, sorted: the modules of this package that define one.
 
     Example:
-        >>> "passage" in names(), "base" in names()
+        >>> "passage" in names(), "kind" in names()
         (True, False)
     """
     modules = sorted(module.name for module in pkgutil.iter_modules(__path__))

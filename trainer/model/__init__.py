@@ -1,1 +1,1 @@
-"""Encoders and heads."""
+"""One encoder with a head per task."""

@@ -48,15 +48,12 @@ class Streams:
         self.rate = max((inputs.rate for inputs in data.inputs.values()), default=0.0)
 
     def _phases(self, settings: Settings, streams: int) -> tuple[Phase, ...]:
-        """Return the phases of the run; names of tasks that no train row has a label of are left out."""
+        """Return the phases of the run."""
         names = [task.name for task in self.data.tasks]
-        phases = []
-        for wanted, epochs in settings.phases:
-            named = tuple(i for i, name in enumerate(names) if name in wanted)
-            if wanted and not named:
-                raise ValueError(f"[[phase]] tasks = {list(wanted)}: no train row has a label of any of them")
-            phases.append(Phase(named or tuple(range(streams)), epochs))
-        return tuple(phases)
+        return tuple(
+            Phase(tuple(i for i, name in enumerate(names) if name in wanted) or tuple(range(streams)), epochs)
+            for wanted, epochs in settings.phases
+        )
 
     def _whole_rows(self) -> IntArray:
         """Return the pieces of each train row that has a label, and remember where each task has it, -1 for nowhere."""
@@ -64,12 +61,12 @@ class Streams:
         length = np.zeros(len(train.documents), np.int64)
         for known in train.sequences.values():
             length[known.rows] += known.lengths
-        rows = np.flatnonzero(length)
+        places = {task.name: np.full(len(length), -1) for task in self.data.tasks}
         for task in self.data.tasks:
             own = train.sequences[self.data.inputs[task.name]].rows[train.targets[task.name].where]
-            place = np.full(len(length), -1)
-            place[own] = np.arange(len(own))
-            self._rows[task.name] = place[rows]
+            places[task.name][own] = np.arange(len(own))
+        rows = np.flatnonzero(np.any([place >= 0 for place in places.values()], axis=0))
+        self._rows = {name: place[rows] for name, place in places.items()}
         return length[rows]
 
     def requests(self, plan: EpochPlan, step: int) -> list[list[TaskSlice]]:
