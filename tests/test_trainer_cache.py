@@ -246,3 +246,10 @@ def test_a_file_that_grew_is_read_as_one_array(
         file.append(np.zeros((1, 1), np.int32))
     file.close()
     assert np.load(path)[:, 0].tolist() == [value for part in parts for value in part]
+
+
+def test_a_dataset_that_lost_a_split_has_an_entry_of_its_own(dataset: Dataset, tmp_path: Path, folder: Path) -> None:
+    """Its manifest is what it was, its rows are not."""
+    train = dataclasses.replace(dataset, splits={"train": dataset.splits["train"]})
+    assert list(encoded(train, TRAINED, tmp_path / "one").splits) == ["train"]
+    assert list(encoded(dataset, TRAINED, tmp_path / "two").splits) == ["train", "validation", "test"]

@@ -19,6 +19,7 @@ from trainer.files import write
 from trainer.folder import RunFolder
 from trainer.kinds import untrained
 from trainer.mark import Mark
+from trainer.memory import give_back
 from trainer.model.model import Model
 from trainer.schedule.optimiser import learning_rate, make_optimiser
 from trainer.schedule.streams import Streams, check
@@ -94,6 +95,7 @@ class Run:
         self._saved = -1
         self.state = self._restored()
         self._uninformed = uninformed(self.data, self.validation)
+        give_back()
 
     def _begun(self) -> tuple[EncodedDataset, Streams]:
         """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""

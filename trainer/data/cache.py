@@ -98,7 +98,8 @@ def encode_with(
 ) -> EncodedDataset:
     """Encode a dataset with what was learnt from whatever dataset."""
     tokenizer, inputs = encoder.tokenizer(learnt), inputs_of(tasks)
-    address = [dataset.digest, tokenizer.fingerprint, settings.model.max_pieces, *encoder.key(settings)]
+    rows = {name: len(split) for name, split in dataset.splits.items()}
+    address = [dataset.digest, rows, tokenizer.fingerprint, settings.model.max_pieces, *encoder.key(settings)]
 
     def spell(folder: Path) -> None:
         for name, split in dataset.splits.items():

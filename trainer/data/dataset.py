@@ -23,7 +23,7 @@ MANIFEST = "auxloom.json"
 STATS = "stats"
 SPLITS = ("train", "validation", "test")
 
-_PART_ROWS = 4096
+_PART_ROWS = 2048
 """Rows that are encoded at a time."""
 
 

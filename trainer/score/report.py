@@ -20,7 +20,7 @@ from trainer.score.rows import read_rows, sample
 __all__ = ["build_report", "held_out", "note_of", "task_entry", "write"]
 
 _PROBE_ROWS = 50_000  # drawn by the seed where there are more
-_PROBE_PIECES = 3_000_000  # sub-words of these rows, about: what bounds the memory of the baselines
+_PROBE_PIECES = 2_000_000  # sub-words of these rows, about: what bounds the memory of the baselines
 _PACKAGES = ("auxloom", "numpy", "pyarrow", "safetensors", "tokenizers", "torch")
 
 
