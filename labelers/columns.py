@@ -13,7 +13,8 @@ __all__ = ["SPAN", "class_lists", "class_type", "nullable", "row_lists", "span_c
 SPAN = pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 """Tokens [start, end) of a row's sequence."""
 
-_WIDTHS = (pa.int8(), pa.int16(), pa.int32())
+_WIDTHS = ((np.int8, pa.int8()), (np.int16, pa.int16()), (np.int32, pa.int32()))
+"""As numpy and Arrow call them: Arrow's own way from one to the other needs pandas."""
 
 
 def class_type(classes: int) -> pa.DataType:
@@ -25,12 +26,17 @@ def class_type(classes: int) -> pa.DataType:
         >>> class_type(2), class_type(200)
         (DataType(int8), DataType(int16))
     """
-    return next(kind for kind in _WIDTHS if classes - 1 <= np.iinfo(kind.to_pandas_dtype()).max)
+    return _width(classes)[1]
+
+
+def _width(classes: int) -> tuple[type[np.signedinteger[Any]], pa.DataType]:
+    """Return the smallest integer type that holds so many classes."""
+    return next(width for width in _WIDTHS if classes - 1 <= np.iinfo(width[0]).max)
 
 
 def class_lists(labels: IntArray, offsets: IntArray, keep: BoolArray, *, classes: int) -> pa.ListArray:
     """Return a list of labels per row, as `row_lists` does, in the type of `class_type`."""
-    return row_lists(labels.astype(class_type(classes).to_pandas_dtype(), copy=False), offsets, keep)
+    return row_lists(labels.astype(_width(classes)[0], copy=False), offsets, keep)
 
 
 def row_lists(values: npt.NDArray[Any], offsets: IntArray, keep: BoolArray) -> pa.ListArray:

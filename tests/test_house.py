@@ -82,6 +82,13 @@ def test_a_name_stands_for_one_thing() -> None:
     assert [name for name, n in classes.items() if n > 1] == []
 
 
+def test_no_room_needs_pandas() -> None:
+    """Arrow asks for it behind this one name, and no extra brings it."""
+    files = (path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    found = [path.name for path in files if "to_pandas" in path.read_text("utf-8")]
+    assert found == []
+
+
 def test_no_stray_stands_in_the_root() -> None:
     """A file that a slip of the shell left there was committed once."""
     if not (ROOT / ".git").exists():
