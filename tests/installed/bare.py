@@ -207,7 +207,7 @@ def reads(env: Environment, dataset: str) -> None:
 
 def trains(env: Environment, dataset: str, out: str) -> None:
     """Check that a model learns for a few steps."""
-    words = ("--set", "max_steps=5", "--set", "encoder=tiny")
+    words = ("--set", "max_steps=5", "--set", "model.encoder=tiny")
     env.check(f"trains on {dataset}", "train", dataset, "--out", out, *words, says="masking.word", leaves=out)
 
 
