@@ -135,6 +135,11 @@ def _relabelled(out: Path, new: Path) -> None:
             writer.file.commit()
 
 
+def _shards(dataset: Path) -> dict[str, bytes]:
+    """Return the bytes of each shard, by its name."""
+    return {name: data for name, data in files(dataset).items() if name.endswith(".arrow")}
+
+
 @pytest.mark.parametrize("views", ["separate", "woven"])
 def test_rows_labelled_again_are_those_of_the_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: str
@@ -152,10 +157,7 @@ def test_rows_labelled_again_are_those_of_the_dataset(
         unit={"bytes": 20_000},
     )
     _relabelled(tmp_path / "out", tmp_path / "new")
-    made, found = (
-        {name: data for name, data in files(out).items() if name.endswith(".arrow")}
-        for out in (tmp_path / "out", tmp_path / "new")
-    )
+    made, found = _shards(tmp_path / "out"), _shards(tmp_path / "new")
     assert len(made) > len(SPLITS)
     assert found == made
     assert any(b"#1" in data for data in made.values())
@@ -169,10 +171,7 @@ def test_second_texts_are_those_of_the_dataset_too(tmp_path: Path, monkeypatch: 
     tables: dict[str, Any] = {"with": ["toy_second:Parallel", "masking"], "input": {"second": "other"}, "copies": 2}
     built(source, tmp_path / "out", **tables, unit={"bytes": 10_000})
     _relabelled(tmp_path / "out", tmp_path / "new")
-    made, found = (
-        {name: data for name, data in files(out).items() if name.endswith(".arrow")}
-        for out in (tmp_path / "out", tmp_path / "new")
-    )
+    made, found = _shards(tmp_path / "out"), _shards(tmp_path / "new")
     assert len(made) > len(SPLITS)
     assert found == made
 

@@ -253,3 +253,22 @@ def test_a_dataset_that_lost_a_split_has_an_entry_of_its_own(dataset: Dataset, t
     train = dataclasses.replace(dataset, splits={"train": dataset.splits["train"]})
     assert list(encoded(train, TRAINED, tmp_path / "one").splits) == ["train"]
     assert list(encoded(dataset, TRAINED, tmp_path / "two").splits) == ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize("kind", ["learnt", "encoded"])
+def test_an_entry_that_goes_while_it_is_read_is_made_again(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Another run makes room just then."""
+    entry, taken = cache._entry, []
+
+    def gone(name: str, *more: object) -> Path:
+        place = entry(name, *more)  # type: ignore[arg-type]
+        if name == kind and not taken:
+            taken.append(place)
+            cache.remove(place)
+        return place
+
+    monkeypatch.setattr(cache, "_entry", gone)
+    assert set(encoded(dataset, TRAINED, tmp_path).splits) == {"train", "validation", "test"}
+    assert taken

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
@@ -35,6 +35,9 @@ __all__ = ["EncodedDataset", "EncodedSplit", "cache_folder", "encode", "encode_w
 _FORMAT = 7  # raised whenever other arrays are written
 _LIMIT = 20 * 10**9  # bytes of all entries
 _SIZES = "sizes.json"  # of all files of an entry; a crash of the machine may cut those that were written last
+
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,11 @@ def encode(
             folder.mkdir()
             encoder.prepare(dataset, folder, settings)
 
-        shared = _entry("learnt", [dataset.digest, *encoder.key(settings)], prepare)
-        with replacing(learnt) as temporary:
-            shutil.copytree(shared, temporary, ignore=shutil.ignore_patterns(_SIZES))
+        def copy(entry: Path) -> None:
+            with replacing(learnt) as temporary:
+                shutil.copytree(entry, temporary, ignore=shutil.ignore_patterns(_SIZES))
+
+        _read("learnt", [dataset.digest, *encoder.key(settings)], prepare, copy)
     return encode_with(dataset, tasks, learnt, encoder, settings)
 
 
@@ -107,15 +112,19 @@ def encode_with(
                 for part in split.parts():
                     writer.add(part, encoder.row_inputs(part, settings))
 
-    for last in (False, False, True):
-        place = _entry("encoded", [*address, *(task.to_json() for task in tasks)], spell)
-        try:
-            splits = {name: EncodedSplit(*read_split(place / name, inputs)) for name in dataset.splits}
-            return EncodedDataset(tokenizer, tuple(tasks), inputs, splits)
-        except FileNotFoundError:  # another run has just made room
-            if last:
-                raise
-    raise AssertionError
+    def mapped(entry: Path) -> dict[str, EncodedSplit]:
+        return {name: EncodedSplit(*read_split(entry / name, inputs)) for name in dataset.splits}
+
+    splits = _read("encoded", [*address, *(task.to_json() for task in tasks)], spell, mapped)
+    return EncodedDataset(tokenizer, tuple(tasks), inputs, splits)
+
+
+def _read(kind: str, address: Sequence[Any], make: Callable[[Path], None], read: Callable[[Path], _Read]) -> _Read:
+    """Return what ``read`` finds in the entry for an address; it is made again if another run has just made room."""
+    try:
+        return read(_entry(kind, address, make))
+    except (FileNotFoundError, shutil.Error):
+        return read(_entry(kind, address, make))
 
 
 def _entry(kind: str, address: Sequence[Any], make: Callable[[Path], None]) -> Path:
