@@ -52,6 +52,9 @@ cannot take a passage of that length. Statuses from 100 to 127 are the framework
 ABSTAINED = 2
 """The first status of a row that a labeler abstained from."""
 
+_CAME_LATER = ("relations", "gold", "scheme", "on")
+"""Keys of a task that datasets of earlier versions do not have."""
+
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters or more: C:/ is a drive
 
 
@@ -104,6 +107,8 @@ class Task:
     """Several labels may hold at once."""
     dimension: int | None = None
     """Length of a float vector target."""
+    relations: str | None = None
+    """arc: column of the relation of each token to its head, classes of the task; none: arcs have no names."""
     level: str = "passage"
     """char, token, segment, turn, passage or document."""
     metric: str = "macro_f1"
@@ -111,6 +116,12 @@ class Task:
     mode: str = "own"
     """own: the labeler's view holds its edits alone; joint: a woven view holds those of all labelers."""
     paper: str = ""
+    gold: bool = False
+    """People made the labels."""
+    scheme: str = ""
+    """token: ``"bio"`` where the classes are tags of spans (O, B-x, I-x), else empty."""
+    on: str = ""
+    """A view on which the task is trained in place of its sequence, the source, through ``origin``; evaluated on it."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys that a later version wrote and this one does not know; kept as they are."""
 
@@ -126,16 +137,20 @@ class Task:
 
     @property
     def constructed(self) -> bool:
-        """A labeler made the labels; those that people made have no labeler, or say ``"gold": true``."""
-        return bool(self.labeler) and not self.extra.get("gold", False)
+        """A labeler made the labels; those that people made are gold, or have no labeler."""
+        return bool(self.labeler) and not self.gold
 
     def to_json(self) -> dict[str, Any]:
-        """Return the task as a plain JSON object, unknown keys included."""
+        """Return the task as a plain JSON object, unknown keys included.
+
+        Keys that came later stand in it only if they say something: datasets without them keep their bytes.
+        """
         known = {
             f.name: list(value) if isinstance(value := getattr(self, f.name), tuple) else value
             for f in dataclasses.fields(self)
             if f.name != "extra"
         }
+        known = {name: value for name, value in known.items() if value or name not in _CAME_LATER}
         return known | dict(self.extra)
 
     @classmethod

@@ -151,7 +151,7 @@ def test_private_words_are_not_printed() -> None:
 
 
 GOLD = dataclasses.replace(TASK, name="ner", labeler="", extra={})
-DECLARED = dataclasses.replace(TASK, name="pos", extra={"gold": True})
+DECLARED = dataclasses.replace(TASK, name="pos", gold=True)
 
 
 def test_the_note_on_constructed_labels_stands_only_where_there_are_any() -> None:

@@ -40,6 +40,10 @@ any_task = st.builds(
     primary=st.booleans(),
     mode=st.sampled_from(["own", "joint"]),
     paper=names,
+    gold=st.booleans(),
+    scheme=st.sampled_from(["", "bio"]),
+    relations=st.none() | names,
+    on=st.just("") | names,
 )
 
 
