@@ -107,7 +107,7 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
     labels = run.streams.labels(plan)
     # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
     parts = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]
-    run.optimiser.zero_grad(set_to_none=True)
+    run.optimiser.zero_grad()
     torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     for group in run.optimiser.param_groups:
