@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +99,19 @@ def test_entries_that_were_not_used_for_long_make_room(
     monkeypatch.setenv("AUXLOOM_CACHE_BYTES", "1")
     encoded(dataclasses.replace(dataset, digest="d4"), TRAINED, tmp_path / "run4")
     assert len(entries(folder)) == 1
+
+
+def test_what_a_killed_run_left_goes_once_it_is_old(dataset: Dataset, tmp_path: Path, folder: Path) -> None:
+    """What is young may be of a run on another machine, and what a process of this one writes is never touched."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    names = {"dead": f"{int(dead.stdout)}-1", "young": f"{int(dead.stdout)}-2", "ours": f"{os.getpid()}-3"}
+    left = {name: folder / f"{TEMPORARY}{rest}" for name, rest in names.items()}
+    for name, place in left.items():
+        (place / "train").mkdir(parents=True)
+        for item in (place / "train", place) if name != "young" else (place,):
+            os.utime(item, (0, 0))
+    encoded(dataset, TRAINED, tmp_path)
+    assert {name for name, place in left.items() if place.exists()} == {"young", "ours"}
 
 
 def test_an_entry_that_cannot_be_made_leaves_nothing(dataset: Dataset, tmp_path: Path, folder: Path) -> None:

@@ -12,6 +12,7 @@ from labelers.place import local
 from trainer.data.batch import Noise, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
+from trainer.memory import give_back, trim
 from trainer.run import Progress, Run
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.step_plan import EpochPlan
@@ -75,6 +76,7 @@ def fit(run: Run, stop_after: int | None = None, progress: Progress | None = Non
         over = state.step == run.total
         if state.step % settings.log_every == 0 or over:
             note = run.log_losses(epoch)
+            trim()
         if state.step in run.ends or over:
             note = run.validate(epoch, progress) or note
         if state.step in run.ends or over or state.step % settings.save_every == 0:
@@ -91,6 +93,7 @@ def _steps(run: Run, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
     while run.state.step < end and not run.ended:
         epoch = run.epoch_of(run.state.step)
         plan, first = run.streams.plan.epoch(epoch), int(run.ends[epoch - 1]) if epoch else 0
+        give_back()
         for step in range(run.state.step, min(end, int(run.ends[epoch]))):
             yield epoch, plan, step - first
 

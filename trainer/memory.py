@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pyarrow as pa
 
-__all__ = ["give_back"]
+__all__ = ["give_back", "trim"]
 
 
 def give_back() -> None:
@@ -17,5 +17,10 @@ def give_back() -> None:
     """
     gc.collect()
     pa.default_memory_pool().release_unused()
+    trim()
+
+
+def trim() -> None:
+    """Return what the C library keeps alone: milliseconds, for the midst of work whose pieces are of ever other sizes."""
     with suppress(OSError, AttributeError, TypeError):  # a C library other than that of GNU
         ctypes.CDLL(None).malloc_trim(0)

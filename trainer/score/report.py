@@ -75,6 +75,7 @@ def build_report(
             continue
         if tell:
             tell(f"fitting the baselines of {item.task.name}")
+        give_back()
         entries[item.task.name] = _entry(dataset, data, item, split=split, seed=int(settings.get("seed", 0)))
         give_back()
     tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
