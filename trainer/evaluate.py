@@ -14,7 +14,7 @@ from labelers.task import Task
 from trainer.data.batch import Items, TaskSlice, collate
 from trainer.data.cache import EncodedDataset
 from trainer.kinds import kind_of
-from trainer.memory import trim
+from trainer.memory import give_back
 from trainer.model.model import Model
 from trainer.schedule.step_plan import generator
 from trainer.score.metrics import Predictions, metric_of
@@ -25,7 +25,7 @@ Tell = Callable[[str], None]
 """Called with what is being done."""
 
 _CALL_PIECES = 8192  # pieces of one encoder call, padding included: fills a core's cache, and little of a GPU's memory
-_TRIM_EVERY = 32  # calls
+_CALLS = 32  # after so many, freed memory is given back
 
 
 def evaluate(
@@ -127,8 +127,8 @@ def _task(
     device = next(model.parameters()).device
     calls: list[_Call] = []
     for number, call in enumerate(_calls(data, split, task, rows)):
-        if number % _TRIM_EVERY == 0:
-            trim()
+        if number % _CALLS == 0:
+            give_back()
         if tell:
             tell(f"evaluating {task.name} on the {split} split")
         batch = collate(data, split, [[TaskSlice(task, call)]]).to(device)

@@ -12,7 +12,7 @@ from labelers.place import local
 from trainer.data.batch import Noise, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
-from trainer.memory import give_back, trim
+from trainer.memory import give_back
 from trainer.run import Progress, Run
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.step_plan import EpochPlan
@@ -76,7 +76,7 @@ def fit(run: Run, stop_after: int | None = None, progress: Progress | None = Non
         over = state.step == run.total
         if state.step % settings.log_every == 0 or over:
             note = run.log_losses(epoch)
-            trim()
+            give_back()
         if state.step in run.ends or over:
             note = run.validate(epoch, progress) or note
         if state.step in run.ends or over or state.step % settings.save_every == 0:
