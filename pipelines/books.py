@@ -97,6 +97,10 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
     if records["read"] != records["used"] + rejected + records["duplicate"]:
         read, used, duplicate = records["read"], records["used"], records["duplicate"]
         yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate"
+    for name, book in books.get("labels", {}).items():
+        rejected = sum(book["rejected"].values())
+        if book["read"] != book["used"] + rejected:
+            yield f"label {name}: {book['read']} read, but {book['used']} used + {rejected} rejected"
     rows = sum(split["rows"] for split in books["splits"].values())
     if not passages["cut"] * passages["copies"] == passages["written"] == rows:
         cut, written = passages["cut"], passages["written"]
