@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.task import Task, resolve, status_reason
+from labelers.paths import resolve
+from labelers.task import Task, status_reason
 
 __all__ = ["RowBook", "add_up", "balance", "column_at"]
 
@@ -113,7 +114,7 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
 
 
 def column_at(batch: pa.RecordBatch, path: str) -> pa.Array:
-    """Return the column at a dotted path (`labelers.task.resolve`); null where a struct above it is."""
+    """Return the column at a dotted path (`labelers.paths.resolve`); null where a struct above it is."""
     first, *rest = resolve(path, batch.schema)
     array = batch.column(first)
     for name in rest:

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 from small import built, files, manifest, recipe, rows, text, write
 
+from labelers.paths import tokens_of
 from labelers.ragged import Ragged
 from labelers.second import Second
-from labelers.task import SECOND, tasks, tokens_of
+from labelers.task import SECOND, tasks
 from labelers.text.clean import clean
 from labelers.text.document import Document, Reject, Turn
 from labelers.text.segmenter import Segmenter, read_texts
