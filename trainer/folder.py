@@ -2,6 +2,7 @@
 
 - ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for
 - ``learnt/``: what the encoder knew before its first step, for example the tokenizer
+- ``spans.json``: which forms the spans of gold tasks have in the train split, as digests; where there are such tasks
 - ``metrics.jsonl``: the log; ``last.safetensors``, ``best.safetensors``: checkpoints
 - ``report.json``: what was learnt, written last
 """
@@ -15,6 +16,7 @@ from typing import Any
 from trainer.data.dataset import Dataset
 from trainer.files import TEMPORARY, remove, write
 from trainer.mark import Mark
+from trainer.schedule.choices import decided
 from trainer.settings import Settings, make_settings
 
 __all__ = ["RunFolder"]
@@ -25,6 +27,7 @@ _FILES = (
     "best.safetensors",
     "metrics.jsonl",
     "tasks.json",
+    "spans.json",
     "learnt",
 )
 """What a run leaves in its folder, beside its mark."""
@@ -55,6 +58,11 @@ class RunFolder:
     def tasks(self) -> Path:
         """The tasks that the model has heads for, as JSON."""
         return self.path / "tasks.json"
+
+    @property
+    def forms(self) -> Path:
+        """The forms of spans in the train split, see `trainer.score.surfaces`."""
+        return self.path / "spans.json"
 
     @property
     def report(self) -> Path:
@@ -136,7 +144,7 @@ class RunFolder:
             given = _settings(given).model_dump(mode="json")
         elif isinstance(given, Settings):
             given = given.model_dump(mode="json", exclude_unset=True)
-        settings = mark.grown(given, self.path)
+        settings = mark.grown(given, self.path, lambda settings: decided(settings, data))
         if same and settings != mark.settings:
             raise ValueError(f"the run in {self.path} was to be shorter")
         return settings, mark

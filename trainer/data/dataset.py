@@ -17,11 +17,12 @@ from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
 from labelers.task import SECOND, SOURCE, Task, local, read_tasks, resolve
 from trainer.kinds import untrained
 
-__all__ = ["Dataset", "Split", "Types"]
+__all__ = ["TRAIN", "Dataset", "Split", "Types"]
 
 MANIFEST = "auxloom.json"
 STATS = "stats"
-SPLITS = ("train", "validation", "test")
+TRAIN = "train"
+SPLITS = (TRAIN, "validation", "test")
 
 _PART_ROWS = 2048
 """Rows that are encoded at a time."""
@@ -145,6 +146,10 @@ class Split:
         parts = [types.encode(chunk) for chunk in self.column("document").chunks]
         return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
 
+    def views(self) -> list[str]:
+        """Return the names of the views of the source."""
+        return [name for name in self.table.column_names if self._has(name, "tokens") and self._has(name, "origin")]
+
     def _has(self, sequence: str, name: str) -> bool:
         """Tell whether a sequence has a column of its own."""
         if sequence == SOURCE or sequence not in self.table.column_names:
@@ -175,24 +180,29 @@ class Dataset:
     splits: Mapping[str, Split]
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, *, train: bool = True) -> Self:
         """Open the dataset at a path or a ``file://`` URI.
+
+        Args:
+            path: of the dataset.
+            train: it must have train rows.
 
         Raises:
             FileNotFoundError: there is no dataset, or its build did not end.
-            ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, a file that is
-                missing or not what the build wrote, or it lies in an object store.
+            ValueError: it has no tasks, no rows, or no train rows where it must, a task of a kind that this version
+                does not know, a file that is missing or not what the build wrote, or it lies in an object store.
         """
-        root = local(path, "a dataset to train on")
+        root = local(path, "a dataset")
         manifest = root / MANIFEST
         if not manifest.is_file():
             raise FileNotFoundError(_missing(root))
         splits = {name: Split(name, table) for name, table in _tables(root)}
-        if "train" not in splits:
+        if not splits or (train and TRAIN not in splits):
             raise ValueError(
-                f"the dataset {root} has no train rows; give one that `auxloom build` wrote from more text"
+                f"the dataset {root} has no {'train ' if splits else ''}rows; give one that `auxloom build` wrote from "
+                "more text"
             )
-        tasks = read_tasks(splits["train"].table.schema)
+        tasks = read_tasks(next(iter(splits.values())).table.schema)
         if not tasks:
             raise ValueError(
                 f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
