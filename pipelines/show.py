@@ -9,7 +9,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.task import SECOND, SOURCE, WOVEN, Task, column, damaged, status_reason
+from labelers.paths import column
+from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, spelt_out
 from pipelines.where import labelled
