@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from encoding import encoded
 from gold_dataset import ACT, CLASSES, NER, SEGMENTS, TOPIC, write_gold
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_dataset import TASKS, make_row
+from tiny_dataset import SCHEMA, TASKS, make_row
 
 from labelers.ragged import Ragged
 from labelers.task import Task
@@ -156,6 +157,23 @@ def test_a_segment_of_which_nothing_is_left_has_no_label(tmp_path: Path, monkeyp
         whole = np.asarray(splits["test"].targets[name].values)
         assert splits["train"].targets[name].lost == 0
         assert len(whole) == 9
+
+
+def test_the_view_of_a_labeler_may_be_the_woven_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataset with a woven view has no others."""
+    fields = [field for field in SCHEMA if field.name != "disfluency"]
+    status = pa.field("disfluency", pa.struct([("status", pa.int8())]))
+    monkeypatch.setattr("gold_dataset.SCHEMA", [*fields, status, SCHEMA.field("disfluency").with_name("woven")])
+    monkeypatch.setattr(
+        "gold_dataset.make_row", lambda number: make_row(number) | {"woven": make_row(number)["disfluency"]}
+    )
+    path = write_gold(tmp_path / "set", (on(NER),), SPLITS)
+    (task,) = Dataset.open(path).tasks
+    assert task.on == "woven"
+    data = encoded(Dataset.open(path), (task,), tmp_path)
+    longer = data.splits["train"].read("ner").lengths.sum()
+    assert longer > sum(len(make_row(number)["tokens"]) for number in SPLITS["train"])
+    assert data.splits["train"].inputs["ner"].sequences == ("woven",)
 
 
 PAIR = next(task for task in TASKS if task.kind == "pair")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from labelers.task import Task, local
+from labelers.place import local
+from labelers.task import Task
 from trainer.apply import load_model
 from trainer.data.cache import EncodedDataset, encode_with
 from trainer.data.dataset import Dataset, Types

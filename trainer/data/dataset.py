@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from labelers.paths import resolve
 from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
-from labelers.task import SECOND, SOURCE, Task, read_tasks
+from labelers.task import SECOND, SOURCE, WOVEN, Task, read_tasks
 from trainer.kinds import untrained
 
 __all__ = ["TRAIN", "Dataset", "Split", "Types"]
@@ -204,7 +204,8 @@ class Dataset:
                 f"the dataset {root} has no {'train ' if splits else ''}rows; give one that `auxloom build` wrote from "
                 "more text"
             )
-        tasks = read_tasks(next(iter(splits.values())).table.schema)
+        first = next(iter(splits.values()))
+        tasks = [_with_view(task, first) for task in read_tasks(first.table.schema)]
         if not tasks:
             raise ValueError(
                 f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
@@ -213,6 +214,14 @@ class Dataset:
             untrained(task)  # raises if its kind is unknown
         digest = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
         return cls(root, digest, tuple(tasks), splits)
+
+
+def _with_view(task: Task, split: Split) -> Task:
+    """Return a task that is trained on the view of a labeler with the view that has its edits: it may be woven."""
+    views = split.views()
+    if task.on in split.table.column_names and task.on not in views and WOVEN in views:
+        return replace(task, on=WOVEN)
+    return task
 
 
 def _missing(root: Path) -> str:
