@@ -85,7 +85,7 @@ def test_only_rows_that_are_present_have_targets(dataset: Dataset, data: Encoded
         assert present.dtype == bool
         assert len(present) == len(split)
         targets = data.splits[name].targets[task.name]
-        rows = data.splits[name].sequences[data.inputs[task.name]].rows[targets.where]
+        rows = data.splits[name].read(task.name).rows[targets.where]
         assert (np.diff(rows) > 0).all()
         assert present[rows].all()
         assert len(targets.weight) == len(targets) == len(targets.offsets) - 1
@@ -155,7 +155,7 @@ def test_baselines_see_the_labels_that_the_model_sees(dataset: Dataset, data: En
     types, read = Types(), []
     for name in ("train", "test"):
         targets = data.splits[name].targets[task.name]
-        rows = np.asarray(data.splits[name].sequences[data.inputs[task.name]].rows[targets.where])
+        rows = np.asarray(data.splits[name].read(task.name).rows[targets.where])
         read.append(read_rows(dataset.splits[name], task, types, rows, spell=data.tokenizer.encode))
         assert len(read[-1]) == len(rows)
         if not targets.drawn:

@@ -263,8 +263,8 @@ def encoded(counts: dict[str, int], skip: int) -> EncodedDataset:
         labels = Targets(kept, 3 * np.arange(len(kept) + 1), np.tile([1, 0, 0], len(kept)), empty, empty, lost=skip)
         words = Targets(rows, np.zeros(count + 1, np.int64), empty, empty, empty, drawn=True, candidates=3 * count)
         parts = dict.fromkeys(inputs.values(), sequences)
-        splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, {})
-    return EncodedDataset(Letters(), (TASK, WORDS), inputs, splits)  # type: ignore[arg-type]
+        splits[name] = EncodedSplit(inputs, parts, {TASK.name: labels, WORDS.name: words}, rows, {})
+    return EncodedDataset(Letters(), (TASK, WORDS), splits)  # type: ignore[arg-type]
 
 
 def test_probes_see_the_rows_that_the_model_saw(tmp_path: Path) -> None:

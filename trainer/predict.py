@@ -130,7 +130,7 @@ class Predictor:
         folder = RunFolder(local(self.run, "a run folder"))
         settings = folder.settings()
         self._encoder = RowEncoder(folder.learnt, find_encoder(settings.model.encoder), settings)
-        self._segmenter = Segmenter(**folder.text())
+        self._segmenter = Segmenter(**folder.reading().get("text", {}))
 
     def predict(
         self, texts: Sequence[Text], *, tasks: Sequence[str] = (), second: Sequence[Text] | None = None

@@ -64,6 +64,11 @@ class LabelPlaces:
         return self.encoder.split.integers(self.task.target)[self.rows]
 
     @property
+    def carried(self) -> bool:
+        """Tell whether the labels belong to the source, and the rows are views of it."""
+        return bool(self.task.on) and self.inputs.sequences == (self.task.on,)
+
+    @property
     def last(self) -> IntArray:
         """Position of the last sub-word of each row, int64 [n]."""
         return self.layout.last[self.where]

@@ -57,5 +57,5 @@ class Model(nn.Module):
         """Return the sum of a task's loss."""
         kind = kind_of(task)
         loss = kind.losses(scores, items.label) * items.weight
-        emphasis = kind.emphasis(items.label, self.settings)
+        emphasis = kind.emphasis(task, items.label, self.settings)
         return (loss if emphasis is None else loss * emphasis).sum()
