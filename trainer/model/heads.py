@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from labelers.task import Task
 from trainer.data.batch import Items
+from trainer.data.targets import Targets
 from trainer.encoders.encoder import Encoder, States
 from trainer.settings import Settings
 
@@ -94,6 +95,9 @@ class Head(nn.Module):
             nn.Dropout(settings.model.head_dropout),
             nn.Linear(encoder.width, self.outputs),
         )
+
+    def begin(self, _targets: Targets, /) -> None:
+        """Take over what the labels of the train split tell before the first step; checkpoints keep it."""
 
     def features(self, states: States, items: Items) -> Tensor:
         """Return [I, vectors * width + others]."""
