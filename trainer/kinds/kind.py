@@ -5,7 +5,7 @@ Everything else in the trainer asks the object and compares no names.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from torch import Tensor
@@ -17,6 +17,7 @@ from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
 from trainer.data.inputs import Inputs
 from trainer.data.targets import LabelPlaces, Placed
+from trainer.encoders.encoder import Encoder
 from trainer.model.heads import Head
 from trainer.score.metrics import METRICS, Metric
 from trainer.score.probes import MostFrequent, Probe, RandomGuess
@@ -34,8 +35,8 @@ _ABSTAINED = 2  # the first status of a row without a label
 class Kind(ABC):
     """The behaviour of one kind of label space."""
 
-    head: type[Head]
-    """Scores labels from the states of an encoder."""
+    head: Callable[[Task, Encoder, Settings], Head]
+    """Makes what scores labels from the states of an encoder: a class, or what chooses one."""
     listed: ClassVar[bool] = False
     """The column of labels holds a list for each row, not one value."""
     metrics: ClassVar[Mapping[str, Metric]] = METRICS

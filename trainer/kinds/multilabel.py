@@ -26,9 +26,11 @@ class MultilabelHead(PartHead):
     @torch.no_grad()
     def begin(self, targets: Targets, /) -> None:
         """Begin with the base rate of each class (Lin et al. 2017): else rare ones rule the loss of the first steps."""
-        assert isinstance(self.score, torch.nn.Sequential)  # noqa: S101  (what `Head._build` made)
+        last = list(self.score.children())[-1]
+        assert isinstance(last, torch.nn.Linear)  # noqa: S101  (what `Head._build` made)
         count, size = np.count_nonzero(np.asarray(targets.values), axis=0), len(targets.values)
-        self.score[-1].bias.copy_(torch.from_numpy(np.log((count + 0.5) / (size - count + 0.5))))
+        odds = np.log((count + 0.5) / (size - count + 0.5))
+        last.bias.copy_(torch.from_numpy(odds))
 
 
 class MultilabelKind(Kind):

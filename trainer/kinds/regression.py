@@ -14,8 +14,7 @@ from trainer.data.dataset import Split
 from trainer.data.targets import LabelPlaces, Placed, Targets, one_part
 from trainer.encoders.encoder import Encoder, States
 from trainer.kinds.kind import Kind
-from trainer.kinds.token import TokenHead
-from trainer.model.heads import Head, PartHead
+from trainer.model.heads import Head, PartHead, TokenHead
 from trainer.score.metrics import Metric, Predictions, score
 from trainer.score.probes import Probe
 from trainer.score.rows import TaskRows

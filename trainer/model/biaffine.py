@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from trainer.data.batch import Items
 from trainer.encoders.encoder import Encoder, States
-from trainer.kinds.token import TokenHead
+from trainer.model.heads import TokenHead
 from trainer.score.trees import spanning_tree
 from trainer.settings import Settings
 
@@ -47,7 +47,7 @@ class _Sentences:
     def padded(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield sentences of like length: the tokens of each, int64 [g, width], and which of them are none."""
         widths = 2 ** torch.ceil(torch.log2(self.lengths.clamp(min=_NARROWEST).double())).long()
-        for width in widths.unique().tolist():
+        for width in sorted(set(widths.tolist())):
             same = widths == width
             steps = torch.arange(width, device=widths.device)
             yield (

@@ -44,7 +44,8 @@ class Labelled(Unlabelled):
     def _right(self, predictions: Predictions) -> BoolArray:
         """Tell which arcs and relations are right, bool [I]."""
         relation = predictions.gold[:, RELATION] == predictions.predicted[:, RELATION]
-        return super()._right(predictions) & relation
+        right: BoolArray = super()._right(predictions) & relation
+        return right
 
 
 ARC_METRICS: Mapping[str, Metric] = {"las": Labelled(), "uas": Unlabelled()}
@@ -99,4 +100,5 @@ def _places(rows: TaskRows) -> tuple[IntArray, IntArray]:
 def _forms(rows: TaskRows) -> IntArray:
     """Return the code of each token, int64 [I]."""
     part = rows.parts[0]
-    return part.values[part.offsets[rows.owners] + rows.positions].astype(np.int64)
+    forms: IntArray = part.values[part.offsets[rows.owners] + rows.positions].astype(np.int64)
+    return forms

@@ -18,11 +18,10 @@ __all__ = ["SET_METRICS", "ClassRates", "FrequentSet"]
 def _counts(predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
     """Return [D, 3, C]: right, gold and predicted labels of each class."""
     gold, predicted = predictions.gold, predictions.predicted
-    counts = np.zeros((count, 3, gold.shape[1]))
-    for place, mask in enumerate((gold & predicted, gold, predicted)):
-        rows, classes = np.nonzero(mask)
-        np.add.at(counts, (groups[rows], place, classes), 1)
-    return counts
+    counts = np.zeros((3, count, gold.shape[1]))
+    for number, mask in enumerate((gold & predicted, gold, predicted)):
+        np.add.at(counts[number], groups, mask)
+    return np.moveaxis(counts, 0, 1)
 
 
 class SetMicroF1(Metric):

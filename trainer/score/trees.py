@@ -87,7 +87,8 @@ def _arborescence(weights: FloatArray) -> IntArray:
         done.append(step)
     for step in reversed(done):
         heads = step.undone(heads)
-    return heads
+    result: IntArray = heads
+    return result
 
 
 def _cycle(heads: IntArray) -> IntArray:

@@ -168,7 +168,8 @@ def _line(train: FloatArray, labels: FloatArray, held: FloatArray) -> FloatArray
     """Return the least-squares line through train labels over one feature, at the held-out values of the feature."""
     about, spread = train - train.mean(), train.var()
     slope = float((about * labels).mean() / spread) if spread > 0 else 0.0
-    return labels.mean() + slope * (held - train.mean())
+    line: FloatArray = labels.mean() + slope * (held - train.mean())
+    return line
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,8 @@ class Length:
         """Return the logarithm of each length, float64 [I]."""
         if rows.task.level == "token":
             characters = np.array([len(text) for text in rows.types.codes], np.float64)
-            lengths = characters[_forms(rows)]
-        else:
-            lengths = rows.parts[0].lengths[rows.owners].astype(np.float64)
-        return np.log1p(lengths)
+            return np.log1p(characters[_forms(rows)])
+        return np.log1p(rows.parts[0].lengths[rows.owners].astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -216,10 +215,12 @@ class FormMean:
     def _over(rows: TaskRows, means: FloatArray) -> FloatArray:
         """Return the mean over the tokens of each passage, float64 [I]."""
         part = rows.parts[0]
-        return _ratio(np.bincount(part.owners, means[part.values], minlength=len(part)), part.lengths.astype(float))
+        total = np.bincount(part.owners, means[part.values], minlength=len(part))
+        return _ratio(total.astype(np.float64), part.lengths.astype(np.float64))
 
 
 def _forms(rows: TaskRows) -> IntArray:
     """Return the code of the token of each label, int64 [I]."""
     part = rows.parts[0]
-    return part.values[part.offsets[rows.owners] + rows.positions].astype(np.int64)
+    forms: IntArray = part.values[part.offsets[rows.owners] + rows.positions]
+    return forms
