@@ -77,6 +77,10 @@ class ArcKind(Kind):
         """Return why a task cannot be trained, or nothing."""
         return "its relations have no names" if task.relations and not task.classes else ""
 
+    def default_metric(self, task: Task, /) -> str:
+        """Return the one that counts relations, where there are any."""
+        return "las" if task.relations else "uas"
+
     def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of tokens; each speaks of the first sub-word of its token, and of its whole segment."""
         task, encoder, layout = places.task, places.encoder, places.layout

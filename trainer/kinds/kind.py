@@ -40,13 +40,17 @@ class Kind(ABC):
     listed: ClassVar[bool] = False
     """The column of labels holds a list for each row, not one value."""
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
-    """By the names that tasks give them."""
+    """By the names that tasks give them; the first one is the default."""
     probes: ClassVar[tuple[Probe, ...]] = ()
     """Baselines that look at one simple property each."""
 
     def untrained(self, task: Task) -> str:
         """Return why a task of the kind cannot be trained, or nothing."""
         return "several labels per item are not supported yet" if task.multi else ""
+
+    def default_metric(self, _task: Task, /) -> str:
+        """Return the name of the metric of a task that names none."""
+        return next(iter(self.metrics))
 
     def inputs(self, task: Task) -> Inputs:
         """Return what the encoder reads for a task."""
