@@ -1,18 +1,18 @@
 """The task: one label space, what one head learns, and the JSON that describes it in every Arrow file.
 
-This is the only module of the package that a trainer may import; it needs nothing but pyarrow.
+A trainer may import it, and needs nothing but pyarrow for it.
 """
 
 import dataclasses
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+
+from labelers.place import local
 
 __all__ = [
     "ABSTAINED",
@@ -22,14 +22,10 @@ __all__ = [
     "TASKS_KEY",
     "WOVEN",
     "Task",
-    "column",
     "damaged",
-    "local",
     "read_tasks",
-    "resolve",
     "status_reason",
     "tasks",
-    "tokens_of",
     "write_tasks",
 ]
 
@@ -55,14 +51,12 @@ ABSTAINED = 2
 _CAME_LATER = ("relations", "gold", "scheme", "on")
 """Keys of a task that datasets of earlier versions do not have."""
 
-_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # two letters or more: C:/ is a drive
-
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One label space of a dataset: the sequences it reads, its target, its kind and its class names.
 
-    Columns are named by their path in a row (``"connective.arg1"``, see `resolve`), sequences by ``"source"``,
+    Columns are named by their path in a row (``"connective.arg1"``, see `labelers.paths`), sequences by ``"source"``,
     ``"second"``, ``"woven"`` or the labeler whose view it is. Two kinds may read a part of a sequence: ``span_pair``
     has two spans of one sequence, ``pair`` has two sequences and, if ``spans`` is given, reads one span of each.
 
@@ -192,33 +186,6 @@ def read_tasks(schema: pa.Schema) -> list[Task]:
     return [] if text is None else [Task.from_json(item) for item in json.loads(text)]
 
 
-def local(place: str | Path, what: str) -> Path:
-    """Return the path that a plain path or a ``file://`` URI names.
-
-    Args:
-        place: what the user gave.
-        what: what it is for, for the error: ``"a run folder"``.
-
-    Raises:
-        ValueError: it is a URI of somewhere else.
-
-    Example:
-        >>> local("file:///srv/my%20run", "a run folder").as_posix(), local("out/run", "a run folder").as_posix()
-        ('/srv/my run', 'out/run')
-        >>> local("s3://bucket/run", "a run folder")
-        Traceback (most recent call last):
-        ValueError: s3://bucket/run: a run folder must be local; give a path or a file:// URI
-    """
-    text = str(place)
-    scheme = _URI.match(text)
-    if not scheme:
-        return Path(place)
-    parts = urlsplit(text)
-    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
-        raise ValueError(f"{text}: {what} must be local; give a path or a file:// URI")
-    return Path(unquote(parts.path))
-
-
 def tasks(folder: str | Path) -> list[Task]:
     """Return the tasks of the dataset in `folder` (a dataset, or one split of it).
 
@@ -243,103 +210,3 @@ def damaged(file: Path, error: Exception) -> str:
         f"{file} is damaged ({str(error).partition(chr(10))[0]}); `auxloom verify` lists all damaged files, "
         "and the same `auxloom build` restores them"
     )
-
-
-def resolve(path: str, names: Mapping[str, Any] | pa.Schema | pa.StructType) -> tuple[str, ...]:
-    """Return the names that a dotted path stands for, the outermost first; a name may contain dots itself.
-
-    Args:
-        path: names joined by dots.
-        names: those that exist: a row, a schema or the type of a struct. Nobody knows what is below a null: there what
-            is left of the path counts as one name.
-
-    Raises:
-        KeyError: there is no such column; the message lists those that there are.
-        ValueError: it could be one of several columns.
-
-    Example:
-        >>> resolve("meta.source", {"meta.source": "news"}), resolve("meta.source", {"meta": {"source": "news"}})
-        (('meta.source',), ('meta', 'source'))
-        >>> resolve("meta.source", {"meta.source": "news", "meta": {"source": "club"}})
-        Traceback (most recent call last):
-        ValueError: column 'meta.source' could be 'meta.source' or 'meta' > 'source'; rename one of them
-    """
-    ways = list(_ways(path, names)) or list(_ways(path, names, beyond_null=True))[:1]
-    if not ways:
-        raise KeyError(_no_column(path, names))
-    if len(ways) > 1:
-        options = " or ".join(" > ".join(map(repr, way)) for way in ways)
-        raise ValueError(f"column {path!r} could be {options}; rename one of them")
-    return ways[0]
-
-
-def _ways(path: str, names: Any, *, beyond_null: bool = False) -> Iterator[tuple[str, ...]]:
-    """Yield all that a path may stand for, longer names first."""
-    name, rest = path, ""
-    while True:
-        there, below = _look(names, name)
-        if there and not rest:
-            yield (name,)
-        elif there:
-            if beyond_null and below is None:
-                yield (name, rest[1:])
-            for way in _ways(rest[1:], below, beyond_null=beyond_null):
-                yield (name, *way)
-        name, dot, _ = name.rpartition(".")
-        if not dot:
-            return
-        rest = path[len(name) :]
-
-
-def _look(names: Any, name: str) -> tuple[bool, Any]:
-    """Return whether a level has a name, and what is below it."""
-    if isinstance(names, Mapping):
-        return name in names, names.get(name)
-    if isinstance(names, pa.Schema | pa.StructType):
-        place = names.get_field_index(name)
-        return (True, names.field(place).type) if place >= 0 else (False, None)
-    return False, None
-
-
-def _below(names: Any) -> Mapping[str, Any]:
-    """Return the names of a level with what is below each; a value or a list has none below it."""
-    if isinstance(names, pa.Schema | pa.StructType):
-        return {field.name: field.type for field in names}
-    return names if isinstance(names, Mapping) else {}
-
-
-def _no_column(path: str, names: Any) -> str:
-    """Return the sentence about a path of which only a part leads anywhere, if any does."""
-    known, place, rest = _below(names), "it has", path
-    while inner := [name for name in known if rest.startswith(f"{name}.") and _below(known[name])]:
-        name = max(inner, key=len)
-        known, place, rest = _below(known[name]), f"{name} holds", rest[len(name) + 1 :]
-    return f"no column {path!r}; {place} {', '.join(known) or 'none'}"
-
-
-def column(row: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted column path (see `resolve`) of one row, a dict as datasets or `to_pylist` give it.
-
-    Example:
-        >>> column({"connective": {"arg1": {"start": 0, "end": 3}}}, "connective.arg1")
-        {'start': 0, 'end': 3}
-    """
-    value: Any = row
-    for name in resolve(path, row):
-        value = None if value is None else value[name]
-    return value
-
-
-def tokens_of(row: Mapping[str, Any], name: str) -> list[str]:
-    """Return the tokens of the sequence `name` of one row: the view if the labeler edited, else the source.
-
-    Example:
-        >>> tokens_of({"tokens": ["a", "b"], "masking": {"status": 0}}, "masking")
-        ['a', 'b']
-        >>> tokens_of({"tokens": ["a", "b"], "second": {"tokens": ["c"]}}, SECOND)
-        ['c']
-    """
-    struct = {} if name == SOURCE else row[name] or {}
-    own: list[str] = struct.get("tokens") or []
-    source: list[str] = row["tokens"]
-    return own if own or name == SECOND else source

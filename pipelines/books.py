@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.task import Task, resolve, status_reason
+from labelers.paths import resolve
+from labelers.task import Task, status_reason
 
 __all__ = ["RowBook", "add_up", "balance", "column_at"]
 
@@ -97,6 +98,10 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
     if records["read"] != records["used"] + rejected + records["duplicate"]:
         read, used, duplicate = records["read"], records["used"], records["duplicate"]
         yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate"
+    for name, book in books.get("labels", {}).items():
+        rejected = sum(book["rejected"].values())
+        if book["read"] != book["used"] + rejected:
+            yield f"label {name}: {book['read']} read, but {book['used']} used + {rejected} rejected"
     rows = sum(split["rows"] for split in books["splits"].values())
     if not passages["cut"] * passages["copies"] == passages["written"] == rows:
         cut, written = passages["cut"], passages["written"]
@@ -109,7 +114,7 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
 
 
 def column_at(batch: pa.RecordBatch, path: str) -> pa.Array:
-    """Return the column at a dotted path (`labelers.task.resolve`); null where a struct above it is."""
+    """Return the column at a dotted path (`labelers.paths.resolve`); null where a struct above it is."""
     first, *rest = resolve(path, batch.schema)
     array = batch.column(first)
     for name in rest:

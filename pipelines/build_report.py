@@ -15,6 +15,7 @@ __all__ = ["BuildReport", "make_report"]
 
 _FEW_LABELS = 200  # below it an interval around a score is wider than what one wants to see
 _SHOWN = 20  # files that are named one by one
+_BOOKS = ("records", "labels", "passages", "splits", "conflicts")
 _MIN_REJECTS = 10  # a small input may well have a bad line or two
 
 
@@ -98,7 +99,7 @@ def make_report(
         remade: what was made again.
         already: nothing was done.
     """
-    books = {} if manifest is None else {key: manifest[key] for key in ("records", "passages", "splits", "conflicts")}
+    books = {} if manifest is None else {key: manifest[key] for key in _BOOKS if key in manifest}
     books = _ordered(books)
     splits = {name: split["rows"] for name, split in books.get("splits", {}).items()}
     faults = list(_faults(plan, books)) if books else []
@@ -160,6 +161,13 @@ def _faults(plan: Plan, books: Mapping[str, Any]) -> Iterator[str]:
             f"{rejected:,} of {records['read']:,} records were rejected, more than max_reject_rate = "
             f"{plan.recipe.max_reject_rate} allows; see rejects/"
         )
+    for name, book in books.get("labels", {}).items():
+        rejected = sum(book["rejected"].values())
+        if rejected > _MIN_REJECTS and rejected > plan.recipe.max_label_reject_rate * book["read"]:
+            yield (
+                f"{rejected:,} of {book['read']:,} labels of {name} were rejected ({_reasons(book)}), more than "
+                f"max_label_reject_rate = {plan.recipe.max_label_reject_rate} allows; see rejects/"
+            )
 
 
 def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -191,17 +199,26 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
 def _records(books: Mapping[str, Any]) -> str:
     """Return what became of the input, and of the labelers' rows."""
     records, passages = books["records"], books["passages"]
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in records["rejected"].items())
-    rejected = f"{sum(records['rejected'].values()):,} rejected{f' ({reasons})' if reasons else ''}"
-    sums = f"{records['used']:,} used + {rejected} + {records['duplicate']:,} duplicate"
-    lines = [
-        f"records: {records['read']:,} read = {sums}",
-        f"passages: {passages['cut']:,} cut, {passages['written']:,} rows written",
-    ]
+    sums = f"{records['used']:,} used + {_rejected(records)} + {records['duplicate']:,} duplicate"
+    lines = [f"records: {records['read']:,} read = {sums}"]
+    for name, book in books.get("labels", {}).items():
+        lines.append(f"label {name}: {book['read']:,} records read = {book['used']:,} used + {_rejected(book)}")
+    lines.append(f"passages: {passages['cut']:,} cut, {passages['written']:,} rows written")
     for name, book in _labelers(books).items():
         abstained = ", ".join(f"{n:,} {reason}" for reason, n in book["abstained"].items()) or "none"
         lines.append(f"{name}: {book['written']:,} rows = {book['labelled']:,} labelled + abstained ({abstained})")
     return "\n".join(lines)
+
+
+def _reasons(book: Mapping[str, Any]) -> str:
+    """Return for which reasons how many were rejected."""
+    return ", ".join(f"{n:,} {reason}" for reason, n in book["rejected"].items())
+
+
+def _rejected(book: Mapping[str, Any]) -> str:
+    """Return how many were rejected, and why."""
+    reasons = _reasons(book)
+    return f"{sum(book['rejected'].values()):,} rejected{f' ({reasons})' if reasons else ''}"
 
 
 def _labelers(books: Mapping[str, Any]) -> dict[str, Any]:

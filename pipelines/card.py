@@ -68,7 +68,7 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
         count=len(tasks),
         constructed=_constructed(tasks),
     )
-    text += _SECOND if plan.recipe.input.second else ""
+    text += _SECOND if plan.recipe.second else ""
     return text + _splitting(plan) + _rows(splits) + _tasks(splits, tasks) + _records(books)
 
 
@@ -84,13 +84,10 @@ def _splitting(plan: Plan) -> str:
     """Say how the splits came about."""
     group = plan.recipe.split.group
     group = _GROUPS.get(group, f"the field `{group}`")
-    given = [bool(file.split) for file in plan.files]
-    if all(given):
-        how = "as given in the input"
-    elif any(given):
-        how = f"as given in the input; {_BLOCKS.format(documents='documents of files without a split', group=group)}"
-    else:
-        how = _BLOCKS.format(documents="documents", group=group)
+    given = any(file.split for file in plan.files)
+    how = "as given in the input" if given else _BLOCKS.format(documents="documents", group=group)
+    if plan.splitter.carved and plan.recipe.labels:
+        how += f"; {plan.recipe.split.validation:.0%} of the labelled documents of train are validation"
     return _SPLITTING.format(how=how, views=plan.recipe.views)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.edits import Edits, View, collisions, leaks, weave
+from labelers.label_space import COPY, hidden
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
@@ -23,12 +24,20 @@ __all__ = ["copied", "label_rows"]
 
 
 def copied(batch: PassageBatch, copies: int) -> PassageBatch:
-    """Return the batch with each passage repeated; copy k > 0 has ``#k`` at the end of its id, and so its own draws."""
+    """Return the batch with each passage repeated; copy k > 0 has ``#k`` at the end of its id, and so its own draws.
+
+    Labels that people made stay with the first of them.
+    """
     if copies == 1:
         return batch
     repeated = batch.take(np.repeat(np.arange(len(batch)), copies))
     ids = [f"{name}#{copy}" if copy else name for name in batch.ids for copy in range(copies)]
-    return dataclasses.replace(repeated, ids=ids)
+    further = np.arange(len(repeated)) % copies > 0
+    fields = {
+        name: hidden(values, further, COPY) if pa.types.is_struct(values.type) else values
+        for name, values in repeated.fields.items()
+    }
+    return dataclasses.replace(repeated, ids=ids, fields=fields)
 
 
 def label_rows(

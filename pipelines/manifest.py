@@ -33,7 +33,8 @@ class Summary:
         for name, split in mark["splits"].items():
             splits[name] = {key: value for key, value in split.items() if key != "columns"}
             self._prints[name].merge({"rows": split["rows"], "columns": split["columns"]})
-        part = {"records": mark["records"], "conflicts": mark["conflicts"], "passages": passages, "splits": splits}
+        part = {key: mark[key] for key in ("records", "labels", "conflicts") if key in mark}
+        part |= {"passages": passages, "splits": splits}
         self._counts = add_up([self._counts, part])
         self._errors.merge(mark.get("errors", {}))
         # as the digest of a JSON list of them all

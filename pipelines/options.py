@@ -7,7 +7,7 @@ import typer
 
 from pipelines.overrides import set_key
 from pipelines.recipe import Recipe, RecipeError, make_recipe
-from pipelines.recipe_file import load_recipe
+from pipelines.training import settings_of
 
 __all__ = [
     "Anew",
@@ -87,7 +87,19 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
-    """Return the recipe of a command line: a .toml file or inputs, then options, then overrides."""
+    """Return the recipe of a command line: a .toml file or inputs, then options, then overrides.
+
+    A mistake in its settings of training is told now, not after a build.
+    """
+    found = _recipe(inputs, flags, overrides)
+    settings_of(found)
+    return found
+
+
+def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
+    """Return the recipe, of which the tables of the trainer are not checked."""
+    from pipelines.recipe_file import load_recipe
+
     recipes = [path for path in inputs if path.endswith(".toml")]
     if recipes and len(inputs) > 1:
         raise RecipeError(f"{recipes[0]} is a recipe, which lists its input under [input] files; give it alone")

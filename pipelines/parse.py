@@ -7,7 +7,8 @@ from typing import Any, Never
 
 from labelers.text.clean import clean, is_empty, is_token
 from labelers.text.document import Document, Reject, Turn
-from pipelines.recipe import InputTable
+from pipelines.recipe_tables import InputTable
+from pipelines.record_labels import LabelColumn, read_labels
 from pipelines.records import InputFile
 
 __all__ = ["SAMPLE", "Parser", "excerpt"]
@@ -30,6 +31,17 @@ class Parser:
     """`SplitTable.group`."""
     block: int = 65_536
     """Bytes of consecutive text that stay in one split where records bring no id."""
+    labels: tuple[LabelColumn, ...] = ()
+    """Where records have labels that people made."""
+    labelled: bool = False
+    """Some input of the build has such labels."""
+
+    @property
+    def columns(self) -> set[str]:
+        """The fields of a record that are read."""
+        names = self.settings
+        roots = {root for column in self.labels for root in column.roots}
+        return {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep, *roots} - {""}
 
     def text(self, place: int, offset: int, text: str) -> Document | Reject:
         """Return the document that a plain text is, which begins at so many bytes."""
@@ -39,7 +51,8 @@ class Parser:
         if self.settings.second:
             return self.reject(place, "missing_field", text, f"a plain text has no field {self.settings.second!r}")
         group = name if self.group == "file" else f"{name}:{offset // self.block}"
-        return Document(f"{name}:{place}", text, None, None, None, {}, group, name, place)
+        whole = False if self.labelled else None
+        return Document(f"{name}:{place}", text, group=group, source=name, place=place, whole=whole)
 
     def line(self, place: int, offset: int, line: bytes) -> Document | Reject:
         """Return the document of one line of JSON."""
@@ -76,13 +89,15 @@ class Parser:
         own = _own_id(record.get(names.id))
         fields = {name: _field(record, name, kind) for name, kind in names.keep.items()}
         tokens, turns, segments, text = record.get(names.tokens), record.get(names.turns), None, ""
+        spoken: list[int] | None = None
         if tokens is not None:
             tokens, turns = _tokens(tokens, names.max_record_bytes), None
             segments = _segments(record.get("segments"), len(tokens))
         elif turns is not None:
-            turns = _turns(turns, names.max_record_bytes)
+            turns, spoken = _turns(turns, names.max_record_bytes)
         else:
             text = _text(record, names.text, names.max_record_bytes)
+        labels = read_labels(record, self.labels, text, spoken) if self.labels else {}
         return Document(
             id=own or f"{self.file.name}:{place}",
             text=text,
@@ -94,6 +109,8 @@ class Parser:
             source=self.file.name,
             place=place,
             second=_second(record, names.second, names.max_record_bytes) if names.second else None,
+            labels=labels,
+            whole=any(column.whole and column.name in labels for column in self.labels) if self.labelled else None,
         )
 
     def _group(self, own: str, offset: int, fields: Mapping[str, Any]) -> str:
@@ -201,17 +218,17 @@ def _segments(value: Any, count: int) -> tuple[int, ...] | None:
     return tuple(value)
 
 
-def _turns(value: Any, most: int) -> tuple[Turn, ...]:
-    """Return the turns that hold a word."""
+def _turns(value: Any, most: int) -> tuple[tuple[Turn, ...], list[int]]:
+    """Return the turns that hold a word, and which ones these are."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise _RejectError("bad_turns")
     turns = [_turn(number, item) for number, item in enumerate(value, 1)]
     if sum(len(turn.text.encode()) for turn in turns) > most:
         raise _RejectError("too_long")
-    spoken = tuple(turn for turn in turns if not is_empty(turn.text))
+    spoken = [number for number, turn in enumerate(turns) if not is_empty(turn.text)]
     if not spoken:
         raise _RejectError("empty")
-    return spoken
+    return tuple(turns[number] for number in spoken), spoken
 
 
 def _turn(number: int, value: Any) -> Turn:

@@ -8,6 +8,7 @@ from typing import Any
 
 from labelers.labeler import Labeler
 from pipelines.find import find_files, reaches
+from pipelines.label_scan import found_labels
 from pipelines.layout import (
     DROPPED,
     PLAN,
@@ -21,8 +22,9 @@ from pipelines.layout import (
     to_json,
 )
 from pipelines.loading import load_labelers
-from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versions, plan_bytes
-from pipelines.recipe import Recipe, RecipeError, RunTable
+from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versions, label_spaces, plan_bytes
+from pipelines.recipe import Recipe, RecipeError
+from pipelines.recipe_tables import RunTable
 from pipelines.records import InputFile, Unit
 from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of, repeats
 from pipelines.schema import corpus_schema
@@ -49,8 +51,8 @@ def draft(recipe: Recipe) -> Plan:
     labelers, resources = load_labelers(recipe)
     fields = class_fields(recipe, labelers)
     # two columns of one name are an error now, not in every unit
-    corpus_schema(recipe, labelers, dict.fromkeys(fields, ()))
-    units = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)
+    corpus_schema(recipe, labelers, dict.fromkeys(fields, ()), label_spaces(recipe, {}))
+    units = make_units(files, recipe.unit.bytes, recipe.input)
     earlier = _earlier(recipe, fields).digest if recipe.plan.from_ else ""
     described = {item.name: {"version": item.version, "resources": resources[item.name]} for item in labelers}
     return Plan(recipe, tuple(files), tuple(units), tuple(skipped), described, installed_versions(), earlier)
@@ -87,8 +89,11 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
 def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan, bytes]:
     """Return a draft with what a scan found, and the pool."""
     pieces, moved = pieces_of(found), _moved(plan, found)
+    labels = found_labels(plan.recipe, found["labels"])
     if plan.recipe.plan.from_:
-        classes, pool = _earlier(plan.recipe).classes, Folder.at(plan.recipe.plan.from_).read(POOL)
+        earlier = _earlier(plan.recipe)
+        labels = {**labels, **{name: item for name, item in earlier.labels.items() if name in labels}}
+        classes, pool = earlier.classes, Folder.at(plan.recipe.plan.from_).read(POOL)
     else:
         classes = {name: _classes(plan.recipe, found, name) for name in found["classes"]}
         pool = b"".join(to_json(line) for _, group, line in found["pool"] if group not in moved)
@@ -96,6 +101,7 @@ def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan,
         plan,
         files=tuple(replace(file, pieces=pieces.get(i, ())) for i, file in enumerate(plan.files)),
         classes=classes,
+        labels=labels,
         pool=digest_pool(pool),
         moved=moved,
         dropped=dropped,
@@ -141,7 +147,7 @@ def class_fields(recipe: Recipe, labelers: Sequence[Labeler]) -> tuple[str, ...]
         ValueError: a field that the recipe does not keep.
     """
     names = {name for labeler in labelers for name in labeler.needs_classes}
-    strangers = sorted(names - {"roles", *recipe.input.keep})
+    strangers = sorted(names - {"roles", *recipe.keep})
     if strangers:
         raise RecipeError(f"a labeler needs the field {strangers[0]!r}; name it in [input] keep with its type")
     return tuple(sorted(names))
@@ -203,7 +209,7 @@ def _earlier(recipe: Recipe, fields: Sequence[str] = ()) -> Plan:
 def _check_out(recipe: Recipe, files: Sequence[InputFile]) -> None:
     """Refuse an output folder among the input: it would be read by the next build."""
     out = Folder.at(recipe.out).path
-    places = [place for name in PLACES for place in getattr(recipe.input, name)]
+    places = [place for table in recipe.input for name in PLACES for place in getattr(table, name)]
     for place in places:
         if any(reaches(place, f"{out}{name}") for name in ("", *_READABLE)):
             raise RecipeError(f"the output folder {recipe.out} lies inside the input {place}; give a folder elsewhere")

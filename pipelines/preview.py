@@ -18,6 +18,7 @@ from pipelines.labelling import copied
 from pipelines.loading import find_own_modules, load_labelers
 from pipelines.planning import class_fields
 from pipelines.recipe import Recipe
+from pipelines.record_labels import label_columns
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
 from pipelines.text_source import Cutter
@@ -68,6 +69,7 @@ def preview(recipe: Recipe, n: int, where: str | None = None) -> tuple[list[dict
 def _first_documents(recipe: Recipe, most: int) -> list[Document]:
     """Return the first documents of the input, at most so many."""
     files, _ = find_files(recipe.input)
-    unit = make_units(files, recipe.unit.bytes, limit=recipe.input.limit)[0]
-    records = read_unit(unit, files, recipe.input, recipe.split.group)
+    unit = make_units(files, recipe.unit.bytes, recipe.input)[0]
+    columns = [label_columns(recipe, table) for table in recipe.input]
+    records = read_unit(unit, files, recipe.input, recipe.split.group, labels=columns)
     return list(islice((record for record in records if isinstance(record, Document)), most))

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
+from pipelines.label_scan import LabelCounts, merge_labels
 from pipelines.layout import Folder, to_json
 from pipelines.pool import pool_line
 from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
+from pipelines.record_labels import label_columns
 from pipelines.records import InputFile, Piece, Unit
 from pipelines.splits import Splitter, group_digest
 from pipelines.units import read_unit
@@ -57,7 +59,9 @@ class ScanUnit:
 
     def _scan(self, unit: Unit) -> Found:
         """Return what a unit holds."""
-        settings = self.recipe.input
+        inputs = self.recipe.input
+        columns = [label_columns(self.recipe, table) for table in inputs]
+        labels = LabelCounts()
         splitter = Splitter.of(self.recipe.split, self.files, {})
         content, keys = (
             hashlib.blake2b(digest_size=16),
@@ -67,13 +71,15 @@ class ScanUnit:
         classes: dict[str, Counter[str]] = {name: Counter() for name in self.fields}
         groups, pool = _Smallest(_SMALLEST), _Smallest(self.recipe.plan.pool_documents)
         digests: dict[int, PieceDigest] = {}
-        for record in read_unit(unit, self.files, settings, self.recipe.split.group, digests):
+        records = read_unit(unit, self.files, inputs, self.recipe.split.group, digests, labels=columns)
+        for record in records:
             content.update(_content(record))
             if isinstance(record, Reject):
                 continue
             split = splitter.split(record)
             documents[split] += 1
             keys.add(record)
+            labels.add(record)
             if split == "train":
                 group = group_digest(record.group)
                 groups.add(group, None)
@@ -91,6 +97,7 @@ class ScanUnit:
             "unnamed": keys.unnamed,
             "documents": dict(documents),
             "classes": {name: dict(counter) for name, counter in classes.items()},
+            "labels": labels.to_json(),
             "groups": [key for key, _ in groups.items()],
             "pool": [[key, group, pool_line(document)] for key, (group, document) in pool.items()],
             "pool_size": self.recipe.plan.pool_documents,
@@ -100,7 +107,7 @@ class ScanUnit:
 def merge_scans(parts: Iterable[Found]) -> Found:
     """Return what several scans found together, whatever their order."""
     total: Found = {"units": {}, "keys": {}, "documents": {}, "classes": {}, "groups": [], "pool": [], "errors": []}
-    total |= {"places": False, "unnamed": False, "pieces": {}}
+    total |= {"places": False, "unnamed": False, "pieces": {}, "labels": {}}
     for part in parts:
         total["errors"] = total["errors"] + part.get("errors", [])
         total["units"].update(part.get("units", {}))
@@ -110,6 +117,7 @@ def merge_scans(parts: Iterable[Found]) -> Found:
             total[name] = total[name] or part.get(name, False)
         for split, n in part.get("documents", {}).items():
             total["documents"][split] = total["documents"].get(split, 0) + n
+        total["labels"] = merge_labels([total["labels"], part.get("labels", {})])
         for name, values in part.get("classes", {}).items():
             known = total["classes"].setdefault(name, {})
             for value, n in values.items():
@@ -278,7 +286,7 @@ def _content(record: Document | Reject) -> bytes:
     """Return what identifies a record in a digest of the input."""
     if isinstance(record, Reject):
         return f"\0{record.place}\0{record.reason}\0{record.sample}".encode("utf-8", "surrogatepass")
-    fields = "".join(f"\0{name}\0{value}" for name, value in record.fields.items())
+    fields = "".join(f"\0{name}\0{value}" for name, value in [*record.fields.items(), *record.labels.items()])
     head = f"\0{record.id}\0{record.place}\0{record.group}{fields}\0".encode("utf-8", "surrogatepass")
     return head + _text(record)
 

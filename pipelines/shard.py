@@ -193,6 +193,7 @@ class _Work:
             "unit": self._unit,
             "files": {pending.name: pending.facts() for pending in self._pending},
             "records": self._records.to_json(),
+            **({"labels": self._records.label_books()} if self._records.labels else {}),
             "passages": {"cut": self._cut, "copies": self._plan.recipe.copies, "written": written},
             "splits": splits,
             "conflicts": dict(self._conflicts),

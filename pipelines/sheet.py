@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
-from labelers.task import SECOND, SOURCE, Task, column, resolve, tokens_of
+from labelers.paths import column, resolve, tokens_of
+from labelers.task import SECOND, SOURCE, Task
 
 __all__ = ["Row", "Sheet", "spelt_out"]
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.task import SECOND, SOURCE, WOVEN, Task, column, damaged, status_reason, tokens_of
+from labelers.paths import column, tokens_of
+from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, spelt_out
 from pipelines.where import labelled

@@ -5,13 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from labelers.label_space import LabelSpace
 from labelers.passages import PassageBatch
+from labelers.text.cutting import CutDocuments
 from labelers.text.document import Document, Reject
+from labelers.text.gold import read_gold
 from labelers.text.segmenter import Segmenter
 from pipelines.changes import check_inputs
 from pipelines.layout import DROPPED, SPLITS, Folder, digest_json
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe
+from pipelines.record_labels import label_columns
 from pipelines.source import Part, Records, Source
 from pipelines.units import read_unit
 
@@ -29,21 +33,34 @@ _Dropped = Mapping[tuple[str, int], tuple[str, str]]
 class Cutter:
     """Cuts documents into passages as a recipe says; where its vocabulary is full it starts a new one."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        """Start with an empty vocabulary."""
-        self._recipe = recipe
+    def __init__(self, recipe: Recipe, spaces: Sequence[LabelSpace] = ()) -> None:
+        """Start with an empty vocabulary; passages get the labels of these spaces."""
+        self._recipe, self._spaces = recipe, spaces
         self._segmenter = self._start()
 
     def _start(self) -> Segmenter:
         """Return a segmenter with an empty vocabulary."""
-        text, keep = self._recipe.text, self._recipe.input.keep
+        text, keep = self._recipe.text, self._recipe.keep
         return Segmenter(text.lang, self._recipe.passage.max_tokens, newline=text.newline, keep=keep)
 
     def cut(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject]]:
         """Return the passages of documents, and a reject for each document that has none."""
+        cut, rejects = self._cut(documents)
+        return cut.batch, rejects
+
+    def cut_labelled(self, documents: Sequence[Document]) -> tuple[PassageBatch, Records]:
+        """Return the passages of documents with their labels, and the book of both."""
+        cut, rejects = self._cut(documents)
+        found = read_gold(cut, self._spaces)
+        fields = {**cut.batch.fields, **found.columns}
+        records = Records(used=len(documents) - len(rejects), rejects=[*rejects, *found.rejects], labels=found.books)
+        return dataclasses.replace(cut.batch, fields=fields), records
+
+    def _cut(self, documents: Sequence[Document]) -> tuple[CutDocuments, list[Reject]]:
+        """Cut documents."""
         if self._segmenter.full:
             self._segmenter = self._start()
-        return self._segmenter.segment(documents)
+        return self._segmenter.cut(documents)
 
 
 class TextSource(Source):
@@ -78,7 +95,11 @@ class TextSource(Source):
         """Yield the documents that are used, and the book of all that was read with them."""
         recipe, dropped = self._plan.recipe, self._read_dropped(unit)
         documents, records, characters = list[Document](), Records(), 0
-        for record in read_unit(self._plan.units[unit], self._plan.files, recipe.input, recipe.split.group):
+        columns = [label_columns(recipe, table) for table in recipe.input]
+        unit_records = read_unit(
+            self._plan.units[unit], self._plan.files, recipe.input, recipe.split.group, labels=columns
+        )
+        for record in unit_records:
             records.read += 1
             if isinstance(record, Reject):
                 records.rejects.append(record)
@@ -106,10 +127,10 @@ class TextSource(Source):
         split_of = {document.id: SPLITS.index(self._splitter.split(document)) for document in documents}
         # sorted by split, the rows of each split lie together, and one pass labels all
         ordered = sorted(documents, key=lambda document: split_of[document.id])
-        batch, rejects = self._cutter.cut(ordered)
-        records.used += len(documents) - len(rejects)
+        batch, cut = self._cutter.cut_labelled(ordered)
+        records.add(cut)
         # a part is a stretch of the input, so that what is in order in each is so in all
-        records.rejects = sorted([*records.rejects, *rejects], key=lambda item: (self._order[item.source], item.place))
+        records.rejects.sort(key=lambda item: (self._order[item.source], item.place, item.task))
         splits = np.array([split_of[name] for name in batch.documents], np.int8)
         return Part(dataclasses.replace(batch, splits=splits), records)
 

@@ -49,8 +49,8 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
         if changed:
             advice = "install what the plan was made with on all workers, or build into another folder"
             raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
-        cutter, documents = Cutter(plan.recipe), read_pool(folder)
+        cutter, documents = Cutter(plan.recipe, plan.spaces), read_pool(folder)
         pool = cutter.cut(documents)[0] if documents else None
-        context = Context.make(plan.recipe, labelers, plan.classes or {}, pool)
+        context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces)
         _cached[plan.digest] = Worker(context, cutter)
     return _cached[plan.digest]

@@ -16,7 +16,8 @@ from small import built, manifest, rows, text, write
 from toy_labelers import Counting
 
 from labelers.labeler import Corpus
-from labelers.task import Task, column, tasks
+from labelers.paths import column
+from labelers.task import Task, tasks
 from pipelines.books import RowBook
 from pipelines.fingerprint import Fingerprint, rows_digest
 from pipelines.layout import Folder, keys_name

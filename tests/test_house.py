@@ -56,6 +56,13 @@ def test_a_light_module_loads_no_heavy_library(module: str) -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_help_is_printed_without_the_libraries_of_the_work() -> None:
+    """What a command needs, it loads when it is given: the program starts quickly, however many there are."""
+    code = "import sys, pipelines.cli; print(sorted({'numpy', 'pyarrow'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.strip() == "[]"
+
+
 def test_no_file_and_no_function_outgrows_its_reader() -> None:
     """No source file has over 400 lines, no function over 50."""
     big = []

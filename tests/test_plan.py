@@ -18,7 +18,8 @@ from pipelines.loading import load_labelers
 from pipelines.plan import Plan, identity
 from pipelines.planning import draft
 from pipelines.pool import pool_document, pool_line
-from pipelines.recipe import RecipeError, SplitTable, TextTable
+from pipelines.recipe import RecipeError
+from pipelines.recipe_tables import SplitTable, TextTable
 from pipelines.records import InputFile
 from pipelines.scan import merge_scans
 from pipelines.splits import Splitter, group_digest
@@ -220,7 +221,7 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
 
 
 def test_given_splits_are_kept_beside_files_that_have_none(tmp_path: Path) -> None:
-    """A dataset's own splits hold for its documents; the digest decides for the others, and the card says so."""
+    """A dataset's own splits hold for its documents; the others are train, and the card says so."""
     for part in ("train", "test"):
         records = [{"text": f"The {part} ferry left at dusk, as page {i} tells."} for i in range(40)]
         _jsonl(tmp_path, records, f"d/{part}/data.jsonl")
@@ -231,9 +232,8 @@ def test_given_splits_are_kept_beside_files_that_have_none(tmp_path: Path) -> No
     places = {
         (row["document"].split(":")[0], split) for split in report.splits for row in rows(tmp_path / "out", split)
     }
-    plain = {("e.txt", split) for split in ("train", "validation", "test")}
-    assert places == {("d/train/data.jsonl", "train"), ("d/test/data.jsonl", "test"), *plain}
-    assert "as given in the input; documents of files without a split" in (tmp_path / "out" / "README.md").read_text()
+    assert places == {("d/train/data.jsonl", "train"), ("d/test/data.jsonl", "test"), ("e.txt", "train")}
+    assert "Splits: as given in the input" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_field_of_too_many_values_is_an_error_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

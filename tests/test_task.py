@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelers.task import SECOND, TASKS_KEY, Task, column, read_tasks, resolve, tasks, tokens_of, write_tasks
+from labelers.paths import column, resolve, tokens_of
+from labelers.task import SECOND, TASKS_KEY, Task, read_tasks, tasks, write_tasks
 
 names = st.text(min_size=1)
 columns = st.lists(names, max_size=3).map(tuple)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_dataset import SCHEMA, TASKS, make_row, write_dataset
 
+from labelers.paths import column, tokens_of
 from labelers.ragged import Ragged, ranges
-from labelers.task import TASKS_KEY, Task, column, tokens_of
+from labelers.task import TASKS_KEY, Task
 from trainer.data.dataset import Dataset, Split, Types
 from trainer.score.rows import read_rows
 

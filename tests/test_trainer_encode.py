@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_dataset import ROLES, TASKS, make_row, write_dataset
 
-from labelers.task import Task, column, tokens_of
+from labelers.paths import column, tokens_of
+from labelers.task import Task
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset, Types
 from trainer.data.inputs import Inputs, inputs_of

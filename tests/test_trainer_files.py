@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_dataset import TASKS, write_dataset
 
-from labelers.task import local
+from labelers.place import local
 from trainer import checkpoint, files
 from trainer.apply import load_model, predict
 from trainer.files import TEMPORARY, places, replacing, write

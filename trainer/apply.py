@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from labelers.task import Task, local
+from labelers.place import local
+from labelers.task import Task
 from trainer import checkpoint
 from trainer.data.cache import encode_with
 from trainer.data.dataset import Dataset

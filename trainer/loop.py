@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from labelers.task import local
+from labelers.place import local
 from trainer.data.batch import Noise, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder

@@ -11,10 +11,11 @@ from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray
 from labelers.second import Second
 from labelers.text.clean import is_token, stretches
+from labelers.text.cutting import CutDocuments
 from labelers.text.document import FIELD_TYPES, Document, Reject
-from labelers.text.pack import cut, pack
+from labelers.text.pack import pack, segment_starts
 from labelers.text.pieces import PieceReader, Pieces
-from labelers.text.positions import Positions, find_positions
+from labelers.text.positions import Positions
 from labelers.vocabulary import Vocabulary
 
 __all__ = ["Segmenter", "locate_texts", "read_texts"]
@@ -66,7 +67,8 @@ class Segmenter:
         Raises:
             ModuleNotFoundError: a document is text, and spaCy is not installed.
         """
-        return self._segment(documents)[:2]
+        cut, rejects = self.cut(documents)
+        return cut.batch, rejects
 
     def locate(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject], Positions]:
         """Return what `segment` does, and where each token stands in the strings of its document.
@@ -76,19 +78,23 @@ class Segmenter:
             >>> list(zip(positions.starts.tolist(), positions.ends.tolist(), strict=True))
             [(2, 6), (7, 12), (12, 13)]
         """
-        batch, rejects, pieces, second = self._segment(documents)
-        return batch, rejects, find_positions(documents, batch, pieces, second)
+        cut, rejects = self.cut(documents)
+        return cut.batch, rejects, cut.positions
 
-    def _segment(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject], Pieces, Pieces | None]:
-        """Return the passages, the rejects, and the pieces of first and of second texts that are in the passages."""
+    def cut(self, documents: Sequence[Document]) -> tuple[CutDocuments, list[Reject]]:
+        """Return the passages beside the documents that they were cut from, and the rejects."""
         pieces, rejects = self._read(documents)
         second: Pieces | None = None
+        if any(document.whole for document in documents):
+            pieces, unfit = self._uncut(documents, pieces)
+            rejects += unfit
         if any(document.second is not None for document in documents):
             pieces, second, unfit = self._pair(documents, pieces)
             rejects += unfit
-        starts = cut(self.vocabulary, pieces, self._max_tokens)
+        starts = segment_starts(self.vocabulary, pieces, self._max_tokens)
         rows = pack(pieces, starts, self._tied(pieces, starts), self._max_tokens)
-        return self._assemble(documents, pieces, starts, rows, second), rejects, pieces, second
+        batch = self._assemble(documents, pieces, starts, rows, second)
+        return CutDocuments(documents, pieces, second, batch), rejects
 
     def _tied(self, pieces: Pieces, starts: IntArray) -> BoolArray:
         """Return which segments should not open a passage: a connective may link them to the one before."""
@@ -126,8 +132,21 @@ class Segmenter:
 
     def _unfit(self, document: Document, size: int) -> str:
         """Return why a document of so many given tokens yields no passage, or nothing."""
-        whole = document.fields or self._keep  # a document of the pool has lost its fields
+        whole = document.whole
+        if whole is None:
+            whole = bool(document.fields or self._keep)  # a document of the pool has lost its fields
         return "empty" if not size else "too_long" if whole and size > self._max_tokens else ""
+
+    def _uncut(self, documents: Sequence[Document], pieces: Pieces) -> tuple[Pieces, list[Reject]]:
+        """Return the pieces without those of documents that may not be cut and are too long, and their rejects."""
+        sizes = np.bincount(pieces.owners, minlength=len(documents))
+        unfit = (sizes > self._max_tokens) & np.array([bool(document.whole) for document in documents], bool)
+        note = "a label speaks of all of it: {} tokens; at most {} ([passage] max_tokens)"
+        rejects = [
+            _reject(documents[number], "too_long", note.format(sizes[number], self._max_tokens))
+            for number in np.flatnonzero(unfit).tolist()
+        ]
+        return pieces.take(np.flatnonzero(~unfit[pieces.documents])), rejects
 
     def _pair(self, documents: Sequence[Document], pieces: Pieces) -> tuple[Pieces, Pieces, list[Reject]]:
         """Return the pieces of documents that fit, those of their second texts, and rejects of those that do not."""

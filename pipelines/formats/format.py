@@ -162,9 +162,8 @@ class TableFormat(Format):
 
     def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record)."""
-        parser, names = span.parser, span.parser.settings
-        columns = {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep}
-        for first, batch in self.batches(span, columns):
+        parser = span.parser
+        for first, batch in self.batches(span, parser.columns):
             for begin in range(0, batch.num_rows, ROWS):
                 for row, record in enumerate(_rows(batch.slice(begin, ROWS)), first + begin):
                     if record is None:

@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelers.paths import resolve
+from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
-from labelers.task import SECOND, SOURCE, Task, local, read_tasks, resolve
+from labelers.task import SECOND, SOURCE, Task, read_tasks
 from trainer.kinds import untrained
 
 __all__ = ["Dataset", "Split", "Types"]
@@ -71,7 +73,7 @@ class Split:
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
 
     def column(self, path: str) -> pa.ChunkedArray:
-        """Return the column at a dotted path (`labelers.task.resolve`)."""
+        """Return the column at a dotted path (`labelers.paths.resolve`)."""
         try:
             first, *rest = resolve(path, self.table.schema)
         except KeyError as error:

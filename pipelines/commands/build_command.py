@@ -1,0 +1,72 @@
+"""`auxloom build`."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.extras import need
+from pipelines.interrupt import command_again, on_interrupt
+from pipelines.options import (
+    AsJson,
+    Beam,
+    Check,
+    Inputs,
+    Limit,
+    Overwrite,
+    Runner,
+    Seed,
+    Set,
+    Views,
+    With,
+    Workers,
+    flags_of,
+    recipe_of,
+)
+from pipelines.progress import Bar
+from pipelines.recipe import Recipe
+from pipelines.terminal import ERR, OUT, print_json, warn
+
+__all__ = ["COMMAND", "EXAMPLE", "build_dataset"]
+
+EXAMPLE = "auxloom build news/*.txt --out data --with connective --with disfluency --workers 4"
+
+
+def build(
+    inputs: Inputs = None,
+    out: Annotated[str | None, typer.Option(help="Folder of the dataset.")] = None,
+    with_: With = None,
+    views: Views = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    overrides: Set = None,
+    runner: Runner = None,
+    beam: Beam = None,
+    overwrite: Overwrite = False,
+    check: Check = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a multi-label dataset from text. Run it again to finish or repair the dataset."""
+    need("build", "build")
+    flags = flags_of(
+        out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
+    )
+    recipe = recipe_of(inputs or [], flags, overrides or [])
+    raise typer.Exit(build_dataset(recipe, overwrite=overwrite, check=check, as_json=as_json))
+
+
+def build_dataset(recipe: Recipe, *, overwrite: bool, as_json: bool, check: bool = False, quiet: bool = False) -> int:
+    """Build, print the report and return the exit code."""
+    from pipelines.build import build as run_build
+
+    on_interrupt(f"finished work is kept; continue with: {command_again()}")
+    with Bar(ERR, "build", "MB") as bar:
+        report = run_build(recipe, overwrite=overwrite, check=check, progress=bar, say=warn)
+    if as_json:
+        print_json(report.to_json())
+    elif not quiet:
+        report.print(OUT)
+    return int(report.exit_code)
+
+
+COMMAND = build

@@ -1,0 +1,75 @@
+"""`auxloom show`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labelers.place import local
+from pipelines.extras import need
+from pipelines.options import AsJson, Seed, Set, Views, With, flags_of, recipe_of
+from pipelines.terminal import OUT, print_json
+
+__all__ = ["COMMAND", "EXAMPLE"]
+
+EXAMPLE = "auxloom show data -n 3 --with connective   or   auxloom show story.txt"
+
+
+def show(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="A dataset, or text to preview without building one.")
+    ],
+    with_: With = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of rows.")] = 5,
+    where: Annotated[str | None, typer.Option(help="Show only rows that have a label of this labeler or task.")] = None,
+    views: Views = None,
+    seed: Seed = None,
+    overrides: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
+    from labelers.task import tasks
+    from pipelines.show import choose_tasks, first_rows, show_rows
+    from pipelines.where import find_tasks
+
+    dataset = _built(inputs)
+    if dataset:
+        _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
+        found, place = tasks(dataset), inputs[0]
+        rows = first_rows(dataset, n, find_tasks(found, where) if where else ())
+        found = choose_tasks(found, with_) if with_ else found
+    else:
+        need("show", "build")
+        from pipelines.preview import SEARCHED, preview
+
+        flags = flags_of(with_=with_, views=views, seed=seed)
+        rows, previewed = preview(recipe_of(inputs, flags, overrides or []), n, where)
+        found, place = list(previewed), f"the first {SEARCHED:,} documents"
+    if where and not rows:
+        raise ValueError(f"no row of {place} has a label of {where!r}")
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        show_rows(rows, found, OUT)
+
+
+def _built(inputs: list[str]) -> Path | None:
+    """Return the folder of the only input if it is a dataset on this machine."""
+    if len(inputs) != 1 or ("://" in inputs[0] and not inputs[0].startswith("file:")):
+        return None
+    folder = local(inputs[0], "a dataset to show")
+    return folder if (folder / "plan.json").exists() else None
+
+
+def _refuse(options: Mapping[str, Any], dataset: str) -> None:
+    """Raise if an option of a build is given for a dataset that is built."""
+    given = [name for name, value in options.items() if value not in (None, [])]
+    if given:
+        raise ValueError(
+            f"{given[0]} applies to previews of text only, and {dataset} is a finished dataset; leave it out"
+        )
+
+
+COMMAND = show

@@ -1,0 +1,73 @@
+"""`auxloom train`."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.extras import need
+from pipelines.options import AsJson
+from pipelines.terminal import ERR, OUT, print_json, say
+from pipelines.training import defaults, run_training, settings_given
+from trainer.settings import Settings, make_settings
+
+__all__ = ["COMMAND", "EXAMPLE", "train_model"]
+
+EXAMPLE = "auxloom train data --out model --set sampler=temperature --set temperature=5"
+
+_defaults = defaults().replace("[", r"\[")
+Setting = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help=f"Override a setting: rows=64, model.encoder=small. Settings and their defaults: {_defaults}"
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Continue from the last checkpoint with the settings of the run; epochs and max_steps may grow.",
+    ),
+]
+StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; continue later with --resume.")]
+
+
+def train(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
+    out: Annotated[str, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RECIPE.toml]", help="Its tables train, model, task and phase are the settings."),
+    ] = None,
+    overrides: Setting = None,
+    resume: Resume = False,
+    stop_after: StopAfter = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train one model on all tasks of a dataset and compare each task with its baselines."""
+    need("train", "train")
+    given = settings_given(recipe, overrides or [])
+    settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
+    report = train_model(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
+    if not (as_json or report.get("finished", True)):
+        command = shlex.join(["auxloom", "train", dataset, "--out", out, "--resume"])
+        say(f"stopped after step {report['step']:,}; continue with: {command}")
+
+
+def train_model(
+    dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], *, as_json: bool, **more: Any
+) -> dict[str, Any]:
+    """Train, print the report if the run is finished, and return it; ``more`` are further arguments of `train`."""
+    from trainer.score.table import show as show_report
+
+    report = run_training(dataset, out, settings, ERR, **more)
+    if as_json:
+        print_json(report)
+    elif report.get("finished", True):
+        show_report(report, OUT)
+    return report
+
+
+COMMAND = train
