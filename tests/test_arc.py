@@ -19,6 +19,7 @@ from resuming import resumed_alike
 from tiny_dataset import GOLD_TASKS, SCHEMA, make_row, write_dataset
 
 from labelers.task import Task
+from labelers.text.document import Document
 from trainer.data.batch import TaskSlice, collate
 from trainer.data.dataset import Dataset, Split, Types
 from trainer.kinds import kind_of, untrained
@@ -26,6 +27,7 @@ from trainer.kinds.arc import KIND
 from trainer.loop import train
 from trainer.model.biaffine import BiaffineHead
 from trainer.model.model import Model
+from trainer.predict import load
 from trainer.score.arcs import ARC_METRICS, FrequentOffset, OffsetByForm
 from trainer.score.metrics import Predictions, score
 from trainer.score.rows import TaskRows, read_rows
@@ -230,6 +232,13 @@ def test_trees_are_learnt(dataset: Dataset, tmp_path: Path) -> None:
     assert named["score"]["value"] > 0.95
     assert bare["score"]["value"] > 0.95
     assert named["better_than_baseline"]
+    sentence = ["the", "very", "old", "mill", "needs", "wheat", "."]
+    document = Document("d", tokens=tuple(sentence * 2), segments=(0, 7))
+    (said,) = load(tmp_path / "run").predict_documents([document])
+    one = [3, 3, 3, 4, 4, 4, 4]
+    assert said.tasks["tree"].heads == said.tasks["bare"].heads == [*one, *(head + 7 for head in one)]
+    assert said.tasks["tree"].relations == ["det", "mod", "mod", "subj", "root", "obj", "punct"] * 2
+    assert said.tasks["bare"].relations is None
     assert named["lost"] == {"train": 0, "validation": 0, "test": 0}
 
 

@@ -23,6 +23,7 @@ from trainer.kinds import kind_of, untrained
 from trainer.kinds.multilabel import KIND, MultilabelHead
 from trainer.loop import train
 from trainer.model.model import Model
+from trainer.predict import load
 from trainer.score.bags import BagOfWords
 from trainer.score.metrics import Predictions, score
 from trainer.score.rows import TaskRows, read_rows
@@ -138,6 +139,10 @@ def test_sets_are_learnt(dataset: Dataset, tmp_path: Path) -> None:
     baselines = {item["name"]: item["value"] for item in entry["baselines"]}
     assert set(baselines) == {"random guess at the train rates", "most frequent set", "bag of words"}
     assert entry["better_than_prior"]
+    (said,) = load(tmp_path / "run").predict([["the", "bread", "needs", "dough", "."]])
+    told = said.tasks["crafts"]
+    assert list(told.probabilities or {}) == list(ROLES)
+    assert told.labels == [name for name, chance in (told.probabilities or {}).items() if chance >= 0.5]
     assert entry["score"]["value"] > baselines["most frequent set"]
 
 

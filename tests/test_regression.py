@@ -27,6 +27,7 @@ from trainer.kinds import kind_of, untrained
 from trainer.kinds.regression import KIND, PassageValueHead, TokenValueHead
 from trainer.loop import train
 from trainer.model.model import Model
+from trainer.predict import load
 from trainer.score.metrics import Predictions, score
 from trainer.score.rows import TaskRows, read_rows
 from trainer.score.values import VALUE_METRICS, FormMean, Length, TrainMean
@@ -185,6 +186,11 @@ def test_numbers_are_learnt_and_kept_with_the_run(dataset: Dataset, tmp_path: Pa
     assert ease["prior"]["value"] > 50  # a unit is a hundredth of a letter
     head = load_model(tmp_path / "run").head(EASE)
     assert isinstance(head, TokenValueHead)
+    (said,) = load(tmp_path / "run").predict([["the", "hammer", "needs", "iron", "."]])
+    values = said.tasks["ease"].values or []
+    assert len(values) == 5
+    assert values[1] > values[0]
+    assert 9 < (said.tasks["share"].value or 0) < 12
     kept, _ = checkpoint.load(tmp_path / "run" / "best.safetensors")
     assert [float(value) for name, value in kept.items() if name.endswith("1-ease.mean")] == [float(head.mean)]
     assert float(head.mean) > 300

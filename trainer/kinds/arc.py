@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -91,6 +92,11 @@ class ArcKind(Kind):
         found = _Arcs.of(heads, relations, encoder.starts("segments", places.inputs.sequences[0], places.rows))
         both = starts.values[found.tokens], ends[found.tokens], starts.values[found.first], ends[found.last]
         return Placed(starts.owners[found.tokens], found.labels, np.stack(both, axis=1))
+
+    def placeholder(self, split: Split, _task: Task, /) -> pa.Array | None:
+        """Return each token as its own head, so that each is one and has one."""
+        lengths = split.ragged("spaces").lengths
+        return pa.array([*map(np.arange, lengths.tolist())], pa.list_(pa.int32()))
 
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return -ln p of the head and, given a head, of the relation, in nats."""

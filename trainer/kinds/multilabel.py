@@ -1,6 +1,7 @@
 """Several classes at once for a whole row."""
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -54,6 +55,10 @@ class MultilabelKind(Kind):
         last, split = places.last, places.encoder.split
         sets = _sets(split.ragged(places.task.target).take(places.rows), places.task, split.name)
         return Placed(np.arange(len(last)), sets, one_part(np.minimum(1, last), last))
+
+    def placeholder(self, split: Split, task: Task, /) -> pa.Array | None:
+        """Return the empty set for each row."""
+        return pa.array([[False] * len(task.classes)] * len(split), pa.list_(pa.bool_()))
 
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return -ln p of the set, in nats."""

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
 from trainer.data.targets import LabelPlaces, Placed, Targets, one_part
 from trainer.encoders.encoder import Encoder, States
-from trainer.kinds.kind import Kind
+from trainer.kinds.kind import Kind, zeros_like
 from trainer.model.heads import Head, PartHead, TokenHead
 from trainer.score.metrics import Metric, Predictions, score
 from trainer.score.probes import Probe
@@ -104,6 +105,12 @@ class RegressionKind(Kind):
         numbers = encoder.aligned(task.target, places.rows, starts, math.nan)
         ends = places.layout.ends[ranges(places.layout.starts.offsets[places.where], starts.lengths)]
         return Placed(numbers.owners, numbers.values, one_part(starts.values, ends))
+
+    def placeholder(self, split: Split, task: Task, /) -> pa.Array | None:
+        """Return 0 for each token, or for each row."""
+        if _of_tokens(task):
+            return zeros_like(split, task.level).cast(pa.list_(pa.float32()))
+        return pa.array(np.zeros(len(split), np.float32))
 
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return the squared error in units of the train labels' variance."""
