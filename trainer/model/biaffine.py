@@ -15,7 +15,10 @@ from trainer.settings import Settings
 
 __all__ = ["BiaffineHead"]
 
-_RELATION = 32
+_WIDER = 2
+"""How much wider than its state a token is as one end of an arc."""
+
+_RELATION = 64
 """Numbers of a token as one end of a relation."""
 
 _NARROWEST = 8
@@ -68,7 +71,7 @@ class BiaffineHead(TokenHead):
 
     def _build(self, encoder: Encoder, settings: Settings, /) -> None:
         """Make the four vectors of a token and what compares them."""
-        read, arc = encoder.width + self.numbers(encoder), encoder.width
+        read, arc = encoder.width + self.numbers(encoder), _WIDER * encoder.width
         self.sizes = [arc, arc, _RELATION, _RELATION]
         self.ends = nn.Sequential(
             nn.LayerNorm(read),
