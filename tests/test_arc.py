@@ -28,7 +28,7 @@ from trainer.loop import train
 from trainer.model.biaffine import BiaffineHead
 from trainer.model.model import Model
 from trainer.predict import load
-from trainer.score.arcs import ARC_METRICS, FrequentOffset, OffsetByForm
+from trainer.score.attachment import ARC_METRICS, FrequentOffset, OffsetByForm
 from trainer.score.metrics import Predictions, score
 from trainer.score.rows import TaskRows, read_rows
 from trainer.score.trees import spanning_tree

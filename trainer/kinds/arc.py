@@ -14,7 +14,7 @@ from trainer.data.dataset import Split
 from trainer.data.targets import LabelPlaces, Placed
 from trainer.kinds.kind import Kind
 from trainer.model.biaffine import BiaffineHead
-from trainer.score.arcs import ARC_METRICS, FrequentOffset, OffsetByForm
+from trainer.score.attachment import ARC_METRICS, FrequentOffset, OffsetByForm
 from trainer.score.metrics import Metric
 from trainer.score.probes import Probe
 from trainer.score.rows import TaskRows
