@@ -100,6 +100,7 @@ class Run:
             write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks))
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
+        self.model.begin(self.data.splits["train"].targets)
         self.optimiser = make_optimiser(self.model, settings)
         self._saved = -1
         self.state = self._restored()

@@ -148,7 +148,7 @@ class PartEncoder:
             sides = [sides[1].where(swapped, sides[0]), sides[0].where(swapped, sides[1])]
         return sides
 
-    def aligned(self, path: str, rows: IntArray, like: Ragged, fill: int) -> Ragged:
+    def aligned(self, path: str, rows: IntArray, like: Ragged, fill: float) -> Ragged:
         """Return a column of lists that belong to others of equal length; ``fill`` where a row has none.
 
         Raises:

@@ -1,4 +1,4 @@
-"""TagSpans among tags, with the semantics of conlleval (Tjong Kim Sang, Buchholz 2000)."""
+"""Spans among tags, with the semantics of conlleval (Tjong Kim Sang, Buchholz 2000)."""
 
 import re
 from dataclasses import dataclass

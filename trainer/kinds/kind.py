@@ -5,7 +5,7 @@ Everything else in the trainer asks the object and compares no names.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,13 +20,14 @@ from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
 from trainer.data.inputs import Inputs
 from trainer.data.targets import LabelPlaces, Placed
+from trainer.encoders.encoder import Encoder
 from trainer.model.heads import Head
 from trainer.score.metrics import METRICS, Metric
 from trainer.score.probes import MostFrequent, Probe, RandomGuess
 from trainer.score.rows import TaskRows, label_list, one_label
 from trainer.settings import Settings
 
-__all__ = ["ClassKind", "Kind", "zeros_like"]
+__all__ = ["ClassKind", "Kind", "Labels", "zeros_like"]
 
 Labels = npt.NDArray[Any] | Ragged
 
@@ -39,20 +40,24 @@ _ABSTAINED = 2  # the first status of a row without a label
 class Kind(ABC):
     """The behaviour of one kind of label space."""
 
-    head: type[Head]
-    """Scores labels from the states of an encoder."""
+    head: Callable[[Task, Encoder, Settings], Head]
+    """Makes what scores labels from the states of an encoder: a class, or what chooses one."""
     listed: ClassVar[bool] = False
     """The column of labels holds a list for each row, not one value."""
     carries: ClassVar[bool] = False
     """Its labels of a source are also labels of a view of it: a task may be trained on one, see `Task.on`."""
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
-    """By the names that tasks give them."""
+    """By the names that tasks give them; the first one is the default."""
     probes: ClassVar[tuple[Probe, ...]] = ()
     """Baselines that look at one simple property each."""
 
     def untrained(self, task: Task) -> str:
         """Return why a task of the kind cannot be trained, or nothing."""
         return "several labels per item are not supported yet" if task.multi else ""
+
+    def default_metric(self, _task: Task, /) -> str:
+        """Return the name of the metric of a task that names none."""
+        return next(iter(self.metrics))
 
     def inputs(self, task: Task) -> Inputs:
         """Return what the encoder reads for a task."""

@@ -5,29 +5,13 @@ from torch import Tensor
 
 from labelers.ragged import ranges
 from labelers.task import Task
-from trainer.data.batch import Items
 from trainer.data.targets import LabelPlaces, Placed, one_part
-from trainer.encoders.encoder import Encoder, States
 from trainer.kinds.kind import ClassKind
-from trainer.model.heads import Head
+from trainer.model.heads import TokenHead
 from trainer.score.probes import Repetition, WordForm
 from trainer.settings import Settings
 
-__all__ = ["KIND", "TokenHead", "TokenKind"]
-
-
-class TokenHead(Head):
-    """Tags tokens, each at its first sub-word, from its state and its features."""
-
-    def numbers(self, encoder: Encoder, /) -> int:
-        """Return how many features a sub-word has."""
-        return encoder.features
-
-    def features(self, states: States, items: Items) -> Tensor:
-        """Return the state and the features of the first sub-word."""
-        first = items.spans[:, 0]
-        state = self.read(states)(first)
-        return state if states.features is None else torch.cat([state, states.features[first]], -1)
+__all__ = ["KIND", "TokenKind"]
 
 
 class TokenKind(ClassKind):

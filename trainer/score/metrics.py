@@ -18,7 +18,7 @@ from trainer.data.spans import TagSpans
 from trainer.kinds import kind_of
 from trainer.schedule.step_plan import generator
 
-__all__ = ["FEW", "METRICS", "Metric", "Predictions", "Score", "metric_of", "score"]
+__all__ = ["FEW", "METRICS", "Metric", "Predictions", "Score", "metric_name", "metric_of", "score"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -199,16 +199,21 @@ METRICS: Mapping[str, Metric] = {
 """Every metric, by the name that tasks give it."""
 
 
+def metric_name(task: Task) -> str:
+    """Return the name of the task's metric, the default of its kind where it names none."""
+    return task.metric or kind_of(task).default_metric(task)
+
+
 def metric_of(task: Task) -> Metric:
     """Return the metric of a task.
 
     Raises:
         ValueError: there is none of that name.
     """
-    known = kind_of(task).metrics
-    if task.metric not in known:
-        raise ValueError(f"task {task.name} asks for metric {task.metric!r}; known are {', '.join(known)}")
-    return known[task.metric]
+    known, name = kind_of(task).metrics, metric_name(task)
+    if name not in known:
+        raise ValueError(f"task {task.name} asks for metric {name!r}; known are {', '.join(known)}")
+    return known[name]
 
 
 def score(predictions: Predictions, seed: int = 0, replicates: int = REPLICATES) -> Score:
@@ -222,17 +227,17 @@ def score(predictions: Predictions, seed: int = 0, replicates: int = REPLICATES)
         >>> result.value, result.low, result.high
         (0.75, 0.0, 1.0)
     """
-    metric = metric_of(predictions.task)
+    metric, name = metric_of(predictions.task), metric_name(predictions.task)
     names, groups = np.unique(predictions.documents, return_inverse=True)
     labels, count = len(predictions.gold), len(names)
     if not labels:
-        return Score(predictions.task.metric, None, 0, 0)
+        return Score(name, None, 0, 0)
     sums = metric.sums(predictions, groups.reshape(-1), count)
     value = float(metric.value(sums.sum(axis=0)))
     if count < 2:  # noqa: PLR2004
-        return Score(predictions.task.metric, value, labels, count)
+        return Score(name, value, labels, count)
     low, high = np.percentile(_replicates(metric, sums, seed, replicates), [2.5, 97.5])
-    return Score(predictions.task.metric, value, labels, count, float(low), float(high))
+    return Score(name, value, labels, count, float(low), float(high))
 
 
 def _replicates(metric: Metric, sums: FloatArray, seed: int, replicates: int) -> FloatArray:

@@ -13,7 +13,7 @@ from trainer.data.dataset import Dataset, Types
 from trainer.evaluate import Tell
 from trainer.files import write as write_file
 from trainer.memory import give_back
-from trainer.score.metrics import FEW, Predictions, Score, metric_of, score
+from trainer.score.metrics import FEW, Predictions, Score, metric_name, metric_of, score
 from trainer.score.probes import ProbeScore, best_first, prior, run_probes
 from trainer.score.rows import read_rows, sample
 from trainer.score.select import VALIDATION
@@ -165,7 +165,7 @@ def task_entry(
         "classes": list(task.classes),
         "labels": {"train": train_labels, "held_out": held},
         "lost": dict(lost),
-        "metric": task.metric,
+        "metric": metric_name(task),
         "higher_is_better": metric.higher,
         "warnings": [] if held >= FEW else [_few(held)],
     }

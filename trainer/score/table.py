@@ -11,8 +11,10 @@ __all__ = ["lines", "row_line", "score_cells", "show", "shown", "span_notes", "w
 
 PRIOR = (
     "class prior: the most frequent class (accuracy), a random guess at the train rates (F1), "
-    "the frequency of the word (nats_per_word)."
+    "the frequency of the word (nats_per_word)"
 )
+PRIORS = {"regression": "the train mean (numbers)", "arc": "the most frequent distance to the head (arcs)"}
+"""Of kinds that have no such class."""
 BASELINE = "best baseline: the best of the class prior and the probes, on the same labels."
 SIGNIFICANT = (
     "significantly better: the whole 95 % interval of the score is better than the value of the best baseline; "
@@ -106,7 +108,8 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
         if lost := sum(entry["lost"].values()):
             yield f"lost: {entry['name']}: {lost:,} rows, cut before the text that their label refers to"
     if any(entry["baselines"] for entry in report["tasks"]):
-        yield from (PRIOR, BASELINE, SIGNIFICANT)
+        further = dict.fromkeys(PRIORS[entry["kind"]] for entry in report["tasks"] if entry["kind"] in PRIORS)
+        yield from (", ".join([PRIOR, *further]) + ".", BASELINE, SIGNIFICANT)
     less = dict.fromkeys(entry["metric"] for entry in report["tasks"] if not entry["higher_is_better"])
     yield from (f"{metric}: less is better." for metric in less)
     if report["note"]:
