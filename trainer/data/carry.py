@@ -3,7 +3,7 @@
 import numpy as np
 
 from labelers.ragged import IntArray, Ragged
-from trainer.data.spans import Spans, tag_parts
+from trainer.data.spans import TagSpans, tag_parts
 
 __all__ = ["carried", "opened_anew"]
 
@@ -46,7 +46,7 @@ def opened_anew(found: Ragged, places: IntArray, labels: Ragged, classes: tuple[
     known = np.flatnonzero(labels.values >= 0)
     edge = np.diff(labels.owners[known], prepend=-1) != 0
     number = np.zeros(len(labels.values), np.int64)  # of the span in which each source token stands
-    number[known] = np.cumsum(Spans.of(labels.values[known], edge, classes).opens)
+    number[known] = np.cumsum(TagSpans.of(labels.values[known], edge, classes).opens)
     kept = np.flatnonzero(found.values >= 0)
     tags, owners, number = found.values[kept], found.owners[kept], number[places[kept]]
     inside = letters[tags] != "O"

@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from labelers.ragged import BoolArray, IntArray
 
-__all__ = ["BIO", "Spans", "tag_parts"]
+__all__ = ["BIO", "TagSpans", "tag_parts"]
 
 BIO = "bio"
 """The scheme of a task whose classes are tags of spans."""
 
 
 @dataclass(frozen=True)
-class Spans:
+class TagSpans:
     """Spans among I tags.
 
     Classes are O or one of B, I, E, S with a type: ``B-place``. A span opens at B and S, and at I and E where no span
@@ -47,7 +47,7 @@ class Spans:
         result: IntArray = closes[np.searchsorted(closes, np.flatnonzero(mask))]
         return result
 
-    def also_in(self, other: "Spans") -> BoolArray:
+    def also_in(self, other: "TagSpans") -> BoolArray:
         """Tell which labels open a span that others hold too, with its type and its end; bool [I]."""
         same = np.asarray(self.opens & other.opens & (self.types == other.types), bool)
         same[same] = self.ends_of(same) == other.ends_of(same)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from labelers.ragged import BoolArray
-from trainer.data.spans import BIO, Spans
+from trainer.data.spans import BIO, TagSpans
 from trainer.score.metrics import Predictions, metric_of
 
 __all__ = ["by_class"]
@@ -37,7 +37,7 @@ def _span_types(found: Predictions) -> list[dict[str, Any]]:
     """Return what there is to say of the spans of each type."""
     classes = found.task.classes
     edge = np.diff(found.rows, prepend=-1) != 0
-    gold, said = (Spans.of(labels, edge, classes) for labels in (found.gold, found.predicted))
+    gold, said = (TagSpans.of(labels, edge, classes) for labels in (found.gold, found.predicted))
     right = gold.also_in(said)
     every = []
     for number, name in enumerate(dict.fromkeys(item[2:] for item in classes)):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from labelers.ragged import IntArray
 from labelers.task import Task
-from trainer.data.spans import Spans
+from trainer.data.spans import TagSpans
 from trainer.kinds import kind_of
 from trainer.schedule.step_plan import generator
 
@@ -164,8 +164,8 @@ class SpanF1(TagF1):
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 3]: right, gold and predicted spans."""
         edge = np.diff(predictions.rows, prepend=-1) != 0  # a label that opens its row
-        gold = Spans.of(predictions.gold, edge, predictions.task.classes)
-        found = Spans.of(predictions.predicted, edge, predictions.task.classes)
+        gold = TagSpans.of(predictions.gold, edge, predictions.task.classes)
+        found = TagSpans.of(predictions.predicted, edge, predictions.task.classes)
         masks = (gold.also_in(found), gold.opens, found.opens)
         return np.stack([_grouped(groups, count, mask) for mask in masks], axis=1)
 

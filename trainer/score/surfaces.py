@@ -15,7 +15,7 @@ import numpy as np
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
 from trainer.data.dataset import Split, Types
-from trainer.data.spans import BIO, Spans
+from trainer.data.spans import BIO, TagSpans
 from trainer.files import write
 from trainer.kinds import kind_of
 from trainer.score.metrics import Predictions
@@ -65,8 +65,8 @@ def recalls(found: Predictions, held: TaskRows, known: Collection[str]) -> dict[
         known: digests of forms.
     """
     edge = np.diff(found.rows, prepend=-1) != 0
-    gold = Spans.of(found.gold, edge, found.task.classes)
-    right = gold.also_in(Spans.of(found.predicted, edge, found.task.classes))[gold.opens]
+    gold = TagSpans.of(found.gold, edge, found.task.classes)
+    right = gold.also_in(TagSpans.of(found.predicted, edge, found.task.classes))[gold.opens]
     seen = np.array([digest in known for digest in _digests(held)], bool)
     return {"seen": _recall(right[seen]), "unseen": _recall(right[~seen])}
 
@@ -78,7 +78,7 @@ def _recall(right: BoolArray) -> dict[str, Any]:
 
 def _digests(rows: TaskRows) -> list[str]:
     """Return the digest of the form of each span, in the order in which they open."""
-    spans = Spans.of(rows.labels, np.diff(rows.owners, prepend=-1) != 0, rows.task.classes)
+    spans = TagSpans.of(rows.labels, np.diff(rows.owners, prepend=-1) != 0, rows.task.classes)
     tokens, texts = rows.parts[0], list(rows.types.codes)
     place: IntArray = tokens.offsets[rows.owners] + rows.positions
     bounds = zip(place[spans.opens].tolist(), (place[spans.ends_of(spans.opens)] + 1).tolist(), strict=True)
