@@ -97,6 +97,7 @@ class Run:
         write(folder.tasks, json.dumps(heads, indent=1) + "\n")
         if not folder.forms.exists():
             write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks))
+        write(folder.texts, json.dumps(dataset.text(), indent=1) + "\n")
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
         self.optimiser = make_optimiser(self.model, settings)
