@@ -18,10 +18,11 @@ import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
+from pipelines.formats.features import Names, named_classes
 from pipelines.lines import lines_of
 from pipelines.parse import Parser
 
-__all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened"]
+__all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 
 ROWS = 1024
 """Rows that are read at a time."""
@@ -81,6 +82,12 @@ class OpenRange:
     stop: int
 
 
+def other_kind(span: OpenRange) -> str:
+    """Return what a file that should be text is by its first bytes, nothing where it may be text."""
+    begin = span.stream.read(16)
+    return next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), "")
+
+
 class Format(ABC):
     """A file format."""
 
@@ -132,8 +139,7 @@ class LineFormat(Format):
 
     def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (byte offset, record) of the lines that start in the range."""
-        begin = span.stream.read(16)
-        kind = next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), "")
+        kind = other_kind(span)
         if kind:
             if span.start == 0:
                 yield 0, span.parser.reject(0, "file", f"{kind}, not text")
@@ -162,14 +168,24 @@ class TableFormat(Format):
 
     def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record)."""
-        parser = span.parser
+        parser, names = span.parser, None
         for first, batch in self.batches(span, parser.columns):
+            names = _names(parser, batch.schema) if names is None else names
             for begin in range(0, batch.num_rows, ROWS):
                 for row, record in enumerate(_rows(batch.slice(begin, ROWS)), first + begin):
                     if record is None:
                         yield row, parser.reject(row, "undecodable", "")
                     else:
-                        yield row, parser.record(row, row * _ROW_BYTES, record)
+                        named = {name: convert(record[name]) for name, convert in names.items()}
+                        yield row, parser.record(row, row * _ROW_BYTES, {**record, **named} if named else record)
+
+
+def _names(parser: Parser, schema: pa.Schema) -> Mapping[str, Names]:
+    """Return how the numbers of classes in label columns become their names; kept fields stay as they are."""
+    if not parser.labels:
+        return {}
+    wanted = {root for column in parser.labels for root in column.roots} - parser.settings.keep.keys()
+    return named_classes(schema, wanted)
 
 
 def _rows(batch: Any) -> list[dict[str, Any] | None]:
