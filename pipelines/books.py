@@ -135,12 +135,15 @@ def _tally(array: pa.Array) -> dict[int, int]:
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
     """Return how often each class of a task is given by rows that weigh something; what has no classes counts as 0."""
-    target = _weighty(batch, task, task.target)
+    target = _weighty(batch, task, task.relations or task.target)  # the classes of arcs are their relations
     if task.rate is not None:
         chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)
         if task.exclude is not None:
             chosen &= ~_weighty(batch, task, task.exclude).flatten().to_numpy(zero_copy_only=False)
         return {0: int(np.count_nonzero(chosen))}
+    if task.classes and pa.types.is_list(target.type) and pa.types.is_boolean(target.type.value_type):
+        held = target.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(task.classes))
+        return dict(enumerate(held.sum(axis=0).tolist()))
     if task.classes and pa.types.is_list(target.type):
         found = _tally(target.flatten())
         found.pop(-1, None)

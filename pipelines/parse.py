@@ -1,7 +1,7 @@
 """From one record of the input (a line of text, a JSON object, a row) to a document, or the reason why not."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Never
 
@@ -38,11 +38,16 @@ class Parser:
     """Some input of the build has such labels."""
 
     @property
-    def columns(self) -> set[str]:
+    def columns(self) -> Container[str]:
         """The fields of a record that are read."""
         names = self.settings
         roots = {root for column in self.labels for root in column.roots}
         return {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep, *roots} - {""}
+
+    @property
+    def class_columns(self) -> Container[str]:
+        """The fields that have the names of classes in the place of their numbers; kept fields stay as they are."""
+        return {root for column in self.labels for root in column.roots} - self.settings.keep.keys()
 
     def text(self, place: int, offset: int, text: str) -> Document | Reject:
         """Return the document that a plain text is, which begins at so many bytes."""

@@ -17,7 +17,10 @@ _WIDTH = 10
 
 
 class ConlluFormat(ColumnsFormat):
-    """Words become tokens. Of tokens of several words (1-2) the words are read, and empty nodes (8.1) are skipped."""
+    """Words become tokens, with ``_`` for a space inside one.
+
+    Of tokens of several words (1-2) the words are read; empty nodes (8.1) are skipped.
+    """
 
     def parse(self, parser: Parser, text: str) -> Sentence | None:
         """Return the sentence of some lines."""
@@ -42,7 +45,7 @@ class ConlluFormat(ColumnsFormat):
                 wide.close(int(number[1]), words, spaces)
         if not words:
             return Sentence({}, 0, comments)
-        columns: dict[str, list[Any]] = {parser.settings.tokens: [cells[1] for cells in words]}
+        columns: dict[str, list[Any]] = {parser.settings.tokens: ["_".join(cells[1].split()) for cells in words]}
         for place, name in enumerate(_COLUMNS, 2):
             columns[name] = [_value(cells, place) for cells in words]
         columns["head"] = head_indices([cells[6] for cells in words], [cells[0] for cells in words])

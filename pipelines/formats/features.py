@@ -1,7 +1,7 @@
 """The features of a Hugging Face dataset: names of classes that its columns hold as numbers."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ Names = Callable[[Any], Any]
 """Puts names in the place of numbers, in a value of a column."""
 
 
-def named_classes(schema: pa.Schema, columns: Iterable[str]) -> dict[str, Names]:
+def named_classes(schema: pa.Schema, columns: Container[str]) -> dict[str, Names]:
     """Return how to name the classes of those of the columns that have any.
 
     Args:
@@ -21,7 +21,7 @@ def named_classes(schema: pa.Schema, columns: Iterable[str]) -> dict[str, Names]
     """
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        found = {name: _names(features[name]) for name in sorted(columns) if name in features}
+        found = {name: _names(features[name]) for name in schema.names if name in columns and name in features}
     except (KeyError, TypeError, ValueError):
         return {}
     return {name: convert for name, convert in found.items() if convert is not None}

@@ -8,7 +8,7 @@ batches, and else from `Format`.
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
-from pipelines.formats.features import Names, named_classes
+from pipelines.formats.features import named_classes
 from pipelines.lines import lines_of
 from pipelines.parse import Parser
 
@@ -163,29 +163,21 @@ class TableFormat(Format):
     """A row of a table is a record."""
 
     @abstractmethod
-    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
+    def batches(self, span: OpenRange, columns: Container[str]) -> Iterator[tuple[int, Any]]:
         """Yield (first row, record batch) of the parts, with the columns that are there."""
 
     def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record)."""
         parser, names = span.parser, None
         for first, batch in self.batches(span, parser.columns):
-            names = _names(parser, batch.schema) if names is None else names
+            names = named_classes(batch.schema, parser.class_columns) if names is None else names
             for begin in range(0, batch.num_rows, ROWS):
                 for row, record in enumerate(_rows(batch.slice(begin, ROWS)), first + begin):
                     if record is None:
                         yield row, parser.reject(row, "undecodable", "")
                     else:
-                        named = {name: convert(record[name]) for name, convert in names.items()}
+                        named = {name: convert(record.get(name)) for name, convert in (names or {}).items()}
                         yield row, parser.record(row, row * _ROW_BYTES, {**record, **named} if named else record)
-
-
-def _names(parser: Parser, schema: pa.Schema) -> Mapping[str, Names]:
-    """Return how the numbers of classes in label columns become their names; kept fields stay as they are."""
-    if not parser.labels:
-        return {}
-    wanted = {root for column in parser.labels for root in column.roots} - parser.settings.keep.keys()
-    return named_classes(schema, wanted)
 
 
 def _rows(batch: Any) -> list[dict[str, Any] | None]:
