@@ -7,6 +7,7 @@ import typer
 
 from pipelines.commands import (
     build_command,
+    inspect_command,
     labelers_command,
     recipe_command,
     run_command,
@@ -20,6 +21,7 @@ from pipelines.terminal import fail
 __all__ = ["app", "main"]
 
 _COMMANDS = (
+    inspect_command,
     build_command,
     train_command,
     run_command,

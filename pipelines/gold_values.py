@@ -1,6 +1,7 @@
 """Labels that people made as text on the screen: spans with their words, arcs, classes of turns."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from labelers.paths import column
@@ -25,27 +26,35 @@ def gold_value(row: Row, task: Task) -> str:
     value = column(row, task.target)
     if value is None or value == []:
         return "none"
-    if task.kind == "arc":
-        return _arcs(row, task, value)
-    if task.kind == "token" and task.scheme:
-        words = row["tokens"]
-        spans = [f"{kind} {' '.join(words[start:end])}" for start, end, kind in tagged_spans(task.classes, value)]
-        return spelt_out("; ".join(spans)) or "no spans"
-    if task.kind == "token":
-        return _counted(task, value)
-    if task.kind == "multilabel":
-        return ", ".join(_name(task, i) for i, holds in enumerate(value) if holds) or "no class"
-    if task.kind in ("segment", "turn"):
-        parts = [f"{task.kind} {i} {_name(task, item)}" for i, item in enumerate(value, 1) if item >= 0]
-        return ", ".join(parts) or "none"
+    if task.kind in _VALUES:
+        return spelt_out(_VALUES[task.kind](row, task, value)) or "none"
     if isinstance(value, list):
         return " ".join("none" if item != item else f"{item:.3g}" for item in value)  # noqa: PLR0124
-    return f"{value:.3g}" if isinstance(value, float) else _name(task, value)
+    return f"{value:.3g}" if isinstance(value, float) else spelt_out(_name(task, value))
+
+
+def _tags(row: Row, task: Task, tags: list[int]) -> str:
+    """Return the spans that tags tell of, or how many tokens have each tag."""
+    if not task.scheme:
+        return _counted(task, tags)
+    words = row["tokens"]
+    spans = [f"{kind} {' '.join(words[start:end])}" for start, end, kind in tagged_spans(task.classes, tags)]
+    return "; ".join(spans) or "no spans"
+
+
+def _several(_: Row, task: Task, value: list[bool]) -> str:
+    """Return the classes that hold."""
+    return ", ".join(_name(task, i) for i, holds in enumerate(value) if holds) or "no class"
+
+
+def _parts(_: Row, task: Task, value: list[int]) -> str:
+    """Return the class of each segment or turn."""
+    return ", ".join(f"{task.kind} {i} {_name(task, item)}" for i, item in enumerate(value, 1) if item >= 0)
 
 
 def _name(task: Task, value: int) -> str:
     """Return the name of a class."""
-    return spelt_out(task.classes[value]) if 0 <= value < len(task.classes) else str(value)
+    return task.classes[value] if 0 <= value < len(task.classes) else str(value)
 
 
 def _counted(task: Task, values: list[int]) -> str:
@@ -64,4 +73,13 @@ def _arcs(row: Row, task: Task, heads: list[int]) -> str:
         name = _name(task, names[place]) if names and names[place] >= 0 else "root" if head == place else "arc"
         if head >= 0:
             arcs.append(f"{name}({words[place]})" if head == place else f"{name}({words[head]}, {words[place]})")
-    return spelt_out(" ".join(arcs)) or "none"
+    return " ".join(arcs)
+
+
+_VALUES: Mapping[str, Callable[[Row, Task, Any], str]] = {
+    "token": _tags,
+    "multilabel": _several,
+    "segment": _parts,
+    "turn": _parts,
+    "arc": _arcs,
+}

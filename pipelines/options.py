@@ -45,7 +45,9 @@ Label = Annotated[
     list[str] | None,
     typer.Option("--label", help="NAME=KIND[:COLUMN], labels in the input: ner=token:tags. Repeatable."),
 ]
-Train = Annotated[list[str] | None, typer.Option("--train", help="File, folder or glob of the train split. Repeatable.")]
+Train = Annotated[
+    list[str] | None, typer.Option("--train", help="File, folder or glob of the train split. Repeatable.")
+]
 Validation = Annotated[list[str] | None, typer.Option("--validation", help="The same for the validation split.")]
 Test = Annotated[list[str] | None, typer.Option("--test", help="The same for the test split.")]
 Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
@@ -110,7 +112,9 @@ def _label(option: str) -> tuple[str, dict[str, str]]:
         raise RecipeError(f"--label {option!r} is not NAME=KIND[:COLUMN]; write, for example, --label ner=token:tags")
     kinds = get_args(LabelKind)
     if kind not in kinds:
-        raise RecipeError(f"--label {option!r}: {kind!r} is no kind{nearest(kind, kinds)}; kinds are {', '.join(kinds)}")
+        raise RecipeError(
+            f"--label {option!r}: {kind!r} is no kind{nearest(kind, kinds)}; kinds are {', '.join(kinds)}"
+        )
     return name, {"kind": kind, "column": column} if column else {"kind": kind}
 
 

@@ -74,7 +74,8 @@ def read_labels(
         value = _as_given(column, _at(record, column.column))
         if value is None or (column.kind == "turn" and isinstance(value, list) and not any(_given(value))):
             continue
-        labels[column.name] = _formed(record, column, value, text, spoken)
+        bad = isinstance(value, BadLabel)  # found by who read the record
+        labels[column.name] = value if bad else _formed(record, column, value, text, spoken)
     return labels
 
 
@@ -116,8 +117,6 @@ def _at(value: Any, path: str) -> Any:
 
 def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: str, spoken: Sequence[int] | None) -> Any:
     """Return one label in its form, or why it has none."""
-    if isinstance(value, BadLabel):
-        return value
     if column.kind in ("passage", "pair"):
         return value if isinstance(value, str | int) else _wrong(value, "a class: a string, an integer or a boolean")
     if column.kind == "regression" and column.level == "passage":
@@ -128,6 +127,11 @@ def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: st
         if spoken is None:
             return _wrong(value, "a label of turns, which the record does not have")
         value = [value[turn] for turn in spoken]
+    return _listed(record, column, value, text)
+
+
+def _listed(record: Mapping[str, Any], column: LabelColumn, value: Sequence[Any], text: str) -> Any:
+    """Return a label of tokens or parts in its form, or why it has none."""
     if column.kind in ("arc", "regression"):
         return _arcs(record, column, value) if column.kind == "arc" else _numbers(value)
     spans = _spans(value, column, text) if column.kind == "token" else None

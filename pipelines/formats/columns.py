@@ -66,7 +66,7 @@ def _sentences(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator
                 named, name = document, f"{parser.file.name}:{document}"
             name = found.comments.get("newdoc id", name)
             if found.count:
-                yield place, _record(parser, place, found, [0], found.comments.get("sent_id", ""), name)
+                yield place, _record(parser, place, found, [0], own=found.comments.get("sent_id", ""), group=name)
         elif found is not None:
             yield place, found
 
@@ -93,7 +93,7 @@ def _documents(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator
             yield place or 0, wrong
         elif sentences:
             whole, starts = joined(sentences)
-            yield place or 0, _record(parser, place or 0, whole, starts, own, own)
+            yield place or 0, _record(parser, place or 0, whole, starts, own=own, group=own)
 
 
 def _parsed(form: ColumnsFormat, parser: Parser, place: int, data: bytes, length: int) -> Sentence | Reject | None:
@@ -108,7 +108,9 @@ def _parsed(form: ColumnsFormat, parser: Parser, place: int, data: bytes, length
         return parser.reject(place, "bad_row", data, str(error))
 
 
-def _record(parser: Parser, place: int, whole: Sentence, starts: list[int], own: str, group: str) -> Document | Reject:
+def _record(
+    parser: Parser, place: int, whole: Sentence, starts: list[int], *, own: str, group: str
+) -> Document | Reject:
     """Return the document of a record."""
     names = parser.settings
     columns = {name: values for name, values in whole.columns.items() if name != names.id}
