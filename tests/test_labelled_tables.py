@@ -81,7 +81,12 @@ def test_kept_fields_of_a_table_have_their_types(tmp_path: Path) -> None:
 
 def test_rows_that_cannot_be_read_are_rejects(tmp_path: Path) -> None:
     """Too many cells, an open quote that would take the rest of the file, bytes that are no text, an empty text."""
-    text = b'text,mood\n' + b'"One, two, three.",sad\n' * 3 + b'a,b,c\n"open,sad\n\xffx,sad\n,sad\nIt rained.,\xff\n' + b"It snowed.,glad\n" * 9
+    text = (
+        b"text,mood\n"
+        + b'"One, two, three.",sad\n' * 3
+        + b'a,b,c\n"open,sad\n\xffx,sad\n,sad\nIt rained.,\xff\n'
+        + b"It snowed.,glad\n" * 9
+    )
     found = records(write(tmp_path, "a.csv", text), max_record_bytes=100)
     bad = [(item.place, item.reason) for item in found if isinstance(item, Reject)]
     assert bad == [(79, "bad_row"), (85, "too_long"), (95, "undecodable"), (102, "empty")]
