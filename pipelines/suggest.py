@@ -144,7 +144,9 @@ def _listed(column: Column, kinds: set[str]) -> dict[str, str] | None:
         return {"kind": "regression", "level": "token"}
     if not _classes(column, sum(column.sizes)) or "float" in kinds:
         return None
-    return {"kind": "token" if aligned else "multilabel"}
+    if aligned:
+        return {"kind": "token"}
+    return {"kind": "multilabel"} if len(column.values) > 1 else None
 
 
 def _single(column: Column, records: int, kinds: set[str], *, pair: bool, tables: bool) -> dict[str, str] | None:
