@@ -8,6 +8,7 @@ import typer
 from pipelines.commands import (
     build_command,
     evaluate_command,
+    inspect_command,
     labelers_command,
     predict_command,
     recipe_command,
@@ -22,6 +23,7 @@ from pipelines.terminal import fail
 __all__ = ["app", "main"]
 
 _COMMANDS = (
+    inspect_command,
     build_command,
     train_command,
     run_command,

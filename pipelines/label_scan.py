@@ -1,14 +1,14 @@
 """What a look at all records finds of the labels that people made: their classes, and the scheme of their tags."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from labelers.text.document import Document, Spans
 from labelers.text.tags import bio_classes, find_scheme
 from pipelines.plan import FoundLabels
-from pipelines.recipe import Recipe, RecipeError
+from pipelines.recipe import Recipe, RecipeError, nearest
 from pipelines.recipe_tables import LabelTable
 
 __all__ = ["LabelCounts", "found_labels", "merge_labels"]
@@ -85,23 +85,34 @@ def merge_labels(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def found_labels(recipe: Recipe, counts: Mapping[str, Any]) -> dict[str, FoundLabels]:
+def found_labels(
+    recipe: Recipe, counts: Mapping[str, Any], columns: Callable[[], Sequence[str]] = tuple
+) -> dict[str, FoundLabels]:
     """Return classes and scheme of each label space.
+
+    Args:
+        recipe: with the label spaces.
+        counts: of the labels that records have.
+        columns: returns the names of the columns that records have, for an error.
 
     Raises:
         RecipeError: no record has a label of a space, or they have too many classes.
     """
-    return {name: _found(name, table, counts.get(name)) for name, table in recipe.labels.items()}
+    for name, table in recipe.labels.items():
+        if name not in counts:
+            known = list(columns())
+            column = table.column or name
+            there = f"; there are {', '.join(known)}" if known else ""
+            raise RecipeError(
+                f"no record has a label of [labels.{name}] in its column {column!r}{nearest(column, known)}{there}; "
+                "name the column that has them, for example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` "
+                "tells what stands in each"
+            )
+    return {name: _found(name, table, counts[name]) for name, table in recipe.labels.items()}
 
 
-def _found(name: str, table: LabelTable, counts: Mapping[str, Any] | None) -> FoundLabels:
+def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabels:
     """Return classes and scheme of one label space."""
-    if counts is None:
-        column = table.column or name
-        raise RecipeError(
-            f"no record has a label of [labels.{name}] in its column {column!r}; name the column that has them, for "
-            "example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` prints the columns of a file"
-        )
     if table.kind == "regression":
         return FoundLabels((), "")
     scheme = _scheme(name, table, counts)

@@ -22,6 +22,7 @@ from pipelines.layout import (
     to_json,
 )
 from pipelines.loading import load_labelers
+from pipelines.look import first_records, names_in
 from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versions, label_spaces, plan_bytes
 from pipelines.recipe import Recipe, RecipeError
 from pipelines.recipe_tables import RunTable
@@ -37,6 +38,7 @@ Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, RunT
 _RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
 _READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
 """Files of a dataset whose endings are those of input."""
+_FIRST_FILES = 8  # whose columns an error names
 _SMALL_INPUT = 32 * 2**20  # bytes that this process scans sooner than workers start
 
 
@@ -89,7 +91,7 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
 def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan, bytes]:
     """Return a draft with what a scan found, and the pool."""
     pieces, moved = pieces_of(found), _moved(plan, found)
-    labels = found_labels(plan.recipe, found["labels"])
+    labels = found_labels(plan.recipe, found["labels"], lambda: _columns(plan))
     if plan.recipe.plan.from_:
         earlier = _earlier(plan.recipe)
         labels = {**labels, **{name: item for name, item in earlier.labels.items() if name in labels}}
@@ -108,6 +110,16 @@ def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan,
         content=digest_json(found["units"]),
     )
     return replace(plan, digest=digest_json(identity(plan.to_json()))), pool
+
+
+def _columns(plan: Plan) -> list[str]:
+    """Return the columns of the first records of the input."""
+    first = [
+        record
+        for file in plan.files[:_FIRST_FILES]
+        for record in first_records(file, plan.recipe.input[file.input], 1)[0]
+    ]
+    return names_in(first)
 
 
 def _scan(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> Found:

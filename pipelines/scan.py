@@ -288,7 +288,8 @@ def _content(record: Document | Reject) -> bytes:
         return f"\0{record.place}\0{record.reason}\0{record.sample}".encode("utf-8", "surrogatepass")
     fields = "".join(f"\0{name}\0{value}" for name, value in [*record.fields.items(), *record.labels.items()])
     head = f"\0{record.id}\0{record.place}\0{record.group}{fields}\0".encode("utf-8", "surrogatepass")
-    return head + _text(record)
+    spaces = b"" if record.spaces is None else b"\0" + bytes(record.spaces)
+    return head + _text(record) + spaces
 
 
 def class_values(document: Document, name: str) -> set[str]:

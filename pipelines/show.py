@@ -12,6 +12,7 @@ from rich.text import Text
 
 from labelers.paths import column, tokens_of
 from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
+from pipelines.gold_values import gold_value
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, spelt_out
 from pipelines.where import labelled
@@ -107,10 +108,16 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
         sheet, reason = sheets[name], _reason(row, own)
         unchanged = not (sheet or WOVEN in row) and _status(row, own) == 1
         note = f"  no label: {reason}" if reason else "  unchanged" if unchanged else ""
-        yield Text("  ").append(spelt_out(name) or "labels", _NAME).append(note, _NOTE)
+        head = Text("  ").append(spelt_out(name) or "labels", _NAME)
+        if own[0].gold:
+            named = sheet is not None and sheet.named  # its turns say what would be said twice
+            value = Text() if named else Text().append(": ", _NAME).append(gold_value(row, own[0]))
+            yield head.append(note, _NOTE) if reason else head.append_text(value)
+        else:
+            yield head.append(note, _NOTE)
         if sheet:
             yield from sheet.lines(colour=colour, indent=_INDENT)
-        if not reason:
+        if not reason and not own[0].gold:
             yield from _labels(row, own)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.columns import class_lists, nullable, row_lists
-from labelers.label_space import LABELLED, REJECTED, UNLABELLED, LabelSpace
+from labelers.label_space import LABELLED, REJECTED, UNLABELLED, LabelSpace, class_numbers
 from labelers.text.arcs import read_arcs
 from labelers.text.cutting import CutDocuments
 from labelers.text.document import BadLabel, Reject, Spans
@@ -104,11 +104,6 @@ def _tags(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
     return [lambda keep: class_lists(values, batch.offsets, keep, classes=len(space.classes))]
 
 
-def _classes(space: LabelSpace) -> dict[Any, int]:
-    """Return the index of each class by its name and by its number."""
-    return {**{i: i for i in range(len(space.classes))}, **{name: i for i, name in enumerate(space.classes)}}
-
-
 def _unknown(space: LabelSpace, value: Any) -> BadLabel:
     """Return what is wrong with a class that is none."""
     return BadLabel("unknown_class", f"{value!r} is none of the {len(space.classes)} classes")
@@ -121,7 +116,7 @@ def _name(value: Any) -> Any:
 
 def _one(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read a class for each document."""
-    table, values = _classes(space), np.full(len(cut.documents), -1)
+    table, values = class_numbers(space.classes), np.full(len(cut.documents), -1)
     for n, label in known.items():
         values[n] = table.get(_name(label), -1)
         if values[n] < 0:
@@ -131,7 +126,7 @@ def _one(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Mad
 
 def _several(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read the classes of each document."""
-    table, values = _classes(space), np.zeros((len(cut.documents), len(space.classes)), bool)
+    table, values = class_numbers(space.classes), np.zeros((len(cut.documents), len(space.classes)), bool)
     for n, label in known.items():
         places = [table.get(_name(item), -1) for item in label]
         if min(places, default=0) < 0:
@@ -155,7 +150,7 @@ def _parts(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _M
         places, offsets, opened = np.flatnonzero(pieces.starts), batch.segment_offsets, batch.segments
     bounds = np.searchsorted(places, cut.offsets)
     values = np.full(len(places), -1)
-    table = {None: -1, **_classes(space)}
+    table = {None: -1, **class_numbers(space.classes)}
     for n, label in known.items():
         start, end = bounds[n], bounds[n + 1]
         found = [table.get(_name(item), -2) for item in label]
@@ -195,7 +190,7 @@ def _arcs(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
     """Read the head of each token, and the relation to it."""
     batch, offsets = cut.batch, cut.offsets
     heads, relations = np.full(len(batch.codes), -1), np.full(len(batch.codes), -1)
-    table = {None: -1, **_classes(space)}
+    table = {None: -1, **class_numbers(space.classes)}
     for n, label in known.items():
         found = read_arcs(label, int(offsets[n + 1] - offsets[n]), table if space.relations else None)
         if isinstance(found, BadLabel):

@@ -124,7 +124,11 @@ class Segmenter:
                 found += [(number, role, text) for role, text in turns if text]
             if len(found) == before:
                 rejects.append(_reject(document, "empty"))
-        return self._reader.read(found, given), rejects
+        pieces = self._reader.read(found, given)
+        for number, start, stop in zip(pieces.documents.tolist(), pieces.offsets[:-1], pieces.offsets[1:], strict=True):
+            if documents[number].spaces is not None:
+                pieces.spaces[start:stop] = documents[number].spaces
+        return pieces, rejects
 
     def _stretches(self, text: str) -> list[str]:
         """Return the stretches of a text that open a segment each."""

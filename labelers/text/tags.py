@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from labelers.label_space import LabelSpace
+from labelers.label_space import LabelSpace, class_numbers
 from labelers.ragged import IntArray, running_total
 from labelers.text.document import BadLabel, Spans
 
@@ -80,7 +80,7 @@ class TagReader:
         self._inside = np.array([index.get(f"I-{kind}", -2) for kind in self._types], np.int64)
         self._begun = np.arange(len(classes))  # each tag as it opens a span
         self._begun[self._inside[self._inside >= 0]] = self.begin[self._inside >= 0]
-        self._table: dict[Any, int] = {None: -1, **{i: i for i in range(len(classes))}, **index}
+        self._table: dict[Any, int] = {None: -1, **class_numbers(classes)}
         if self.space.scheme:
             for kind_number, kind in enumerate(self._types):
                 for letter, prefix in _PREFIXES.items():
