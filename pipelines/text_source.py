@@ -41,7 +41,8 @@ class Cutter:
     def _start(self) -> Segmenter:
         """Return a segmenter with an empty vocabulary."""
         text, keep = self._recipe.text, self._recipe.keep
-        return Segmenter(text.lang, self._recipe.passage.max_tokens, newline=text.newline, keep=keep)
+        limit = self._recipe.passage.max_tokens
+        return Segmenter(text.lang, limit, newline=text.newline, normalise=text.normalise, keep=keep)
 
     def cut(self, documents: Sequence[Document]) -> tuple[PassageBatch, list[Reject]]:
         """Return the passages of documents, and a reject for each document that has none."""
