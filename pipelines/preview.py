@@ -12,6 +12,7 @@ import pyarrow as pa
 from labelers.task import Task
 from labelers.text.document import Document
 from pipelines.context import Context
+from pipelines.cutter import Cutter
 from pipelines.errors import RowErrors
 from pipelines.find import find_files
 from pipelines.labelling import copied
@@ -21,7 +22,6 @@ from pipelines.recipe import Recipe
 from pipelines.record_labels import label_columns
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
-from pipelines.text_source import Cutter
 from pipelines.units import make_units, read_unit
 from pipelines.where import find_tasks, labelled
 

@@ -115,7 +115,9 @@ def test_labels_of_segments_and_turns_go_with_them() -> None:
     claim = LabelSpace("claim", "segment", classes=("no", "yes"))
     tokens = ("It", "fell", ".", ".", "!", "So", "?")
     document = Document("a", tokens=tokens, segments=(0, 3, 5), labels={"claim": ("yes", "no", None)})
-    assert rows(claim, document, Document("b", tokens=("!", "x"), segments=(0, 1), labels={"claim": ("no", "yes")})) == [
+    assert rows(
+        claim, document, Document("b", tokens=("!", "x"), segments=(0, 1), labels={"claim": ("no", "yes")})
+    ) == [
         {"status": 0, "labels": [1, -1]},
         {"status": 0, "labels": [1]},
     ]

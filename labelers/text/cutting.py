@@ -75,7 +75,11 @@ class CutDocuments:
     @cached_property
     def read_offsets(self) -> IntArray:
         """int64 [D + 1]: the tokens of each document as it was read."""
-        return self.offsets if self.normalised is None else running_total(np.unique(self.read.owners, return_counts=True)[1])
+        return (
+            self.offsets
+            if self.normalised is None
+            else running_total(np.unique(self.read.owners, return_counts=True)[1])
+        )
 
     @cached_property
     def owners(self) -> IntArray:
