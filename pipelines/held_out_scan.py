@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from labelers.text.document import Document
+from labelers.text.document import Document, Reject
 from pipelines.cutter import Cutter, characters_of
 from pipelines.dropped import read_dropped
 from pipelines.held_out import HeldOut, is_labelled
+from pipelines.labelled_documents import kept_documents
 from pipelines.layout import Folder
 from pipelines.plan import Plan
 from pipelines.processes import run_exclusively
@@ -69,11 +70,17 @@ class FindHeldOut:
         return {"units": [unit.index], "errors": []}
 
     def _documents(self, unit: Unit, folder: Folder) -> Iterator[Document]:
-        """Yield the labelled documents of a unit that are not train."""
+        """Yield the labelled documents of a unit that are not train.
+
+        The scan kept them; where some moved since, the input is read again.
+        """
         plan, splitter = self.plan, self.plan.splitter
         dropped = read_dropped(folder, self.scratch, unit.index, plan.dropped)
         columns = [label_columns(plan.recipe, table) for table in plan.recipe.input]
-        for record in read_unit(unit, plan.files, plan.recipe.input, plan.recipe.split.group, labels=columns):
+        records: Iterator[Document | Reject] = kept_documents(folder, self.scratch, unit.index)
+        if plan.moved:
+            records = read_unit(unit, plan.files, plan.recipe.input, plan.recipe.split.group, labels=columns)
+        for record in records:
             used = dropped.used(record) if isinstance(record, Document) else record
             if isinstance(used, Document) and used.labels and splitter.split(used) != "train":
                 yield used

@@ -50,9 +50,11 @@ class LabelCounts:
         """Count the labels of a list; of arcs, the relations."""
         if label and isinstance(label[0], tuple):
             label = label[1] or ()
-        values = [_text(item) for item in label if isinstance(item, str | int)]
+        values = (
+            label if {*map(type, label)} == {str} else [_text(item) for item in label if isinstance(item, str | int)]
+        )
         self._values.setdefault(name, Counter()).update(values)
-        self._pairs.setdefault(name, Counter()).update(pairwise(["", *values]))
+        self._pairs.setdefault(name, Counter()).update(pairwise(("", *values)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""

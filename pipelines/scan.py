@@ -11,6 +11,7 @@ from typing import Any
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
 from pipelines.label_scan import LabelCounts, merge_labels
+from pipelines.labelled_documents import LabelledDocuments
 from pipelines.layout import Folder, to_json
 from pipelines.pool import pool_line
 from pipelines.processes import run_exclusively
@@ -67,6 +68,7 @@ class ScanUnit:
         groups, labelled = _Smallest(_SMALLEST), _Smallest(_SMALLEST)
         pool = _Smallest(self.recipe.plan.pool_documents)
         digests: dict[int, PieceDigest] = {}
+        held_out = LabelledDocuments(self.out, self.scratch, unit.index)
         records = read_unit(unit, self.files, inputs, self.recipe.split.group, digests, labels=columns)
         for record in records:
             content.update(_content(record))
@@ -76,6 +78,8 @@ class ScanUnit:
             documents[split] += 1
             keys.add(record)
             labels.add(record)
+            if record.labels and split != "train":
+                held_out.add(record)
             if split == "train":
                 group = group_digest(record.group)
                 groups.add(group, None)
@@ -84,6 +88,7 @@ class ScanUnit:
                 pool.add(f"{group_digest(record.id)} {record.source}:{record.place:020d}", (group, record))
                 for name, counter in classes.items():
                     counter.update(class_values(record, name))
+        held_out.close()
         found = len(keys)
         if found:
             Folder.at(self.out).write(f"{self.scratch}/{unit.index:05d}.keys", keys.data())
