@@ -17,7 +17,6 @@ from labelers.place import local
 __all__ = [
     "ABSTAINED",
     "FRAMEWORK_REASONS",
-    "NORMALISE_KEY",
     "SECOND",
     "SOURCE",
     "TASKS_KEY",
@@ -32,9 +31,6 @@ __all__ = [
 
 TASKS_KEY = b"auxloom.tasks"
 """Key of the task list in the metadata of an Arrow schema."""
-
-NORMALISE_KEY = b"auxloom.normalise"
-"""Key, in the same metadata, of how the text was normalised; it is not there where it was not."""
 
 SOURCE = "source"
 """Name of the sequence that holds the row's own tokens."""

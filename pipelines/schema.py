@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from labelers.label_space import LabelSpace
 from labelers.labeler import Corpus, Labeler
-from labelers.task import NORMALISE_KEY, SECOND, SOURCE, WOVEN, Task, write_tasks
+from labelers.task import SECOND, SOURCE, WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
 from pipelines.recipe import Recipe
 
@@ -100,10 +100,7 @@ def corpus_schema(
     """Return the schema of the dataset that a recipe makes of a corpus with these classes and labels."""
     joint = recipe.views == "woven"
     corpus = Corpus(classes=classes)
-    schema = declare(labelers, corpus, joint=joint, keep=recipe.keep, second=recipe.second, spaces=spaces)
-    if recipe.text.normalise == "none":
-        return schema
-    return schema.with_metadata({**schema.metadata, NORMALISE_KEY: recipe.text.normalise.encode()})
+    return declare(labelers, corpus, joint=joint, keep=recipe.keep, second=recipe.second, spaces=spaces)
 
 
 def _paths(field: pa.Field) -> Iterator[str]:

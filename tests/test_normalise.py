@@ -14,6 +14,7 @@ from labelers.text.normalise import is_punctuation, normalise
 from labelers.text.pieces import PieceReader
 from labelers.text.segmenter import Segmenter
 from labelers.vocabulary import Vocabulary
+from trainer.predict import _places
 
 NER = LabelSpace("ner", "token", classes=("O", "B-x", "I-x"), scheme="bio")
 WORDS = st.sampled_from([".", ",", "!", "``", "Bell", "İSA", "ΟΔΟΣ", "a", "It", "—", "$", "U.S.", "ẞ"])
@@ -194,3 +195,12 @@ def test_positions_are_those_of_the_tokens_that_are_kept(texts: list[str]) -> No
         document = documents[owner]
         text = document.text if document.turns is None else document.turns[turn].text
         assert text[start:end].lower() == word
+
+
+def test_places_of_predictions_are_in_what_was_given() -> None:
+    """Of tokens, in these with a space between two of them."""
+    documents = [Document("a", tokens=("Oh", ",", "İSA")), Document("b", tokens=("!",)), Document("c", "Oh, no!")]
+    cut, _ = Segmenter(normalise="transcript").cut(documents)
+    starts, ends, given_texts = _places(documents, cut, np.array([0, 2, 2, 4]))
+    assert given_texts == ["Oh , İSA", "!", "Oh, no!"]
+    assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == [(0, 2), (5, 8), (0, 2), (4, 6)]
