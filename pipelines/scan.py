@@ -57,18 +57,13 @@ class ScanUnit:
         """Return what a unit holds."""
         inputs = self.recipe.input
         columns = [label_columns(self.recipe, table) for table in inputs]
-        labels = LabelCounts()
+        labels, documents = LabelCounts(), Counter[str]()
         splitter = Splitter.of(self.recipe.split, self.files, {})
-        content, keys = (
-            hashlib.blake2b(digest_size=16),
-            RecordKeys(self.files, unit.index, dedup=self.recipe.dedup.documents, all_ids=self.all_ids),
-        )
-        documents: Counter[str] = Counter()
-        classes: dict[str, Counter[str]] = {name: Counter() for name in self.fields}
-        groups, labelled = _Smallest(_SMALLEST), _Smallest(_SMALLEST)
-        pool = _Smallest(self.recipe.plan.pool_documents)
-        digests: dict[int, PieceDigest] = {}
+        content = hashlib.blake2b(digest_size=16)
+        keys = RecordKeys(self.files, unit.index, dedup=self.recipe.dedup.documents, all_ids=self.all_ids)
+        train = _Train(self.recipe.plan.pool_documents, self.fields, carved=splitter.carved)
         held_out = LabelledDocuments(self.out, self.scratch, unit.index)
+        digests: dict[int, PieceDigest] = {}
         records = read_unit(unit, self.files, inputs, self.recipe.split.group, digests, labels=columns)
         for record in records:
             content.update(_content(record))
@@ -78,16 +73,10 @@ class ScanUnit:
             documents[split] += 1
             keys.add(record)
             labels.add(record)
-            if record.labels and split != "train":
-                held_out.add(record)
             if split == "train":
-                group = group_digest(record.group)
-                groups.add(group, None)
-                if splitter.carved and record.labels:
-                    labelled.add(group, None)
-                pool.add(f"{group_digest(record.id)} {record.source}:{record.place:020d}", (group, record))
-                for name, counter in classes.items():
-                    counter.update(class_values(record, name))
+                train.add(record)
+            elif record.labels:
+                held_out.add(record)
         held_out.close()
         found = len(keys)
         if found:
@@ -98,12 +87,38 @@ class ScanUnit:
             "keys": {str(unit.index): found} if found else {},
             **keys.found(),
             "documents": dict(documents),
-            "classes": {name: dict(counter) for name, counter in classes.items()},
             "labels": labels.to_json(),
-            "groups": [key for key, _ in groups.items()],
-            "labelled": [key for key, _ in labelled.items()],
-            "pool": [[key, group, pool_line(document)] for key, (group, document) in pool.items()],
-            "pool_size": self.recipe.plan.pool_documents,
+            **train.found(),
+        }
+
+
+class _Train:
+    """What is found of the documents of train: classes, the pool, and the groups of the smallest digests."""
+
+    def __init__(self, pool: int, fields: Sequence[str], *, carved: bool) -> None:
+        self._classes: dict[str, Counter[str]] = {name: Counter() for name in fields}
+        self._groups, self._labelled = _Smallest(_SMALLEST), _Smallest(_SMALLEST)
+        self._pool, self._size, self._carved = _Smallest(pool), pool, carved
+
+    def add(self, document: Document) -> None:
+        """Look at a document."""
+        group = group_digest(document.group)
+        self._groups.add(group, None)
+        if self._carved and document.labels:
+            self._labelled.add(group, None)
+        place = f"{group_digest(document.id)} {document.source}:{document.place:020d}"
+        self._pool.add(place, (group, document))
+        for name, counter in self._classes.items():
+            counter.update(class_values(document, name))
+
+    def found(self) -> Found:
+        """Return what was found."""
+        return {
+            "classes": {name: dict(counter) for name, counter in self._classes.items()},
+            "groups": [key for key, _ in self._groups.items()],
+            "labelled": [key for key, _ in self._labelled.items()],
+            "pool": [[key, group, pool_line(document)] for key, (group, document) in self._pool.items()],
+            "pool_size": self._size,
         }
 
 
