@@ -148,7 +148,7 @@ def _tally(array: pa.Array) -> dict[int, int]:
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
     """Return how often each class of a task is given by rows that weigh something; what has no classes counts as 0."""
-    target = _weighty(batch, task, task.relations or task.target)  # the classes of arcs are their relations
+    target = _weighty(batch, task, task.target)
     if task.rate is not None:
         chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)
         if task.exclude is not None:
