@@ -23,7 +23,8 @@ from pipelines.out_folder import check_free
 from pipelines.plan import Plan
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
-from pipelines.recipe import Recipe, RecipeError, RunTable
+from pipelines.recipe import Recipe, RecipeError
+from pipelines.recipe_tables import RunTable
 from pipelines.shard import make_shard
 
 __all__ = ["Finish", "MakeShard", "build", "merge_reports"]

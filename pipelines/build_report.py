@@ -15,6 +15,7 @@ __all__ = ["BuildReport", "make_report"]
 
 _FEW_LABELS = 200  # below it an interval around a score is wider than what one wants to see
 _SHOWN = 20  # files that are named one by one
+_BOOKS = ("records", "labels", "passages", "held_out", "splits", "conflicts")
 _MIN_REJECTS = 10  # a small input may well have a bad line or two
 
 
@@ -98,7 +99,7 @@ def make_report(
         remade: what was made again.
         already: nothing was done.
     """
-    books = {} if manifest is None else {key: manifest[key] for key in ("records", "passages", "splits", "conflicts")}
+    books = {} if manifest is None else {key: manifest[key] for key in _BOOKS if key in manifest}
     books = _ordered(books)
     splits = {name: split["rows"] for name, split in books.get("splits", {}).items()}
     faults = list(_faults(plan, books)) if books else []
@@ -160,6 +161,13 @@ def _faults(plan: Plan, books: Mapping[str, Any]) -> Iterator[str]:
             f"{rejected:,} of {records['read']:,} records were rejected, more than max_reject_rate = "
             f"{plan.recipe.max_reject_rate} allows; see rejects/"
         )
+    for name, book in books.get("labels", {}).items():
+        rejected = sum(book["rejected"].values())
+        if rejected > _MIN_REJECTS and rejected > plan.recipe.max_label_reject_rate * book["read"]:
+            yield (
+                f"{rejected:,} of {book['read']:,} labels of {name} were rejected ({_reasons(book)}), more than "
+                f"max_label_reject_rate = {plan.recipe.max_label_reject_rate} allows; see rejects/"
+            )
 
 
 def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -173,6 +181,8 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
             share, found = getattr(plan.recipe.split, name), splits.get(name, {}).get("rows", 0)
             if found < share * rows / 2:
                 yield f"the {name} split has {found:,} of {rows:,} rows, less than half of its share of {share:.0%}"
+    if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation and "validation" not in splits:
+        yield "there is no validation split: the labelled documents of train are too few to give one"
     held_out = {
         task: sum(n for split, n in labels.items() if split != "train") for task, labels in _task_labels(books).items()
     }
@@ -191,17 +201,39 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
 def _records(books: Mapping[str, Any]) -> str:
     """Return what became of the input, and of the labelers' rows."""
     records, passages = books["records"], books["passages"]
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in records["rejected"].items())
-    rejected = f"{sum(records['rejected'].values()):,} rejected{f' ({reasons})' if reasons else ''}"
-    sums = f"{records['used']:,} used + {rejected} + {records['duplicate']:,} duplicate"
-    lines = [
-        f"records: {records['read']:,} read = {sums}",
-        f"passages: {passages['cut']:,} cut, {passages['written']:,} rows written",
-    ]
+    sums = f"{records['used']:,} used + {_rejected(records)} + {records['duplicate']:,} duplicate"
+    lines = [f"records: {records['read']:,} read = {sums}"]
+    for name, book in books.get("labels", {}).items():
+        lines.append(f"label {name}: {book['read']:,} records read = {book['used']:,} used + {_rejected(book)}")
+    left_out = passages.get("held_out", 0)
+    held = f"{left_out:,} left out of train, since validation or test has them labelled, " if left_out else ""
+    lines.append(f"passages: {passages['cut']:,} cut, {held}{passages['written']:,} rows written")
+    if books.get("held_out", {}).get("grams"):
+        lines.append(_overlap(books["held_out"]))
     for name, book in _labelers(books).items():
         abstained = ", ".join(f"{n:,} {reason}" for reason, n in book["abstained"].items()) or "none"
         lines.append(f"{name}: {book['written']:,} rows = {book['labelled']:,} labelled + abstained ({abstained})")
     return "\n".join(lines)
+
+
+def _overlap(book: Mapping[str, int]) -> str:
+    """Return how much of what is held out stands in train."""
+    share = book["seen"] / book["grams"]
+    return (
+        f"held out: {share:.1%} of the 8-grams of tokens of labelled validation and test passages also occur in train "
+        f"({book['seen']:,} of {book['grams']:,} in a sample)"
+    )
+
+
+def _reasons(book: Mapping[str, Any]) -> str:
+    """Return for which reasons how many were rejected."""
+    return ", ".join(f"{n:,} {reason}" for reason, n in book["rejected"].items())
+
+
+def _rejected(book: Mapping[str, Any]) -> str:
+    """Return how many were rejected, and why."""
+    reasons = _reasons(book)
+    return f"{sum(book['rejected'].values()):,} rejected{f' ({reasons})' if reasons else ''}"
 
 
 def _labelers(books: Mapping[str, Any]) -> dict[str, Any]:

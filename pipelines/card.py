@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelers.task import Task
+from pipelines.held_out import LEAST
 from pipelines.plan import Plan
 
 __all__ = ["card"]
@@ -41,6 +42,10 @@ Splits: {how}. Views: {views}.
 
 _BLOCKS = "{documents} are assigned by a hash of {group}"
 
+_LEFT_OUT = (
+    ". Unlabelled train passages of {least} tokens or more that equal a labelled one of validation or test are left out"
+)
+
 _GROUPS = {
     "": (
         "their own id or, without one, of the block of the file that they begin in (64 kB; in a small input a 64th of "
@@ -68,7 +73,7 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
         count=len(tasks),
         constructed=_constructed(tasks),
     )
-    text += _SECOND if plan.recipe.input.second else ""
+    text += _SECOND if plan.recipe.second else ""
     return text + _splitting(plan) + _rows(splits) + _tasks(splits, tasks) + _records(books)
 
 
@@ -84,13 +89,12 @@ def _splitting(plan: Plan) -> str:
     """Say how the splits came about."""
     group = plan.recipe.split.group
     group = _GROUPS.get(group, f"the field `{group}`")
-    given = [bool(file.split) for file in plan.files]
-    if all(given):
-        how = "as given in the input"
-    elif any(given):
-        how = f"as given in the input; {_BLOCKS.format(documents='documents of files without a split', group=group)}"
-    else:
-        how = _BLOCKS.format(documents="documents", group=group)
+    given = any(file.split for file in plan.files)
+    how = "as given in the input" if given else _BLOCKS.format(documents="documents", group=group)
+    if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation:
+        how += f"; {plan.recipe.split.validation:.0%} of the labelled documents of train are validation"
+    if plan.held_out and plan.recipe.dedup.held_out:
+        how += _LEFT_OUT.format(least=LEAST)
     return _SPLITTING.format(how=how, views=plan.recipe.views)
 
 

@@ -7,7 +7,10 @@ import typer
 
 from pipelines.commands import (
     build_command,
+    evaluate_command,
+    inspect_command,
     labelers_command,
+    predict_command,
     recipe_command,
     run_command,
     show_command,
@@ -20,9 +23,12 @@ from pipelines.terminal import fail
 __all__ = ["app", "main"]
 
 _COMMANDS = (
+    inspect_command,
     build_command,
     train_command,
     run_command,
+    evaluate_command,
+    predict_command,
     show_command,
     verify_command,
     labelers_command,

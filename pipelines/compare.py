@@ -49,7 +49,9 @@ def changed_resources(plan: Plan, digests: Mapping[str, Mapping[str, str]]) -> l
 def found_differences(old: Plan, new: Plan) -> list[str]:
     """Return the names of what a scan finds otherwise than the stored plan says."""
     return [
-        name for name in ("classes", "pool", "moved", "dropped", "content") if getattr(old, name) != getattr(new, name)
+        name
+        for name in ("classes", "labels", "pool", "moved", "dropped", "held_out", "content")
+        if getattr(old, name) != getattr(new, name)
     ]
 
 

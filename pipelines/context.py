@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from labelers.label_space import LabelSpace
 from labelers.labeler import Corpus, Labeler
 from labelers.passages import PassageBatch
 from labelers.task import Task, read_tasks
@@ -38,9 +39,10 @@ class Context:
         labelers: Sequence[Labeler],
         classes: Mapping[str, tuple[str, ...]],
         pool: PassageBatch | None,
+        spaces: Sequence[LabelSpace] = (),
     ) -> "Context":
-        """Declare what the labelers make of a corpus with these classes and this pool."""
-        schema = corpus_schema(recipe, labelers, classes)
+        """Declare what the labelers make of a corpus with these classes, this pool, and labels that people made."""
+        schema = corpus_schema(recipe, labelers, classes, spaces)
         return cls(recipe, labelers, schema, read_tasks(schema), Corpus(classes=classes, pool=pool))
 
     @property

@@ -5,7 +5,7 @@ import json
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pyarrow.fs as pafs
 
 from pipelines.formats import FORMATS, ending_of
 from pipelines.formats.format import locate
+from pipelines.formats.guess import format_of
 from pipelines.layout import Folder
-from pipelines.recipe import InputTable
+from pipelines.recipe_tables import InputTable
 from pipelines.records import InputFile
 
 __all__ = ["find_files", "reaches"]
@@ -33,38 +34,51 @@ class _Found:
     info: pafs.FileInfo
     part: str = ""
     """Name of a dataset's split that is none of ours: the file is skipped."""
+    input: int = 0
+    """Which of the inputs it belongs to."""
+    given: bool = False
+    """It was named by itself, or by a glob, and not found in a folder."""
 
 
-def find_files(settings: InputTable) -> tuple[list[InputFile], list[str]]:
+def find_files(inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]]:
     """Return the files to read, sorted by name, and the names of those that are skipped for their ending.
 
     Folders are read recursively; in them, names that begin with ``.`` or ``_`` do not count, and of a Hugging Face
-    dataset only its data files do, in their splits.
+    dataset only its data files do, in their splits. Where some files have a split, all without one are train.
 
     Raises:
-        ValueError: a path that matches nothing, nothing that can be read, a file in two splits, or an encoding whose
-            lines cannot be told apart.
+        ValueError: a path that matches nothing, nothing that can be read, a file in two splits or inputs, or an
+            encoding whose lines cannot be told apart.
     """
-    _check_encoding(settings.encoding)
-    given = [("", path) for path in settings.files]
-    given += [(split, path) for split in _SPLITS for path in getattr(settings, split)]
+    for table in inputs:
+        _check_encoding(table.encoding)
+    given = [(number, split, path) for number, table in enumerate(inputs) for split, path in _given(table)]
     if not given:
         raise ValueError("no input; give files, folders or globs, for example: auxloom build book.txt --out out")
-    if settings.files and len(given) > len(settings.files):
-        raise ValueError("[input] has files and given splits; give either files, or train, validation and test")
     found: dict[str, _Found] = {}
-    for split, path in given:
+    for number, split, path in given:
         for item in _find(path, split):
-            if found.setdefault(item.path, item).split != item.split:
+            first = found.setdefault(item.path, replace(item, input=number))
+            if first.input != number:
+                raise ValueError(f"{item.path} belongs to two inputs; give it to one of them")
+            if first.split != item.split:
                 raise ValueError(f"{item.path} is in two splits; give it to one of {', '.join(_SPLITS)}")
-    files, skipped = _named(list(found.values()))
+    if any(item.split for item in found.values()):
+        found = {path: replace(item, split=item.split or "train") for path, item in found.items()}
+    files, skipped = _named(list(found.values()), inputs)
     if not any(file.size for file in files):
         what = f"{len(files)} empty files" if files else f"{len(skipped)} files of other kinds"
-        raise ValueError(f"nothing to read in {', '.join(path for _, path in given)}: {what}; {_ENDINGS}")
+        raise ValueError(f"nothing to read in {', '.join(path for *_, path in given)}: {what}; {_ENDINGS}")
     return files, skipped
 
 
 _ENDINGS = f"auxloom reads {', '.join('.' + ending for ending in FORMATS)}"
+
+
+def _given(table: InputTable) -> list[tuple[str, str]]:
+    """Return (split or nothing, path) of all that an input names."""
+    files = [("", path) for path in table.files]
+    return files + [(split, path) for split in _SPLITS for path in getattr(table, split)]
 
 
 def _check_encoding(encoding: str) -> None:
@@ -86,9 +100,8 @@ def _find(path: str, split: str) -> list[_Found]:
     info = system.get_file_info(inner) if system else None
     prefix = path[: len(path) - len(inner)] if "://" in path and path.endswith(inner) else ""
     if info is not None and info.type == pafs.FileType.File:
-        return [
-            _Found(path, posixpath.dirname(path) if prefix else os.path.dirname(os.path.abspath(path)), split, info)
-        ]
+        root = posixpath.dirname(path) if prefix else os.path.dirname(os.path.abspath(path))
+        return [_Found(path, root, split, info, given=True)]
     if info is not None and info.type == pafs.FileType.Directory:
         return _walk(system, inner, prefix, split)
     matches = _matches(system, inner, prefix) if glob.has_magic(path) else []
@@ -184,7 +197,7 @@ def _data_files(system: pafs.FileSystem, root: str, part: str) -> list[str]:
             return []
 
 
-def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
+def _named(found: Sequence[_Found], inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]]:
     """Return the files with names below their common folder, sorted, and the names of those of unknown kinds."""
     remote = {"://" in item.path for item in found}
     if len(remote) > 1:
@@ -195,12 +208,12 @@ def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
     for item in found:
         path = item.path if "://" in item.path else os.path.abspath(item.path)
         name = posixpath.relpath(path, common)
-        ending = ending_of(name)
+        ending = format_of(ending_of(name), inputs[item.input], item.path, given=item.given)
         if item.part:
             skipped.append(f"{name} (split {item.part!r}; give its folder by itself to use it)")
         elif not ending:
             skipped.append(name)
         else:
             changed = item.info.mtime.isoformat() if item.info.mtime else ""
-            files.append(InputFile(name, item.path, ending, item.info.size or 0, changed, item.split))
+            files.append(InputFile(name, item.path, ending, item.info.size or 0, changed, item.split, input=item.input))
     return sorted(files, key=lambda file: file.name), sorted(skipped)

@@ -5,9 +5,10 @@ import importlib.metadata
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from labelers.label_space import LabelSpace
 from pipelines.layout import PLAN, Folder, to_json
 from pipelines.recipe import Recipe, RecipeError, make_recipe
 from pipelines.records import InputFile, Range, Unit
@@ -15,24 +16,36 @@ from pipelines.splits import Splitter
 
 __all__ = [
     "PLACES",
+    "FoundLabels",
     "Plan",
     "PlanError",
     "digest_pool",
     "identity",
     "installed_versions",
+    "label_spaces",
     "plan_bytes",
     "stored_digest",
 ]
 
 _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behaviour can reach a row
-_TRAINING = ("model", "task", "phase")  # recipe keys that stand in a plan only if they say something
-_NO_BYTES = ("out", "run", "max_reject_rate", "train", *_TRAINING)  # recipe keys that change no byte
+_NO_BYTES = ("out", "run", "max_reject_rate", "max_label_reject_rate", "train", "model", "task", "phase")
+"""Keys of a recipe that change no byte."""
 PLACES = ("files", "train", "validation", "test")
 """Keys of [input] that say where it lies, which the list of files replaces."""
 
 
 class PlanError(ValueError):
     """A plan.json that cannot be read; the message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class FoundLabels:
+    """What a scan of the input finds of a label space."""
+
+    classes: tuple[str, ...]
+    """As they are written; declared ones as they are declared."""
+    scheme: str
+    """Of the tags in the input; empty where they mark no spans."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +65,16 @@ class Plan:
     """Digest of the plan whose classes and pool are used again."""
     classes: Mapping[str, tuple[str, ...]] | None = None
     """Class names per field; None before the scan."""
+    labels: Mapping[str, FoundLabels] = field(default_factory=dict)
+    """What was found of the labels that people made, by [labels.NAME]; nothing before the scan."""
     pool: str = ""
     """Digest of the pool."""
     moved: Mapping[str, str] | None = None
     """Split by group digest, of groups that fill a share which would be empty."""
     dropped: Mapping[str, str] | None = None
     """Per unit that has any, the digest of its list of repeated records."""
+    held_out: str = ""
+    """Digest of what is known of the labelled passages of validation and test; empty without [labels.NAME]."""
     content: str = ""
     """Digest of all records."""
     digest: str = ""
@@ -65,13 +82,14 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object."""
-        unsaid = {name for name in _TRAINING if not getattr(self.recipe, name)}
-        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude={"run", *unsaid})
-        if not self.recipe.input.second:  # a key that earlier plans do not have
-            del recipe["input"]["second"]
         units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
-        return {"recipe": recipe, "files": [asdict(file) for file in self.files], "units": units, **rest}
+        if self.labels:
+            rest["labels"] = {name: asdict(found) for name, found in self.labels.items()}
+        if self.held_out:
+            rest["held_out"] = self.held_out
+        files = [file.to_json() for file in self.files]
+        return {"recipe": self.recipe.stored(), "files": files, "units": units, **rest}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Plan":
@@ -85,6 +103,11 @@ class Plan:
             **{name: data[name] for name in _PLAIN if name not in {"classes", "skipped"}},
             classes=None if classes is None else {name: tuple(values) for name, values in classes.items()},
             skipped=tuple(data["skipped"]),
+            held_out=data.get("held_out", ""),
+            labels={
+                name: FoundLabels(tuple(item["classes"]), item["scheme"])
+                for name, item in data.get("labels", {}).items()
+            },
         )
 
     @classmethod
@@ -103,6 +126,11 @@ class Plan:
             raise PlanError(f"{folder.full(PLAN)} is not a plan that auxloom can read; {_ANEW}") from None
 
     @property
+    def spaces(self) -> tuple[LabelSpace, ...]:
+        """The label spaces that people filled, as they are written."""
+        return label_spaces(self.recipe, self.labels)
+
+    @property
     def splitter(self) -> Splitter:
         """What tells the split of each document."""
         return Splitter.of(self.recipe.split, self.files, self.moved or {})
@@ -118,6 +146,18 @@ class Plan:
             files = [self.files[part.file].size for part in unit.ranges]
             sizes.append(int(sum(share * size for share, size in zip(shares, files, strict=True))))
         return sizes
+
+
+def label_spaces(recipe: Recipe, found: Mapping[str, FoundLabels]) -> tuple[LabelSpace, ...]:
+    """Return the label spaces of a recipe with what was found of them; before a scan, with what is declared."""
+    spaces = []
+    for name, table in sorted(recipe.labels.items()):  # as a stored plan has them
+        known = found.get(name, FoundLabels(table.classes, ""))
+        relations = table.kind == "arc" and bool(table.relations)
+        spaces.append(
+            LabelSpace(name, table.kind, known.classes, known.scheme, table.metric, table.level, relations, table.on)
+        )
+    return tuple(spaces)
 
 
 _ANEW = "run the same build again to restore it, or give another folder"
@@ -148,14 +188,20 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
         scanned: include what only a scan of the input can tell.
     """
     recipe = {key: value for key, value in data["recipe"].items() if key not in _NO_BYTES}
-    recipe["input"] = {key: value for key, value in recipe["input"].items() if key not in PLACES}
+    tables = recipe["input"] if isinstance(recipe["input"], list) else [recipe["input"]]
+    tables = [{key: value for key, value in table.items() if key not in PLACES} for table in tables]
+    recipe["input"] = tables if len(tables) > 1 else tables[0]
     recipe["plan"] = {key: value for key, value in recipe["plan"].items() if key != "from"}
     recipe["labelers"] = {
         name: {option: value for option, value in options.items() if option not in _resources(data, name)}
         for name, options in recipe["labelers"].items()
     }
-    files = [{key: file[key] for key in ("name", "format", "size", "split")} for file in data["files"]]
-    found = {name: data[name] for name in ("classes", "pool", "moved", "dropped", "content")} if scanned else {}
+    files = [
+        {key: file[key] for key in ("name", "format", "size", "split", "input") if key in file}
+        for file in data["files"]
+    ]
+    scans = ("classes", "labels", "pool", "moved", "dropped", "held_out", "content") if scanned else ()
+    found = {name: data[name] for name in scans if name in data}
     kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
     return {"recipe": recipe, "files": files, **kept, **found}
 

@@ -1,7 +1,7 @@
 """The plan that a build follows: the stored one if it is the same, else a new one, and the stored one made again."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pipelines.changes import changed_inputs
 from pipelines.compare import differences, found_differences
@@ -113,7 +113,7 @@ def _of_units(plan: Plan, folder: Folder) -> bytes:
 
 def _with_files(folder: Folder, files: Sequence[InputFile]) -> bytes:
     """Return the stored plan with other places and times of its input; all that its digest covers stays as it was."""
-    return to_json({**folder.read_json(PLAN), "files": [asdict(file) for file in files]}, indent=1)
+    return to_json({**folder.read_json(PLAN), "files": [file.to_json() for file in files]}, indent=1)
 
 
 def _changed(new: Plan, names: Sequence[str]) -> RecipeError:

@@ -2,26 +2,26 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-__all__ = [
-    "InputTable",
-    "Recipe",
-    "RecipeError",
-    "RunTable",
-    "SplitTable",
-    "TextTable",
-    "make_recipe",
-    "nearest",
-    "table_name",
-]
+from pipelines.recipe_tables import (
+    DedupTable,
+    InputTable,
+    LabelTable,
+    PassageTable,
+    PlanTable,
+    RunTable,
+    SplitTable,
+    Table,
+    TextTable,
+    UnitTable,
+)
 
-FieldType = Literal["string", "int64", "float64", "bool"]
+__all__ = ["Recipe", "RecipeError", "make_recipe", "nearest", "table_name"]
 
-
-_LATER = ("adversary", "dataset", "decoder", "labels", "sequence")
+_LATER = ("adversary", "dataset", "decoder", "sequence")
 """Tables that a later version will read."""
 
 
@@ -29,105 +29,28 @@ class RecipeError(ValueError):
     """A recipe that cannot be used; the message says what was given, what is allowed and what to do."""
 
 
-class _Table(BaseModel):
-    """A table of the recipe: frozen, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
-
-
-def _listed(value: Any) -> Any:
-    """Let one path stand for a list of one."""
-    return [value] if isinstance(value, str) else value
+_TRAINING = ("model", "task", "phase")
+_CAME_LATER = (
+    *("second", "labels", "offsets", "format", "columns", "record"),
+    *("normalise", "held_out", "max_label_reject_rate"),
+)
+"""Keys that plans of earlier versions do not have."""
 
 
-Paths = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+def _said(table: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+    """Return a table without the keys that came later and have their defaults."""
+    defaults = table.model_construct().model_dump(mode="json", by_alias=True)
+    return {key: value for key, value in data.items() if key not in _CAME_LATER or value != defaults[key]}
 
 
-class InputTable(_Table):
-    """Where the text is and how records are read."""
-
-    files: Paths = ()
-    """Files, folders or globs. Give these, or train/validation/test whose split is kept."""
-    train: Paths = ()
-    validation: Paths = ()
-    test: Paths = ()
-    text: str = "text"
-    """Name of the field with the text."""
-    tokens: str = "tokens"
-    """Name of the field with tokens that are split already."""
-    id: str = "id"
-    turns: str = "turns"
-    second: str = ""
-    """Name of the field with a second text, or its tokens, beside the first; "": records have none."""
-    keep: Mapping[str, FieldType] = Field(default_factory=dict)
-    """Further fields that go into each row, with their types."""
-    encoding: str = "utf-8"
-    paragraphs: Literal["line", "blank"] = "line"
-    """What a document of a .txt file is: a line, or a paragraph between blank lines."""
-    max_record_bytes: int = Field(1_000_000, ge=1)
-    limit: int = Field(0, ge=0)
-    """Read no more than this many records of each input file; 0 reads all."""
+def _tables(value: Any) -> Any:
+    """Let one table stand for a list of one."""
+    if not isinstance(value, Mapping | InputTable | list | tuple):
+        raise ValueError("write a table, [input], or one or more [[input]]")  # noqa: TRY004  (a mistake in a recipe)
+    return [value] if isinstance(value, Mapping | InputTable) else value
 
 
-class TextTable(_Table):
-    """The language of the text, and what its line breaks mean."""
-
-    lang: Literal["en"] = "en"
-    newline: Literal["space", "break"] = "space"
-    """What a single line break inside a document is: a space, or the end of a segment, as a blank line always is."""
-
-
-class PassageTable(_Table):
-    """How documents are cut into rows."""
-
-    max_tokens: int = Field(128, ge=8, le=2048)
-
-
-class SplitTable(_Table):
-    """Which documents are held out."""
-
-    validation: float = Field(0.05, ge=0, lt=1)
-    test: float = Field(0.05, ge=0, lt=1)
-    group: str = ""
-    """What stays on one side: "" the record's own id, else blocks of 64 kB; "file"; or a kept field."""
-
-
-class DedupTable(_Table):
-    """Equal documents."""
-
-    documents: bool = False
-    """Use the first of records with equal text only."""
-
-
-class UnitTable(_Table):
-    """How the input is cut into units of work."""
-
-    bytes: int = Field(0, ge=0)
-    """About so many bytes of input per unit; 0: total / 64, between 1 and 64 MiB."""
-
-
-class PlanTable(_Table):
-    """What a build finds out before its first shard."""
-
-    from_: str = Field("", alias="from")
-    """An earlier OUT whose classes and pool are used again."""
-    max_classes: int = Field(64, ge=2)
-    pool_documents: int = Field(2048, ge=1)
-
-
-class RunTable(_Table):
-    """How the build runs; changes no byte of it."""
-
-    workers: int = Field(1, ge=1)
-    runner: str = "local"
-    """local, dask, dataflow, direct, flink, portable, prism or spark; or the full class name of a Beam runner."""
-    beam: Mapping[str, Any] = Field(default_factory=dict)
-    """Options for the runner."""
-    batch: int = Field(2048, ge=1)
-    """Documents that are labelled at a time."""
-
-
-class Recipe(_Table):
+class Recipe(Table):
     """All settings of a build and a training run.
 
     Example:
@@ -143,9 +66,14 @@ class Recipe(_Table):
     copies: int = Field(1, ge=1)
     """Independent corruptions of each passage."""
     max_reject_rate: float = Field(0.01, ge=0, le=1)
+    max_label_reject_rate: float = Field(0.01, ge=0, le=1)
+    """Of the labels of each [labels.NAME]."""
     on_error: Literal["fail", "abstain"] = "fail"
     """What a labeler that raises on a row does: fail the unit, or abstain from the row with the reason ``error``."""
-    input: InputTable = InputTable()
+    input: Annotated[tuple[InputTable, ...], BeforeValidator(_tables)] = (InputTable(),)
+    """One or more: [input], or [[input]] for each."""
+    labels: Mapping[str, LabelTable] = Field(default_factory=dict)
+    """Labels that people made, by the name that they have in the dataset."""
     text: TextTable = TextTable()
     passage: PassageTable = PassageTable()
     split: SplitTable = SplitTable()
@@ -163,6 +91,25 @@ class Recipe(_Table):
     phase: tuple[Mapping[str, Any], ...] = ()
     """The parts of a training run, in their order."""
     run: RunTable = RunTable()
+
+    @property
+    def keep(self) -> dict[str, str]:
+        """Types of the fields that any input keeps."""
+        return {name: kind for table in self.input for name, kind in table.keep.items()}
+
+    @property
+    def second(self) -> bool:
+        """Whether some records have a second text."""
+        return any(table.second for table in self.input)
+
+    def stored(self) -> dict[str, Any]:
+        """Return it as a plan has it: without [run], and with keys that came later only where they say something."""
+        unsaid = {name for name in (*_TRAINING, "labels") if not getattr(self, name)}
+        data = self.model_dump(mode="json", by_alias=True, exclude={"run", *unsaid})
+        inputs = [_said(InputTable, table) for table in data["input"]]
+        data["input"] = inputs if len(inputs) > 1 else inputs[0]
+        data["text"], data["dedup"] = _said(TextTable, data["text"]), _said(DedupTable, data["dedup"])
+        return _said(Recipe, data)
 
     def options(self, labeler: str) -> Mapping[str, Any]:
         """Return the options that the recipe gives a labeler, by its name or module:Class."""
@@ -182,6 +129,8 @@ def make_recipe(data: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         raise RecipeError("; ".join(_explain(item) for item in error.errors())) from None
     _check_labelers(recipe)
+    _check_inputs(recipe)
+    _check_labels(recipe)
     _check_split(recipe)
     return recipe
 
@@ -199,9 +148,57 @@ def _check_labelers(recipe: Recipe) -> None:
             )
 
 
+def _check_inputs(recipe: Recipe) -> None:
+    """Refuse inputs that contradict each other, and columns of labels that nothing declares."""
+    kinds: dict[str, str] = {}
+    for table in recipe.input:
+        for name, kind in table.keep.items():
+            if kinds.setdefault(name, kind) != kind:
+                raise RecipeError(
+                    f"[input] keep: the field {name!r} is {kinds[name]} in one input and {kind} in another"
+                )
+        for name in table.labels:
+            if name not in recipe.labels:
+                known = list(recipe.labels)
+                raise RecipeError(
+                    f"[input] labels has {name!r}{nearest(name, known)}; declare it: [labels.{name}] kind = ..."
+                )
+        if len(recipe.input) > 1 and not (table.files or table.train or table.validation or table.test):
+            raise RecipeError("an [[input]] has no files; give each one files, train, validation or test")
+
+
+_OWN_KEYS = {"scheme": ("token",), "level": ("regression",), "relations": ("arc",)}
+"""Keys of a label that only labels of these kinds have."""
+
+
+def _check_labels(recipe: Recipe) -> None:
+    """Refuse labels that cannot have their name, or have keys of another kind."""
+    labelers = [table_name(item) for item in recipe.with_]
+    for name, table in recipe.labels.items():
+        if name in labelers:
+            raise RecipeError(
+                f"[labels.{name}] has the name of a labeler; give it another, such as [labels.{name}_gold]"
+            )
+        if not name or name in ("source", "second", "woven") or any(letter in name for letter in ". /"):
+            raise RecipeError(
+                f"[labels.{name}]: a label may not be called so; give it a name without dots, slashes and spaces"
+            )
+        for key, kinds in _OWN_KEYS.items():
+            if getattr(table, key) != LabelTable.model_fields[key].default and table.kind not in kinds:
+                raise RecipeError(f"[labels.{name}] {key} is for labels of kind {kinds[0]}; this one is {table.kind}")
+        if table.on and table.on not in labelers:
+            raise RecipeError(
+                f"[labels.{name}] on = {table.on!r}{nearest(table.on, labelers)}: no labeler in `with` has that name"
+            )
+        if len(set(table.classes)) < len(table.classes):
+            raise RecipeError(f"[labels.{name}] classes names a class twice")
+        if table.kind == "pair" and not recipe.second:
+            raise RecipeError(f"[labels.{name}] is of kind pair; name the field with the second text: [input] second")
+
+
 def _check_split(recipe: Recipe) -> None:
     """Refuse shares that leave nothing to train on, and a group that no record brings."""
-    split, fields = recipe.split, list(recipe.input.keep)
+    split, fields = recipe.split, list(recipe.keep)
     if split.validation + split.test >= 1:
         shares = f"{split.validation:g} and {split.test:g}"
         raise RecipeError(f"split.validation and split.test are {shares}; together they must be below 1")
@@ -220,17 +217,26 @@ def table_name(labeler: str) -> str:
 
 def _explain(error: Any) -> str:
     """Say in one sentence what one validation error means for the recipe."""
-    path = ".".join(str(part) for part in error["loc"])
+    path = ".".join(str(part) for part in error["loc"]).replace("input.0.", "input.")
     if error["type"] != "extra_forbidden":
         given = f", given {error['input']!r}" if not isinstance(error["input"], Mapping) else ""
         return f"recipe key {path!r}: {error['msg'].lower()}{given}"
     if path in _LATER:
         return f"the table [{path}] is not in this version of auxloom yet; leave it out"
-    model: Any = Recipe
-    for part in error["loc"][:-1]:
-        model = model.model_fields[part].annotation
-    known = [item.alias or name for name, item in model.model_fields.items()]
+    known = [item.alias or name for name, item in _model(error["loc"][:-1]).model_fields.items()]
     return f"recipe has no key {path!r}{nearest(str(error['loc'][-1]), known)}; allowed here are {', '.join(known)}"
+
+
+def _model(place: Sequence[Any]) -> type[BaseModel]:
+    """Return the table at a place of the recipe, whose parts are keys, names of tables, and numbers in lists."""
+    found: Any = Recipe
+    for part in place:
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            found = found.model_fields[part].annotation
+        else:  # a list or a mapping of tables
+            found = next(item for item in get_args(found) if isinstance(item, type) and issubclass(item, BaseModel))
+    table: type[BaseModel] = found
+    return table
 
 
 def nearest(given: str, known: Sequence[str]) -> str:

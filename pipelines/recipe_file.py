@@ -54,6 +54,10 @@ def _overlaid(data: dict[str, Any], overrides: Sequence[str], flags: Mapping[str
 def _merge(data: dict[str, Any], flags: Mapping[str, Any]) -> None:
     """Lay nested keys over a recipe; what stands there for a table and is none is left to be refused."""
     for key, value in flags.items():
+        if isinstance(value, Mapping) and isinstance(data.get(key), list):  # [[input]]: each of them
+            for item in data[key]:
+                _merge(item, value)
+            continue
         table = data.setdefault(key, {}) if isinstance(value, Mapping) else None
         if isinstance(table, dict):
             _merge(table, value)
@@ -70,7 +74,9 @@ def _resolve(data: dict[str, Any], folder: Path, labelers: Sequence[str]) -> Non
         return value if not isinstance(value, str) or "://" in value else os.path.normpath(folder / value)
 
     places: list[tuple[Any, str]] = [(data, "out"), (data.get("plan"), "from")]
-    places += [(data.get("input"), key) for key in ("files", "train", "validation", "test")]
+    inputs = data.get("input")
+    for table in inputs if isinstance(inputs, list) else [inputs]:
+        places += [(table, key) for key in ("files", "train", "validation", "test")]
     tables = data.get("labelers", {})
     for labeler in labelers:
         options = tables.get(table_name(labeler)) if isinstance(tables, dict) else None

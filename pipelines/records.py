@@ -1,6 +1,7 @@
 """What input is made of: files, and the ranges and units that they are cut into."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 __all__ = ["InputFile", "Piece", "Range", "Unit"]
 
@@ -25,6 +26,12 @@ class InputFile:
     """train, validation or test where the input comes in splits, else empty."""
     pieces: tuple[Piece, ...] = ()
     """Digests of its bytes: of each range, or of the whole. They are missing where not all of it was read."""
+    input: int = 0
+    """Which of the recipe's inputs it belongs to."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object; the input stands in it where there are several."""
+        return {key: value for key, value in asdict(self).items() if key != "input" or value}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from labelers.edits import View
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ragged_take, running_total
 from labelers.second import Second
-from labelers.task import SECOND
+from labelers.task import SECOND, read_tasks
 from labelers.vocabulary import Vocabulary
 from pipelines.schema import SECOND_FIELD, SOURCE_FIELDS
 
@@ -18,7 +18,7 @@ __all__ = ["canonical", "passages_of", "plain_struct", "second_column", "second_
 
 
 def source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
-    """Return the columns that every row has, and the kept input fields."""
+    """Return the columns that every row has, the kept input fields, and labels that people made."""
     strings = batch.vocabulary.strings
     turn_rows = np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))
     segments = batch.segments - batch.offsets[batch.segment_rows]
@@ -52,7 +52,8 @@ def passages_of(rows: pa.RecordBatch, vocabulary: Vocabulary, split: int = 0) ->
     """Return the passages of which `source_columns` and `second_column` made some rows, without labelers' columns.
 
     Args:
-        rows: with at least the columns of `SOURCE_FIELDS`; further ones that are no structs are kept fields.
+        rows: with at least the columns of `SOURCE_FIELDS`; further ones that are no structs are kept fields, as are
+            labels that people made.
         vocabulary: takes their token types.
         split: index of the split in which the rows stand.
 
@@ -122,9 +123,14 @@ def _ragged(lists: pa.ListArray) -> tuple[pa.Array, IntArray]:
 
 
 def _kept_fields(rows: pa.RecordBatch) -> dict[str, pa.Array]:
-    """Return the columns that came from the input as they are: a labeler's are all structs."""
+    """Return the columns that came from the input: those that are no structs, and those of labels that people made."""
     known = {field.name for field in SOURCE_FIELDS}
-    names = [field.name for field in rows.schema if field.name not in known and not pa.types.is_struct(field.type)]
+    gold = {task.labeler for task in read_tasks(rows.schema) if task.gold}
+    names = [
+        field.name
+        for field in rows.schema
+        if field.name not in known and (field.name in gold or not pa.types.is_struct(field.type))
+    ]
     every = pa.array(np.arange(len(rows)))
     return {name: rows.column(name).take(every) for name in names}
 
@@ -156,6 +162,8 @@ def canonical(array: pa.Array) -> pa.Array:
     """Return an equal array whose bytes under nulls are zero, so that equal rows are equal bytes."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
+    if pa.types.is_struct(array.type) and not array.null_count:
+        return pa.StructArray.from_arrays([canonical(child) for child in array.flatten()], fields=list(array.type))
     if not array.null_count or pa.types.is_list(array.type):
         return array
     missing = array.is_null()

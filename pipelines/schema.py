@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from labelers.label_space import LabelSpace
 from labelers.labeler import Corpus, Labeler
 from labelers.task import SECOND, SOURCE, WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
@@ -43,7 +44,13 @@ _VIEW = (pa.field("tokens", pa.list_(pa.string())), pa.field("origin", pa.list_(
 
 
 def declare(
-    labelers: Sequence[Labeler], corpus: Corpus, *, joint: bool, keep: Mapping[str, str], second: bool = False
+    labelers: Sequence[Labeler],
+    corpus: Corpus,
+    *,
+    joint: bool,
+    keep: Mapping[str, str],
+    second: bool = False,
+    spaces: Sequence[LabelSpace] = (),
 ) -> pa.Schema:
     """Return the schema of a dataset, with its tasks and features in the metadata.
 
@@ -53,15 +60,17 @@ def declare(
         joint: all edits are woven into one view.
         keep: types of kept fields.
         second: passages have a second text.
+        spaces: labels that people made, whose columns stand before those of labelers.
 
     Raises:
         ValueError: two columns of one name or path, or a labeler with the name of a sequence.
     """
     seconds = [SECOND_FIELD] if second else []
     fields = [*SOURCE_FIELDS, *seconds, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
+    fields += [space.column for space in spaces]
     if joint:
         fields.append(pa.field(WOVEN, pa.struct(_VIEW)))
-    tasks: list[Task] = []
+    tasks = [space.task for space in spaces]
     for labeler in labelers:
         if labeler.name in (SOURCE, SECOND, WOVEN):
             raise ValueError(f"a labeler may not be named {labeler.name!r}, which names a sequence; rename it")
@@ -72,7 +81,9 @@ def declare(
     paths = Counter(path for field in fields for path in _paths(field))
     twice = sorted(path for path, count in paths.items() if count > 1)
     if twice:
-        raise ValueError(f"two columns would be named {twice[0]!r}; rename the field in [input] keep, or the labeler")
+        raise ValueError(
+            f"two columns would be named {twice[0]!r}; rename the field in [input] keep, the label or the labeler"
+        )
     schema = write_tasks(pa.schema(fields), tasks)
     text = json.dumps(
         {"info": {"features": dataset_features(schema, tasks)}}, ensure_ascii=False, separators=(",", ":")
@@ -80,10 +91,16 @@ def declare(
     return schema.with_metadata({**schema.metadata, b"huggingface": text.encode()})
 
 
-def corpus_schema(recipe: Recipe, labelers: Sequence[Labeler], classes: Mapping[str, tuple[str, ...]]) -> pa.Schema:
-    """Return the schema of the dataset that a recipe makes of a corpus with these classes."""
-    corpus, given = Corpus(classes=classes), recipe.input
-    return declare(labelers, corpus, joint=recipe.views == "woven", keep=given.keep, second=bool(given.second))
+def corpus_schema(
+    recipe: Recipe,
+    labelers: Sequence[Labeler],
+    classes: Mapping[str, tuple[str, ...]],
+    spaces: Sequence[LabelSpace] = (),
+) -> pa.Schema:
+    """Return the schema of the dataset that a recipe makes of a corpus with these classes and labels."""
+    joint = recipe.views == "woven"
+    corpus = Corpus(classes=classes)
+    return declare(labelers, corpus, joint=joint, keep=recipe.keep, second=recipe.second, spaces=spaces)
 
 
 def _paths(field: pa.Field) -> Iterator[str]:

@@ -15,6 +15,11 @@ from pipelines.layout import to_json
 __all__ = ["Part", "Records", "Source"]
 
 
+def _line(reject: Reject) -> dict[str, Any]:
+    """Return what is written of a reject; the task where it is a label's."""
+    return {key: value for key, value in dataclasses.asdict(reject).items() if value or key != "task"}
+
+
 @dataclass
 class Records:
     """The book of records that were read, and those of them that cannot be used."""
@@ -23,7 +28,9 @@ class Records:
     used: int = 0
     duplicate: int = 0
     rejects: list[Reject] = field(default_factory=list)
-    """In the order of the input."""
+    """In the order of the input; those of labels, too."""
+    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    """Per label space of how many records labels were read, used, and rejected for which reason."""
 
     def add(self, more: "Records") -> None:
         """Add the book of what was read next."""
@@ -31,15 +38,28 @@ class Records:
         self.used += more.used
         self.duplicate += more.duplicate
         self.rejects += more.rejects
+        for name, book in more.labels.items():
+            self.labels.setdefault(name, Counter()).update(book)
 
     def lines(self) -> bytes:
         """Return the rejects as JSON lines."""
-        return b"".join(to_json(dataclasses.asdict(item)) for item in self.rejects)
+        items = (dataclasses.asdict(item) for item in self.rejects)
+        return b"".join(
+            to_json({key: value for key, value in item.items() if value or key != "task"}) for item in items
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""
-        rejected = dict(sorted(Counter(item.reason for item in self.rejects).items()))
+        rejected = dict(sorted(Counter(item.reason for item in self.rejects if not item.task).items()))
         return {"read": self.read, "used": self.used, "rejected": rejected, "duplicate": self.duplicate}
+
+    def label_books(self) -> dict[str, Any]:
+        """Return the books of labels: read = used + rejected."""
+        books = {}
+        for name, book in self.labels.items():
+            rejected = {reason: n for reason, n in sorted(book.items()) if reason not in ("read", "used")}
+            books[name] = {"read": book["read"], "used": book["used"], "rejected": rejected}
+        return books
 
 
 @dataclass(frozen=True)

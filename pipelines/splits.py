@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from labelers.text.document import Document
-from pipelines.recipe import SplitTable
+from pipelines.recipe_tables import SplitTable
 from pipelines.records import InputFile
 
 __all__ = ["Splitter", "group_digest"]
@@ -39,20 +39,34 @@ class Splitter:
     moved: Mapping[str, str] = field(default_factory=dict)
     """Split by group digest, for groups that fill a share which would be empty."""
 
+    carved: bool = False
+    """Of files that are train, documents with labels that people made go to validation by the share of it: somebody
+    gave train and test, and a model is chosen by labels of neither."""
+
     @classmethod
     def of(cls, shares: SplitTable, files: Sequence[InputFile], moved: Mapping[str, str]) -> "Splitter":
         """Return the splitter for some files."""
-        return cls(shares, {file.name: file.split for file in files if file.split}, moved)
+        given = {file.name: file.split for file in files if file.split}
+        return cls(shares, given, moved, bool(given) and "validation" not in given.values())
 
     def split(self, document: Document) -> str:
         """Return train, validation or test."""
-        return self.given.get(document.source) or self.by_digest(group_digest(document.group))
+        given = self.given.get(document.source)
+        if given == "train" and self.carved and document.labels:
+            digest = group_digest(document.group)
+            return "validation" if digest in self.moved or _share(digest) < self.shares.validation else given
+        return given or self.by_digest(group_digest(document.group))
 
     def by_digest(self, digest: str) -> str:
         """Return the split of a group by its digest."""
         if digest in self.moved:
             return self.moved[digest]
-        share = int(digest, 16) / 2**64
+        share = _share(digest)
         if share < self.shares.validation:
             return "validation"
         return "test" if share < self.shares.validation + self.shares.test else "train"
+
+
+def _share(digest: str) -> float:
+    """Return a digest as a number from 0 to below 1."""
+    return int(digest, 16) / 2**64

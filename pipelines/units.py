@@ -10,7 +10,8 @@ from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
 from pipelines.formats import FORMATS
 from pipelines.parse import Parser
-from pipelines.recipe import InputTable
+from pipelines.recipe_tables import InputTable
+from pipelines.record_labels import LabelColumn
 from pipelines.records import InputFile, Range, Unit
 
 __all__ = ["REASONS", "make_units", "read_unit"]
@@ -26,6 +27,7 @@ REASONS = (
     "bad_token",
     "bad_segments",
     "bad_turns",
+    "bad_row",
     "file",
 )
 """Why a record, or with ``file`` a whole file, cannot be used."""
@@ -36,13 +38,13 @@ _BLOCK, _MIN_BLOCK, _BLOCKS = 65_536, 1_024, 64
 """Bytes of text that stay in one split where records bring no id: 64 kB, or a 64th of a small input, at least 1 kB."""
 
 
-def make_units(files: Sequence[InputFile], unit_bytes: int, *, limit: int = 0) -> list[Unit]:
+def make_units(files: Sequence[InputFile], unit_bytes: int, inputs: Sequence[InputTable] = ()) -> list[Unit]:
     """Cut the files into units of equal size, about ``unit_bytes``, never of more than that for text.
 
     Args:
         files: in the order in which they are read.
         unit_bytes: 0 means total / 64, between 1 and 64 MiB.
-        limit: `InputTable.limit`; a file of which only the first records are read is not cut.
+        inputs: of the recipe; a file of which only the first records are read is not cut.
     """
     total = sum(file.size for file in files)
     wanted = unit_bytes or min(max(-(-total // _UNITS), _MIB), 64 * _MIB)
@@ -50,7 +52,8 @@ def make_units(files: Sequence[InputFile], unit_bytes: int, *, limit: int = 0) -
     units: dict[int, list[Range]] = {}
     place = 0
     for number, file in enumerate(files):
-        for unit, start, stop in _ranges(file, place, size, whole=limit > 0):
+        limited = bool(inputs) and inputs[file.input].limit > 0
+        for unit, start, stop in _ranges(file, place, size, whole=limited):
             units.setdefault(unit, []).append(Range(number, start, stop))
         place += file.size
     return [Unit(index, tuple(units[unit])) for index, unit in enumerate(sorted(units))]
@@ -84,9 +87,11 @@ def _parts(file: InputFile) -> int:
 def read_unit(
     unit: Unit,
     files: Sequence[InputFile],
-    settings: InputTable,
+    inputs: Sequence[InputTable],
     group: str = "",
     digests: dict[int, PieceDigest] | None = None,
+    *,
+    labels: Sequence[tuple[LabelColumn, ...]] = (),
 ) -> Iterator[Document | Reject]:
     """Yield every record of a unit, as a document or as a reject.
 
@@ -96,18 +101,21 @@ def read_unit(
     Args:
         unit: what to read.
         files: all files of the build.
-        settings: names of fields, encoding, limits.
+        inputs: of the recipe: names of fields, encoding, limits.
         group: `SplitTable.group`: "", "file", or a kept field.
         digests: takes the digest of the bytes of each range that has one, by the number of its file; with a limit,
             which leaves files unread, none.
+        labels: where the records of each input have labels.
     """
     # a small input has smaller blocks, so that each split gets some of them
     block = min(max(sum(file.size for file in files) // _BLOCKS, _MIN_BLOCK), _BLOCK)
     for part in unit.ranges:
         file = files[part.file]
-        form = FORMATS[file.format]
+        form, settings = FORMATS[file.format], inputs[file.input]
         digest = None if digests is None or settings.limit else form.piece(file.size, part.start, part.stop)
         if digests is not None and digest:
             digests[part.file] = digest
-        records = form.read(Parser(file, settings, group, block), part.start, part.stop, digest)
+        own = labels[file.input] if labels else ()
+        parser = Parser(file, settings, group, block, own, any(labels))
+        records = form.read(parser, part.start, part.stop, digest)
         yield from islice(records, settings.limit) if settings.limit else records

@@ -120,12 +120,17 @@ def _check_rejects(unit: int, mark: Mapping[str, Any], folder: Folder) -> Iterat
     """Yield whether the rejects of a unit are as many as its book says."""
     name = rejects_name(unit)
     lines = folder.read(name).splitlines() if folder.is_file(name) else []
-    found: dict[str, int] = {}
+    found: dict[str, dict[str, int]] = {}
     for line in lines:
-        reason = json.loads(line)["reason"]
-        found[reason] = found.get(reason, 0) + 1
-    if found != mark["records"]["rejected"]:
-        yield f"{name} contains {found}, but the statistics say {mark['records']['rejected']}"
+        item = json.loads(line)
+        book = found.setdefault(item.get("task", ""), {})
+        book[item["reason"]] = book.get(item["reason"], 0) + 1
+    told = {"": mark["records"]["rejected"]}
+    told |= {task: book["rejected"] for task, book in mark.get("labels", {}).items()}
+    for task in sorted({*found, *told}):
+        if found.get(task, {}) != told.get(task, {}):
+            what = f" of the label {task!r}" if task else ""
+            yield f"{name} contains {found.get(task, {})}{what}, but the statistics say {told.get(task, {})}"
 
 
 def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: bool) -> Iterator[str]:

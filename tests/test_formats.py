@@ -9,7 +9,7 @@ import pipelines.formats
 from labelers.text.document import Document
 from pipelines.find import find_files
 from pipelines.formats import FORMATS, ending_of, find_formats
-from pipelines.recipe import InputTable
+from pipelines.recipe_tables import InputTable
 from pipelines.units import make_units, read_unit
 
 MODULE = """
@@ -39,9 +39,9 @@ def test_a_module_in_the_folder_is_a_format(monkeypatch: pytest.MonkeyPatch, tmp
     assert ending_of("a.txt.toy") == "txt.toy"
     (tmp_path / "a.toy").write_bytes(b"one\ntwo\n")
     form = InputTable(files=(str(tmp_path / "a.toy"),))
-    files, skipped = find_files(form)
+    files, skipped = find_files((form,))
     assert ([file.format for file in files], skipped) == (["toy"], [])
-    found = [item for unit in make_units(files, 4) for item in read_unit(unit, files, form)]
+    found = [item for unit in make_units(files, 4) for item in read_unit(unit, files, (form,))]
     assert [item.text for item in found if isinstance(item, Document)] == ["ONE", "TWO"]
 
 

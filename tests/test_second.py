@@ -31,7 +31,7 @@ from pipelines.passage_keys import passage_keys
 from pipelines.plan import Plan, identity
 from pipelines.preview import preview
 from pipelines.rebuild import rebuild
-from pipelines.recipe import InputTable
+from pipelines.recipe_tables import InputTable
 from pipelines.row_columns import second_column, second_of
 from pipelines.schema import SECOND_FIELD
 from pipelines.show import show_rows
@@ -199,7 +199,7 @@ def test_the_key_is_in_no_plan_that_does_not_use_it(tmp_path: Path) -> None:
     assert not built(source, tmp_path / "out", **{"with": ["masking"]}).already
     stored = json.loads((tmp_path / "out" / "plan.json").read_bytes())
     assert "second" not in stored["recipe"]["input"]
-    assert Plan.read(Folder.at(str(tmp_path / "out"))).recipe.input.second == ""
+    assert Plan.read(Folder.at(str(tmp_path / "out"))).recipe.second is False
     assert built(source, tmp_path / "out", **{"with": ["masking"]}).already
     with pytest.raises(ValueError, match=r'input\.second was not there, now "other"'):
         built(source, tmp_path / "out", **{"with": ["masking"]}, input={"second": "other"})
@@ -211,8 +211,8 @@ def test_the_key_is_in_no_plan_that_does_not_use_it(tmp_path: Path) -> None:
 def records_of(path: Path, **options: Any) -> list[Document | Reject]:
     """Return the records of a file, which have a second text in the field ``other``."""
     form = InputTable(files=(str(path),), second="other", **options)
-    found, _ = find_files(form)
-    return [item for unit in make_units(found, 0) for item in read_unit(unit, found, form)]
+    found, _ = find_files((form,))
+    return [item for unit in make_units(found, 0) for item in read_unit(unit, found, (form,))]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labelers.text.document import Document, Reject, Turn
 from pipelines.find import find_files
-from pipelines.recipe import InputTable
+from pipelines.recipe_tables import InputTable
 from pipelines.records import Range, Unit
 from pipelines.units import REASONS, make_units, read_unit
 
@@ -22,9 +22,9 @@ from pipelines.units import REASONS, make_units, read_unit
 def records(path: Path, unit_bytes: int = 0, group: str = "", **options: Any) -> list[Document | Reject]:
     """Return all records of a path, read unit by unit."""
     form = InputTable(files=(str(path),), **options)
-    files, _ = find_files(form)
-    units = make_units(files, unit_bytes, limit=form.limit)
-    return [item for unit in units for item in read_unit(unit, files, form, group)]
+    files, _ = find_files((form,))
+    units = make_units(files, unit_bytes, (form,))
+    return [item for unit in units for item in read_unit(unit, files, (form,), group)]
 
 
 def write(folder: Path, name: str, data: bytes | Sequence[Any]) -> Path:
@@ -224,7 +224,7 @@ def test_tables_are_read_in_parts_and_named_by_row(tmp_path: Path) -> None:
         assert texts(whole) == [f"text {i}" for i in range(10)]
         assert records(path, 1) == whole
         form = InputTable(files=(str(path),))
-        files, _ = find_files(form)
+        files, _ = find_files((form,))
         assert [unit.ranges for unit in make_units(files, 1)] == [(Range(0, i, i + 1),) for i in range(4)]
         assert texts(records(path, text="body")) == ["<missing_field>"] * 10
         assert texts(records(path, limit=5)) == [f"text {i}" for i in range(5)]
@@ -329,11 +329,11 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     assert texts(found[-1:]) == ["<file>"]
     form = InputTable(files=(str(tmp_path),))
     write(tmp_path, "b.txt", b"fine\nfine\n")
-    files, _ = find_files(form)
+    files, _ = find_files((form,))
     units = make_units(files, 5)
     (tmp_path / "b.txt").unlink()
     assert len([unit for unit in units for part in unit.ranges if part.file == 1]) > 1
-    found = [item for unit in units for item in read_unit(unit, files, form)]
+    found = [item for unit in units for item in read_unit(unit, files, (form,))]
     rejects = [item for item in found if isinstance(item, Reject)]
     assert [item.source for item in rejects] == ["a.jsonl.gz", "b.txt"]
     assert rejects[0].sample == "EOFError: Compressed file ended before the end-of-stream marker was reached"
@@ -354,7 +354,7 @@ def test_units_are_equal_and_small_files_share_one(tmp_path: Path) -> None:
     for i in range(10):
         write(tmp_path, f"{i}.txt", b"x" * (10 if i else 1000))
     write(tmp_path, "a.txt", b"")
-    files, _ = find_files(InputTable(files=(str(tmp_path),)))
+    files, _ = find_files((InputTable(files=(str(tmp_path),)),))
     units = make_units(files, 500)
     assert [unit.index for unit in units] == [0, 1, 2]
     sizes = [sum(part.stop - part.start for part in unit.ranges) for unit in units]
@@ -373,7 +373,7 @@ def test_folders_are_read_recursively_in_the_order_of_names(tmp_path: Path) -> N
     """Hidden names do not count, unknown endings are listed."""
     for name in ("b/2.txt", "b/1.JSONL", "a.txt", ".hidden/x.txt", "_tmp.txt", "b/readme.md"):
         write(tmp_path, name, b"{}\n")
-    files, skipped = find_files(InputTable(files=(str(tmp_path),)))
+    files, skipped = find_files((InputTable(files=(str(tmp_path),)),))
     assert [(file.name, file.format) for file in files] == [
         ("a.txt", "txt"),
         ("b/1.JSONL", "jsonl"),
@@ -389,10 +389,10 @@ def test_names_are_paths_below_the_common_folder(tmp_path: Path, monkeypatch: py
         write(tmp_path, name, b"text\n")
     for given_paths in (["x/a.txt", "x/y"], [str(tmp_path / "x")], ["x/**/*.txt", "x/a.txt"], [f"file://{tmp_path}/x"]):
         monkeypatch.chdir(tmp_path)
-        files, _ = find_files(InputTable(files=tuple(given_paths)))
+        files, _ = find_files((InputTable(files=tuple(given_paths)),))
         assert [file.name for file in files] == ["a.txt", "y/b.txt", "y/c.txt"]
-        assert [texts(list(read_unit(unit, files, InputTable()))) for unit in make_units(files, 0)] == [["text"] * 3]
-    assert [file.name for file in find_files(InputTable(files=("x/y/b.txt",)))[0]] == ["b.txt"]
+        assert [texts(list(read_unit(unit, files, (InputTable(),)))) for unit in make_units(files, 0)] == [["text"] * 3]
+    assert [file.name for file in find_files((InputTable(files=("x/y/b.txt",)),))[0]] == ["b.txt"]
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:
@@ -400,10 +400,10 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "c.txt"):
         write(tmp_path, name, b"text\n")
     form = InputTable(train=(str(tmp_path / "c.txt"), str(tmp_path / "a.txt")), test=(str(tmp_path / "b.txt"),))
-    files, _ = find_files(form)
+    files, _ = find_files((form,))
     assert [(file.name, file.split) for file in files] == [("a.txt", "train"), ("b.txt", "test"), ("c.txt", "train")]
     with pytest.raises(ValueError, match=r"a\.txt is in two splits"):
-        find_files(InputTable(train=(str(tmp_path),), test=(str(tmp_path / "a.txt"),)))
+        find_files((InputTable(train=(str(tmp_path),), test=(str(tmp_path / "a.txt"),)),))
 
 
 def test_of_a_hugging_face_dataset_only_the_data_files_are_read(tmp_path: Path) -> None:
@@ -415,13 +415,13 @@ def test_of_a_hugging_face_dataset_only_the_data_files_are_read(tmp_path: Path) 
         write(tmp_path, f"d/{part}/dataset_info.json", b"{}")
     write(tmp_path, "d/dataset_dict.json", b'{"splits": ["train", "validation", "extra"]}')
     write(tmp_path, "d/rejects/0.jsonl", b'{"text": "no"}\n')
-    files, skipped = find_files(InputTable(files=(str(tmp_path / "d"),)))
+    files, skipped = find_files((InputTable(files=(str(tmp_path / "d"),)),))
     assert [(file.name, file.split) for file in files] == [
         ("train/data-00000-of-00001.arrow", "train"),
         ("validation/data-00000-of-00001.arrow", "validation"),
     ]
     assert skipped == ["extra/data-00000-of-00001.arrow (split 'extra'; give its folder by itself to use it)"]
-    files, _ = find_files(InputTable(files=(str(tmp_path / "d" / "extra"),)))
+    files, _ = find_files((InputTable(files=(str(tmp_path / "d" / "extra"),)),))
     assert [(file.name, file.split) for file in files] == [("data-00000-of-00001.arrow", "")]
 
 
@@ -433,7 +433,7 @@ def test_a_name_that_is_no_utf8_is_an_error_that_names_the_file(
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "in/n\udcff.txt", b"text\n")
     with pytest.raises(ValueError, match=r"in/n\\udcff\.txt' is not UTF-8; rename it"):
-        find_files(InputTable(files=(given_path,)))
+        find_files((InputTable(files=(given_path,)),))
 
 
 @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ def test_a_name_that_is_no_utf8_is_an_error_that_names_the_file(
         ({"files": [""]}, "no input at ''"),
         ({"files": ["*.none"]}, "no input at '\\*.none'"),
         ({}, "no input; give files"),
-        ({"files": ["a.txt"], "train": ["a.txt"]}, "either files, or train"),
+        ({"files": ["a.txt"], "train": ["a.txt"]}, "a.txt is in two splits"),
         ({"files": ["empty.txt"]}, "nothing to read in empty.txt: 1 empty files"),
         ({"files": ["hollow"]}, "nothing to read in hollow: 0 files of other kinds; auxloom reads"),
         ({"files": ["a.md"]}, "1 files of other kinds"),
@@ -462,4 +462,4 @@ def test_input_that_cannot_be_read_is_an_error_that_says_what_to_do(
     write(tmp_path, "empty.txt", b"")
     (tmp_path / "hollow").mkdir()
     with pytest.raises(ValueError, match=message):
-        find_files(InputTable(**options))
+        find_files((InputTable(**options),))

@@ -21,7 +21,7 @@ from pipelines.plan import Plan
 from pipelines.planning import draft, fill
 from pipelines.processes import end_children
 from pipelines.rebuild import rebuild
-from pipelines.recipe import RunTable
+from pipelines.recipe_tables import RunTable
 from pipelines.shard import make_shard, make_shard_here
 from pipelines.verify import verify
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["FIELD_TYPES", "Document", "Reject", "Turn"]
+__all__ = ["FIELD_TYPES", "LABEL_REASONS", "BadLabel", "Document", "Reject", "Spans", "Turn"]
 
 FIELD_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -15,6 +15,38 @@ FIELD_TYPES: Mapping[str, pa.DataType] = {
     "bool": pa.bool_(),
 }
 """Types of kept input fields, by the names that a recipe gives them."""
+
+
+LABEL_REASONS = (
+    "wrong_type",
+    "wrong_length",
+    "bad_scheme",
+    "unknown_class",
+    "bad_span",
+    "overlap",
+    "bad_head",
+    "cycle",
+    "not_a_number",
+)
+"""Why a label cannot be used; the record and its other labels can."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadLabel:
+    """A label that cannot be used."""
+
+    reason: str
+    """One of `LABEL_REASONS`."""
+    note: str = ""
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The labelled spans of a text."""
+
+    items: tuple[tuple[int, int, str], ...]
+    """(start, end, label) in code points of the text as it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +67,8 @@ class Document:
     tokens: tuple[str, ...] | None = None
     segments: tuple[int, ...] | None = None
     """Index of each segment's first token; only beside ``tokens``."""
+    spaces: tuple[bool, ...] | None = None
+    """Whether a space follows each of the ``tokens``; None: one does."""
     turns: tuple[Turn, ...] | None = None
     """The turns of a dialogue that hold a word; an empty turn is left out."""
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +81,12 @@ class Document:
     """Byte offset or row in that file."""
     second: str | tuple[str, ...] | None = None
     """A second text beside it, or its tokens."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """Labels that people made, by the name of the label space; those that the record does not have are left out. A
+    class as str, int (an index of declared classes) or bool, lists as tuples, a number as float, `Spans`, for arcs
+    (heads, relations), or `BadLabel`."""
+    whole: bool | None = None
+    """It is one row or none, since something speaks of all of it; None: it is if it has tokens and kept fields."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +98,10 @@ class Reject:
     place: int
     """Byte offset, or row in parquet, arrow and gz files."""
     reason: str
-    """One of `pipelines.units.REASONS`."""
+    """One of `pipelines.units.REASONS`; of a label, one of `LABEL_REASONS`."""
     sample: str = ""
     """What was found there, at most 1 kB of it."""
     note: str = ""
     """What is wrong with it, where the reason alone does not tell."""
+    task: str = ""
+    """The label that could not be used, where the record itself could."""

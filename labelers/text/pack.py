@@ -7,10 +7,10 @@ from labelers.text.pieces import Pieces
 from labelers.text.sentences import BREAK, traits
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["cut", "pack"]
+__all__ = ["pack", "segment_starts"]
 
 
-def cut(vocabulary: Vocabulary, pieces: Pieces, limit: int) -> IntArray:
+def segment_starts(vocabulary: Vocabulary, pieces: Pieces, limit: int) -> IntArray:
     """Return the first token of every segment, longer ones cut behind their last punctuation before the limit.
 
     Where there is none it is the last space, and where there is no space, the limit.

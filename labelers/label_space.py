@@ -1,0 +1,171 @@
+"""Label spaces that people filled: what each declares, and the column that holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from labelers.columns import class_type
+from labelers.declaration import Declaration, TaskBuilder
+from labelers.ragged import BoolArray, IntArray
+from labelers.task import SECOND, SOURCE, Task
+
+__all__ = [
+    "COPY",
+    "LABELLED",
+    "REASONS",
+    "REJECTED",
+    "ROW_KINDS",
+    "UNLABELLED",
+    "LabelSpace",
+    "blank",
+    "class_numbers",
+    "hidden",
+]
+
+REASONS = ("unlabelled", "rejected", "copy")
+"""Why a row has no label: nobody made one, it cannot be used, or the row is a further copy of one that has it."""
+
+LABELLED, UNLABELLED, REJECTED, COPY = 0, 2, 3, 4
+"""Statuses of a row."""
+
+ROW_KINDS = ("passage", "multilabel", "pair")
+"""Kinds whose label speaks of a whole record, and so of a row that is not cut; a regression of passages does, too."""
+
+_METRICS = {
+    "passage": "macro_f1",
+    "multilabel": "micro_f1",
+    "segment": "macro_f1",
+    "turn": "macro_f1",
+    "pair": "macro_f1",
+    "regression": "pearson",
+}
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """One label space as it is written: all that a recipe says of it, and what was found in the input.
+
+    Example:
+        >>> space = LabelSpace("ner", "token", classes=("O", "B-place", "I-place"), scheme="bio")
+        >>> space.task.metric, space.column.type.field("tags").type
+        ('span_f1', ListType(list<item: int8>))
+    """
+
+    name: str
+    kind: str
+    """token, passage, multilabel, segment, turn, pair, regression or arc."""
+    classes: tuple[str, ...] = ()
+    """As they are written; of arcs the relations."""
+    scheme: str = ""
+    """How tags of the input mark spans: bio, iob1 or bioes; they are written as bio. Empty: they do not."""
+    metric: str = ""
+    level: str = "passage"
+    """regression: passage or token."""
+    relations: bool = False
+    """arc: arcs have names."""
+    on: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether a label speaks of a record, which is then not cut."""
+        return self.kind in ROW_KINDS or (self.kind == "regression" and self.level == "passage")
+
+    @property
+    def target(self) -> str:
+        """Name of the column in the struct that holds the label."""
+        if self.kind == "regression":
+            return "value" if self.whole else "values"
+        names = {"token": "tags", "arc": "heads", "passage": "label", "pair": "label"}
+        return names.get(self.kind, "labels")
+
+    @property
+    def column(self) -> pa.Field:
+        """The struct of a row."""
+        number = class_type(len(self.classes))
+        kinds = {
+            "tags": pa.list_(number),
+            "heads": pa.list_(pa.int32()),
+            "label": pa.int64(),
+            "value": pa.float32(),
+            "values": pa.list_(pa.float32()),
+            "labels": pa.list_(pa.bool_() if self.kind == "multilabel" else number),
+        }
+        fields = [pa.field("status", pa.int8()), pa.field(self.target, kinds[self.target])]
+        if self.relations:
+            fields.append(pa.field("relations", pa.list_(number)))
+        return pa.field(self.name, pa.struct(fields))
+
+    @property
+    def task(self) -> Task:
+        """What is learnt from it."""
+        build = TaskBuilder(self.name, 1, "", REASONS, SOURCE)
+        task = build.token(self.target, classes=self.classes, metric=self._metric, name=self.name)
+        level = self.kind if self.kind in ("token", "segment", "turn") else "token" if self.kind == "arc" else "passage"
+        return replace(
+            task,
+            kind=self.kind,
+            sequences=(SOURCE, SECOND) if self.kind == "pair" else (SOURCE,),
+            level=self.level if self.kind == "regression" else level,
+            multi=self.kind == "multilabel",
+            roles=self.kind == "turn",
+            relations=f"{self.name}.relations" if self.relations else None,
+            gold=True,
+            scheme="bio" if self.scheme else "",
+            on=self.on,
+        )
+
+    @property
+    def _metric(self) -> str:
+        """The metric that a report shows first."""
+        if self.metric:
+            return self.metric
+        if self.kind == "token":
+            return "span_f1" if self.scheme else "tag_f1" if "O" in self.classes else "accuracy"
+        if self.kind == "arc":
+            return "las" if self.relations else "uas"
+        return _METRICS[self.kind]
+
+    def declare(self) -> Declaration:
+        """Return column and task as a labeler declares them."""
+        return Declaration((self.column,), (self.task,))
+
+
+def class_numbers(classes: Sequence[str]) -> dict[Any, int]:
+    """Return the index of each class by its name, and by number: its own where names are numbers, else its place.
+
+    Example:
+        >>> class_numbers(["bad", "good"]) == {"bad": 0, "good": 1, 0: 0, 1: 1}
+        True
+        >>> class_numbers(["1", "2"]) == {"1": 0, "2": 1, 1: 0, 2: 1}
+        True
+    """
+    index: dict[Any, int] = {name: i for i, name in enumerate(classes)}
+    named = {int(name): i for name, i in index.items() if _is_integer(name)}
+    return index | (named or {i: i for i in range(len(classes))})
+
+
+def _is_integer(name: str) -> bool:
+    """Return whether a name is an integer as Python writes it."""
+    digits = name.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and str(int(name)) == name
+
+
+def blank(kind: pa.StructType, status: Sequence[int] | IntArray) -> pa.StructArray:
+    """Return rows of a label space that have no label, for the reasons that their status gives."""
+    rows = len(status)
+    empty: list[Any] = [[] if pa.types.is_list(item.type) else None for item in kind]
+    columns = [pa.array([value] * rows, item.type) for value, item in zip(empty, kind, strict=True)]
+    columns[0] = pa.array(np.asarray(status, np.int8))
+    return pa.StructArray.from_arrays(columns, fields=list(kind))
+
+
+def hidden(column: pa.StructArray, rows: BoolArray, status: int) -> pa.StructArray:
+    """Return a column in which some rows have lost their label, for the reason of a status."""
+    if not rows.any():
+        return column
+    empty = blank(column.type, np.full(len(column), status, np.int8))
+    places = np.arange(len(column)) + np.where(rows, len(column), 0)
+    return pa.concat_arrays([column, empty]).take(pa.array(places))
