@@ -7,7 +7,10 @@ import typer
 
 from pipelines.commands import (
     build_command,
+    join_command,
+    label_command,
     labelers_command,
+    merge_command,
     recipe_command,
     run_command,
     show_command,
@@ -23,6 +26,9 @@ _COMMANDS = (
     build_command,
     train_command,
     run_command,
+    label_command,
+    join_command,
+    merge_command,
     show_command,
     verify_command,
     labelers_command,

@@ -16,6 +16,7 @@ import pyarrow.fs as pafs
 __all__ = [
     "CARD",
     "DROPPED",
+    "LAYERS",
     "LOCK",
     "MANIFEST",
     "PLAN",
@@ -45,6 +46,7 @@ MANIFEST = "auxloom.json"
 CARD = "README.md"
 RUNS = "run.jsonl"
 LOCK = ".lock"
+LAYERS = "layers"
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
 

@@ -56,7 +56,7 @@ class Summary:
             "passages": passages,
             "splits": splits,
             **({"errors": errors} if errors else {}),
-            "equal_passages": equal_passages(folder, len(plan.units)),
+            **({"base": dict(plan.base)} if plan.base else {"equal_passages": equal_passages(folder, len(plan.units))}),
             "rows_blake2b": rows_digest(self._prints),
             "stats_blake2b": digest.hexdigest(),
         }

@@ -5,6 +5,7 @@ import pyarrow.fs as pafs
 from pipelines.layout import (
     CARD,
     DROPPED,
+    LAYERS,
     LOCK,
     MANIFEST,
     PLAN,
@@ -20,7 +21,7 @@ from pipelines.recipe import RecipeError
 
 __all__ = ["check_free", "clear", "occupant"]
 
-_OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
+_OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", LAYERS, *SPLITS}
 _BEFORE_PLAN = {POOL, DROPPED}
 
 

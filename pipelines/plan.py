@@ -75,6 +75,12 @@ class Plan:
     """Per unit that has any, the digest of its list of repeated records."""
     content: str = ""
     """Digest of all records."""
+    base: Mapping[str, str] = field(default_factory=dict)
+    """Of a layer: the digests of its base's plan and rows."""
+    joined: Mapping[str, Any] = field(default_factory=dict)
+    """Of a layer of other annotations: how they are matched to rows, the digest of theirs, and where they lie."""
+    merged: Mapping[str, Any] = field(default_factory=dict)
+    """Of a dataset and its layers in one: the digests of their rows."""
     digest: str = ""
     """blake2b of all above that can change a byte."""
 
@@ -84,6 +90,7 @@ class Plan:
         rest = {name: getattr(self, name) for name in _PLAIN}
         if self.labels:
             rest["labels"] = {name: asdict(found) for name, found in self.labels.items()}
+        rest |= {name: dict(getattr(self, name)) for name in _OF_LAYERS if getattr(self, name)}
         files = [file.to_json() for file in self.files]
         return {"recipe": self.recipe.stored(), "files": files, "units": units, **rest}
 
@@ -103,6 +110,7 @@ class Plan:
                 name: FoundLabels(tuple(item["classes"]), item["scheme"])
                 for name, item in data.get("labels", {}).items()
             },
+            **{name: data[name] for name in _OF_LAYERS if name in data},
         )
 
     @classmethod
@@ -162,6 +170,9 @@ _PLAIN = (
 )  # fmt: skip
 
 
+_OF_LAYERS = ("base", "joined", "merged")
+
+
 def _file(data: Mapping[str, Any]) -> InputFile:
     """Read a file of a plan."""
     pieces = tuple((start, stop, digest) for start, stop, digest in data.get("pieces", ()))
@@ -198,7 +209,9 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
     scans = ("classes", "labels", "pool", "moved", "dropped", "content") if scanned else ()
     found = {name: data[name] for name in scans if name in data}
     kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
-    return {"recipe": recipe, "files": files, **kept, **found}
+    layers = {name: dict(data[name]) for name in _OF_LAYERS if name in data}
+    layers.get("joined", {}).pop("place", None)
+    return {"recipe": recipe, "files": files, **kept, **layers, **found}
 
 
 def _resources(data: Mapping[str, Any], table: str) -> Mapping[str, str]:

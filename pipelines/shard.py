@@ -133,7 +133,8 @@ class _Work:
         if not len(part.passages):
             return
         self._cut += len(part.passages)
-        self._keys.append(passage_keys(part.passages))
+        if not self._plan.base:  # a layer has no passages of its own
+            self._keys.append(passage_keys(part.passages))
         batch = copied(part.passages, self._plan.recipe.copies)
         rows = self._context.label(batch, self._conflicts, self._errors)
         start = 0
