@@ -71,9 +71,9 @@ def merge(dataset: str, out: str, layers: Sequence[str] | None = None) -> Mappin
     }
     plan = replace(base, recipe=base.recipe.model_copy(update={"out": out}), merged=merged)
     plan = replace(plan, digest=digest_json(identity(plan.to_json())))
+    schema = _schema(parts)
     with locked(new, None):
         _write_plan(plan, folder, new)
-        schema = _schema(parts)
         for unit in range(len(plan.units)):
             if done_stats(new, plan, unit) is None:
                 _Unit(unit, plan, new, schema, parts).write()

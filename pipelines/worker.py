@@ -59,7 +59,7 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
             advice = "install what the plan was made with on all workers, or build into another folder"
             raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
         cutter, documents = Cutter(plan.recipe, plan.spaces), read_pool(folder)
-        pool = cutter.cut(documents)[0] if documents else None
+        pool = cutter.cut(documents)[0] if documents and labelers else None  # nobody else looks into it
         context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces, layer=bool(plan.base))
         matching = Matching.of_plan(plan, folder) if plan.joined else None
         _cached[plan.digest] = Worker(context, cutter, matching)

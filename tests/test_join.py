@@ -83,7 +83,7 @@ def test_records_with_ids_are_joined_in_any_order(tmp_path: Path, on: Any) -> No
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_records_without_ids_are_joined_by_order(tmp_path: Path, own: bool) -> None:
+def test_records_without_ids_are_joined_by_order(tmp_path: Path, *, own: bool) -> None:
     """Ids of one of the two do not count; copies have no labels of their own."""
     out = base(tmp_path, lines(60, own=False), copies=2)
     done = joined(out, lines(60, own=own))
@@ -102,7 +102,7 @@ def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -
     inputs = {"files": [], "train": names[0], "test": names[1]}
     out = tmp_path / "out"
     built(Path(names[0]), out, **{"with": ["masking"], "input": inputs})
-    with pytest.raises(RecipeError, match="have different tokens: from token 6 '50 .' in the dataset, '10 .' there"):
+    with pytest.raises(RecipeError, match=r"have different tokens: from token 6 '50 .' in the dataset, '10 .' there"):
         join(str(out), names[::-1], on="order", labels=NER)
     assert not (out / "layers").exists()
     assert join(str(out), names, on="order", labels=NER).compared.matched == 60
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, content: str, more: dict[s
 def test_an_order_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     """Ids of their own hide the places of records that were divided by chance."""
     out = base(tmp_path, lines(60, own=True))
-    with pytest.raises(RecipeError, match="the order of the input of .*out is not known"):
+    with pytest.raises(RecipeError, match=r"the order of the input of .*out is not known"):
         joined(out, lines(60, own=True), on="order")
 
 
@@ -169,7 +169,7 @@ def test_the_labels_of_another_dataset_are_joined(tmp_path: Path, monkeypatch: p
     done = join(str(out), [str(gold)], labels={"ner": {}})
     assert (done.on, done.compared.matched) == ("id", 60)
     assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
-    with pytest.raises(RecipeError, match="has no labels 'none' that people made; it has ner, more"):
+    with pytest.raises(RecipeError, match="has no labels 'none' that people made; it has more, ner"):
         join(str(out), [str(gold)], labels={"none": {}})
     (gold / "auxloom.json").unlink()
     with pytest.raises(RecipeError, match="is unfinished"):

@@ -12,8 +12,8 @@ from small import built, files, rows, text, write
 
 from pipelines.label import label
 from pipelines.merge import merge
-from pipelines.recipe import RecipeError
 from pipelines.rebuild import rebuild
+from pipelines.recipe import RecipeError
 from pipelines.verify import verify
 
 TABLES: dict[str, Any] = {"unit": {"bytes": 20_000}, "with": ["toy_labelers:Stutter"]}
@@ -42,7 +42,7 @@ def test_a_merged_dataset_stands_alone(
     """It verifies, has the rows of all, opens with datasets in both ways, and takes layers itself."""
     new = tmp_path / "new"
     assert run(monkeypatch, "merge", out, "--out", new) == 0
-    assert "rows with the labels of 4 tasks (stutter.tags, masking.word" in capsys.readouterr().out
+    assert "rows with the labels of 4 tasks (masking.segment, masking.word" in capsys.readouterr().out
     shutil.move(out, tmp_path / "away")
     assert verify(new) == []
     for split in ("train", "validation", "test"):
@@ -85,7 +85,7 @@ def test_what_cannot_be_merged_is_refused(out: Path, tmp_path: Path) -> None:
         merge(str(out), str(tmp_path / "new"))
     shutil.rmtree(out / "layers/again")
     next((out / "layers/more/train").glob("*.arrow")).unlink()
-    with pytest.raises(OSError, match="unit 0 of .*more is damaged; `auxloom verify` says how"):
+    with pytest.raises(OSError, match=r"unit 0 of .*more is damaged; `auxloom verify` says how"):
         merge(str(out), str(tmp_path / "new"))
     path = out / "layers/more/auxloom.json"
     plan = out / "layers/more/plan.json"

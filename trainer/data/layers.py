@@ -78,7 +78,7 @@ class Whole:
         Raises:
             ValueError: it is a layer of other rows, or has a column or task that there is already.
         """
-        for split in self.tables.keys() | tables.keys():
+        for split in dict.fromkeys([*self.tables, *tables]):
             self._check_rows(layer, split, tables)
         self._check_base(layer)
         own = next(iter(tables.values())).schema if tables else pa.schema([])
