@@ -108,6 +108,7 @@ def draft_layer(
         classes=_classes(folder, base, labelers),
         labels=labels or {},
         dropped={},
+        held_out="",
         base={"plan": base.digest, "rows_blake2b": manifest["rows_blake2b"]},
         joined=joined or {},
         merged={},

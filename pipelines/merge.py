@@ -14,6 +14,7 @@ from pipelines.layer_plan import read_base
 from pipelines.layers import chosen_layers, layer_at, shard_schema
 from pipelines.layout import (
     DROPPED,
+    HELD_OUT,
     MANIFEST,
     PLAN,
     POOL,
@@ -99,7 +100,8 @@ def _write_plan(plan: Plan, base: Folder, new: Folder) -> None:
         if Plan.read(new).digest != plan.digest:
             raise RecipeError(f"{new.path} contains another dataset; give another --out")
         return
-    for name in (POOL, *(f"{DROPPED}/{int(unit):05d}.json" for unit in plan.dropped or {})):
+    held_out = [HELD_OUT] if plan.held_out else []
+    for name in (POOL, *held_out, *(f"{DROPPED}/{int(unit):05d}.json" for unit in plan.dropped or {})):
         new.write(name, base.read(name))
     new.write(PLAN, plan_bytes(plan))
 
@@ -198,6 +200,7 @@ class _Unit:
             "files": {item.name: item.facts() for item in pending},
             "records": base["records"],
             **({"labels": labels} if labels else {}),
+            **({"held_out": base["held_out"]} if "held_out" in base else {}),
             "passages": base["passages"],
             "splits": splits,
             "conflicts": add_up([base["conflicts"], *(mark["conflicts"] for mark in layers)]),

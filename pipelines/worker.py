@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import Context
+from pipelines.cutter import Cutter
+from pipelines.held_out import HeldOut, read_held_out
 from pipelines.join_source import JoinSource
 from pipelines.layers import base_of
 from pipelines.layout import Folder
@@ -14,7 +16,7 @@ from pipelines.plan import Plan
 from pipelines.pool import read_pool
 from pipelines.rows_source import RowsSource
 from pipelines.source import Source
-from pipelines.text_source import Cutter, TextSource
+from pipelines.text_source import TextSource
 
 __all__ = ["Worker", "worker_of"]
 
@@ -28,6 +30,8 @@ class Worker:
 
     context: Context
     cutter: Cutter
+    held_out: HeldOut | None
+    """Of the labelled passages that train is not to show; None without labels of people."""
     matching: Matching | None = None
     """Of annotations to rows, where the plan joins them."""
 
@@ -62,5 +66,5 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
         pool = cutter.cut(documents)[0] if documents and labelers else None  # nobody else looks into it
         context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces, layer=bool(plan.base))
         matching = Matching.of_plan(plan, folder) if plan.joined else None
-        _cached[plan.digest] = Worker(context, cutter, matching)
+        _cached[plan.digest] = Worker(context, cutter, read_held_out(folder, plan.held_out), matching)
     return _cached[plan.digest]

@@ -13,6 +13,7 @@ from trainer.data.batch import Noise, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
 from trainer.run import Progress, Run
+from trainer.schedule.choices import told
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
@@ -31,6 +32,7 @@ def train(
     stop_after: int | None = None,
     layers: Sequence[str] | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
@@ -48,6 +50,7 @@ def train(
             ``{"finished": False, "step": ...}``.
         layers: names of the layers of the dataset to read beside it; None: all of them.
         progress: is told of every step, and what is evaluated.
+        say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
 
     Raises:
@@ -62,6 +65,8 @@ def train(
         known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
         return known
     run = Run(data, folder, chosen, mark)
+    if say and not mark and (sentence := told(chosen, run.settings)):
+        say(sentence)
     fit(run, stop_after, progress)
     if not run.ended:
         return {"finished": False, "step": run.state.step}

@@ -12,11 +12,15 @@ from pipelines.options import (
     Beam,
     Check,
     Inputs,
+    Label,
     Limit,
     Overwrite,
     Runner,
     Seed,
     Set,
+    Test,
+    Train,
+    Validation,
     Views,
     With,
     Workers,
@@ -36,6 +40,10 @@ def build(
     inputs: Inputs = None,
     out: Annotated[str | None, typer.Option(help="Folder of the dataset.")] = None,
     with_: With = None,
+    label: Label = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
     views: Views = None,
     workers: Workers = None,
     seed: Seed = None,
@@ -51,7 +59,18 @@ def build(
     """Build a multi-label dataset from text. Run it again to finish or repair the dataset."""
     need("build", "build")
     flags = flags_of(
-        out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
+        out=out,
+        with_=with_,
+        views=views,
+        workers=workers,
+        seed=seed,
+        limit=limit,
+        runner=runner,
+        beam=beam,
+        label=label,
+        train=train,
+        validation=validation,
+        test=test,
     )
     recipe = recipe_of(inputs or [], flags, overrides or [])
     code = build_dataset(recipe, overwrite=overwrite, drop_layers=drop_layers, check=check, as_json=as_json)
