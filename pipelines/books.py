@@ -36,7 +36,8 @@ class RowBook:
             ValueError: a label outside its classes, or a status without a reason.
         """
         self.rows += batch.num_rows
-        self.tokens += len(batch.column("tokens").flatten())
+        if "tokens" in batch.schema.names:  # a layer has none
+            self.tokens += len(batch.column("tokens").flatten())
         for name, counter in self._status.items():
             counter.update(_tally(column_at(batch, f"{name}.status")))
         for task in self._tasks:
@@ -148,6 +149,8 @@ def _tally(array: pa.Array) -> dict[int, int]:
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
     """Return how often each class of a task is given by rows that weigh something; what has no classes counts as 0."""
+    if task.target.partition(".")[0] not in batch.schema.names:  # the text itself, beside which a layer stands
+        return {0: pc.sum(pc.less(_weighty(batch, task, task.status), _ABSTAINED)).as_py() or 0}
     target = _weighty(batch, task, task.target)
     if task.rate is not None:
         chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)

@@ -27,6 +27,21 @@ in the tasks: `labelers.task.tasks(FOLDER)`. `plan.json` describes what was buil
 contains, and `auxloom verify FOLDER` checks that no file has changed.
 """
 
+_LAYER = """\
+---
+configs:
+- config_name: default
+  data_files:
+{files}---
+
+# Layer of a multi-label dataset
+
+Further labels of {count} tasks for the rows of the dataset two folders above: same splits, shards and rows, of which
+the column `id` is repeated.{constructed}
+
+`auxloom train` and `auxloom show` read it beside the dataset, and `auxloom merge` writes both into one folder.
+"""
+
 _CONSTRUCTED = """
 
 The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels tell
@@ -65,6 +80,9 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
     """
     splits = {name: split for name, split in books["splits"].items() if split["rows"]}
     files = "".join(f"  - split: {name}\n    path: {name}/data-*.arrow\n" for name in splits)
+    if plan.base:
+        text = _LAYER.format(files=files, count=len(tasks), constructed=_constructed(tasks))
+        return text + _tasks(splits, tasks)
     text = _HEAD.format(
         lang=plan.recipe.text.lang,
         files=files,

@@ -17,8 +17,8 @@ from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
 from labelers.task import ABSTAINED, FRAMEWORK_REASONS, SECOND, WOVEN
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
-from pipelines.row_columns import plain_struct, second_column, source_columns, view_columns
-from pipelines.schema import SECOND_FIELD
+from pipelines.row_columns import layer_columns, plain_struct, second_column, source_columns, view_columns
+from pipelines.schema import SECOND_FIELD, TEXT
 
 __all__ = ["copied", "label_rows"]
 
@@ -111,7 +111,7 @@ class _Run:
 
     def rows(self, batch: PassageBatch, asked: Sequence[Labeler], conflicts: Counter[str]) -> pa.RecordBatch:
         """Return the rows of a batch; labelers that are not asked abstain with the reason ``error``."""
-        columns = source_columns(batch)
+        columns = source_columns(batch) if TEXT in self.schema.names else layer_columns(batch)
         if SECOND_FIELD in self.schema:
             columns[SECOND] = second_column(batch)
         if self.joint:

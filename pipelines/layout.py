@@ -17,6 +17,7 @@ __all__ = [
     "CARD",
     "DROPPED",
     "HELD_OUT",
+    "LAYERS",
     "LOCK",
     "MANIFEST",
     "PLAN",
@@ -48,6 +49,7 @@ MANIFEST = "auxloom.json"
 CARD = "README.md"
 RUNS = "run.jsonl"
 LOCK = ".lock"
+LAYERS = "layers"
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
 

@@ -61,7 +61,7 @@ class Summary:
             "splits": splits,
             **({"held_out": held_out} if held_out is not None else {}),
             **({"errors": errors} if errors else {}),
-            "equal_passages": equal_passages(folder, len(plan.units)),
+            **({"base": dict(plan.base)} if plan.base else {"equal_passages": equal_passages(folder, len(plan.units))}),
             "rows_blake2b": rows_digest(self._prints),
             "stats_blake2b": digest.hexdigest(),
         }

@@ -6,6 +6,7 @@ from pipelines.layout import (
     CARD,
     DROPPED,
     HELD_OUT,
+    LAYERS,
     LOCK,
     MANIFEST,
     PLAN,
@@ -21,7 +22,7 @@ from pipelines.recipe import RecipeError
 
 __all__ = ["check_free", "clear", "occupant"]
 
-_OURS = {PLAN, POOL, DROPPED, HELD_OUT, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
+_OURS = {PLAN, POOL, DROPPED, HELD_OUT, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", LAYERS, *SPLITS}
 _BEFORE_PLAN = {POOL, DROPPED, HELD_OUT}
 
 

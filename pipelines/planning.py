@@ -10,6 +10,7 @@ from labelers.labeler import Labeler
 from pipelines.find import find_files, reaches
 from pipelines.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
 from pipelines.label_scan import found_labels
+from pipelines.layer_plan import fill_layer, frequent
 from pipelines.layout import (
     DROPPED,
     HELD_OUT,
@@ -39,7 +40,6 @@ __all__ = ["Scan", "class_fields", "draft", "fill"]
 
 Scan = Callable[[Sequence[Unit], Any, Callable[[Any], Any], WriteJson, RunTable], None]
 
-_RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
 _READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
 """Files of a dataset whose endings are those of input."""
 _FIRST_FILES = 8  # whose columns an error names
@@ -76,6 +76,8 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
     Raises:
         ValueError: the input cannot be scanned.
     """
+    if plan.base:
+        return fill_layer(plan, settle)
     folder = Folder.at(plan.recipe.out)
     folder.make()
     scratch = f"{TEMPORARY}scan-{secrets.token_hex(8)}"
@@ -106,7 +108,8 @@ def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan,
         labels = {**labels, **{name: item for name, item in earlier.labels.items() if name in labels}}
         classes, pool = earlier.classes, Folder.at(plan.recipe.plan.from_).read(POOL)
     else:
-        classes = {name: _classes(plan.recipe, found, name) for name in found["classes"]}
+        documents = found["documents"].get("train", 0)
+        classes = {name: frequent(plan.recipe, name, counts, documents) for name, counts in found["classes"].items()}
         pool = b"".join(to_json(line) for _, group, line in found["pool"] if group not in moved)
     filled = replace(
         plan,
@@ -207,14 +210,6 @@ def class_fields(recipe: Recipe, labelers: Sequence[Labeler]) -> tuple[str, ...]
     if strangers:
         raise RecipeError(f"a labeler needs the field {strangers[0]!r}; name it in [input] keep with its type")
     return tuple(sorted(names))
-
-
-def _classes(recipe: Recipe, found: Found, name: str) -> tuple[str, ...]:
-    """Return the classes of a field, sorted: the most frequent values that are not rare."""
-    train = found["documents"].get("train", 0)
-    least = _RARE_SHARE * train if name == "roles" else min(_RARE_SHARE * train, _RARE_DOCUMENTS)
-    frequent = [(-n, value) for value, n in found["classes"][name].items() if n >= least]
-    return tuple(sorted(value for _, value in sorted(frequent)[: recipe.plan.max_classes]))
 
 
 def _moved(plan: Plan, found: Found) -> dict[str, str]:

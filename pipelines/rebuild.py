@@ -94,6 +94,9 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     find_own_modules(str(Path.cwd()))
     folder = Folder.at(out)
     plan = Plan.read(folder)
+    if plan.base or plan.merged:
+        what = "a layer, whose rows come from its base" if plan.base else "merged from a dataset and its layers"
+        raise ValueError(f"{out} is {what}, not from text; --rebuild makes units of datasets that were built from text")
     done = [unit for unit in range(len(plan.units)) if _is_marked(folder, plan, unit)]
     if not done:
         raise ValueError(f"{out} has no finished unit to rebuild; run the build first")

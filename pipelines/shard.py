@@ -138,7 +138,8 @@ class _Work:
         passages = self._without_held_out(part.passages)
         if not len(passages):
             return
-        self._keys.append(passage_keys(passages))
+        if not self._plan.base:  # a layer has no passages of its own
+            self._keys.append(passage_keys(passages))
         batch = copied(passages, self._plan.recipe.copies, labelled=bool(self._plan.recipe.labels))
         rows = self._context.label(batch, self._conflicts, self._errors)
         start = 0
@@ -209,7 +210,7 @@ class _Work:
         written = sum(split["rows"] for split in splits.values())
         errors = self._errors.to_json()
         passages = {"cut": self._cut, "copies": self._plan.recipe.copies, "written": written}
-        labelled: dict[str, Any] = {}
+        labelled: dict[str, Any] = {"labels": self._records.label_books()} if self._records.labels else {}
         if self._held_out is not None:
             passages["held_out"] = self._left_out
             labelled = {"labels": self._records.label_books(), "held_out": self._book.of_unit(self._held_out)}

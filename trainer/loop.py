@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def train(
     auto: bool = False,
     overwrite: bool = False,
     stop_after: int | None = None,
+    layers: Sequence[str] | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -48,6 +49,7 @@ def train(
         overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
+        layers: names of the layers of the dataset to read beside it; None: all of them.
         progress: is told of every step, and what is evaluated.
         say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
@@ -58,7 +60,7 @@ def train(
             other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
     """
     started = clock()
-    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
+    data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
     chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
     if mark and mark.settings == chosen and folder.report.exists():
         known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ import typer
 
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
+from pipelines.layer_options import DropLayers
 from pipelines.options import (
     AsJson,
     Beam,
@@ -51,6 +52,7 @@ def build(
     runner: Runner = None,
     beam: Beam = None,
     overwrite: Overwrite = False,
+    drop_layers: DropLayers = False,
     check: Check = False,
     as_json: AsJson = False,
 ) -> None:
@@ -71,16 +73,25 @@ def build(
         test=test,
     )
     recipe = recipe_of(inputs or [], flags, overrides or [])
-    raise typer.Exit(build_dataset(recipe, overwrite=overwrite, check=check, as_json=as_json))
+    code = build_dataset(recipe, overwrite=overwrite, drop_layers=drop_layers, check=check, as_json=as_json)
+    raise typer.Exit(code)
 
 
-def build_dataset(recipe: Recipe, *, overwrite: bool, as_json: bool, check: bool = False, quiet: bool = False) -> int:
+def build_dataset(
+    recipe: Recipe,
+    *,
+    overwrite: bool,
+    as_json: bool,
+    drop_layers: bool = False,
+    check: bool = False,
+    quiet: bool = False,
+) -> int:
     """Build, print the report and return the exit code."""
     from pipelines.build import build as run_build
 
     on_interrupt(f"finished work is kept; continue with: {command_again()}")
     with Bar(ERR, "build", "MB") as bar:
-        report = run_build(recipe, overwrite=overwrite, check=check, progress=bar, say=warn)
+        report = run_build(recipe, overwrite=overwrite, drop_layers=drop_layers, check=check, progress=bar, say=warn)
     if as_json:
         print_json(report.to_json())
     elif not quiet:

@@ -8,6 +8,7 @@ import typer
 
 from labelers.place import local
 from pipelines.extras import need
+from pipelines.layer_options import Layers, NoLayers, layers_asked
 from pipelines.options import AsJson, Label, Seed, Set, Test, Train, Validation, Views, With, flags_of, recipe_of
 from pipelines.terminal import OUT, print_json
 
@@ -30,20 +31,25 @@ def show(
     views: Views = None,
     seed: Seed = None,
     overrides: Set = None,
+    layers: Layers = None,
+    no_layers: NoLayers = False,
     as_json: AsJson = False,
 ) -> None:
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
+    from pipelines.layers import chosen_layers
+    from pipelines.layout import LAYERS, Folder
     from pipelines.show import choose_tasks, first_rows, show_rows
     from pipelines.where import find_tasks
 
     inputs = inputs or []
-    dataset = _built(inputs)
+    dataset, wanted = _built(inputs), layers_asked(layers, no_layers=no_layers)
     if dataset:
         held = {"--train": train, "--validation": validation, "--test": test}
         _refuse({"--views": views, "--seed": seed, "--set": overrides, "--label": label} | held, inputs[0])
-        found, place = tasks(dataset), inputs[0]
-        rows = first_rows(dataset, n, find_tasks(found, where) if where else ())
+        beside = [dataset / LAYERS / name for name in chosen_layers(Folder.at(str(dataset)), inputs[0], wanted)]
+        found, place = [task for folder in (dataset, *beside) for task in tasks(folder)], inputs[0]
+        rows = first_rows(dataset, n, find_tasks(found, where) if where else (), beside)
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
