@@ -200,6 +200,7 @@ def test_a_tsv_file_is_a_table_or_columns_as_it_begins(tmp_path: Path) -> None:
     assert formats("Oslo\tO\n\nfar\tO\n") == ["conll"]
     assert formats("text\tmood\nIt rained.\tsad\n\nIt snowed.\tgood\n") == ["tsv"]
     assert formats("words\tmood\nIt rained.\tsad\n") == ["tsv"]
+    assert formats("Oslo\tB-place\nsleeps\tO\n") == ["conll"]
     assert formats("Oslo\tO\n", format="conll") == ["conll"]
     assert formats("Oslo\tO\n\nfar\tO\n", format="table") == ["csv"]
 
