@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labelers.text.document import Reject
 from pipelines.find import find_files
-from pipelines.formats.sentences import head_indices
+from pipelines.formats.token_blocks import head_indices
 from pipelines.recipe_tables import InputTable
 
 NER = {"ner": {"kind": "token", "column": "tags"}}
