@@ -201,6 +201,8 @@ def test_a_tsv_file_is_a_table_or_columns_as_it_begins(tmp_path: Path) -> None:
     assert formats("text\tmood\nIt rained.\tsad\n\nIt snowed.\tgood\n") == ["tsv"]
     assert formats("words\tmood\nIt rained.\tsad\n") == ["tsv"]
     assert formats("Oslo\tB-place\nsleeps\tO\n") == ["conll"]
+    assert formats("Oslo\tADJ\n", columns=["tokens", "pos"]) == ["conll"]  # type: ignore[arg-type]
+    assert formats("It rained.\tsad\n", columns=["text", "mood"]) == ["tsv"]  # type: ignore[arg-type]
     assert formats("Oslo\tO\n", format="conll") == ["conll"]
     assert formats("Oslo\tO\n\nfar\tO\n", format="table") == ["csv"]
 

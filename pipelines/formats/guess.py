@@ -54,7 +54,7 @@ def looks_like_columns(head: str, table: InputTable) -> bool:
     lines = head.removeprefix("\ufeff").rstrip().splitlines()
     if not lines or (not lines[0].startswith("#") and _names_a_field(lines[0], table)):
         return False
-    return table.columns != () or any(not line.strip() or _TAG.search(line) for line in lines)
+    return table.tokens in table.columns or any(not line.strip() or _TAG.search(line) for line in lines)
 
 
 def _names_a_field(line: str, table: InputTable) -> bool:
