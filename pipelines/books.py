@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from labelers.paths import resolve
 from labelers.task import Task, status_reason
+from pipelines.layout import SPLITS
 
 __all__ = ["RowBook", "add_up", "balance", "column_at"]
 
@@ -103,14 +104,26 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
         if book["read"] != book["used"] + rejected:
             yield f"label {name}: {book['read']} read, but {book['used']} used + {rejected} rejected"
     rows = sum(split["rows"] for split in books["splits"].values())
-    if not passages["cut"] * passages["copies"] == passages["written"] == rows:
-        cut, written = passages["cut"], passages["written"]
-        yield f"passages: {cut} cut, {passages['copies']} copies, {written} written, {rows} rows"
+    yield from _balance_passages(passages, books["splits"], rows)
     for split, book in books["splits"].items():
         for name, labeler in book["labelers"].items():
             done = labeler["labelled"] + sum(labeler["abstained"].values())
             if not book["rows"] == labeler["written"] == done:
                 yield f"{split}, labeler {name}: {book['rows']} rows, but {done} labelled + abstained"
+
+
+def _balance_passages(passages: Mapping[str, int], splits: Mapping[str, Any], rows: int) -> Iterator[str]:
+    """Yield a sentence if rows are not the passages that were used, times copies.
+
+    Where people labelled some, equal ones of train were left out, and those of validation and test have no copies.
+    """
+    cut, copies, written = passages["cut"], passages["copies"], passages["written"]
+    left_out, once = passages.get("held_out", 0), 0
+    if "held_out" in passages:
+        once = sum(split["rows"] for name, split in splits.items() if name != SPLITS[0])
+    if not (cut - left_out - once) * copies + once == written == rows:
+        held = f" {left_out} left out, {once} of validation and test," if "held_out" in passages else ""
+        yield f"passages: {cut} cut,{held} {copies} copies, {written} written, {rows} rows"
 
 
 def column_at(batch: pa.RecordBatch, path: str) -> pa.Array:
@@ -135,15 +148,14 @@ def _tally(array: pa.Array) -> dict[int, int]:
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
     """Return how often each class of a task is given by rows that weigh something; what has no classes counts as 0."""
-    target = _weighty(batch, task, task.relations or task.target)  # the classes of arcs are their relations
+    target = _weighty(batch, task, task.target)
     if task.rate is not None:
         chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)
         if task.exclude is not None:
             chosen &= ~_weighty(batch, task, task.exclude).flatten().to_numpy(zero_copy_only=False)
         return {0: int(np.count_nonzero(chosen))}
-    if task.classes and pa.types.is_list(target.type) and pa.types.is_boolean(target.type.value_type):
-        held = target.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(task.classes))
-        return dict(enumerate(held.sum(axis=0).tolist()))
+    if task.kind in _COUNTED and pa.types.is_list(target.type):
+        return _COUNTED[task.kind](batch, task, target)
     if task.classes and pa.types.is_list(target.type):
         found = _tally(target.flatten())
         found.pop(-1, None)
@@ -152,6 +164,50 @@ def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
         return _tally(target)
     labelled = pc.less(_weighty(batch, task, task.status), _ABSTAINED)
     return {0: pc.sum(pc.and_(labelled, target.is_valid())).as_py() or 0}
+
+
+def _held(_batch: pa.RecordBatch, task: Task, lists: pa.Array) -> dict[int, int]:
+    """Return in how many rows each class holds, by lists of a bool for each class.
+
+    Raises:
+        ValueError: a list has another length.
+    """
+    lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
+    wrong = lengths[(lengths != 0) & (lengths != len(task.classes))]
+    if len(wrong):
+        raise ValueError(f"task {task.name!r} has a label of {wrong[0]} values, but {len(task.classes)} classes")
+    table = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(task.classes) or 1)
+    return dict(enumerate(table.sum(axis=0).tolist()))
+
+
+def _arcs(batch: pa.RecordBatch, task: Task, heads: pa.Array) -> dict[int, int]:
+    """Return how many tokens have each relation to their head; of arcs without names, how many have a head.
+
+    Raises:
+        ValueError: a head is no token of its row.
+    """
+    lengths = pc.list_value_length(heads).fill_null(0).to_numpy()
+    above, size = heads.flatten().to_numpy(zero_copy_only=False), np.repeat(lengths, lengths)
+    if len(wrong := np.flatnonzero((above < -1) | (above >= size))):
+        raise ValueError(f"task {task.name!r} has head {above[wrong[0]]} in a row of {size[wrong[0]]} tokens")
+    if task.relations is None:
+        return {0: int(np.count_nonzero(above >= 0))}
+    found = _tally(_weighty(batch, task, task.relations).flatten())
+    found.pop(-1, None)
+    return found
+
+
+def _numbers(_batch: pa.RecordBatch, _task: Task, lists: pa.Array) -> dict[int, int]:
+    """Return how many tokens have a number."""
+    return {0: int(np.count_nonzero(~np.isnan(lists.flatten().to_numpy(zero_copy_only=False))))}
+
+
+_COUNTED: Mapping[str, Callable[[pa.RecordBatch, Task, pa.Array], dict[int, int]]] = {
+    "arc": _arcs,
+    "multilabel": _held,
+    "regression": _numbers,
+}
+"""How labels of some kinds are counted that are lists."""
 
 
 def _weighty(batch: pa.RecordBatch, task: Task, path: str) -> pa.Array:

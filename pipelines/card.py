@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelers.task import Task
+from pipelines.held_out import LEAST
 from pipelines.plan import Plan
 
 __all__ = ["card"]
@@ -40,6 +41,10 @@ Splits: {how}. Views: {views}.
 """
 
 _BLOCKS = "{documents} are assigned by a hash of {group}"
+
+_LEFT_OUT = (
+    ". Unlabelled train passages of {least} tokens or more that equal a labelled one of validation or test are left out"
+)
 
 _GROUPS = {
     "": (
@@ -86,8 +91,10 @@ def _splitting(plan: Plan) -> str:
     group = _GROUPS.get(group, f"the field `{group}`")
     given = any(file.split for file in plan.files)
     how = "as given in the input" if given else _BLOCKS.format(documents="documents", group=group)
-    if plan.splitter.carved and plan.recipe.labels:
+    if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation:
         how += f"; {plan.recipe.split.validation:.0%} of the labelled documents of train are validation"
+    if plan.held_out and plan.recipe.dedup.held_out:
+        how += _LEFT_OUT.format(least=LEAST)
     return _SPLITTING.format(how=how, views=plan.recipe.views)
 
 

@@ -7,8 +7,10 @@ import typer
 
 from pipelines.commands import (
     build_command,
+    evaluate_command,
     inspect_command,
     labelers_command,
+    predict_command,
     recipe_command,
     run_command,
     show_command,
@@ -25,6 +27,8 @@ _COMMANDS = (
     build_command,
     train_command,
     run_command,
+    evaluate_command,
+    predict_command,
     show_command,
     verify_command,
     labelers_command,

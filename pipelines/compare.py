@@ -50,7 +50,7 @@ def found_differences(old: Plan, new: Plan) -> list[str]:
     """Return the names of what a scan finds otherwise than the stored plan says."""
     return [
         name
-        for name in ("classes", "labels", "pool", "moved", "dropped", "content")
+        for name in ("classes", "labels", "pool", "moved", "dropped", "held_out", "content")
         if getattr(old, name) != getattr(new, name)
     ]
 

@@ -44,7 +44,7 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     for text in balance(manifest):
         raise AssertionError(f"the statistics of the dataset are inconsistent: {text}")
     labelers, _ = load_labelers(plan.recipe)
-    schema = corpus_schema(plan.recipe, labelers, plan.classes or {})
+    schema = corpus_schema(plan.recipe, labelers, plan.classes or {}, plan.spaces)
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
     for name, data in files.items():

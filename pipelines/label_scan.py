@@ -50,21 +50,29 @@ class LabelCounts:
         """Count the labels of a list; of arcs, the relations."""
         if label and isinstance(label[0], tuple):
             label = label[1] or ()
-        values = [_text(item) for item in label if isinstance(item, str | int)]
-        self._values.setdefault(name, Counter()).update(values)
-        self._pairs.setdefault(name, Counter()).update(pairwise(["", *values]))
+        # a list is of one type, but for classes that are not there
+        plain = None not in label and not (label and not isinstance(label[0], str))
+        values = label if plain else [_text(item) for item in label if isinstance(item, str | int)]
+        self._pairs.setdefault(name, Counter()).update(pairwise(("", *values)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""
         return {
             name: {
                 "read": read,
-                "values": dict(self._values.get(name, {})),
+                "values": self._counted(name),
                 "pairs": {_BETWEEN.join(pair): n for pair, n in self._pairs.get(name, {}).items()},
                 "spans": dict(self._spans.get(name, {})),
             }
             for name, read in self._read.items()
         }
+
+    def _counted(self, name: str) -> dict[str, int]:
+        """Return how often each class occurs; in lists, each is the second of one pair."""
+        counts = Counter(self._values.get(name, {}))
+        for (_, value), n in self._pairs.get(name, {}).items():
+            counts[value] += n
+        return dict(counts)
 
 
 def _text(value: str | int) -> str:

@@ -73,6 +73,8 @@ class Plan:
     """Split by group digest, of groups that fill a share which would be empty."""
     dropped: Mapping[str, str] | None = None
     """Per unit that has any, the digest of its list of repeated records."""
+    held_out: str = ""
+    """Digest of what is known of the labelled passages of validation and test; empty without [labels.NAME]."""
     content: str = ""
     """Digest of all records."""
     digest: str = ""
@@ -84,6 +86,8 @@ class Plan:
         rest = {name: getattr(self, name) for name in _PLAIN}
         if self.labels:
             rest["labels"] = {name: asdict(found) for name, found in self.labels.items()}
+        if self.held_out:
+            rest["held_out"] = self.held_out
         files = [file.to_json() for file in self.files]
         return {"recipe": self.recipe.stored(), "files": files, "units": units, **rest}
 
@@ -99,6 +103,7 @@ class Plan:
             **{name: data[name] for name in _PLAIN if name not in {"classes", "skipped"}},
             classes=None if classes is None else {name: tuple(values) for name, values in classes.items()},
             skipped=tuple(data["skipped"]),
+            held_out=data.get("held_out", ""),
             labels={
                 name: FoundLabels(tuple(item["classes"]), item["scheme"])
                 for name, item in data.get("labels", {}).items()
@@ -146,7 +151,7 @@ class Plan:
 def label_spaces(recipe: Recipe, found: Mapping[str, FoundLabels]) -> tuple[LabelSpace, ...]:
     """Return the label spaces of a recipe with what was found of them; before a scan, with what is declared."""
     spaces = []
-    for name, table in recipe.labels.items():
+    for name, table in sorted(recipe.labels.items()):  # as a stored plan has them
         known = found.get(name, FoundLabels(table.classes, ""))
         relations = table.kind == "arc" and bool(table.relations)
         spaces.append(
@@ -195,7 +200,7 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
         {key: file[key] for key in ("name", "format", "size", "split", "input") if key in file}
         for file in data["files"]
     ]
-    scans = ("classes", "labels", "pool", "moved", "dropped", "content") if scanned else ()
+    scans = ("classes", "labels", "pool", "moved", "dropped", "held_out", "content") if scanned else ()
     found = {name: data[name] for name in scans if name in data}
     kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
     return {"recipe": recipe, "files": files, **kept, **found}

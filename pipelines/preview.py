@@ -13,6 +13,7 @@ from labelers.label_space import LabelSpace
 from labelers.task import Task
 from labelers.text.document import Document
 from pipelines.context import Context
+from pipelines.cutter import Cutter
 from pipelines.errors import RowErrors
 from pipelines.find import find_files
 from pipelines.label_scan import LabelCounts, found_labels
@@ -24,7 +25,6 @@ from pipelines.recipe import Recipe
 from pipelines.record_labels import label_columns
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
-from pipelines.text_source import Cutter
 from pipelines.units import make_units, read_unit
 from pipelines.where import find_tasks, labelled
 

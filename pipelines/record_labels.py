@@ -111,6 +111,8 @@ def _given(values: Sequence[Any]) -> Iterator[bool]:
 
 def value_at(value: Any, path: str) -> Any:
     """Return what stands at a dotted path, None where nothing does; a path through a list gives a list."""
+    if isinstance(value, dict) and path in value:  # nearly always, and quicker than asking for a Mapping
+        return value[path]
     if isinstance(value, list):
         return [value_at(item, path) for item in value]
     if not isinstance(value, Mapping):
@@ -129,7 +131,7 @@ def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: st
         return value if isinstance(value, str | int) else _wrong(value, "a class: a string, an integer or a boolean")
     if column.kind == "regression" and column.level == "passage":
         return _number(value)
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if not isinstance(value, list | tuple):
         return _wrong(value, "a list")
     if column.kind == "turn":
         if spoken is None:
@@ -148,7 +150,10 @@ def _listed(record: Mapping[str, Any], column: LabelColumn, value: Sequence[Any]
 
 def _classes(value: Sequence[Any]) -> tuple[Any, ...] | BadLabel:
     """Return a list of classes, None where there is none."""
-    kinds = set(map(type, value)) - {type(None)}
+    kinds = set(map(type, value))
+    if kinds == {str}:
+        return tuple(value)
+    kinds -= {type(None)}
     if kinds - {str, int, bool} or len(kinds) > 1:
         return BadLabel("wrong_type", f"a list of {', '.join(sorted(kind.__name__ for kind in kinds))}")
     return tuple(value)

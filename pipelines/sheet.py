@@ -1,5 +1,6 @@
 """One text on the screen: a view beside its source, with edits, masks, tags and spans in their places."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,11 +175,10 @@ class Sheet:
         values = column(row, task.target)
         if task.gold and task.kind == "token" and task.scheme:
             self._mark_types(task, values or [])
-        elif task.level == "token" and task.kind not in ("arc", "regression") and not task.drawn:
-            least = 0 if task.gold and "O" not in task.classes else 1
+        elif task.level == "token" and task.kind != "arc" and not task.drawn:
             for place, value in enumerate(values or []):
-                if value >= least:
-                    self.tags.setdefault(place, []).append(_name(task, value))
+                if shown := _tag(task, value):
+                    self.tags.setdefault(place, []).append(shown)
         if task.drawn:
             never = column(row, task.exclude) if task.exclude else [False] * len(values)
             hidden = zip(values, never, strict=True)
@@ -200,6 +200,14 @@ class Sheet:
             if span and name not in self.opens.get(span["start"], []):
                 self.opens.setdefault(span["start"], []).append(name)
                 self.closes.setdefault(span["end"] - 1, []).insert(0, name)
+
+
+def _tag(task: Task, value: float) -> str:
+    """Return what stands behind a token: its class, unless that is an outside, or its number, if it has one."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3g}"
+    least = 0 if task.gold and "O" not in task.classes else 1
+    return _name(task, int(value)) if value >= least else ""
 
 
 def _name(task: Task, value: int) -> str:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import Context
+from pipelines.cutter import Cutter
+from pipelines.held_out import HeldOut, read_held_out
 from pipelines.layout import Folder
 from pipelines.loading import load_labelers
 from pipelines.plan import Plan
 from pipelines.pool import read_pool
 from pipelines.source import Source
-from pipelines.text_source import Cutter, TextSource
+from pipelines.text_source import TextSource
 
 __all__ = ["Worker", "worker_of"]
 
@@ -24,6 +26,8 @@ class Worker:
 
     context: Context
     cutter: Cutter
+    held_out: HeldOut | None
+    """Of the labelled passages that train is not to show; None without labels of people."""
 
     def source(self, plan: Plan, folder: Folder, batch: int) -> Source:
         """Return where the rows of the plan come from.
@@ -52,5 +56,5 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
         cutter, documents = Cutter(plan.recipe, plan.spaces), read_pool(folder)
         pool = cutter.cut(documents)[0] if documents else None
         context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces)
-        _cached[plan.digest] = Worker(context, cutter)
+        _cached[plan.digest] = Worker(context, cutter, read_held_out(folder, plan.held_out))
     return _cached[plan.digest]

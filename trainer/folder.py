@@ -1,7 +1,9 @@
 """The folder of a run: whose it is, its log and its checkpoints.
 
-- ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for
+- ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for;
+  ``reading.json``: how text becomes rows
 - ``learnt/``: what the encoder knew before its first step, for example the tokenizer
+- ``spans.json``: which forms the spans of gold tasks have in the train split, as digests; where there are such tasks
 - ``metrics.jsonl``: the log; ``last.safetensors``, ``best.safetensors``: checkpoints
 - ``report.json``: what was learnt, written last
 """
@@ -15,6 +17,7 @@ from typing import Any
 from trainer.data.dataset import Dataset
 from trainer.files import TEMPORARY, remove, write
 from trainer.mark import Mark
+from trainer.schedule.choices import decided
 from trainer.settings import Settings, make_settings
 
 __all__ = ["RunFolder"]
@@ -25,6 +28,8 @@ _FILES = (
     "best.safetensors",
     "metrics.jsonl",
     "tasks.json",
+    "reading.json",
+    "spans.json",
     "learnt",
 )
 """What a run leaves in its folder, beside its mark."""
@@ -55,6 +60,24 @@ class RunFolder:
     def tasks(self) -> Path:
         """The tasks that the model has heads for, as JSON."""
         return self.path / "tasks.json"
+
+    def reading(self) -> dict[str, Any]:
+        """Return how input became the rows that were trained on, as `Dataset.reading` has it."""
+        try:
+            found: dict[str, Any] = json.loads(self.readings.read_bytes())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    @property
+    def readings(self) -> Path:
+        """How input became rows."""
+        return self.path / "reading.json"
+
+    @property
+    def forms(self) -> Path:
+        """The forms of the spans of the train split, as digests."""
+        return self.path / "spans.json"
 
     @property
     def report(self) -> Path:
@@ -136,7 +159,7 @@ class RunFolder:
             given = _settings(given).model_dump(mode="json")
         elif isinstance(given, Settings):
             given = given.model_dump(mode="json", exclude_unset=True)
-        settings = mark.grown(given, self.path)
+        settings = mark.grown(given, self.path, lambda settings: decided(settings, data))
         if same and settings != mark.settings:
             raise ValueError(f"the run in {self.path} was to be shorter")
         return settings, mark

@@ -13,6 +13,7 @@ from trainer.data.batch import Noise, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
 from trainer.run import Progress, Run
+from trainer.schedule.choices import told
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
@@ -30,6 +31,7 @@ def train(
     overwrite: bool = False,
     stop_after: int | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
@@ -46,6 +48,7 @@ def train(
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
         progress: is told of every step, and what is evaluated.
+        say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
 
     Raises:
@@ -60,6 +63,8 @@ def train(
         known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
         return known
     run = Run(data, folder, chosen, mark)
+    if say and not mark and (sentence := told(chosen, run.settings)):
+        say(sentence)
     fit(run, stop_after, progress)
     if not run.ended:
         return {"finished": False, "step": run.state.step}

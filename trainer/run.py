@@ -12,6 +12,7 @@ import torch
 from trainer import checkpoint
 from trainer.data.cache import EncodedDataset, encode
 from trainer.data.dataset import Dataset
+from trainer.data.inputs import check_views
 from trainer.device import prepared
 from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import Tell, evaluate, uninformed
@@ -21,11 +22,13 @@ from trainer.kinds import untrained
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.model.model import Model
+from trainer.schedule.choices import decided
 from trainer.schedule.optimiser import learning_rate, make_optimiser
 from trainer.schedule.streams import Streams, check
 from trainer.score import report
 from trainer.score.metrics import FEW, score
 from trainer.score.select import VALIDATION, Best, value_of
+from trainer.score.surfaces import read_forms, train_forms, write_forms
 from trainer.settings import Settings
 
 __all__ = ["Progress", "Run"]
@@ -65,6 +68,8 @@ class Run:
             settings: of the run.
             mark: of the run in the folder; None: it begins.
         """
+        if not mark:
+            settings = decided(settings, dataset)
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.device = prepared(settings)
         self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
@@ -72,9 +77,10 @@ class Run:
         if not trained:
             raise self._nothing_to_train()
         check(trained, settings)
+        check_views(trained, dataset.splits["train"])
         self._encoder = find_encoder(settings.model.encoder)
         self.validation = VALIDATION if VALIDATION in dataset.splits else ""
-        if settings.patience and not self.validation:
+        if isinstance(settings.patience, int) and settings.patience and not self.validation:
             raise ValueError(
                 f"patience = {settings.patience} counts evaluations on the validation split, and {dataset.path} has "
                 "none; leave it out"
@@ -89,8 +95,12 @@ class Run:
         self.epochs = int(np.searchsorted(self.ends, self.total)) + 1
         heads = [task.to_json() for task in self.data.tasks]
         write(folder.tasks, json.dumps(heads, indent=1) + "\n")
+        write(folder.readings, json.dumps(dataset.reading(), indent=1) + "\n")
+        if not folder.forms.exists():
+            write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks))
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
+        self.model.begin(self.data.splits["train"].targets)
         self.optimiser = make_optimiser(self.model, settings)
         self._saved = -1
         self.state = self._restored()
@@ -177,7 +187,8 @@ class Run:
     @property
     def out_of_patience(self) -> bool:
         """Tell whether as many evaluations as the settings allow were not better than the best one."""
-        return 0 < self.settings.patience <= self.state.best.waited
+        patience = self.settings.patience
+        return isinstance(patience, int) and 0 < patience <= self.state.best.waited
 
     def log_losses(self, epoch: int) -> str:
         """Write the mean losses since the last line, and return a note of them."""
@@ -235,11 +246,19 @@ class Run:
             split=split,
             settings=self.settings.model_dump(mode="json"),
             untrained=self.untrained,
+            forms=read_forms(self.folder.forms),
             run=self._facts(seconds),
             tell=tell,
         )
         report.write(self.folder.report, made)
         return made
+
+    @property
+    def _chosen_by(self) -> str | None:
+        """The primary, if it has labels by which a checkpoint can be chosen."""
+        primary = self.settings.primary
+        targets = self.data.splits[self.validation].targets if self.validation else {}
+        return primary if primary in targets and len(targets[primary]) else None
 
     def _facts(self, seconds: float) -> dict[str, Any]:
         """Return what the report says of the run itself."""
@@ -252,6 +271,7 @@ class Run:
             "best_step": step,
             "best_epoch": int(np.searchsorted(self.ends, step)) + 1,
             "chosen_on": self.validation or None,
+            "chosen_by": self._chosen_by,
             "pieces": self.state.pieces,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "train_rows": {task.name: len(self.data.splits["train"].targets[task.name]) for task in self.data.tasks},
