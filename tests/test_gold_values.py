@@ -67,6 +67,7 @@ def test_a_label_of_each_kind_is_shown(
         "    Gulls/NOUN cry/VERB over/ADP Old/PROPN Harbour/PROPN",
         "  score: 0.25",
         "  times: 1 none 2 3 4",
+        "    Gulls/1 cry over/2 Old/3 Harbour/4",
         "  topics: sea, town",
     ]
     assert two.splitlines() == [
