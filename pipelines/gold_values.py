@@ -18,7 +18,7 @@ def gold_value(row: Row, task: Task) -> str:
     """Return the label of a row as text.
 
     Example:
-        >>> tags = Task(name="ner", kind="token", labeler="ner", target="ner.tags", level="token", gold=True,
+        >>> tags = Task(name="ner", kind="token", version=1, labeler="ner", target="ner.tags", level="token", gold=True,
         ...     classes=("O", "B-x", "I-x"), scheme="bio", sequences=("source",))
         >>> gold_value({"tokens": ["Old", "Town", "fell"], "ner": {"tags": [1, 2, 0]}}, tags)
         'x Old Town'

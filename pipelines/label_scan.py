@@ -108,15 +108,23 @@ def found_labels(
     """
     for name, table in recipe.labels.items():
         if name not in counts:
-            known = list(columns())
-            column = table.column or name
-            there = f"; there are {', '.join(known)}" if known else ""
-            raise RecipeError(
-                f"no record has a label of [labels.{name}] in its column {column!r}{nearest(column, known)}{there}; "
-                "name the column that has them, for example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` "
-                "tells what stands in each"
-            )
+            raise RecipeError(_nowhere(name, table.column or name, list(columns())))
     return {name: _found(name, table, counts[name]) for name, table in recipe.labels.items()}
+
+
+def _nowhere(name: str, column: str, known: list[str]) -> str:
+    """Return what is wrong with a label that no record has."""
+    if column.partition(".")[0] in known:
+        return (
+            f"no record that can be used has a label of [labels.{name}] in its column {column!r}; records have "
+            f"{', '.join(known)}: is their text where [input] says, in text = ... or tokens = ...?"
+        )
+    there = f"; there are {', '.join(known)}" if known else ""
+    return (
+        f"no record has a label of [labels.{name}] in its column {column!r}{nearest(column, known)}{there}; name the "
+        "column that has them, for example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` tells what stands "
+        "in each"
+    )
 
 
 def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabels:

@@ -9,7 +9,7 @@ from labelers.text.clean import clean, is_empty, is_token
 from labelers.text.document import Document, Reject, Turn
 from pipelines.annotations import plain_record
 from pipelines.recipe_tables import InputTable
-from pipelines.record_labels import LabelColumn, read_labels
+from pipelines.record_labels import LabelColumn, beginnings, read_labels, value_at
 from pipelines.records import InputFile
 
 __all__ = ["SAMPLE", "Parser", "excerpt"]
@@ -42,7 +42,8 @@ class Parser:
         """The fields of a record that are read."""
         names = self.settings
         roots = {root for column in self.labels for root in column.roots}
-        return {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep, *roots} - {""}
+        own = (names.text, names.tokens, names.id, names.turns, names.second)
+        return {"segments", *names.keep, *roots, *(name for path in own for name in beginnings(path))}
 
     @property
     def class_columns(self) -> Container[str]:
@@ -111,7 +112,7 @@ class Parser:
         if not isinstance(record, Mapping):
             raise _RejectError("not_an_object")
         names = self.settings
-        record = plain_record(record, names.tokens, self.labels)
+        record = plain_record(_laid_open(record, names), names.tokens, self.labels)
         own = _own_id(record.get(names.id))
         fields = {name: _field(record, name, kind) for name, kind in names.keep.items()}
         tokens, turns, segments, text = record.get(names.tokens), record.get(names.turns), None, ""
@@ -171,6 +172,13 @@ def _own_id(value: Any) -> str:
     text = str(value)
     text.encode()
     return text
+
+
+def _laid_open(record: Mapping[str, Any], names: InputTable) -> Mapping[str, Any]:
+    """Return a record with what stands at the paths that name its text, under these paths."""
+    paths = [path for path in (names.text, names.tokens, names.id, names.turns, names.second) if "." in path]
+    found = {path: value for path in paths if (value := value_at(record, path)) is not None}
+    return {**record, **found} if found else record
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {"string": str, "int64": int, "float64": (int, float), "bool": bool}

@@ -8,7 +8,7 @@ from labelers.text.document import BadLabel, Spans
 from pipelines.recipe import Recipe
 from pipelines.recipe_tables import InputTable, LabelTable
 
-__all__ = ["LabelColumn", "label_columns", "read_labels", "span_of"]
+__all__ = ["LabelColumn", "beginnings", "label_columns", "read_labels", "span_of", "value_at"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,18 @@ class LabelColumn:
     @property
     def roots(self) -> set[str]:
         """Fields of a record of which a column may be a part: all beginnings of the paths."""
-        return {
-            path[:end] for path in (self.column, self.relations) if path for end in range(1, len(path) + 1)
-            if end == len(path) or path[end] == "."
-        }  # fmt: skip
+        return beginnings(self.column) | beginnings(self.relations)
+
+
+def beginnings(path: str) -> set[str]:
+    """Return the names of which a path may be a part, itself among them.
+
+    Example:
+        >>> sorted(beginnings("turns.act")), beginnings("")
+        (['turns', 'turns.act'], set())
+    """
+    parts = path.split(".")
+    return {".".join(parts[:end]) for end in range(1, len(parts) + 1)} - {""}
 
 
 def label_columns(recipe: Recipe, table: InputTable) -> tuple[LabelColumn, ...]:
@@ -71,7 +79,7 @@ def read_labels(
     """
     labels = {}
     for column in columns:
-        value = _as_given(column, _at(record, column.column))
+        value = _as_given(column, value_at(record, column.column))
         if value is None or (column.kind == "turn" and isinstance(value, list) and not any(_given(value))):
             continue
         bad = isinstance(value, BadLabel)  # found by who read the record
@@ -101,12 +109,12 @@ def _given(values: Sequence[Any]) -> Iterator[bool]:
     return (item is not None for item in values)
 
 
-def _at(value: Any, path: str) -> Any:
+def value_at(value: Any, path: str) -> Any:
     """Return what stands at a dotted path, None where nothing does; a path through a list gives a list."""
     if isinstance(value, dict) and path in value:  # nearly always, and quicker than asking for a Mapping
         return value[path]
     if isinstance(value, list):
-        return [_at(item, path) for item in value]
+        return [value_at(item, path) for item in value]
     if not isinstance(value, Mapping):
         return None
     if path in value:
@@ -114,7 +122,7 @@ def _at(value: Any, path: str) -> Any:
     name = path
     while (name := name.rpartition(".")[0]) and name not in value:
         pass
-    return _at(value[name], path[len(name) + 1 :]) if name else None
+    return value_at(value[name], path[len(name) + 1 :]) if name else None
 
 
 def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: str, spoken: Sequence[int] | None) -> Any:
@@ -174,7 +182,7 @@ def _arcs(record: Mapping[str, Any], column: LabelColumn, heads: Sequence[Any]) 
     """Return heads and relations."""
     if not all(item is None or type(item) is int for item in heads):
         return BadLabel("wrong_type", "heads are integers")
-    relations = _at(record, column.relations) if column.relations else None
+    relations = value_at(record, column.relations) if column.relations else None
     if relations is not None and not (isinstance(relations, list) and {type(None), str} >= set(map(type, relations))):
         return _wrong(relations, "a list of names")
     return tuple(heads), None if relations is None else tuple(relations)

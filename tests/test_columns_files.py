@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labelers.text.document import Reject
 from pipelines.find import find_files
-from pipelines.formats.sentences import head_indices
+from pipelines.formats.token_blocks import head_indices
 from pipelines.recipe_tables import InputTable
 
 NER = {"ner": {"kind": "token", "column": "tags"}}
@@ -200,6 +200,9 @@ def test_a_tsv_file_is_a_table_or_columns_as_it_begins(tmp_path: Path) -> None:
     assert formats("Oslo\tO\n\nfar\tO\n") == ["conll"]
     assert formats("text\tmood\nIt rained.\tsad\n\nIt snowed.\tgood\n") == ["tsv"]
     assert formats("words\tmood\nIt rained.\tsad\n") == ["tsv"]
+    assert formats("Oslo\tB-place\nsleeps\tO\n") == ["conll"]
+    assert formats("Oslo\tADJ\n", columns=["tokens", "pos"]) == ["conll"]  # type: ignore[arg-type]
+    assert formats("It rained.\tsad\n", columns=["text", "mood"]) == ["tsv"]  # type: ignore[arg-type]
     assert formats("Oslo\tO\n", format="conll") == ["conll"]
     assert formats("Oslo\tO\n\nfar\tO\n", format="table") == ["csv"]
 

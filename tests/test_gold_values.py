@@ -67,6 +67,7 @@ def test_a_label_of_each_kind_is_shown(
         "    Gulls/NOUN cry/VERB over/ADP Old/PROPN Harbour/PROPN",
         "  score: 0.25",
         "  times: 1 none 2 3 4",
+        "    Gulls/1 cry over/2 Old/3 Harbour/4",
         "  topics: sea, town",
     ]
     assert two.splitlines() == [
@@ -110,12 +111,17 @@ def test_turns_have_their_labels_beside_who_speaks(
 def test_two_texts_and_the_class_of_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under names of their own."""
+    """Under names of their own, and at paths."""
     pair = {"premise": "They left.", "hypothesis": "They stayed.", "label": "no"}
-    path, texts = write(tmp_path, pair), ("--set", "input.text=premise", "--set", "input.second=hypothesis")
-    text = shown(monkeypatch, capsys, path, "--label", "nli=pair:label", *texts, "--with", "masking")
-    assert "second: They stayed." in text
-    assert "  nli: no\n" in text
+    deep = tmp_path / "b.jsonl"
+    deep.write_text(json.dumps({"meta": pair}))
+    path, texts = write(tmp_path, pair), ("input.text=premise", "input.second=hypothesis")
+    for place, option in ((path, "nli=pair:label"), (deep, "nli=pair:meta.label")):
+        names = texts if place == path else [name.replace("=", "=meta.") for name in texts]
+        options = [item for name in names for item in ("--set", name)]
+        text = shown(monkeypatch, capsys, place, "--label", option, *options, "--with", "masking")
+        assert "second: They stayed." in text
+        assert "  nli: no\n" in text
 
 
 def test_spaces_that_a_file_tells_reach_rows_and_pool(tmp_path: Path) -> None:

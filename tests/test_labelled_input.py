@@ -157,6 +157,8 @@ def test_a_label_that_no_record_has_is_told_with_the_columns(tmp_path: Path) -> 
     """By the build, which looks at the input; nothing is written for it."""
     with pytest.raises(RecipeError) as found:
         built(lines(tmp_path, GOOD), tmp_path / "out", labels={"ner": {"column": "tag"}})
+    with pytest.raises(RecipeError, match=r"no record that can be used .*records have words, tags: is their text"):
+        built(lines(tmp_path, {"words": ["a"], "tags": ["O"]}), tmp_path / "out", labels=NER)
     assert "[labels.ner] in its column 'tag' (did you mean 'tags'?); there are tokens, tags;" in str(found.value)
 
 

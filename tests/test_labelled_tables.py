@@ -10,7 +10,7 @@ import pytest
 from columns_files import documents, records
 
 from labelers.text.document import BadLabel, Reject
-from pipelines.formats.features import named_classes
+from pipelines.formats.class_names import named_classes
 
 MOOD = {"mood": {"kind": "passage"}}
 
@@ -172,3 +172,21 @@ def test_a_class_of_a_column_with_gaps_is_a_number_with_a_fraction(tmp_path: Pat
     one, two, three = documents(path, MOOD)
     assert (one.labels, two.labels) == ({"mood": 1}, {})
     assert isinstance(three.labels["mood"], BadLabel)
+
+
+def test_a_saved_dataset_has_the_names_that_its_features_have(tmp_path: Path) -> None:
+    """The oracle: `datasets` itself, which wrote it."""
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["bad", "good"])
+    features = datasets.Features({"text": datasets.Value("string"), "mood": names, "parts": [{"kind": names}]})
+    rows = {
+        "text": ["It rained.", "It snowed."],
+        "mood": [1, 0],
+        "parts": [[{"kind": 0}, {"kind": 1}], [{"kind": 1}]],
+    }
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
+    found = documents(tmp_path / "saved", MOOD | {"parts": {"kind": "segment", "column": "parts.kind"}})
+    assert [item.labels for item in found] == [
+        {"mood": names.int2str(1), "parts": ("bad", "good")},
+        {"mood": names.int2str(0), "parts": ("good",)},
+    ]

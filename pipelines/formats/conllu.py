@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.formats.columns import BadRowError, ColumnsFormat, comment_of
 from pipelines.formats.format import Format
-from pipelines.formats.sentences import Sentence, head_indices
+from pipelines.formats.token_blocks import Sentence, head_indices
+from pipelines.formats.token_columns import BadRowError, ColumnsFormat, comment_of
 from pipelines.parse import Parser
 
 __all__ = ["ENDINGS", "ConlluFormat"]

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
-from pipelines.formats.features import named_classes
+from pipelines.formats.class_names import named_classes
 from pipelines.lines import lines_of
 from pipelines.parse import Parser
 

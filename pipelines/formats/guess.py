@@ -1,5 +1,7 @@
 """By which format a file of columns is read, where its ending alone does not tell."""
 
+import re
+
 import pyarrow as pa
 
 from pipelines.formats.format import opened
@@ -12,6 +14,9 @@ _CHOSEN = {"conll": "conll", "conllu": "conllu", "table": "csv"}
 """The ending whose format reads a file that a recipe says is of this form."""
 
 _GUESSED = "tsv"
+_TAG = re.compile(r"\t(?:O|[BIESLU]-[^\t]+)\s*$")
+"""At the end of a line, a tag of a token: a file of one sentence has no blank line."""
+
 _FREE = ("", "txt", "tsv", "csv", "conll", "iob", "iob2", "bio", "conllu")
 """Endings of files that may be columns; the others are what they say."""
 
@@ -38,7 +43,7 @@ def format_of(ending: str, table: InputTable, path: str, *, given: bool) -> str:
 
 
 def looks_like_columns(head: str, table: InputTable) -> bool:
-    r"""Return whether a file begins as columns of tokens do: with blank lines between sentences, and without a header.
+    r"""Return whether a file begins as columns of tokens do: with blank lines or tags of spans, and without a header.
 
     Example:
         >>> looks_like_columns("Rome\tB-x\nfell\tO\n\nYes\tO\n", InputTable())
@@ -49,7 +54,7 @@ def looks_like_columns(head: str, table: InputTable) -> bool:
     lines = head.removeprefix("\ufeff").rstrip().splitlines()
     if not lines or (not lines[0].startswith("#") and _names_a_field(lines[0], table)):
         return False
-    return table.columns != () or any(not line.strip() for line in lines)
+    return table.tokens in table.columns or any(not line.strip() or _TAG.search(line) for line in lines)
 
 
 def _names_a_field(line: str, table: InputTable) -> bool:
