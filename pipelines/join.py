@@ -17,7 +17,7 @@ from pipelines.out_folder import check_free
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe, RecipeError, make_recipe
 
-__all__ = ["Joined", "On", "join", "labels_given"]
+__all__ = ["Joined", "On", "join"]
 
 On = Literal["id", "order", "tokens"]
 
@@ -40,26 +40,6 @@ class Joined:
     def lines(self) -> Iterator[str]:
         """Yield what to tell a reader."""
         yield from self.compared.lines(self.on)
-
-
-def labels_given(items: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return the tables [labels.NAME] that ``--label NAME=KIND[:COLUMN]`` stands for.
-
-    Raises:
-        RecipeError: it is written otherwise.
-
-    Example:
-        >>> labels_given(["ner=token:tags", "topic=passage"])
-        {'ner': {'kind': 'token', 'column': 'tags'}, 'topic': {'kind': 'passage'}}
-    """
-    found = {}
-    for item in items:
-        name, equals, rest = item.partition("=")
-        kind, colon, column = rest.partition(":")
-        if not (name and equals and kind) or (colon and not column):
-            raise RecipeError(f"--label {item}: write NAME=KIND or NAME=KIND:COLUMN, such as ner=token:tags")
-        found[name] = {"kind": kind, **({"column": column} if column else {})}
-    return found
 
 
 def join(
