@@ -66,8 +66,8 @@ def join(
         run: the table [run] of a recipe.
         overwrite: make all of the layer again, also of another plan.
         check: compare the digest of every file that is there already.
-        progress: see `pipelines.build.build`.
-        say: see `pipelines.build.build`.
+        progress: see `pipelines.build.build`; as is say.
+        say: is told what should be known at once.
 
     Raises:
         ValueError: annotations that cannot be read, or rows that cannot be matched.
@@ -75,13 +75,7 @@ def join(
     find_own_modules(str(Path.cwd()))
     folder, base, manifest = read_base(dataset)
     annotated = _dataset_of(other)
-    names = list(labels or (other.labels if isinstance(other, Recipe) else ()))
-    if annotated:
-        names = _gold_of(annotated, names)
-    if not names:
-        raise RecipeError(
-            "nothing says which labels there are; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]"
-        )
+    names = _names(other, annotated, labels or {})
     name = named(name or "+".join(names))
     check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
@@ -98,6 +92,17 @@ def join(
         if not folder.names(LAYERS):
             folder.remove(LAYERS)
     return Joined(report, on, found)
+
+
+def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
+    """Return the names of the labels to join."""
+    names = list(labels or (other.labels if isinstance(other, Recipe) else ()))
+    names = _gold_of(annotated, names) if annotated else names
+    if not names:
+        raise RecipeError(
+            "nothing says which labels there are; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]"
+        )
+    return names
 
 
 def _dataset_of(other: Sequence[str] | Recipe) -> Folder | None:
