@@ -17,7 +17,7 @@ from pipelines.out_folder import check_free
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe, RecipeError, make_recipe
 
-__all__ = ["Joined", "On", "join", "labels_given"]
+__all__ = ["Joined", "On", "join"]
 
 On = Literal["id", "order", "tokens"]
 
@@ -40,26 +40,6 @@ class Joined:
     def lines(self) -> Iterator[str]:
         """Yield what to tell a reader."""
         yield from self.compared.lines(self.on)
-
-
-def labels_given(items: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return the tables [labels.NAME] that ``--label NAME=KIND[:COLUMN]`` stands for.
-
-    Raises:
-        RecipeError: it is written otherwise.
-
-    Example:
-        >>> labels_given(["ner=token:tags", "topic=passage"])
-        {'ner': {'kind': 'token', 'column': 'tags'}, 'topic': {'kind': 'passage'}}
-    """
-    found = {}
-    for item in items:
-        name, equals, rest = item.partition("=")
-        kind, colon, column = rest.partition(":")
-        if not (name and equals and kind) or (colon and not column):
-            raise RecipeError(f"--label {item}: write NAME=KIND or NAME=KIND:COLUMN, such as ner=token:tags")
-        found[name] = {"kind": kind, **({"column": column} if column else {})}
-    return found
 
 
 def join(
@@ -86,8 +66,8 @@ def join(
         run: the table [run] of a recipe.
         overwrite: make all of the layer again, also of another plan.
         check: compare the digest of every file that is there already.
-        progress: see `pipelines.build.build`.
-        say: see `pipelines.build.build`.
+        progress: see `pipelines.build.build`; as is say.
+        say: is told what should be known at once.
 
     Raises:
         ValueError: annotations that cannot be read, or rows that cannot be matched.
@@ -95,13 +75,7 @@ def join(
     find_own_modules(str(Path.cwd()))
     folder, base, manifest = read_base(dataset)
     annotated = _dataset_of(other)
-    names = list(labels or (other.labels if isinstance(other, Recipe) else ()))
-    if annotated:
-        names = _gold_of(annotated, names)
-    if not names:
-        raise RecipeError(
-            "nothing says which labels there are; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]"
-        )
+    names = _names(other, annotated, labels or {})
     name = named(name or "+".join(names))
     check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
@@ -118,6 +92,17 @@ def join(
         if not folder.names(LAYERS):
             folder.remove(LAYERS)
     return Joined(report, on, found)
+
+
+def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
+    """Return the names of the labels to join."""
+    names = list(labels or (other.labels if isinstance(other, Recipe) else ()))
+    names = _gold_of(annotated, names) if annotated else names
+    if not names:
+        raise RecipeError(
+            "nothing says which labels there are; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]"
+        )
+    return names
 
 
 def _dataset_of(other: Sequence[str] | Recipe) -> Folder | None:

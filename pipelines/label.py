@@ -54,7 +54,17 @@ def label(
     """
     find_own_modules(str(Path.cwd()))
     _, base, manifest = read_base(dataset)
-    data: dict[str, Any] = {"with": list(with_), "run": dict(run or {}), "labelers": {}}
+    data = _tables(with_, seed, run or {}, overrides)
+    name = name or "+".join(map(table_name, data["with"]))
+    recipe = layer_recipe(dataset, base, name, data)
+    check_free(recipe.out)
+    draft = draft_layer(recipe, base, manifest)
+    return build_plan(draft, overwrite=overwrite, check=check, progress=progress, say=say)
+
+
+def _tables(with_: Sequence[str], seed: int | None, run: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what a layer has of a recipe otherwise than its base."""
+    data: dict[str, Any] = {"with": list(with_), "run": dict(run), "labelers": {}}
     data |= {} if seed is None else {"seed": seed}
     for override in overrides:
         key = override.partition("=")[0].partition(".")[0].strip()
@@ -66,8 +76,4 @@ def label(
         set_key(data, override)
     if not data["with"]:
         raise RecipeError("give at least one labeler: --with NAME (`auxloom labelers` lists them)")
-    name = name or "+".join(map(table_name, data["with"]))
-    recipe = layer_recipe(dataset, base, name, data)
-    check_free(recipe.out)
-    draft = draft_layer(recipe, base, manifest)
-    return build_plan(draft, overwrite=overwrite, check=check, progress=progress, say=say)
+    return data

@@ -10,7 +10,7 @@ import pytest
 from command import run
 from small import built, rows, write
 
-from pipelines.join import join, labels_given
+from pipelines.join import join
 from pipelines.recipe import RecipeError
 from pipelines.verify import verify
 
@@ -205,10 +205,3 @@ def test_the_command_joins_files_recipes_and_datasets(
     capsys.readouterr()
     assert run(monkeypatch, "show", out) == 2
     assert "finish it: run the same auxloom join" in " ".join(capsys.readouterr().err.split())
-
-
-@pytest.mark.parametrize("given", ["ner", "=token", "ner=", "ner=token:"])
-def test_a_label_is_written_in_one_way(given: str) -> None:
-    """The message shows it."""
-    with pytest.raises(RecipeError, match="write NAME=KIND or NAME=KIND:COLUMN, such as ner=token:tags"):
-        labels_given([given])

@@ -51,7 +51,6 @@ def join(
     """
     need("join", "build")
     from pipelines.join import join as make_layer
-    from pipelines.join import labels_given
     from pipelines.layout import PLAN, Folder
     from pipelines.recipe_file import load_recipe
 
@@ -65,7 +64,7 @@ def join(
             dataset,
             load_recipe(recipes[0], []) if recipes else others,
             on=on,
-            labels={item: {} for item in labels or []} if plain else labels_given(labels or []),
+            labels={item: {} for item in labels or []} if plain else flags_of(label=labels).get("labels", {}),
             name=name or "",
             run=flags_of(workers=workers, runner=runner, beam=beam)["run"],
             overwrite=overwrite,

@@ -17,7 +17,7 @@ from labelers.paths import resolve
 from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
 from labelers.task import SECOND, SOURCE, WOVEN, Task
-from trainer.data.layers import MANIFEST, Whole, chosen_layers
+from trainer.data.joined import MANIFEST, Whole, chosen_layers
 from trainer.kinds import untrained
 
 __all__ = ["TRAIN", "Dataset", "Split", "Types"]
