@@ -2,8 +2,9 @@
 
 import math
 
+from typing import Any
+
 import torch
-from torch import nn
 
 from trainer.settings import Settings
 
@@ -13,11 +14,8 @@ _BETAS = (0.9, 0.98)  # Vaswani et al. 2017
 _FLOOR = 0.1  # of the highest learning rate, where it ends
 
 
-def make_optimiser(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
-    """Return AdamW (Loshchilov, Hutter 2019); vectors, which are norms and biases, do not decay."""
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+def make_optimiser(groups: list[dict[str, Any]], settings: Settings) -> torch.optim.AdamW:
+    """Return AdamW (Loshchilov, Hutter 2019) for groups of parameters, see `trainer.schedule.groups`."""
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS, fused=True)
 
 
