@@ -8,6 +8,7 @@ import typer
 from pipelines.commands import (
     build_command,
     labelers_command,
+    predict_command,
     recipe_command,
     run_command,
     show_command,
@@ -23,6 +24,7 @@ _COMMANDS = (
     build_command,
     train_command,
     run_command,
+    predict_command,
     show_command,
     verify_command,
     labelers_command,

@@ -146,7 +146,7 @@ class Plan:
 def label_spaces(recipe: Recipe, found: Mapping[str, FoundLabels]) -> tuple[LabelSpace, ...]:
     """Return the label spaces of a recipe with what was found of them; before a scan, with what is declared."""
     spaces = []
-    for name, table in recipe.labels.items():
+    for name, table in sorted(recipe.labels.items()):  # as a stored plan has them
         known = found.get(name, FoundLabels(table.classes, ""))
         relations = table.kind == "arc" and bool(table.relations)
         spaces.append(

@@ -1,6 +1,7 @@
 """The folder of a run: whose it is, its log and its checkpoints.
 
-- ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for
+- ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for;
+  ``text.json``: how text becomes tokens and rows
 - ``learnt/``: what the encoder knew before its first step, for example the tokenizer
 - ``metrics.jsonl``: the log; ``last.safetensors``, ``best.safetensors``: checkpoints
 - ``report.json``: what was learnt, written last
@@ -26,6 +27,7 @@ _FILES = (
     "best.safetensors",
     "metrics.jsonl",
     "tasks.json",
+    "text.json",
     "learnt",
 )
 """What a run leaves in its folder, beside its mark."""
@@ -56,6 +58,19 @@ class RunFolder:
     def tasks(self) -> Path:
         """The tasks that the model has heads for, as JSON."""
         return self.path / "tasks.json"
+
+    def text(self) -> dict[str, Any]:
+        """Return how text becomes tokens and rows in the dataset that was trained on, as `Dataset.text` has it."""
+        try:
+            found: dict[str, Any] = json.loads(self.texts.read_bytes())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    @property
+    def texts(self) -> Path:
+        """How text becomes tokens and rows."""
+        return self.path / "text.json"
 
     @property
     def report(self) -> Path:

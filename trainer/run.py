@@ -93,6 +93,7 @@ class Run:
         self.epochs = int(np.searchsorted(self.ends, self.total)) + 1
         heads = [task.to_json() for task in self.data.tasks]
         write(folder.tasks, json.dumps(heads, indent=1) + "\n")
+        write(folder.texts, json.dumps(dataset.text(), indent=1) + "\n")
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
         if not folder.last.exists():

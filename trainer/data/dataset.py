@@ -231,6 +231,18 @@ class Dataset:
         rest = sorted(count, key=lambda role: (-count[role], role))
         return list(dict.fromkeys([*classes, *rest]))
 
+    def text(self) -> dict[str, Any]:
+        """Return how its text became tokens and rows, by the names that `labelers.text.segmenter.Segmenter` has.
+
+        Without a plan.json, as datasets of other tools have none, it is empty.
+        """
+        plan = self.path / "plan.json"
+        if not plan.is_file():
+            return {}
+        recipe = _json(plan).get("recipe", {})
+        known = {key: value for key, value in recipe.get("text", {}).items() if key in ("lang", "newline", "normalise")}
+        return {**known, **{key: value for key, value in recipe.get("passage", {}).items() if key == "max_tokens"}}
+
 
 def _missing(root: Path) -> str:
     """Say why a folder without a manifest is no dataset, and what to do."""

@@ -52,6 +52,12 @@ class PieceTable:
             self._known = len(self._types)
         return self._table.take(np.where(units >= 0, self._single + units, -1 - units))
 
+    def most(self, codes: IntArray) -> IntArray:
+        """Return the number of sub-words of tokens, the larger one where there are two ways to spell one."""
+        if not self.spaced:
+            return self.of(codes).lengths
+        return np.maximum(self.of(2 * codes).lengths, self.of(2 * codes + 1).lengths)
+
     def _spelled(self, tokens: list[str]) -> Ragged:
         """Return the sub-words of tokens, in both ways where there are two."""
         behind_space = self._tokenizer.encode(tokens)

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+import pyarrow as pa
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -23,7 +25,7 @@ from trainer.score.probes import MostFrequent, Probe, RandomGuess
 from trainer.score.rows import TaskRows, label_list, one_label
 from trainer.settings import Settings
 
-__all__ = ["ClassKind", "Kind"]
+__all__ = ["ClassKind", "Kind", "zeros_like"]
 
 _KEPT_CLASSES = 1000
 """Classes up to which probabilities are kept."""
@@ -78,6 +80,10 @@ class Kind(ABC):
     def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of some rows, and which pieces of its row each of them speaks of."""
 
+    def placeholder(self, _split: Split, _task: Task, /) -> pa.Array | None:
+        """Return a column of labels that stand for those to be told of rows that have none, None where none can be."""
+        return None
+
     @abstractmethod
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return the loss of each label, float32 [I]; lower is better.
@@ -115,12 +121,30 @@ class Kind(ABC):
         raise NotImplementedError(f"kind {task.kind} has no reference for the metric {task.metric} ({split}, {data})")
 
 
+_LEVELS = {"token": "spaces", "segment": "segments", "turn": "turns"}
+"""A column that has a value for each."""
+
+
+def zeros_like(split: Split, level: str) -> pa.ListArray:
+    """Return a 0 for each token, segment or turn of a row, lists of int32."""
+    parts = split.ragged(_LEVELS[level])
+    return pa.ListArray.from_arrays(
+        pa.array(parts.offsets.astype(np.int32)), pa.array(np.zeros(len(parts.values), np.int32))
+    )
+
+
 class ClassKind(Kind):
     """Kinds whose label is one of several classes."""
 
     def untrained(self, task: Task) -> str:
         """Return why a task cannot be trained, or nothing."""
         return super().untrained(task) or ("it has fewer than two classes" if len(task.classes) < 2 else "")  # noqa: PLR2004
+
+    def placeholder(self, split: Split, task: Task, /) -> pa.Array | None:
+        """Return the first class for each token, segment or turn, or for each row."""
+        if not self.listed:
+            return pa.array(np.zeros(len(split), np.int64))
+        return zeros_like(split, task.level)
 
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return -ln p of the label, in nats."""
