@@ -108,7 +108,7 @@ def parameters(model: Any) -> int:
 def export(run: Any, folder: Path) -> None:
     """Write the train sequences of the run's first task: sub-words, and of each the tag of the token that it opens."""
     data, (task, *_) = run.data, run.data.tasks
-    known, targets = data.splits["train"].sequences[data.inputs[task.name]], data.splits["train"].targets[task.name]
+    known, targets = data.splits["train"].read(task.name), data.splits["train"].targets[task.name]
     tags = np.full(len(known.pieces), IGNORED, np.int64)
     owners = np.repeat(targets.where, np.diff(targets.offsets))
     tags[known.offsets[owners] + targets.spans[:, 0]] = targets.values

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,8 @@ def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
         if task.exclude is not None:
             chosen &= ~_weighty(batch, task, task.exclude).flatten().to_numpy(zero_copy_only=False)
         return {0: int(np.count_nonzero(chosen))}
+    if task.kind in _COUNTED and pa.types.is_list(target.type):
+        return _COUNTED[task.kind](batch, task, target)
     if task.classes and pa.types.is_list(target.type):
         found = _tally(target.flatten())
         found.pop(-1, None)
@@ -149,6 +151,50 @@ def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
         return _tally(target)
     labelled = pc.less(_weighty(batch, task, task.status), _ABSTAINED)
     return {0: pc.sum(pc.and_(labelled, target.is_valid())).as_py() or 0}
+
+
+def _held(_batch: pa.RecordBatch, task: Task, lists: pa.Array) -> dict[int, int]:
+    """Return in how many rows each class holds, by lists of a bool for each class.
+
+    Raises:
+        ValueError: a list has another length.
+    """
+    lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
+    wrong = lengths[(lengths != 0) & (lengths != len(task.classes))]
+    if len(wrong):
+        raise ValueError(f"task {task.name!r} has a label of {wrong[0]} values, but {len(task.classes)} classes")
+    table = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(task.classes) or 1)
+    return dict(enumerate(table.sum(axis=0).tolist()))
+
+
+def _arcs(batch: pa.RecordBatch, task: Task, heads: pa.Array) -> dict[int, int]:
+    """Return how many tokens have each relation to their head; of arcs without names, how many have a head.
+
+    Raises:
+        ValueError: a head is no token of its row.
+    """
+    lengths = pc.list_value_length(heads).fill_null(0).to_numpy()
+    above, size = heads.flatten().to_numpy(zero_copy_only=False), np.repeat(lengths, lengths)
+    if len(wrong := np.flatnonzero((above < -1) | (above >= size))):
+        raise ValueError(f"task {task.name!r} has head {above[wrong[0]]} in a row of {size[wrong[0]]} tokens")
+    if task.relations is None:
+        return {0: int(np.count_nonzero(above >= 0))}
+    found = _tally(_weighty(batch, task, task.relations).flatten())
+    found.pop(-1, None)
+    return found
+
+
+def _numbers(_batch: pa.RecordBatch, _task: Task, lists: pa.Array) -> dict[int, int]:
+    """Return how many tokens have a number."""
+    return {0: int(np.count_nonzero(~np.isnan(lists.flatten().to_numpy(zero_copy_only=False))))}
+
+
+_COUNTED: Mapping[str, Callable[[pa.RecordBatch, Task, pa.Array], dict[int, int]]] = {
+    "arc": _arcs,
+    "multilabel": _held,
+    "regression": _numbers,
+}
+"""How labels of some kinds are counted that are lists."""
 
 
 def _weighty(batch: pa.RecordBatch, task: Task, path: str) -> pa.Array:

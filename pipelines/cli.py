@@ -7,6 +7,7 @@ import typer
 
 from pipelines.commands import (
     build_command,
+    evaluate_command,
     labelers_command,
     predict_command,
     recipe_command,
@@ -24,6 +25,7 @@ _COMMANDS = (
     build_command,
     train_command,
     run_command,
+    evaluate_command,
     predict_command,
     show_command,
     verify_command,

@@ -1,5 +1,6 @@
 """One text on the screen: a view beside its source, with edits, masks, tags and spans in their places."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -169,10 +170,10 @@ class Sheet:
         if sequence != task.sequences[-1]:
             return
         values = column(row, task.target)
-        if task.level == "token" and not task.drawn:
+        if task.level == "token" and task.kind != "arc" and not task.drawn:
             for place, value in enumerate(values or []):
-                if value > 0:
-                    self.tags.setdefault(place, []).append(_name(task, value))
+                if shown := _tag(task, value):
+                    self.tags.setdefault(place, []).append(shown)
         if task.drawn:
             never = column(row, task.exclude) if task.exclude else [False] * len(values)
             hidden = zip(values, never, strict=True)
@@ -188,6 +189,13 @@ class Sheet:
             if span and name not in self.opens.get(span["start"], []):
                 self.opens.setdefault(span["start"], []).append(name)
                 self.closes.setdefault(span["end"] - 1, []).insert(0, name)
+
+
+def _tag(task: Task, value: float) -> str:
+    """Return what stands behind a token: its class, unless that is the first one, or its number, if it has one."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3g}"
+    return _name(task, value) if value > 0 else ""
 
 
 def _name(task: Task, value: int) -> str:

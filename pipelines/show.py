@@ -1,6 +1,7 @@
 """Rows for the eye: what each labeler changed in a text, hid in it and says of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.paths import column
+from labelers.paths import column, tokens_of
 from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, spelt_out
@@ -164,7 +165,7 @@ def _labels(row: Row, tasks: Sequence[Task]) -> Iterator[Text]:
             .append(_value(row, task))
             .append(_order(row, task), _NOTE)
         )
-    used = {path for task in tasks for path in (task.target, task.swap, task.status)}
+    used = {path for task in tasks for path in (task.target, task.relations, task.swap, task.status)}
     struct = row.get(tasks[0].labeler)
     others = struct.items() if isinstance(struct, dict) else ()
     rest = {key: _plain(value) for key, value in others if f"{tasks[0].labeler}.{key}" not in used}
@@ -205,6 +206,8 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
         never = column(row, task.exclude) if task.exclude else [False] * len(value)
         hidden = sum(draw < 256 * (task.rate or 0) and not out for draw, out in zip(value, never, strict=True))
         return f"{hidden} of {len(never) - sum(never)} words masked"
+    if task.kind in _WRITTEN:
+        return _WRITTEN[task.kind](row, task, value)
     if task.level == "token":
         counts = ", ".join(f"{value.count(i)} {_class(task, i)}" for i in range(len(task.classes))) or str(len(value))
         return counts if not task.classes or any(tag >= 0 for tag in value) else "none"
@@ -214,6 +217,35 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
     if not task.classes and all(isinstance(item, str) for item in value):
         return "the original text" if task.target == "tokens" else spelt_out(" ".join(map(str, value)))
     return ", ".join(_class(task, item) if task.classes else _plain(item) for item in value) or "none"
+
+
+def _arcs(row: Row, task: Task, heads: Sequence[int]) -> str:
+    """Return a dependency tree as it is usually written: relation(head, dependent), and of a root the token alone."""
+    tokens = [spelt_out(text) for text in tokens_of(row, task.sequences[0])]
+    relations = column(row, task.relations) if task.relations else []
+    names = [_class(task, relation) for relation in relations] or [""] * len(heads)
+    arcs = [
+        f"{name}({tokens[place]})" if head == place else f"{name}({tokens[head]}, {tokens[place]})"
+        for place, (head, name) in enumerate(zip(heads, names, strict=True))
+        if head >= 0
+    ]
+    return ", ".join(arcs) or "none"
+
+
+def _held(_row: Row, task: Task, value: Sequence[bool]) -> str:
+    """Return the classes that hold."""
+    held = [spelt_out(name) for name, holds in zip(task.classes, value, strict=False) if holds]
+    return ", ".join(held) or ("no class holds" if value else "none")
+
+
+def _numbers(_row: Row, _task: Task, value: Sequence[float]) -> str:
+    """Return how many tokens have a number, and what the numbers are like."""
+    known = [number for number in value if not math.isnan(number)]
+    return f"{len(known)} numbers, mean {sum(known) / len(known):.3g}" if known else "none"
+
+
+_WRITTEN: Mapping[str, Callable[[Row, Task, Any], str]] = {"arc": _arcs, "multilabel": _held, "regression": _numbers}
+"""How labels of some kinds are written that are lists."""
 
 
 def _class(task: Task, value: Any) -> str:

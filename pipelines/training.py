@@ -74,4 +74,7 @@ def run_training(
         def tell(done: float, total: float, note: str) -> None:
             bar(done, total, escape(note))  # a task may be called anything
 
-        return train(dataset, out, settings, progress=tell, **more)
+        def say(sentence: str) -> None:
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+        return train(dataset, out, settings, progress=tell, say=say, **more)

@@ -69,7 +69,10 @@ def _counted(batch: pa.RecordBatch, task: Task, target: pa.Array) -> Rows:
         if task.exclude is not None:
             counted &= ~column_at(batch, task.exclude).flatten().to_numpy(zero_copy_only=False)
         return counted
-    if task.classes and pa.types.is_integer(values.type):
+    if pa.types.is_floating(values.type):
+        known: Rows = ~np.isnan(values.to_numpy(zero_copy_only=False))
+        return known
+    if (task.classes or task.kind == "arc") and pa.types.is_integer(values.type):
         return _all_true(pc.greater_equal(values, 0))
     return np.ones(len(values), bool)
 

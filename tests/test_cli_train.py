@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command import run
+from gold_dataset import TOPIC, write_gold
 from tiny_dataset import TASKS, write_dataset
 
 QUICK = (
@@ -201,3 +202,19 @@ def test_a_mistake_in_a_recipe_is_named(
     assert message in told
     assert told.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_primary_that_nobody_named_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the progress, once, and not where one is named; a task's name is no markup."""
+    task = dataclasses.replace(TOPIC, name="[/odd]")
+    dataset = write_gold(tmp_path / "set", (task,), {"train": range(8), "test": range(8, 12)})
+    assert run(monkeypatch, "train", dataset, "--out", tmp_path / "run", *QUICK, "--stop-after", 1) == 0
+    told = capsys.readouterr().err
+    assert told.count("primary task: [/odd], the only one with labels that people made (primary = ") == 1
+    assert run(monkeypatch, "train", dataset, "--out", tmp_path / "run", "--resume") == 0
+    assert "primary task:" not in capsys.readouterr().err
+    named = (*QUICK, "--set", "primary=none", "--stop-after", 1)
+    assert run(monkeypatch, "train", dataset, "--out", tmp_path / "other", *named) == 0
+    assert "primary task:" not in capsys.readouterr().err

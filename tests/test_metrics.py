@@ -1,5 +1,6 @@
 """Metrics: equal to scikit-learn and seqeval, with intervals that follow the documents."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelers.task import Task
-from trainer.score.metrics import METRICS, Predictions, metric_of, score
+from trainer.kinds import kind_of
+from trainer.score.metrics import METRICS, Predictions, metric_name, metric_of, score
 
 TAGS = ("O", "B-place", "I-place", "B-name", "I-name", "E-name", "S-name")
 
@@ -96,6 +98,24 @@ def test_an_unknown_metric_is_an_error_that_lists_the_known_ones() -> None:
     """The name is the task's."""
     with pytest.raises(ValueError, match="asks for metric 'bleu'; known are accuracy"):
         metric_of(task("bleu"))
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "accuracy"),
+        ({"kind": "multilabel"}, "micro_f1"),
+        ({"kind": "regression"}, "pearson"),
+        ({"kind": "arc", "relations": "r"}, "las"),
+        ({"kind": "arc"}, "uas"),
+    ],
+)
+def test_a_task_without_a_metric_has_that_of_its_kind(values: dict[str, str], name: str) -> None:
+    """The score says which one it is."""
+    found = dataclasses.replace(task(""), **values)  # type: ignore[arg-type]
+    assert metric_name(found) == name
+    assert metric_of(found) is kind_of(found).metrics[name]
+    assert score(predictions("", [], [], task=found)).metric == name
 
 
 def test_no_labels_have_no_score() -> None:

@@ -384,7 +384,9 @@ def test_a_name_of_the_hub_needs_a_network_once(
         raise LocalEntryNotFoundError("cannot find the files on the hub\nand more")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(ValueError, match=r"'hub:me/bert' cannot be fetched .*\(cannot find the files on the hub\); dow"):
+    with pytest.raises(
+        ValueError, match=r"'hub:me/bert' cannot be fetched .*\(cannot find the files on the hub\); dow"
+    ):
         train(dataset, tmp_path / "run", given("hub:me/bert"))
     assert not (tmp_path / "run").exists()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(source("bert")))

@@ -165,6 +165,15 @@ def test_the_note_on_constructed_labels_stands_only_where_there_are_any() -> Non
     assert lines(report([made, *gold]))[-2].startswith("Scores on constructed labels (made.tags) tell")
 
 
+def test_a_prior_of_another_kind_is_told_where_there_is_one() -> None:
+    """Numbers and trees have no most frequent class."""
+    tree, score = (dataclasses.replace(TASK, name=kind, kind=kind, metric="") for kind in ("arc", "regression"))
+    made = report([entry(0.4, 0.5, 0.6, 0.3, task=task) for task in (TASK, tree, score)])
+    text = " ".join(line.strip() for line in lines(made))
+    assert "(nats_per_word), the most frequent distance to the head (arcs), the train mean (numbers). best" in text
+    assert [item["metric"] for item in made["tasks"]] == ["tag_f1", "uas", "pearson"]
+
+
 RUN = {
     "steps": 8, "planned_steps": 18, "stopped_early": True, "best_step": 4, "best_epoch": 2, "chosen_on": "validation",
     "extended": [{"step": 3, "steps": [9, 18]}, {"step": 1200, "steps": [18, 2400]}],
@@ -263,8 +272,8 @@ def encoded(counts: dict[str, int], skip: int) -> EncodedDataset:
         labels = Targets(kept, 3 * np.arange(len(kept) + 1), np.tile([1, 0, 0], len(kept)), empty, empty, lost=skip)
         words = Targets(rows, np.zeros(count + 1, np.int64), empty, empty, empty, drawn=True, candidates=3 * count)
         parts = dict.fromkeys(inputs.values(), sequences)
-        splits[name] = EncodedSplit(parts, {TASK.name: labels, WORDS.name: words}, rows, {})
-    return EncodedDataset(Letters(), (TASK, WORDS), inputs, splits)  # type: ignore[arg-type]
+        splits[name] = EncodedSplit(inputs, parts, {TASK.name: labels, WORDS.name: words}, rows, {})
+    return EncodedDataset(Letters(), (TASK, WORDS), splits)  # type: ignore[arg-type]
 
 
 def test_probes_see_the_rows_that_the_model_saw(tmp_path: Path) -> None:

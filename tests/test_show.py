@@ -411,3 +411,54 @@ def test_rows_are_read_from_train_first(tmp_path: Path) -> None:
             writer.write_table(table.cast(schema))
     assert [row["id"] for row in first_rows(tmp_path, 5)] == ["a", "b", "c", "v", "y"]
     assert len(first_rows(tmp_path, 2)) == 2
+
+
+GOLD = {
+    "id": "b.txt:0/0",
+    "tokens": ["The", "end", "came", "."],
+    "spaces": [True, True, False, False],
+    "segments": [0],
+    "turns": [],
+    "roles": [],
+    "genre": {"status": 0, "labels": [True, False, True]},
+    "grade": {"status": 0, "value": 0.25},
+    "pace": {"status": 0, "values": [0.5, float("nan"), -1.0, 0.0]},
+    "tree": {"status": 0, "heads": [1, 2, 2, -1], "relations": [1, 2, 0, -1]},
+}
+GOLD_TASKS = [
+    a_task("genre", "multilabel", sequences=("source",), target="genre.labels", classes=("tale", "song", "play")),
+    a_task("grade", "regression", sequences=("source",), target="grade.value"),
+    a_task("pace", "regression", sequences=("source",), target="pace.values", level="token"),
+    a_task(
+        "tree", "arc", sequences=("source",), target="tree.heads", relations="tree.relations", level="token",
+        classes=("root", "det", "nsubj"),
+    ),
+]  # fmt: skip
+
+
+def test_labels_that_people_made_are_written_as_what_they_are() -> None:
+    """The classes that hold, numbers behind their tokens, and a tree as its arcs; what has no label is left out."""
+    assert shown(GOLD, tasks=GOLD_TASKS) == [
+        "b.txt:0/0",
+        "  genre",
+        "    genre: tale, play",
+        "  grade",
+        "    grade: 0.25",
+        "  pace",
+        "    The/0.5 end came/-1./0",
+        "    pace: 3 numbers, mean -0.167",
+        "  tree",
+        "    tree: det(end, The), nsubj(came, end), root(came)",
+    ]
+
+
+def test_arcs_without_names_and_empty_sets() -> None:
+    """The head stands before its dependent; a row may have a label of which no class holds."""
+    bare = a_task("tree", "arc", sequences=("source",), target="tree.heads", level="token")
+    assert shown(GOLD, tasks=[bare])[-1] == "    tree: (end, The), (came, end), (came)"
+    empty = GOLD | {"genre": {"status": 0, "labels": [False] * 3}}
+    assert shown(empty, "genre", tasks=GOLD_TASKS)[-1] == "    genre: no class holds"
+    gone = GOLD | {"tree": {"status": 0, "heads": [-1] * 4, "relations": [-1] * 4}}
+    assert shown(gone, "tree", tasks=GOLD_TASKS)[-1] == "    tree: none"
+    nothing = GOLD | {"pace": {"status": 0, "values": [float("nan")] * 4}}
+    assert shown(nothing, "pace", tasks=GOLD_TASKS)[-1] == "    pace: none"

@@ -50,7 +50,7 @@ def spelled(data: EncodedDataset, pieces: np.ndarray) -> str:
 def rows_of(data: EncodedDataset, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
     """Yield the row of the split, its pieces, labels and spans for each train row that has a label of a task."""
     train, labels = data.splits["train"], data.splits["train"].targets[name]
-    sequences = train.sequences[data.inputs[name]]
+    sequences = train.read(name)
     for number, place in enumerate(labels.where.tolist()):
         pieces = sequences.pieces[sequences.offsets[place] : sequences.offsets[place + 1]]
         part = slice(labels.offsets[number], labels.offsets[number + 1])
@@ -95,7 +95,7 @@ def test_a_pair_is_read_in_the_drawn_order(data: EncodedDataset) -> None:
 
 def test_the_second_side_begins_behind_the_first_separator(data: EncodedDataset) -> None:
     """What tells the sides apart for the encoder."""
-    sequences = data.splits["train"].sequences[data.inputs["disfluency.pair"]]
+    sequences = data.splits["train"].read("disfluency.pair")
     for row in range(len(sequences.rows)):
         pieces = sequences.pieces[sequences.offsets[row] : sequences.offsets[row + 1]]
         assert sequences.second[row] == np.flatnonzero(pieces == SEP)[0] + 1
@@ -141,7 +141,7 @@ def test_a_passage_speaks_of_all_its_pieces(data: EncodedDataset) -> None:
 
 def test_words_that_may_never_be_masked_have_no_number(data: EncodedDataset) -> None:
     """The others carry theirs, with their draw, on every piece."""
-    train = data.splits["train"].sequences[data.inputs["masking.word"]]
+    train = data.splits["train"].read("masking.word")
     for row in range(ROWS):
         part = slice(train.offsets[row], train.offsets[row + 1])
         made = make_row(row)
@@ -156,7 +156,7 @@ def test_words_that_may_never_be_masked_have_no_number(data: EncodedDataset) -> 
 def test_rows_without_a_label_are_not_encoded(data: EncodedDataset) -> None:
     """A third of the rows abstains."""
     assert len(data.splits["train"].targets["connective"]) == ROWS - ROWS // 3
-    assert len(data.splits["train"].sequences[data.inputs["connective"]].rows) == ROWS - ROWS // 3
+    assert len(data.splits["train"].read("connective").rows) == ROWS - ROWS // 3
 
 
 def test_hidden_words_are_masked(dataset: Dataset, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_label_beyond_the_cut_is_lost_and_counted(dataset: Dataset, tmp_path: 
     """What remains speaks of pieces that are there; the rest is counted."""
     data = encoded(dataset, [BY_NAME[name]], tmp_path, max_pieces=16)
     labels = data.splits["train"].targets[name]
-    sequences = data.splits["train"].sequences[data.inputs[name]]
+    sequences = data.splits["train"].read(name)
     assert sequences.lengths.max() <= 16
     assert labels.lost > 0
     whole = ROWS if name in {"disfluency.tags", "topic.craft", "masking.role"} else ROWS - ROWS // 3
@@ -189,7 +189,7 @@ def test_a_label_beyond_the_cut_is_lost_and_counted(dataset: Dataset, tmp_path: 
 
 def test_a_pair_loses_its_label_where_a_side_was_cut(data: EncodedDataset, dataset: Dataset, tmp_path: Path) -> None:
     """All those that are longer than the cut, and no other."""
-    lengths = data.splits["train"].sequences[data.inputs["disfluency.pair"]].lengths
+    lengths = data.splits["train"].read("disfluency.pair").lengths
     longest = int(np.median(lengths))
     data = encoded(dataset, [BY_NAME["disfluency.pair"]], tmp_path, max_pieces=longest)
     assert data.splits["train"].targets["disfluency.pair"].lost == (lengths > longest).sum() > 0
@@ -208,8 +208,8 @@ def test_cut_words_are_not_masked(dataset: Dataset, tmp_path: Path) -> None:
     whole = encoded(dataset, [BY_NAME["masking.word"]], tmp_path / "whole")
     for cut, full in zip(rows_of(data, "masking.word"), rows_of(whole, "masking.word"), strict=True):
         assert len(cut[1]) <= 12 < len(full[1])
-    sequences = data.splits["train"].sequences[data.inputs["masking.word"]]
-    full = whole.splits["train"].sequences[whole.inputs["masking.word"]]
+    sequences = data.splits["train"].read("masking.word")
+    full = whole.splits["train"].read("masking.word")
     for row in range(ROWS):
         word = sequences.word[sequences.offsets[row] : sequences.offsets[row + 1]]
         other = full.word[full.offsets[row] : full.offsets[row + 1]]

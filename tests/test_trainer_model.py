@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from encoding import encoded
-from tiny_dataset import TASKS, write_dataset
+from tiny_dataset import GOLD_TASKS, TASKS, write_dataset
 
 from labelers.task import Task
 from trainer.data.batch import Batch, Items, Noise, TaskSlice, collate
@@ -69,7 +69,7 @@ def batch_of(data: EncodedDataset, *buckets: list[tuple[str, list[int]]], noise:
 
 def test_scores_do_not_depend_on_padding_buckets_or_neighbours(data: EncodedDataset, model: Model) -> None:
     """A row alone, beside a longer one, and in a second bucket behind other tasks."""
-    lengths = data.splits["train"].sequences[data.inputs["disfluency.tags"]].lengths
+    lengths = data.splits["train"].read("disfluency.tags").lengths
     short, long = int(lengths.argmin()), int(lengths.argmax())
     with torch.no_grad():
         for name in BY_NAME:
@@ -93,7 +93,7 @@ def test_a_sequence_that_two_tasks_read_is_encoded_once(data: EncodedDataset) ->
 def test_a_masked_word_leaves_no_trace_in_what_the_encoder_reads(data: EncodedDataset, model: Model) -> None:
     """Two rows that differ only in their masked words get the same scores."""
     train = data.splits["train"]
-    inputs = data.inputs["masking.word"]
+    inputs = train.inputs["masking.word"]
     known = train.sequences[inputs]
     hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * inputs.rate)
     pieces = np.array(known.pieces)
@@ -184,7 +184,7 @@ def test_predictions_of_words_count_each_word_once(data: EncodedDataset, model: 
     """The loss of a word is that of its pieces; labels come in the order of the rows, with their documents."""
     found = {item.task.name: item for item in evaluate(model, data, "test", probabilities=True)}
     words = found["masking.word"]
-    known = data.splits["test"].sequences[data.inputs["masking.word"]]
+    known = data.splits["test"].read("masking.word")
     hidden = (np.asarray(known.word) >= 0) & (np.asarray(known.draw) < 256 * 0.15)
     owner = np.repeat(known.rows, known.lengths)
     assert len(words.gold) == len(set(zip(owner[hidden].tolist(), known.word[hidden].tolist(), strict=True)))
@@ -232,7 +232,7 @@ def test_uninformed_are_the_cross_entropy_of_the_train_pieces(data: EncodedDatas
     """With one added to each piece, per masked word of the split."""
     found = uninformed(data, "test")
     assert list(found) == ["masking.word"]
-    inputs = data.inputs["masking.word"]
+    inputs = data.splits["test"].inputs["masking.word"]
     train, held = (data.splits[name].sequences[inputs] for name in ("train", "test"))
     counts = np.bincount(train.pieces[np.asarray(train.word) >= 0], minlength=len(data.tokenizer)) + 1
     words: dict[tuple[int, int], float] = {}
@@ -259,10 +259,10 @@ def test_what_cannot_be_trained_says_why(values: dict[str, object], reason: str)
 
 
 def test_every_kind_of_the_tiny_dataset_has_a_head() -> None:
-    """The kinds of the first version, all but generation."""
-    assert {task.kind for task in TRAINED} == set(names())
+    """All kinds but generation."""
+    assert {task.kind for task in (*TRAINED, *GOLD_TASKS)} == set(names())
     assert not set(names()) & set(LATER)
-    assert {untrained(task) for task in TRAINED} == {""}
+    assert {untrained(task) for task in (*TRAINED, *GOLD_TASKS)} == {""}
 
 
 def test_row_batches_serve_every_label_of_a_row(data: EncodedDataset) -> None:
@@ -287,11 +287,13 @@ def test_row_batches_hold_no_row_without_a_label(data: EncodedDataset) -> None:
     task, train = BY_NAME["topic.long"], data.splits["train"]
     targets = train.targets[task.name]
     kept = dataclasses.replace(targets, where=targets.where[::2], offsets=np.arange(len(targets.where[::2]) + 1))
-    inputs = {task.name: data.inputs[task.name]}
     train = dataclasses.replace(
-        train, targets={task.name: kept}, sequences={inputs[task.name]: train.sequences[inputs[task.name]]}
+        train,
+        inputs={task.name: train.inputs[task.name]},
+        targets={task.name: kept},
+        sequences={train.inputs[task.name]: train.read(task.name)},
     )
-    cut = dataclasses.replace(data, tasks=(task,), inputs=inputs, splits={"train": train})
+    cut = dataclasses.replace(data, tasks=(task,), splits={"train": train})
     streams = Streams(cut, SETTINGS.model_copy(update={"batch": "rows", "rows": 1, "bucket": 1}))
     assert streams.plan.sizes.tolist() == [len(kept)]
     plan = streams.plan.epoch(0)

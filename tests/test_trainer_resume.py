@@ -17,6 +17,7 @@ from trainer.folder import RunFolder
 from trainer.loop import train
 from trainer.mark import Mark
 from trainer.run import Run
+from trainer.schedule.choices import decided
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.samplers import Annealed
 from trainer.schedule.step_plan import Phase, StepPlan
@@ -357,8 +358,8 @@ def test_a_run_that_stopped_early_may_be_extended(dataset: Path, tmp_path: Path,
 
 
 def test_without_patience_no_run_stops_early(dataset: Path, tmp_path: Path, quick_end: None, worse: None) -> None:
-    """0 is off, the default."""
-    assert Settings().patience == 0
+    """0 is off, and so it is where there is no primary."""
+    assert decided(Settings(), Dataset.open(dataset)).patience == 0
     assert train(dataset, tmp_path / "run", PATIENT | {"patience": 0})["stopped_early"] is False
 
 

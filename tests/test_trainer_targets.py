@@ -40,12 +40,12 @@ FORMS: dict[str, tuple[Callable[[np.ndarray], Any], int]] = {
     "several classes": (lambda rows: np.stack([rows % 2 == 0, rows % 3 == 0, rows % 5 == 0], axis=1), 3),
     "vectors": (lambda rows: np.stack([rows / 7, rows / 9], axis=1), 0),
     "missing vectors": (lambda rows: np.where((rows % 3 == 2)[:, None], np.nan, np.stack([rows, -rows], axis=1)), 0),
-    "arcs": (lambda rows: np.stack([rows % 5, rows % 4], axis=1), 0),
+    "arcs": (lambda rows: np.stack([300 + rows % 5, rows % 4], axis=1), 4),
     "sequences": (lists, 0),
 }
 DTYPES = {
     "classes": np.int8, "many classes": np.int16, "missing classes": np.int8, "several classes": bool,
-    "vectors": np.float32, "missing vectors": np.float32, "arcs": np.int64, "sequences": np.int32,
+    "vectors": np.float32, "missing vectors": np.float32, "arcs": np.int16, "sequences": np.int32,
 }  # fmt: skip
 
 

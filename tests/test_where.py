@@ -15,10 +15,14 @@ def a_task(target: str, kind: str, **values: object) -> Task:
     return Task(kind=kind, **(known | values))  # type: ignore[arg-type]
 
 
+NAN = float("nan")
 BATCH = pa.RecordBatch.from_pylist([
-    {"toy": {"status": 0, "one": 1, "tags": [-1, 0], "draw": [10, 200], "never": [False, False], "weight": 1.0}},
-    {"toy": {"status": 1, "one": None, "tags": [-1, -1], "draw": [10, 200], "never": [True, False], "weight": 0.0}},
-    {"toy": {"status": 2, "one": 0, "tags": [], "draw": [1], "never": [False], "weight": 0.5}},
+    {"toy": {"status": 0, "one": 1, "tags": [-1, 0], "draw": [10, 200], "never": [False, False], "weight": 1.0,
+             "set": [False, False], "numbers": [NAN], "heads": [-1, 1]}},
+    {"toy": {"status": 1, "one": None, "tags": [-1, -1], "draw": [10, 200], "never": [True, False], "weight": 0.0,
+             "set": [True, False], "numbers": [NAN, 0.0], "heads": [-1]}},
+    {"toy": {"status": 2, "one": 0, "tags": [], "draw": [1], "never": [False], "weight": 0.5,
+             "set": [], "numbers": [], "heads": [0]}},
     {"toy": {"status": 100, "one": None, "tags": [1], "draw": [], "never": [], "weight": 1.0}},
     {"toy": {"status": 0, "one": 0, "tags": [1], "draw": [38, 39], "never": [False, False], "weight": 0.0}},
 ])  # fmt: skip
@@ -34,6 +38,10 @@ BATCH = pa.RecordBatch.from_pylist([
         (a_task("toy.tags", "generation"), [0, 1, 3, 4]),
         (a_task("toy.draw", "masked_lm", rate=0.15, exclude="toy.never", status="toy.status"), [0, 4]),
         (a_task("toy.draw", "masked_lm", rate=0.15), [0, 1, 2, 4]),
+        (a_task("toy.set", "multilabel", classes=("a", "b")), [0, 1]),
+        (a_task("toy.numbers", "regression", level="token"), [1]),
+        (a_task("toy.heads", "arc"), [0, 2]),
+        (a_task("toy.heads", "arc", relations="toy.tags", classes=("a", "b")), [0, 2]),
     ],
 )
 def test_a_row_has_a_label_where_something_is_to_be_learnt(task: Task, rows: list[int]) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from labelers.task import Task, write_tasks
 
-__all__ = ["ROLES", "SCHEMA", "TASKS", "make_row", "write_dataset"]
+__all__ = ["GOLD_TASKS", "ROLES", "SCHEMA", "TASKS", "make_row", "write_dataset"]
 
 ROLES = ("Baker", "Miller", "Smith")
 _CONNECTIVES = ("but", "so")
@@ -81,6 +81,13 @@ SCHEMA = pa.schema(
                 view=False,
             ),
         ),
+        pa.field("crafts", _struct(pa.field("labels", pa.list_(pa.bool_())), view=False)),
+        pa.field("share", _struct(pa.field("value", pa.float32()), view=False)),
+        pa.field("ease", _struct(pa.field("values", pa.list_(pa.float32())), view=False)),
+        pa.field(
+            "tree",
+            _struct(pa.field("heads", pa.list_(pa.int32())), pa.field("relations", pa.list_(pa.int8())), view=False),
+        ),
     ]
 )
 
@@ -117,12 +124,53 @@ TASKS = (
     _task("topic.craft", "segment", classes=ROLES, level="segment", metric="macro_f1"),
 )  # fmt: skip
 
+_RELATIONS = ("root", "det", "mod", "subj", "obj", "punct")
+GOLD_TASKS = (
+    _task(
+        "crafts", "multilabel", target="crafts.labels", classes=ROLES, multi=True, metric="micro_f1", gold=True
+    ),
+    _task("share", "regression", target="share.value", metric="pearson", gold=True),
+    _task("ease", "regression", target="ease.values", level="token", metric="rmse", gold=True),
+    _task(
+        "tree", "arc", target="tree.heads", relations="tree.relations", classes=_RELATIONS, level="token",
+        metric="las", gold=True,
+    ),
+)  # fmt: skip
+"""Tasks whose labels people would make; every fifth row has none."""
+
 
 def _sentence(rng: np.random.Generator, role: str) -> list[str]:
     """Return a sentence of five or seven tokens about the things of a role."""
     first, second = rng.choice(_WORDS[role], 2, replace=False).tolist()
     middle = ["very", "old"] if rng.random() < 0.5 else []
     return ["the", *middle, first, rng.choice(["needs", "has"]).item(), second, "."]
+
+
+def _arcs(sentences: list[list[str]]) -> tuple[list[int], list[int]]:
+    """Return the head of each token, the verb being the root of its sentence, and the relations."""
+    heads: list[int] = []
+    relations: list[str] = []
+    for sentence in sentences:
+        first, verb = len(heads), len(sentence) - 3
+        inner = ["mod"] * (verb - 2)
+        heads += [first + verb - 1] * (verb - 1) + [first + verb] * 4
+        relations += ["det", *inner, "subj", "root", "obj", "punct"]
+    return heads, [_RELATIONS.index(name) for name in relations]
+
+
+def _gold(number: int, roles: list[str], sentences: list[list[str]]) -> dict[str, Any]:
+    """Return the labels of people: which crafts a row tells of, how much of it is of the first, and its trees."""
+    if number % 5 == 4:
+        none = {"status": 2, "labels": [], "value": None, "values": [], "heads": [], "relations": []}
+        return dict.fromkeys(("crafts", "share", "ease", "tree"), none)
+    ease = [float("nan") if text == "." else 100.0 * len(text) for sentence in sentences for text in sentence]
+    heads, relations = _arcs(sentences)
+    return {
+        "crafts": {"status": 0, "labels": [role in roles for role in ROLES]},
+        "share": {"status": 0, "value": 10 + roles.count(ROLES[0]) / 3},
+        "ease": {"status": 0, "values": ease},
+        "tree": {"status": 0, "heads": heads, "relations": relations},
+    }
 
 
 def make_row(number: int, seed: int = 0) -> dict[str, Any]:
@@ -179,6 +227,7 @@ def make_row(number: int, seed: int = 0) -> dict[str, Any]:
             "confidence": 0.5 if number % 2 else 1.0,
             "none": None,
         },
+        **_gold(number, roles, sentences),
     }  # fmt: skip
 
 

@@ -78,7 +78,10 @@ def _unigram() -> tokenizers.Tokenizer:
     tokenizer.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.NFKC()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     trainer = trainers.UnigramTrainer(
-        vocab_size=160, special_tokens=_SPECIAL, unk_token="[UNK]", show_progress=False  # noqa: S106
+        vocab_size=160,
+        special_tokens=_SPECIAL,
+        unk_token="[UNK]",
+        show_progress=False,  # noqa: S106
     )
     tokenizer.train_from_iterator(_texts(), trainer)
     return _framed(tokenizer)

@@ -64,7 +64,7 @@ def _chosen(data: EncodedDataset, split: str, task: Task, rows: int, seed: int) 
 def _calls(data: EncodedDataset, split: str, task: Task, rows: IntArray) -> Iterator[IntArray]:
     """Yield rows of like length that fit into one encoder call."""
     part = data.splits[split]
-    lengths = part.sequences[data.inputs[task.name]].lengths[part.targets[task.name].where[rows]]
+    lengths = part.read(task.name).lengths[part.targets[task.name].where[rows]]
     order, start = np.argsort(-lengths, kind="stable"), 0
     while start < len(order):
         count = max(1, _CALL_PIECES // int(lengths[order[start]]))

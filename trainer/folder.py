@@ -1,8 +1,9 @@
 """The folder of a run: whose it is, its log and its checkpoints.
 
 - ``run.json``: the dataset and the settings; ``tasks.json``: the tasks that the model has heads for;
-  ``text.json``: how text becomes tokens and rows
+  ``reading.json``: how text becomes rows
 - ``learnt/``: what the encoder knew before its first step, for example the tokenizer
+- ``spans.json``: which forms the spans of gold tasks have in the train split, as digests; where there are such tasks
 - ``metrics.jsonl``: the log; ``last.safetensors``, ``best.safetensors``: checkpoints
 - ``report.json``: what was learnt, written last
 """
@@ -17,6 +18,7 @@ from trainer.data.dataset import Dataset
 from trainer.files import TEMPORARY, remove, write
 from trainer.inherit import completed
 from trainer.mark import Mark
+from trainer.schedule.choices import decided
 from trainer.settings import Settings, make_settings
 
 __all__ = ["RunFolder"]
@@ -27,7 +29,8 @@ _FILES = (
     "best.safetensors",
     "metrics.jsonl",
     "tasks.json",
-    "text.json",
+    "reading.json",
+    "spans.json",
     "learnt",
 )
 """What a run leaves in its folder, beside its mark."""
@@ -59,18 +62,23 @@ class RunFolder:
         """The tasks that the model has heads for, as JSON."""
         return self.path / "tasks.json"
 
-    def text(self) -> dict[str, Any]:
-        """Return how text becomes tokens and rows in the dataset that was trained on, as `Dataset.text` has it."""
+    def reading(self) -> dict[str, Any]:
+        """Return how input became the rows that were trained on, as `Dataset.reading` has it."""
         try:
-            found: dict[str, Any] = json.loads(self.texts.read_bytes())
+            found: dict[str, Any] = json.loads(self.readings.read_bytes())
         except FileNotFoundError:
             return {}
         return found
 
     @property
-    def texts(self) -> Path:
-        """How text becomes tokens and rows."""
-        return self.path / "text.json"
+    def readings(self) -> Path:
+        """How input became rows."""
+        return self.path / "reading.json"
+
+    @property
+    def forms(self) -> Path:
+        """The forms of the spans of the train split, as digests."""
+        return self.path / "spans.json"
 
     @property
     def report(self) -> Path:
@@ -152,7 +160,7 @@ class RunFolder:
             given = _settings(given).model_dump(mode="json")
         elif isinstance(given, Settings):
             given = given.model_dump(mode="json", exclude_unset=True)
-        settings = mark.grown(given, self.path)
+        settings = mark.grown(given, self.path, lambda settings: decided(settings, data))
         if same and settings != mark.settings:
             raise ValueError(f"the run in {self.path} was to be shorter")
         return settings, mark

@@ -18,7 +18,7 @@ from trainer.mark import Mark
 from trainer.model.model import Model
 from trainer.settings import Settings
 
-__all__ = ["Earlier", "completed", "inherited"]
+__all__ = ["Earlier", "completed", "hand_on", "inherited", "take_over", "told_of"]
 
 _SAME = ("encoder", "vocabulary", "features")
 """Keys of [model] that must be those of the run that another one begins with."""
@@ -59,12 +59,6 @@ class Earlier:
         best = self.path / "best.safetensors"
         return best if best.exists() else self.path / "last.safetensors"
 
-    def hand_on(self, learnt: Path) -> None:
-        """Copy what the encoder knew to the folder of another run, where it is not yet."""
-        if not learnt.exists():
-            with replacing(learnt) as temporary:
-                shutil.copytree(self.learnt, temporary, ignore=shutil.ignore_patterns(_NOTE))
-
     def fill(self, model: Model, learnt: Path) -> None:
         """Give a model the weights of the encoder and of all heads that fit; note in its folder which these are.
 
@@ -80,7 +74,8 @@ class Earlier:
         taken = [
             task.name
             for task in model.tasks
-            if _alike(task, named.get(task.name)) and _loaded(model, task, _below(known, f"heads.{address[task.name]}."))
+            if _alike(task, named.get(task.name))
+            and _loaded(model, task, _below(known, f"heads.{address[task.name]}."))
         ]
         fresh = [task.name for task in model.tasks if task.name not in taken]
         write(learnt / _NOTE, json.dumps({"run": str(self.path), "heads": taken, "new_heads": fresh}, indent=1) + "\n")
@@ -106,11 +101,36 @@ def completed(settings: Settings) -> Settings:
     return find_encoder(before.encoder).completed(settings, earlier.learnt)
 
 
+def hand_on(settings: Settings, learnt: Path) -> None:
+    """Copy what the encoder of an earlier run knew to the folder of one that begins with it, if it is not there."""
+    if settings.model.init and not learnt.exists():
+        with replacing(learnt) as temporary:
+            shutil.copytree(Earlier.open(settings.model.init).learnt, temporary, ignore=shutil.ignore_patterns(_NOTE))
+
+
+def take_over(model: Model, learnt: Path, settings: Settings) -> None:
+    """Give the model of a run that begins the weights that were trained before, in another run or elsewhere.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    if settings.model.init:
+        Earlier.open(settings.model.init).fill(model, learnt)
+    else:
+        model.encoder.begin(learnt, settings)
+
+
 def inherited(learnt: Path) -> Mapping[str, Any]:
     """Return which heads a run took over, by what stands in its folder; nothing of a run that began anew."""
     path = learnt / _NOTE
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return known
+
+
+def told_of(learnt: Path) -> str:
+    """Return what a user should be told of the heads of a run that began with another one; "" where all are known."""
+    fresh = inherited(learnt).get("new_heads")
+    return f"new heads, which {inherited(learnt)['run']} does not have: {', '.join(fresh)}" if fresh else ""
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -14,7 +14,9 @@ from labelers.place import local
 from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
+from trainer.inherit import told_of
 from trainer.run import Progress, Run
+from trainer.schedule.choices import told
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
@@ -32,6 +34,7 @@ def train(
     overwrite: bool = False,
     stop_after: int | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
@@ -48,6 +51,7 @@ def train(
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
         progress: is told of every step, and what is evaluated.
+        say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
 
     Raises:
@@ -62,6 +66,9 @@ def train(
         known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
         return known
     run = Run(data, folder, chosen, mark)
+    if say and not mark:
+        for sentence in filter(None, (told(chosen, run.settings), told_of(run.folder.learnt))):
+            say(sentence)
     fit(run, stop_after, progress)
     if not run.ended:
         return {"finished": False, "step": run.state.step}

@@ -1,7 +1,8 @@
 """The mark of a run, ``run.json``: on what it trains and with which settings, and what may still change about them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,9 @@ __all__ = ["FORMAT", "Extension", "Mark"]
 
 FORMAT = 3
 """Raised whenever a run of an earlier version cannot go on as it was begun."""
+
+_EARLIER: Mapping[str, Any] = {"epochs": 3, "steps_per_epoch": 0, "patience": 0}
+"""What a setting was where the mark of an earlier version lacks it, and today's default is another."""
 
 _GROWING = ("epochs", "max_steps")
 """Settings that a resumed run may raise."""
@@ -47,7 +51,7 @@ class Mark:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the mark of a run; a setting that is not in it has its default.
+        """Read the mark of a run; a setting that is not in it has the default of its time.
 
         Raises:
             ValueError: it is damaged, or of another format.
@@ -62,7 +66,7 @@ class Mark:
                 f"the run in {path.parent} has {age} format ({found}; this version of auxloom reads {FORMAT}); "
                 "train in another folder"
             )
-        known = {key: value for key, value in data["settings"].items() if key in Settings.model_fields}
+        known = {**_EARLIER, **{key: value for key, value in data["settings"].items() if key in Settings.model_fields}}
         known["model"] = {key: value for key, value in known["model"].items() if key in ModelSettings.model_fields}
         extensions = (
             Extension(item["step"], *(_pair(item[name]) for name in ("epochs", "max_steps", "steps")))
@@ -80,8 +84,13 @@ class Mark:
         }
         write(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
 
-    def grown(self, given: Mapping[str, Any], folder: Path) -> Settings:
+    def grown(self, given: Mapping[str, Any], folder: Path, decide: Callable[[Settings], Settings]) -> Settings:
         """Return the settings of the run in a folder, with more epochs or steps where ``given`` asks for them.
+
+        Args:
+            given: settings; those that are not named are as they were.
+            folder: of the run, for errors.
+            decide: says what settings mean that are left open.
 
         Raises:
             ValueError: another setting is given with another value, or these with a lower one, or more epochs would
@@ -93,7 +102,9 @@ class Mark:
             {key: value for key, value in given.items() if key in TABLES or key not in Settings.model_fields}
         )
         known, wanted = self.settings, make_settings(_laid_over(self.settings, given, tables))
-        before, after = (_flat(settings, {*known.task, *wanted.task}) for settings in (known, wanted))
+        with suppress(ValueError):  # what does not fit is told of as a difference: the run has what fits
+            wanted = decide(wanted)
+        before, after = (_flat(settings, {*known.task, *wanted.task}) for settings in (decide(known), wanted))
         changed = [key for key in before if before[key] != after[key]]
         refused = [key for key in changed if not _grows(key, before[key], after[key])]
         if refused:
@@ -109,7 +120,7 @@ class Mark:
         if not step:
             return replace(self, settings=settings)
         before, after = self.settings, settings
-        pairs = (before.epochs, after.epochs), (before.max_steps, after.max_steps)
+        pairs = (_epochs(before), _epochs(after)), (before.max_steps, after.max_steps)
         return replace(self, settings=settings, extensions=(*self.extensions, Extension(step, *pairs, steps)))
 
 
@@ -149,6 +160,12 @@ def _check_phases(before: Settings, after: Settings, folder: Path) -> None:
             f"the run in {folder} cannot grow to epochs = {after.epochs}, which would lengthen {why}; train in another "
             "folder"
         )
+
+
+def _epochs(settings: Settings) -> int:
+    """Return the epochs of a run, which are decided when it begins."""
+    assert isinstance(settings.epochs, int)  # noqa: S101
+    return settings.epochs
 
 
 def _pair(values: list[int]) -> tuple[int, int]:

@@ -130,7 +130,7 @@ class Predictor:
         folder = RunFolder(local(self.run, "a run folder"))
         settings = folder.settings()
         self._encoder = RowEncoder(folder.learnt, find_encoder(settings.model.encoder), settings)
-        self._segmenter = Segmenter(**folder.text())
+        self._segmenter = Segmenter(**folder.reading().get("text", {}))
 
     def predict(
         self, texts: Sequence[Text], *, tasks: Sequence[str] = (), second: Sequence[Text] | None = None
@@ -208,6 +208,15 @@ def _rows(cut: "CutDocuments", documents: "Sequence[Document]") -> BareRows:
     )
 
 
+def _segments(rows: BareRows) -> IntArray:
+    """Return the first token of the segment of each token, counted over all rows."""
+    starts = rows.tokens.offsets.to_numpy().astype(np.int64)
+    first = np.zeros(starts[-1] + 1, np.int64)
+    opens = np.concatenate([starts, rows.segments.values + starts[:-1][rows.segments.owners]])
+    first[opens] = opens
+    return np.maximum.accumulate(first)[:-1]
+
+
 def _int32(offsets: IntArray) -> pa.Array:
     """Return offsets as Arrow has them."""
     return pa.array(np.asarray(offsets).astype(np.int32))
@@ -223,6 +232,7 @@ def _assembled(
     starts, ends, texts = _places(documents, cut, token_bounds)
     words = cut.batch.vocabulary.strings(cut.batch.codes).to_pylist()  # those of the rows may be shortened
     places = {name: np.searchsorted(item.rows, bounds) for name, item in made.items()}
+    segments = _segments(rows)
     found = []
     for n, document in enumerate(documents):
         first, last = int(token_bounds[n]), int(token_bounds[n + 1])
@@ -233,7 +243,8 @@ def _assembled(
             if part.start < part.stop:
                 chances = None if item.probabilities is None else item.probabilities[part]
                 own = item.rows[part]
-                told = _Part(item.task, item.predicted[part], chances, own, tokens, row_starts - first, rows.lengths)
+                opens = segments[first:last] - first
+                told = _Part(item.task, item.predicted[part], chances, own, tokens, opens, rows.lengths)
                 tasks[name] = told.told()
         found.append(Prediction(document.id, texts[n], tokens, tasks, int(bounds[n + 1] - bounds[n])))
     return found
@@ -275,8 +286,8 @@ class _Part:
     rows: IntArray
     """The row of each prediction."""
     tokens: Sequence[Token]
-    offsets: IntArray
-    """The first token of each row, counted in the document."""
+    segments: IntArray
+    """The first token of the segment of each token, counted in the document."""
     lengths: IntArray
     """Tokens of each row."""
 
@@ -289,8 +300,8 @@ class _Part:
         task, predicted = self.task, self.predicted
         if np.issubdtype(predicted.dtype, np.floating):
             return TaskPrediction(values=[round(float(value), 4) for value in predicted])
-        if predicted.ndim > 1:  # arcs: positions in a row become those in the document
-            heads = predicted[:, 0] + self.offsets[self.rows]
+        if predicted.ndim > 1:  # arcs: places in a segment become those in the document
+            heads = predicted[:, 0] + self.segments
             names = [task.classes[i] for i in predicted[:, 1]] if task.classes else None
             return TaskPrediction(heads=heads.tolist(), relations=names)
         tags = [task.classes[i] for i in predicted]

@@ -12,22 +12,25 @@ import torch
 from trainer import checkpoint
 from trainer.data.cache import EncodedDataset, encode
 from trainer.data.dataset import Dataset
+from trainer.data.inputs import check_views
 from trainer.device import prepared
 from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import Tell, evaluate, uninformed
 from trainer.files import write
 from trainer.folder import RunFolder
-from trainer.inherit import Earlier, completed, inherited
+from trainer.inherit import completed, hand_on, inherited, take_over
 from trainer.kinds import untrained
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.model.model import Model
+from trainer.schedule.choices import decided
 from trainer.schedule.groups import parameter_groups
 from trainer.schedule.optimiser import learning_rate, make_optimiser
 from trainer.schedule.streams import Streams, check
 from trainer.score import report
 from trainer.score.metrics import FEW, score
 from trainer.score.select import VALIDATION, Best, value_of
+from trainer.score.surfaces import read_forms, train_forms, write_forms
 from trainer.settings import Settings
 
 __all__ = ["Progress", "Run"]
@@ -68,7 +71,7 @@ class Run:
             mark: of the run in the folder; None: it begins.
         """
         if not mark:
-            settings = completed(settings)
+            settings = decided(completed(settings), dataset)
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.device = prepared(settings)
         self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
@@ -76,9 +79,10 @@ class Run:
         if not trained:
             raise self._nothing_to_train()
         check(trained, settings)
+        check_views(trained, dataset.splits["train"])
         self._encoder = find_encoder(settings.model.encoder)
         self.validation = VALIDATION if VALIDATION in dataset.splits else ""
-        if settings.patience and not self.validation:
+        if isinstance(settings.patience, int) and settings.patience and not self.validation:
             raise ValueError(
                 f"patience = {settings.patience} counts evaluations on the validation split, and {dataset.path} has "
                 "none; leave it out"
@@ -93,9 +97,12 @@ class Run:
         self.epochs = int(np.searchsorted(self.ends, self.total)) + 1
         heads = [task.to_json() for task in self.data.tasks]
         write(folder.tasks, json.dumps(heads, indent=1) + "\n")
-        write(folder.texts, json.dumps(dataset.text(), indent=1) + "\n")
+        write(folder.readings, json.dumps(dataset.reading(), indent=1) + "\n")
+        if not folder.forms.exists():
+            write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks))
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
+        self.model.begin(self.data.splits["train"].targets)
         if not folder.last.exists():
             self._take_over()
         self.optimiser = make_optimiser(parameter_groups(self.model, settings), settings)
@@ -105,12 +112,9 @@ class Run:
         give_back()
 
     def _take_over(self) -> None:
-        """Take over weights that were trained before, in another run or elsewhere; a restored run has its own."""
+        """Take over weights that were trained before; a run that cannot begin leaves its folder free."""
         try:
-            if self.settings.model.init:
-                Earlier.open(self.settings.model.init).fill(self.model, self.folder.learnt)
-            else:
-                self.model.encoder.begin(self.folder.learnt, self.settings)
+            take_over(self.model, self.folder.learnt, self.settings)
         except ValueError:
             self.folder.clear()
             raise
@@ -134,8 +138,7 @@ class Run:
     def _encoded(self) -> EncodedDataset:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
         tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
-        if self.settings.model.init and not self.folder.learnt.exists():
-            Earlier.open(self.settings.model.init).hand_on(self.folder.learnt)
+        hand_on(self.settings, self.folder.learnt)
         encoded = encode(self.dataset, tasks, self.folder.learnt, self._encoder, self.settings)
         empty = [task.name for task in tasks if not len(encoded.splits["train"].targets[task.name])]
         self.untrained |= dict.fromkeys(empty, "no train row has a label")
@@ -197,7 +200,8 @@ class Run:
     @property
     def out_of_patience(self) -> bool:
         """Tell whether as many evaluations as the settings allow were not better than the best one."""
-        return 0 < self.settings.patience <= self.state.best.waited
+        patience = self.settings.patience
+        return isinstance(patience, int) and 0 < patience <= self.state.best.waited
 
     def log_losses(self, epoch: int) -> str:
         """Write the mean losses since the last line, and return a note of them."""
@@ -255,11 +259,19 @@ class Run:
             split=split,
             settings=self.settings.model_dump(mode="json"),
             untrained=self.untrained,
+            forms=read_forms(self.folder.forms),
             run=self._facts(seconds),
             tell=tell,
         )
         report.write(self.folder.report, made)
         return made
+
+    @property
+    def _chosen_by(self) -> str | None:
+        """The primary, if it has labels by which a checkpoint can be chosen."""
+        primary = self.settings.primary
+        targets = self.data.splits[self.validation].targets if self.validation else {}
+        return primary if primary in targets and len(targets[primary]) else None
 
     def _facts(self, seconds: float) -> dict[str, Any]:
         """Return what the report says of the run itself."""
@@ -272,6 +284,7 @@ class Run:
             "best_step": step,
             "best_epoch": int(np.searchsorted(self.ends, step)) + 1,
             "chosen_on": self.validation or None,
+            "chosen_by": self._chosen_by,
             "pieces": self.state.pieces,
             "encoder": dict(self._encoder.origin(self.folder.learnt)),
             "init": dict(inherited(self.folder.learnt)),

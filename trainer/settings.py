@@ -8,14 +8,41 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-__all__ = ["TABLES", "ModelSettings", "PhaseSettings", "Settings", "TaskSettings", "flattened", "make_settings"]
+__all__ = [
+    "NO_PRIMARY",
+    "TABLES",
+    "ModelSettings",
+    "PhaseSettings",
+    "Settings",
+    "TaskSettings",
+    "flattened",
+    "make_settings",
+]
 
 TABLES = ("train", "model", "task", "phase")
 """The tables of a recipe that are settings of a training run."""
 
+NO_PRIMARY = "none"
+"""What `primary` is where there is to be none."""
+
 _Temperature = Annotated[float, Field(ge=1)]
+
+
+def _auto_or(least: int) -> PlainValidator:
+    """Return what checks for "auto" or an integer that is no lower: a union would be explained twice."""
+
+    def check(value: Any) -> Any:
+        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+            return value
+        raise PydanticCustomError("auto_or_integer", f"Input should be a valid integer from {least} on, or 'auto'")
+
+    return PlainValidator(check)
+
+
+_Auto = Literal["auto"]
 
 _LATER = {
     "model": ("private", "orthogonal", "iterations", "align"),
@@ -114,14 +141,16 @@ class Settings(_Table):
     phase: tuple[PhaseSettings, ...] = ()
     """In their order; none: one with all tasks."""
 
-    epochs: int = Field(3, ge=1)
-    """Of each phase that does not say how many it has."""
-    steps_per_epoch: int = Field(0, ge=0)
-    """0: the train rows of all tasks divided by `rows`, rounded up."""
+    epochs: Annotated[int | _Auto, _auto_or(1)] = "auto"
+    """Of each phase that does not say how many it has; auto: 3, or 10 with a primary."""
+    steps_per_epoch: Annotated[int | _Auto, _auto_or(0)] = "auto"
+    """0: the train rows of all tasks divided by `rows`, rounded up. auto: the same; with a primary 0.3 of it, but at
+    least 50 and what serves each row of the primary once: ten epochs are at least 500 steps and ten passes."""
     max_steps: int = Field(0, ge=0)
     """End the run after this many steps; 0: no limit."""
-    patience: int = Field(0, ge=0)
-    """End it after so many evaluations in a row without a better checkpoint; 0: never."""
+    patience: Annotated[int | _Auto, _auto_or(0)] = "auto"
+    """End it after so many evaluations in a row without a better checkpoint; 0: never. auto: 5 with a primary and a
+    validation split, else 0."""
     rows: int = Field(32, ge=1)
     """Rows of a step."""
     bucket: int = Field(16, ge=1)
@@ -129,8 +158,9 @@ class Settings(_Table):
     window: int = Field(16, ge=1)
     """Steps whose rows are sorted into buckets together."""
     batch: Literal["auto", "tasks", "primary+one", "rows"] = "auto"
-    """What a step serves: the tasks drawn; the primary and one drawn task; or every label of the rows drawn. auto: rows
-    where all tasks read one woven view, else tasks."""
+    """What a step serves: the tasks drawn; the primary and one drawn task; or every label of the rows drawn. auto: with
+    a primary primary+one, unless it reads the woven view that all tasks read; without one rows where all constructed
+    tasks read one woven view, else tasks."""
     sampler: Literal["auto", "proportional", "uniform", "temperature", "annealed", "dynamic"] = "auto"
     """How tasks are drawn; auto: proportional, so that in an epoch each row of each task is seen about once. Not for
     `batch` rows."""
@@ -139,9 +169,11 @@ class Settings(_Table):
     temperatures: tuple[_Temperature, _Temperature, Annotated[int, Field(ge=1)]] = (1.0, 5.0, 5)
     """Dynamic temperature: first, last, and the epochs between them."""
     primary: str = ""
-    """The task by whose metric the best checkpoint is chosen; "": by the mean of all tasks' metrics."""
+    """The task that the run is for: it chooses the best checkpoint, and fills half of each step; "": the gold task if
+    there is one and no other, else none; "none": none, and the mean of all tasks' metrics chooses."""
     outside_weight: float = Field(0.6, gt=0)
-    """Weight of tags of the first class (outside) in a token task's loss, the others having 1."""
+    """Weight of the tag O in the loss of a token task that is constructed and has it as its first class, the others
+    having 1."""
 
     learning_rate: float = Field(2e-3, gt=0)
     """With a pretrained encoder 1e-3, if it is not given."""
@@ -200,9 +232,15 @@ class Settings(_Table):
         return self.task[task].weight if task in self.task else 1.0
 
     @property
+    def has_primary(self) -> bool:
+        """Tell whether a task is the primary."""
+        return self.primary not in {"", NO_PRIMARY}
+
+    @property
     def phases(self) -> tuple[tuple[tuple[str, ...], int], ...]:
         """The names of the tasks (none: all) and the epochs of each phase."""
-        return tuple((item.tasks, item.epochs or self.epochs) for item in self.phase) or (((), self.epochs),)
+        epochs = 3 if self.epochs == "auto" else self.epochs
+        return tuple((item.tasks, item.epochs or epochs) for item in self.phase) or (((), epochs),)
 
 
 def make_settings(data: Mapping[str, Any]) -> Settings:

@@ -192,5 +192,5 @@ class RowEncoder:
             for task in readers:
                 targets[task.name] = targets_of(part, task, item, layout, sequences[item])
         row_inputs: Mapping[str, Any] = self._encoder.row_inputs(split, self._settings)
-        encoded = EncodedSplit(sequences, targets, split.documents(), row_inputs)
-        return EncodedDataset(self.tokenizer, tuple(kept), inputs, {"test": encoded})
+        encoded = EncodedSplit(inputs, sequences, targets, split.documents(), row_inputs)
+        return EncodedDataset(self.tokenizer, tuple(kept), {"test": encoded})

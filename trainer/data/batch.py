@@ -145,11 +145,11 @@ class _Filler:
     """Fills one bucket: each (inputs, row) stands in it once, whichever tasks ask for it."""
 
     def __init__(self, data: EncodedDataset, split: EncodedSplit, requests: Sequence[TaskSlice]) -> None:
-        self.split, self.inputs, self.pad = split, data.inputs, data.tokenizer.special.pad
+        self.split, self.pad = split, data.tokenizer.special.pad
         asked: dict[Inputs, list[IntArray]] = {}
         for request in requests:
             where = split.targets[request.task.name].where[request.rows]
-            asked.setdefault(data.inputs[request.task.name], []).append(where)
+            asked.setdefault(split.inputs[request.task.name], []).append(where)
         self.rows = {read: np.unique(np.concatenate(parts)) for read, parts in asked.items()}
         self.first = dict(zip(self.rows, np.cumsum([0, *map(len, self.rows.values())])[:-1].tolist(), strict=True))
         self.lengths = np.concatenate([split.sequences[read].lengths[rows] for read, rows in self.rows.items()])
@@ -179,7 +179,7 @@ class _Filler:
 
     def items(self, request: TaskSlice, base: int) -> Items:
         """Return the labels that a request asks for; ``base`` is the flat position of the bucket."""
-        read = self.inputs[request.task.name]
+        read = self.split.inputs[request.task.name]
         targets = self.split.targets[request.task.name]
         here = np.searchsorted(self.rows[read], targets.where[request.rows])
         if targets.drawn:

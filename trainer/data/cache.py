@@ -44,6 +44,8 @@ _Read = TypeVar("_Read")
 class EncodedSplit:
     """One split, encoded."""
 
+    inputs: Mapping[str, Inputs]
+    """By the name of the task; of one that is trained on a view the train split has others than those held out."""
     sequences: Mapping[Inputs, Sequences]
     targets: Mapping[str, Targets]
     """By the name of the task."""
@@ -52,6 +54,10 @@ class EncodedSplit:
     row_inputs: Mapping[str, npt.NDArray[Any]]
     """[P, ...]: see `trainer.encoders.encoder.Encoder.row_inputs`."""
 
+    def read(self, task: str) -> Sequences:
+        """Return what is read for a task."""
+        return self.sequences[self.inputs[task]]
+
 
 @dataclass(frozen=True)
 class EncodedDataset:
@@ -59,8 +65,6 @@ class EncodedDataset:
 
     tokenizer: Tokenizer
     tasks: tuple[Task, ...]
-    inputs: Mapping[str, Inputs]
-    """By the name of the task."""
     splits: Mapping[str, EncodedSplit]
 
 
@@ -102,21 +106,23 @@ def encode_with(
     dataset: Dataset, tasks: Sequence[Task], learnt: Path, encoder: "type[Encoder]", settings: Settings
 ) -> EncodedDataset:
     """Encode a dataset with what was learnt from whatever dataset."""
-    tokenizer, inputs = encoder.tokenizer(learnt), inputs_of(tasks)
+    tokenizer, inputs = encoder.tokenizer(learnt), {name: inputs_of(tasks, name) for name in dataset.splits}
     rows = {name: len(split) for name, split in dataset.splits.items()}
     address = [dataset.digest, rows, tokenizer.fingerprint, settings.model.max_pieces, *encoder.key(settings)]
 
     def spell(folder: Path) -> None:
         for name, split in dataset.splits.items():
-            with closing(SplitWriter(folder / name, tasks, inputs, tokenizer, settings.model.max_pieces)) as writer:
+            with closing(
+                SplitWriter(folder / name, tasks, inputs[name], tokenizer, settings.model.max_pieces)
+            ) as writer:
                 for part in split.parts():
                     writer.add(part, encoder.row_inputs(part, settings))
 
     def mapped(entry: Path) -> dict[str, EncodedSplit]:
-        return {name: EncodedSplit(*read_split(entry / name, inputs)) for name in dataset.splits}
+        return {name: EncodedSplit(known, *read_split(entry / name, known)) for name, known in inputs.items()}
 
     splits = _read("encoded", [*address, *(task.to_json() for task in tasks)], spell, mapped)
-    return EncodedDataset(tokenizer, tuple(tasks), inputs, splits)
+    return EncodedDataset(tokenizer, tuple(tasks), splits)
 
 
 def _read(kind: str, address: Sequence[Any], make: Callable[[Path], None], read: Callable[[Path], _Read]) -> _Read:

@@ -16,14 +16,15 @@ import pyarrow.compute as pc
 from labelers.paths import resolve
 from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
-from labelers.task import SECOND, SOURCE, Task, read_tasks
+from labelers.task import SECOND, SOURCE, WOVEN, Task, read_tasks
 from trainer.kinds import untrained
 
-__all__ = ["Dataset", "Split", "Types"]
+__all__ = ["TRAIN", "Dataset", "Split", "Types"]
 
 MANIFEST = "auxloom.json"
 STATS = "stats"
-SPLITS = ("train", "validation", "test")
+TRAIN = "train"
+SPLITS = (TRAIN, "validation", "test")
 
 _PART_ROWS = 2048
 """Rows that are encoded at a time."""
@@ -162,6 +163,10 @@ class Split:
         parts = [types.encode(chunk) for chunk in self.column("document").chunks]
         return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
 
+    def views(self) -> list[str]:
+        """Return the names of the views of the source."""
+        return [name for name in self.table.column_names if self._has(name, "tokens") and self._has(name, "origin")]
+
     def _has(self, sequence: str, name: str) -> bool:
         """Tell whether a sequence has a column of its own."""
         if sequence == SOURCE or sequence not in self.table.column_names:
@@ -192,24 +197,30 @@ class Dataset:
     splits: Mapping[str, Split]
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, *, train: bool = True) -> Self:
         """Open the dataset at a path or a ``file://`` URI.
+
+        Args:
+            path: of the dataset.
+            train: it must have train rows.
 
         Raises:
             FileNotFoundError: there is no dataset, or its build did not end.
-            ValueError: it has no tasks, no train rows, a task of a kind that this version does not know, a file that is
-                missing or not what the build wrote, or it lies in an object store.
+            ValueError: it has no tasks, no rows, or no train rows where it must, a task of a kind that this version
+                does not know, a file that is missing or not what the build wrote, or it lies in an object store.
         """
-        root = local(path, "a dataset to train on")
+        root = local(path, "a dataset")
         manifest = root / MANIFEST
         if not manifest.is_file():
             raise FileNotFoundError(_missing(root))
         splits = {name: Split(name, table) for name, table in _tables(root)}
-        if "train" not in splits:
+        if not splits or (train and TRAIN not in splits):
             raise ValueError(
-                f"the dataset {root} has no train rows; give one that `auxloom build` wrote from more text"
+                f"the dataset {root} has no {'train ' if splits else ''}rows; give one that `auxloom build` wrote from "
+                "more text"
             )
-        tasks = read_tasks(splits["train"].table.schema)
+        first = next(iter(splits.values()))
+        tasks = [_with_view(task, first) for task in read_tasks(first.table.schema)]
         if not tasks:
             raise ValueError(
                 f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
@@ -231,17 +242,27 @@ class Dataset:
         rest = sorted(count, key=lambda role: (-count[role], role))
         return list(dict.fromkeys([*classes, *rest]))
 
-    def text(self) -> dict[str, Any]:
-        """Return how its text became tokens and rows, by the names that `labelers.text.segmenter.Segmenter` has.
+    def reading(self) -> dict[str, Any]:
+        """Return how its input became rows, so that more text can be read alike: tables ``text`` and ``labels``.
 
-        Without a plan.json, as datasets of other tools have none, it is empty.
+        ``text`` has the names that `labelers.text.segmenter.Segmenter` gives them, ``labels`` those of a recipe. It is
+        empty without a plan.json, which datasets of other tools do not have.
         """
         plan = self.path / "plan.json"
         if not plan.is_file():
             return {}
         recipe = _json(plan).get("recipe", {})
-        known = {key: value for key, value in recipe.get("text", {}).items() if key in ("lang", "newline", "normalise")}
-        return {**known, **{key: value for key, value in recipe.get("passage", {}).items() if key == "max_tokens"}}
+        text = {key: value for key, value in recipe.get("text", {}).items() if key in ("lang", "newline", "normalise")}
+        size = {key: value for key, value in recipe.get("passage", {}).items() if key == "max_tokens"}
+        return {"text": text | size, "labels": recipe.get("labels", {})}
+
+
+def _with_view(task: Task, split: Split) -> Task:
+    """Return a task that is trained on the view of a labeler with the view that has its edits: it may be woven."""
+    views = split.views()
+    if task.on in split.table.column_names and task.on not in views and WOVEN in views:
+        return replace(task, on=WOVEN)
+    return task
 
 
 def _missing(root: Path) -> str:

@@ -7,13 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from labelers.ragged import IntArray, Ragged, ranges
-from labelers.task import SECOND, Task
-from trainer.data.dataset import Split, Types
+from labelers.task import SECOND, SOURCE, Task
+from trainer.data.carry import carried, opened_anew
+from trainer.data.dataset import TRAIN, Split, Types
+from trainer.data.spans import BIO
 from trainer.data.spelling import Layout, PieceTable, lay_out
 from trainer.data.tokenizer import Tokenizer
 from trainer.kinds import kind_of
 
-__all__ = ["Inputs", "PartEncoder", "Sequences", "inputs_of"]
+__all__ = ["Inputs", "PartEncoder", "Sequences", "check_views", "inputs_of"]
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,48 @@ class Inputs:
         )
 
 
-def inputs_of(tasks: Iterable[Task]) -> dict[str, Inputs]:
-    """Return the inputs of each task, by its name.
+def inputs_of(tasks: Iterable[Task], split: str = "") -> dict[str, Inputs]:
+    """Return the inputs of each task in a split, by its name.
 
+    In the train split a task reads the view that it is trained on, if it has one.
     A task of mode ``own`` sees all but its own targets: what one predicts another may read (mask orchestration, Wang et
     al. 2020). Tasks of mode ``joint`` on one view share inputs in which the targets of all are hidden.
     """
-    own = {task.name: (task, kind_of(task).inputs(task)) for task in tasks}
+    own = {task.name: (task, kind_of(task).inputs(task)) for task in (_read_in(task, split) for task in tasks)}
     joint: dict[tuple[str, ...], Inputs] = {}
     for task, inputs in own.values():
         if task.mode == "joint":
             joint[task.sequences] = joint[task.sequences].joined(inputs) if task.sequences in joint else inputs
     return {name: joint[task.sequences] if task.mode == "joint" else inputs for name, (task, inputs) in own.items()}
+
+
+def check_views(tasks: Iterable[Task], train: Split) -> None:
+    """Check that tasks can be trained on the views that they name.
+
+    Raises:
+        ValueError: a task reads something else than the source, its labels mean nothing elsewhere, or there is no such
+            view.
+    """
+    for task in tasks:
+        if not task.on:
+            continue
+        reads = f"{task.kind} on {' and '.join(task.sequences)}"
+        if task.sequences != (SOURCE,) or not kind_of(task).carries:
+            raise ValueError(
+                f"task {task.name!r} ({reads}) cannot be trained on the view {task.on!r}: only labels of tokens, "
+                "segments, turns and passages of the source can; leave out `on`"
+            )
+        if task.on not in train.views():
+            known = ", ".join(train.views()) or "none"
+            raise ValueError(
+                f"task {task.name!r} cannot be trained on the view {task.on!r}, which the dataset does not have "
+                f"({known}); leave out `on`, or build the dataset with that labeler"
+            )
+
+
+def _read_in(task: Task, split: str) -> Task:
+    """Return a task with the sequence that it reads in a split."""
+    return replace(task, sequences=(task.on,)) if task.on and split == TRAIN else task
 
 
 @dataclass(frozen=True)
@@ -120,7 +152,7 @@ class PartEncoder:
         span = self.split.spans(inputs.spans[number])[rows]
         return values.slice(rows, span[:, 0], span[:, 1])
 
-    def aligned(self, path: str, rows: IntArray, like: Ragged, fill: int) -> Ragged:
+    def aligned(self, path: str, rows: IntArray, like: Ragged, fill: float) -> Ragged:
         """Return a column of lists that belong to others of equal length; ``fill`` where a row has none.
 
         Raises:
@@ -135,6 +167,14 @@ class PartEncoder:
             )
         none = Ragged(like.offsets, np.full(len(like.values), fill, own.values.dtype))
         return own.where(own.lengths > 0, none)
+
+    def carried(self, task: Task, sequence: str, rows: IntArray) -> Ragged:
+        """Return the tags of a task, which belong to the source, on the tokens of a view."""
+        labels = self.aligned(task.target, rows, self.split.origins(SOURCE).take(rows), -1)
+        found, places = carried(labels, self.split.origins(sequence).take(rows))
+        if task.scheme == BIO:
+            return opened_anew(found, places, labels, task.classes)
+        return found
 
     def _openers(self, inputs: Inputs, rows: IntArray, turns: Ragged) -> IntArray:
         """Return the unit that opens each turn: the piece of its role, or the one that hides it."""

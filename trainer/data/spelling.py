@@ -48,7 +48,9 @@ class PieceTable:
     def of(self, units: IntArray) -> Ragged:
         """Return the sub-words of units: one of a token, or -1 - s for the single sub-word s."""
         if self._known < len(self._types):
-            self._table = Ragged.concat([self._table, self._spelled(list(islice(self._types.codes, self._known, None)))])
+            self._table = Ragged.concat(
+                [self._table, self._spelled(list(islice(self._types.codes, self._known, None)))]
+            )
             self._known = len(self._types)
         return self._table.take(np.where(units >= 0, self._single + units, -1 - units))
 

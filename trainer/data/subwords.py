@@ -192,7 +192,9 @@ def _opens_with_prefix(data: Mapping[str, Any]) -> bool:
         part = parts.pop()
         if not part:
             continue
-        parts += [item for value in part.values() if isinstance(value, list) for item in value if isinstance(item, dict)]
+        parts += [
+            item for value in part.values() if isinstance(value, list) for item in value if isinstance(item, dict)
+        ]
         if part["type"] == "Prepend" or (part["type"] == "ByteLevel" and part.get("add_prefix_space")):
             return True
         if part["type"] == "Metaspace" and part.get("prepend_scheme", "always") != "never":

@@ -26,7 +26,7 @@ class Targets:
     """int64 [n + 1]: the labels of each row; all 0 where draws decide on them in each batch."""
     values: npt.NDArray[Any] | Ragged
     """[I, ...]: in the form of the task's kind: class indices of the smallest integer type that holds them, several
-    classes as bool [I, C], vectors as float32 [I, D], arcs as integers [I, 2]; sequences of sub-words as I lists."""
+    classes as bool [I, C], vectors as float32 [I, D], several integers as int16; sequences of sub-words as I lists."""
     spans: npt.NDArray[np.int16]
     """int16 [I, 4]: start and end of the one or two parts of the row that the label speaks of, in sub-words."""
     weight: npt.NDArray[np.float32]
@@ -62,6 +62,11 @@ class LabelPlaces:
     def integers(self) -> IntArray:
         """Return the value of each row, int64 [n]."""
         return self.encoder.split.integers(self.task.target)[self.rows]
+
+    @property
+    def carried(self) -> bool:
+        """Tell whether the labels belong to the source, and the rows are views of it."""
+        return bool(self.task.on) and self.inputs.sequences == (self.task.on,)
 
     @property
     def last(self) -> IntArray:
@@ -137,12 +142,19 @@ def targets_of(encoder: PartEncoder, task: Task, inputs: Inputs, layout: Layout,
 
 
 def _narrow(values: npt.NDArray[Any] | Ragged, classes: int) -> npt.NDArray[Any] | Ragged:
-    """Return class indices as the smallest type that holds them, floats as float32, and sub-words as int32."""
+    """Return class indices as the smallest type that holds them, floats as float32, and sub-words as int32.
+
+    Several integers of a label are int16, which holds places in a row, too.
+    """
     if isinstance(values, Ragged):
         return Ragged(values.offsets, values.values.astype(np.int32))
     if np.issubdtype(values.dtype, np.floating):
         return values.astype(np.float32)
-    if values.dtype == bool or not classes:
+    if values.dtype == bool:
+        return values
+    if values.ndim > 1:
+        return values.astype(np.int16)
+    if not classes:
         return values
     return values.astype(next(kind for kind in (np.int8, np.int16, np.int32) if classes - 1 <= np.iinfo(kind).max))
 

@@ -210,4 +210,6 @@ def _own() -> list[type[Encoder]]:
         for item in pkgutil.iter_modules(trainer.encoders.__path__, "trainer.encoders.")
     ]
     defined = (value for module in modules for value in vars(module).values() if inspect.isclass(value))
-    return list(dict.fromkeys(value for value in defined if issubclass(value, Encoder) and not inspect.isabstract(value)))
+    return list(
+        dict.fromkeys(value for value in defined if issubclass(value, Encoder) and not inspect.isabstract(value))
+    )

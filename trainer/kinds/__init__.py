@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find", "kind_of", "names", "untrained"]
 
-LATER = ("arc", "generation", "regression")
+LATER = ("generation",)
 """Kinds that a dataset may hold and that this version does not train yet."""
 
 
@@ -72,8 +72,9 @@ def untrained(task: Task) -> str:
         ValueError: this version does not know its kind.
 
     Example:
-        >>> untrained(Task(name="a.b", labeler="a", version=1, kind="arc", sequences=("source",), target="a.b"))
-        'there is no head for the kind arc yet'
+        >>> untrained(Task(name="a.b", labeler="a", version=1, kind="generation", sequences=("source",),
+        ...                target="tokens"))
+        'there is no head for the kind generation yet'
     """
     if task.kind in LATER and find(task.kind) is None:
         return f"there is no head for the kind {task.kind} yet"

@@ -5,27 +5,31 @@ Everything else in the trainer asks the object and compares no names.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from labelers.ragged import BoolArray
+from labelers.ragged import BoolArray, IntArray, Ragged
 from labelers.task import Task
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Split
 from trainer.data.inputs import Inputs
 from trainer.data.targets import LabelPlaces, Placed
+from trainer.encoders.encoder import Encoder
 from trainer.model.heads import Head
 from trainer.score.metrics import METRICS, Metric
 from trainer.score.probes import MostFrequent, Probe, RandomGuess
 from trainer.score.rows import TaskRows, label_list, one_label
 from trainer.settings import Settings
 
-__all__ = ["ClassKind", "Kind", "zeros_like"]
+__all__ = ["ClassKind", "Kind", "Labels", "zeros_like"]
+
+Labels = npt.NDArray[Any] | Ragged
 
 _KEPT_CLASSES = 1000
 """Classes up to which probabilities are kept."""
@@ -36,18 +40,24 @@ _ABSTAINED = 2  # the first status of a row without a label
 class Kind(ABC):
     """The behaviour of one kind of label space."""
 
-    head: type[Head]
-    """Scores labels from the states of an encoder."""
+    head: Callable[[Task, Encoder, Settings], Head]
+    """Makes what scores labels from the states of an encoder: a class, or what chooses one."""
     listed: ClassVar[bool] = False
     """The column of labels holds a list for each row, not one value."""
+    carries: ClassVar[bool] = False
+    """Its labels of a source are also labels of a view of it: a task may be trained on one, see `Task.on`."""
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
-    """By the names that tasks give them."""
+    """By the names that tasks give them; the first one is the default."""
     probes: ClassVar[tuple[Probe, ...]] = ()
     """Baselines that look at one simple property each."""
 
     def untrained(self, task: Task) -> str:
         """Return why a task of the kind cannot be trained, or nothing."""
         return "several labels per item are not supported yet" if task.multi else ""
+
+    def default_metric(self, _task: Task, /) -> str:
+        """Return the name of the metric of a task that names none."""
+        return next(iter(self.metrics))
 
     def inputs(self, task: Task) -> Inputs:
         """Return what the encoder reads for a task."""
@@ -84,6 +94,23 @@ class Kind(ABC):
         """Return a column of labels that stand for those to be told of rows that have none, None where none can be."""
         return None
 
+    def renumbered(self, values: Labels, numbers: IntArray, count: int) -> Labels:
+        """Return labels as `place` gives them with other numbers for their classes.
+
+        Args:
+            values: the labels, all of them known.
+            numbers: int64 [C]: the new number of each class.
+            count: the number of classes after that.
+
+        Raises:
+            ValueError: the kind does not say what of its labels is a class.
+        """
+        if isinstance(values, Ragged) or values.dtype != bool:
+            raise ValueError(f"{type(self).__name__} has labels that cannot be matched by the names of their classes")
+        made = np.zeros((len(values), count), bool)
+        made[:, numbers] = values
+        return made
+
     @abstractmethod
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return the loss of each label, float32 [I]; lower is better.
@@ -93,7 +120,7 @@ class Kind(ABC):
             label: [I, ...], as the kind placed it.
         """
 
-    def emphasis(self, _label: Tensor, _settings: Settings, /) -> Tensor | None:
+    def emphasis(self, _task: Task, _label: Tensor, _settings: Settings, /) -> Tensor | None:
         """Return by what the losses are multiplied in training, [I]; None: by nothing."""
         return None
 
@@ -149,6 +176,12 @@ class ClassKind(Kind):
     def losses(self, scores: Tensor, label: Tensor) -> Tensor:
         """Return -ln p of the label, in nats."""
         return F.cross_entropy(scores, label, reduction="none")
+
+    def renumbered(self, values: Labels, numbers: IntArray, _count: int, /) -> Labels:
+        """Return the classes by their new numbers."""
+        assert not isinstance(values, Ragged)  # noqa: S101  (classes are no lists)
+        made: IntArray = numbers[values]
+        return made
 
     def predict(self, scores: Tensor) -> Tensor:
         """Return the most likely class, int64 [I]."""

@@ -98,14 +98,14 @@ class MaskedWordKind(Kind):
 
     def uninformed(self, data: EncodedDataset, task: Task, split: str) -> float:
         """Return the nats per masked word under a unigram model over sub-words (add-one)."""
-        inputs, size = data.inputs[task.name], len(data.tokenizer)
-        train = data.splits["train"].sequences[inputs]
+        inputs, size = data.splits[split].inputs[task.name], len(data.tokenizer)
+        train = data.splits["train"].read(task.name)
         count = np.ones(size, np.int64)
         for start in range(0, len(train.pieces), _CHUNK):
             part = slice(start, start + _CHUNK)
             count += np.bincount(train.pieces[part][train.word[part] >= 0], minlength=size)
         prior = np.log(count / count.sum())
-        held = data.splits[split].sequences[inputs]
+        held = data.splits[split].read(task.name)
         hidden = np.flatnonzero((np.asarray(held.word) >= 0) & (np.asarray(held.draw) < 256 * inputs.rate))
         if not len(hidden):
             return 0.0

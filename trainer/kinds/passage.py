@@ -14,6 +14,7 @@ class PassageKind(ClassKind):
     """A row has a class."""
 
     head = PartHead
+    carries = True
     probes = (BagOfWords(),)
 
     def place(self, places: LabelPlaces) -> Placed:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labelers.ragged import Ragged
+from labelers.ragged import BoolArray, Ragged
 from trainer.data.targets import LabelPlaces, Placed, one_part
 from trainer.kinds.kind import ClassKind
 from trainer.model.heads import PartHead
@@ -19,14 +19,23 @@ def token_starts(places: LabelPlaces, level: str) -> Ragged:
     return Ragged(tokens.offsets, np.where(behind, last[tokens.owners], here))
 
 
-def place_parts(places: LabelPlaces, starts: Ragged) -> Placed:
-    """Return the labels of the parts that begin at some sub-words; each ends where the next one begins."""
+def place_parts(places: LabelPlaces, starts: Ragged, level: str) -> Placed:
+    """Return the labels of the segments or turns that begin at some sub-words; each ends where the next one begins."""
     last = places.last
     labels = places.encoder.aligned(places.task.target, places.rows, starts, -1)
+    values = np.where(_deleted(places, level), -1, labels.values) if places.carried else labels.values
     ends = np.append(starts.values[1:], 0)
     ends[starts.offsets[1:][starts.lengths > 0] - 1] = last[starts.lengths > 0]
     spans = one_part(starts.values, np.maximum(ends, starts.values + 1))
-    return Placed(labels.owners, labels.values, spans)
+    return Placed(labels.owners, values, spans)
+
+
+def _deleted(places: LabelPlaces, level: str) -> BoolArray:
+    """Tell of which segments or turns of the source nothing is left in the view."""
+    tokens = places.encoder.starts(level, places.inputs.sequences[0], places.rows)
+    behind = np.append(tokens.values[1:], 0)
+    behind[tokens.offsets[1:][tokens.lengths > 0] - 1] = places.layout.starts.lengths[places.where][tokens.lengths > 0]
+    return np.asarray(tokens.values >= behind, bool)
 
 
 class SegmentKind(ClassKind):
@@ -34,10 +43,11 @@ class SegmentKind(ClassKind):
 
     head = PartHead
     listed = True
+    carries = True
 
     def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of segments."""
-        return place_parts(places, token_starts(places, "segments"))
+        return place_parts(places, token_starts(places, "segments"), "segments")
 
 
 KIND = SegmentKind()

@@ -4,29 +4,14 @@ import torch
 from torch import Tensor
 
 from labelers.ragged import ranges
-from trainer.data.batch import Items
+from labelers.task import Task
 from trainer.data.targets import LabelPlaces, Placed, one_part
-from trainer.encoders.encoder import Encoder, States
 from trainer.kinds.kind import ClassKind
-from trainer.model.heads import Head
+from trainer.model.heads import TokenHead
 from trainer.score.probes import Repetition, WordForm
 from trainer.settings import Settings
 
-__all__ = ["KIND", "TokenHead", "TokenKind"]
-
-
-class TokenHead(Head):
-    """Tags tokens, each at its first sub-word, from its state and its features."""
-
-    def numbers(self, encoder: Encoder, /) -> int:
-        """Return how many features a sub-word has."""
-        return encoder.features
-
-    def features(self, states: States, items: Items) -> Tensor:
-        """Return the state and the features of the first sub-word."""
-        first = items.spans[:, 0]
-        state = self.read(states)(first)
-        return state if states.features is None else torch.cat([state, states.features[first]], -1)
+__all__ = ["KIND", "TokenKind"]
 
 
 class TokenKind(ClassKind):
@@ -34,18 +19,22 @@ class TokenKind(ClassKind):
 
     head = TokenHead
     listed = True
+    carries = True
     probes = (WordForm(), Repetition())
 
     def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of tokens; each speaks of all sub-words of its token and is predicted at the first one."""
         starts = places.layout.starts.take(places.where)
-        tags = places.encoder.aligned(places.task.target, places.rows, starts, -1)
+        if places.carried:
+            tags = places.encoder.carried(places.task, places.task.on, places.rows)
+        else:
+            tags = places.encoder.aligned(places.task.target, places.rows, starts, -1)
         ends = places.layout.ends[ranges(places.layout.starts.offsets[places.where], starts.lengths)]
         return Placed(tags.owners, tags.values, one_part(starts.values, ends))
 
-    def emphasis(self, label: Tensor, settings: Settings, /) -> Tensor | None:
-        """Return the weight of tags of the first class, outside of all spans."""
-        if settings.outside_weight == 1:
+    def emphasis(self, task: Task, label: Tensor, settings: Settings, /) -> Tensor | None:
+        """Return the weight of tags outside of all spans: what a labeler writes is rare by its rate, not by nature."""
+        if settings.outside_weight == 1 or not task.constructed or task.classes[:1] != ("O",):
             return None
         return torch.where(label == 0, settings.outside_weight, 1.0)
 

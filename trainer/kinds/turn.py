@@ -45,6 +45,7 @@ class TurnKind(ClassKind):
 
     head = TurnHead
     listed = True
+    carries = True
     probes = (
         NearRoles("role two turns back", (-2,)),
         NearRoles("roles two turns back and ahead", (-2, 2)),
@@ -54,7 +55,7 @@ class TurnKind(ClassKind):
     def place(self, places: LabelPlaces) -> Placed:
         """Return the labels of turns; each speaks of its turn, the sub-word that opens it included."""
         starts = places.layout.turns.take(places.where) if places.inputs.roles else token_starts(places, "turns")
-        return place_parts(places, starts)
+        return place_parts(places, starts, "turns")
 
     def read(self, rows: TaskRows, split: Split) -> TaskRows:
         """Read the labels of turns, and the roles that the model sees."""

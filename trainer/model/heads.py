@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from labelers.task import Task
 from trainer.data.batch import Items
+from trainer.data.targets import Targets
 from trainer.encoders.encoder import Encoder, States
 from trainer.settings import Settings
 
-__all__ = ["BagHead", "Head", "PairHead", "PartHead", "Read", "pooled"]
+__all__ = ["BagHead", "Head", "PairHead", "PartHead", "Read", "TokenHead", "pooled"]
 
 _BAG_SCALE = 3.0
 """Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
@@ -95,6 +96,9 @@ class Head(nn.Module):
             nn.Linear(encoder.width, self.outputs),
         )
 
+    def begin(self, _targets: Targets, /) -> None:
+        """Take over what the labels of the train split tell before the first step; checkpoints keep it."""
+
     def features(self, states: States, items: Items) -> Tensor:
         """Return [I, vectors * width + others]."""
         raise NotImplementedError
@@ -107,6 +111,20 @@ class Head(nn.Module):
         """Return the class scores of each label, float32 [I, classes]."""
         scores: Tensor = self.score(self.features(states, items))
         return scores.float()
+
+
+class TokenHead(Head):
+    """Tags tokens, each at its first sub-word, from its state and its features."""
+
+    def numbers(self, encoder: Encoder, /) -> int:
+        """Return how many features a sub-word has."""
+        return encoder.features
+
+    def features(self, states: States, items: Items) -> Tensor:
+        """Return the state and the features of the first sub-word."""
+        first = items.spans[:, 0]
+        state = self.read(states)(first)
+        return state if states.features is None else torch.cat([state, states.features[first]], -1)
 
 
 class BagHead(Head):

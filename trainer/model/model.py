@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from labelers.task import Task
 from trainer.data.batch import Batch, Items
+from trainer.data.targets import Targets
 from trainer.encoders.encoder import States, find_encoder
 from trainer.files import places
 from trainer.kinds import kind_of
@@ -42,6 +43,11 @@ class Model(nn.Module):
         assert isinstance(head, Head)  # noqa: S101  (what __init__ put there)
         return head
 
+    def begin(self, targets: Mapping[str, Targets]) -> None:
+        """Show each head the labels of its task in the train split."""
+        for task in self.tasks:
+            self.head(task).begin(targets[task.name])
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scores of each task's labels in the batch, float32 [I, ...], by its name."""
         states = States.of(batch, self.encoder(batch.buckets), self.special)
@@ -57,5 +63,5 @@ class Model(nn.Module):
         """Return the sum of a task's loss."""
         kind = kind_of(task)
         loss = kind.losses(scores, items.label) * items.weight
-        emphasis = kind.emphasis(items.label, self.settings)
+        emphasis = kind.emphasis(task, items.label, self.settings)
         return (loss if emphasis is None else loss * emphasis).sum()

@@ -17,6 +17,9 @@ from trainer.schedule.samplers import Sampler
 
 __all__ = ["EpochPlan", "Phase", "StepPlan", "generator"]
 
+_SHARE = (3, 10)
+"""Of the rows of all tasks in an epoch with a primary: its ten epochs hold what three hold without one."""
+
 
 def generator(seed: int, *address: str | int) -> np.random.Generator:
     """Return a generator that depends on the seed and the address alone.
@@ -70,6 +73,9 @@ class StepPlan:
     was extended."""
     primary: int | None = None
     """The stream that fills half of each step; one drawn other fills the rest (Augenstein, Soegaard 2017)."""
+    least: int = 0
+    """Where `steps` is 0 and this is not: an epoch has so many steps at least, and serves each row of the primary at
+    least once; beside that it is `_SHARE` of what it is otherwise."""
 
     @property
     def sizes(self) -> IntArray:
@@ -114,7 +120,15 @@ class StepPlan:
         """Return the number of steps of an epoch."""
         if self.steps:
             return self.steps
-        return int(-(-self.sizes[list(self._phase(epoch)[0].streams)].sum() // self.rows))
+        streams = self._phase(epoch)[0].streams
+        count = int(-(-self.sizes[list(streams)].sum() // self.rows))
+        if not self.least:
+            return count
+        if self.primary not in streams:  # every draw may be of any task: a pass over all rows is one over the primary's
+            return max(count, self.least) if self.primary is None else count
+        own = self.rows // 2 if self._has_primary(epoch) else self.rows
+        once = int(-(-self.sizes[self.primary] // own))
+        return max(-(-count * _SHARE[0] // _SHARE[1]), once, self.least)
 
     def ends(self) -> IntArray:
         """Return the number of steps up to the end of each epoch, int64 [epochs]."""
@@ -174,7 +188,7 @@ class StepPlan:
         for stream in np.unique(streams):
             mask = streams == stream
             lengths[mask] = self.lengths[stream][rows[mask]]
-        window = self.rows * (1 if self.primary is not None else self.window)
+        window = self.rows * (1 if self._has_primary(epoch) else self.window)
         flat, number = lengths.reshape(-1), np.arange(lengths.size)
         order = np.lexsort((flat, number // window)).reshape(-1, self.bucket)
         dealt = generator(self.seed, "buckets", epoch).random(len(order))

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F  # noqa: N812
 
 from labelers.ragged import IntArray, Ragged, ranges
 from trainer.schedule.step_plan import generator
+from trainer.score.rates import classes_of
 from trainer.score.rows import TaskRows, folded
 
 __all__ = ["BagOfWords"]
@@ -20,9 +23,10 @@ _RATE = 0.02
 
 @dataclass(frozen=True)
 class BagOfWords:
-    """Multinomial logistic regression on the words of each part, which count once; the parts have bags of their own.
+    """Logistic regression on the words of each part, which count once; the parts have bags of their own.
 
-    A fixed number of steps of Adam with a falling rate: no setting is tuned, and two runs give the same.
+    Multinomial for labels of one class, one regression for each class where several may hold. A fixed number of steps
+    of Adam with a falling rate: no setting is tuned, and two runs give the same.
     """
 
     name: str = "bag of words"
@@ -31,9 +35,10 @@ class BagOfWords:
     steps: int = 300
     """Fewest steps."""
 
-    def predict(self, train: TaskRows, held: TaskRows, seed: int, /) -> IntArray:
-        """Return the class of each held-out row."""
-        classes = max(len(train.task.classes), int(train.labels.max(initial=0)) + 1)
+    def predict(self, train: TaskRows, held: TaskRows, seed: int, /) -> npt.NDArray[Any]:
+        """Return the class of each held-out row, int64 [n], or the classes that hold in it, bool [n, C]."""
+        several = train.labels.ndim > 1
+        classes = train.labels.shape[1] if several else classes_of(train)
         forms = folded(train.types)
         tables = [_table(forms[part.values], part.owners) for part in train.parts]
         bags = _bags([forms[part.values] for part in train.parts], train.parts, tables)
@@ -42,11 +47,11 @@ class BagOfWords:
         index, offsets = torch.from_numpy(unseen.values), torch.from_numpy(unseen.offsets[:-1])
         with torch.no_grad():
             scores = _scores(index, offsets, weights, bias)
-        result: IntArray = scores.argmax(1).numpy()
+        result: npt.NDArray[Any] = (scores >= 0 if several else scores.argmax(1)).numpy()
         return result
 
     def _fit(
-        self, bags: Ragged, labels: IntArray, features: int, classes: int, seed: int
+        self, bags: Ragged, labels: npt.NDArray[Any], features: int, classes: int, seed: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weights [F + 1, C] and the bias [C]."""
         weights = torch.zeros(features + 1, classes, requires_grad=True)
@@ -60,7 +65,7 @@ class BagOfWords:
             lengths = bags.lengths[rows]
             values = torch.from_numpy(bags.values[ranges(bags.offsets[rows], lengths)])
             offsets = torch.from_numpy(np.cumsum(lengths) - lengths)
-            loss = F.cross_entropy(_scores(values, offsets, weights, bias), gold[torch.from_numpy(rows)])
+            loss = _loss(_scores(values, offsets, weights, bias), gold[torch.from_numpy(rows)])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             for group in optimizer.param_groups:
@@ -74,6 +79,13 @@ def _batches(count: int, passes: int, rng: np.random.Generator) -> Iterator[IntA
     for _ in range(passes):
         order = rng.permutation(count)
         yield from (order[i : i + _ROWS] for i in range(0, count, _ROWS))
+
+
+def _loss(scores: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of some rows."""
+    if gold.dtype == torch.bool:
+        return F.binary_cross_entropy_with_logits(scores, gold.float(), reduction="sum") / len(gold)
+    return F.cross_entropy(scores, gold)
 
 
 def _scores(index: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ A metric is computed from sums over labels. These are kept per document, so a bo
 a matrix of weights with a matrix of sums, whatever the metric.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from labelers.ragged import BoolArray, IntArray
+from labelers.ragged import IntArray
 from labelers.task import Task
+from trainer.data.spans import TagSpans
 from trainer.kinds import kind_of
 from trainer.schedule.step_plan import generator
 
-__all__ = ["FEW", "METRICS", "Metric", "Predictions", "Score", "metric_of", "score"]
+__all__ = ["FEW", "METRICS", "Metric", "Predictions", "Score", "metric_name", "metric_of", "score"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -159,59 +159,15 @@ class TagF1(Metric):
 
 
 class SpanF1(TagF1):
-    """Micro F1 over whole spans of a type, with the semantics of conlleval (Tjong Kim Sang, Buchholz 2000).
-
-    Classes are O or one of B, I, E, S with a type: ``B-place``. A span opens at B and S, and at I and E where no span
-    of the type is open; so both ways of writing BIO count alike.
-    """
+    """Micro F1 over whole spans of a type, see `trainer.data.spans`."""
 
     def sums(self, predictions: Predictions, groups: IntArray, count: int) -> FloatArray:
         """Return [D, 3]: right, gold and predicted spans."""
         edge = np.diff(predictions.rows, prepend=-1) != 0  # a label that opens its row
-        gold = _Spans.of(predictions.gold, edge, predictions.task.classes)
-        found = _Spans.of(predictions.predicted, edge, predictions.task.classes)
-        right = gold.opens & found.opens & (gold.types == found.types)
-        right[right] = gold.ends_of(right) == found.ends_of(right)
-        return np.stack([_grouped(groups, count, mask) for mask in (right, gold.opens, found.opens)], axis=1)
-
-
-@dataclass(frozen=True)
-class _Spans:
-    """Spans among I tags."""
-
-    opens: BoolArray
-    closes: BoolArray
-    types: IntArray
-
-    @classmethod
-    def of(cls, tags: IntArray, edge: BoolArray, classes: tuple[str, ...]) -> "_Spans":
-        """Find the spans of tags [I]; ``edge`` tells where a row begins."""
-        prefixes, kinds = _tag_parts(classes)
-        prefix, kind = prefixes[tags], kinds[tags]
-        before = np.where(edge, "O", np.roll(prefix, 1))
-        other = np.roll(kind, 1) != kind
-        inside = prefix != "O"
-        opens = inside & (np.isin(prefix, ["B", "S"]) | np.isin(before, ["E", "S", "O"]) | other)
-        # a span ends where the next label is outside, opens another one or belongs to another row
-        behind = np.append((opens | ~inside | edge)[1:], True)
-        return cls(opens, inside & (behind | np.isin(prefix, ["E", "S"])), kind)
-
-    def ends_of(self, mask: BoolArray) -> IntArray:
-        """Return the index of the last label of the spans that open where ``mask`` holds."""
-        closes = np.flatnonzero(self.closes)
-        result: IntArray = closes[np.searchsorted(closes, np.flatnonzero(mask))]
-        return result
-
-
-def _tag_parts(classes: tuple[str, ...]) -> tuple[npt.NDArray[np.str_], IntArray]:
-    """Return the letter of each class and the number of its type, -1 for O."""
-    wrong = [name for name in classes if not re.fullmatch(r"O|[BIES](-.*)?", name)]
-    if wrong:
-        raise ValueError(f"span_f1 reads classes such as O, B-place and I-place, not {', '.join(wrong)}; use tag_f1")
-    types = [name[2:] for name in classes]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(types))}
-    kinds = [-1 if name == "O" else numbers[kind] for name, kind in zip(classes, types, strict=True)]
-    return np.array([name[0] for name in classes]), np.array(kinds, np.int64)
+        gold = TagSpans.of(predictions.gold, edge, predictions.task.classes)
+        found = TagSpans.of(predictions.predicted, edge, predictions.task.classes)
+        masks = (gold.also_in(found), gold.opens, found.opens)
+        return np.stack([_grouped(groups, count, mask) for mask in masks], axis=1)
 
 
 class NatsPerWord(Metric):
@@ -243,16 +199,21 @@ METRICS: Mapping[str, Metric] = {
 """Every metric, by the name that tasks give it."""
 
 
+def metric_name(task: Task) -> str:
+    """Return the name of the task's metric, the default of its kind where it names none."""
+    return task.metric or kind_of(task).default_metric(task)
+
+
 def metric_of(task: Task) -> Metric:
     """Return the metric of a task.
 
     Raises:
         ValueError: there is none of that name.
     """
-    known = kind_of(task).metrics
-    if task.metric not in known:
-        raise ValueError(f"task {task.name} asks for metric {task.metric!r}; known are {', '.join(known)}")
-    return known[task.metric]
+    known, name = kind_of(task).metrics, metric_name(task)
+    if name not in known:
+        raise ValueError(f"task {task.name} asks for metric {name!r}; known are {', '.join(known)}")
+    return known[name]
 
 
 def score(predictions: Predictions, seed: int = 0, replicates: int = REPLICATES) -> Score:
@@ -266,17 +227,17 @@ def score(predictions: Predictions, seed: int = 0, replicates: int = REPLICATES)
         >>> result.value, result.low, result.high
         (0.75, 0.0, 1.0)
     """
-    metric = metric_of(predictions.task)
+    metric, name = metric_of(predictions.task), metric_name(predictions.task)
     names, groups = np.unique(predictions.documents, return_inverse=True)
     labels, count = len(predictions.gold), len(names)
     if not labels:
-        return Score(predictions.task.metric, None, 0, 0)
+        return Score(name, None, 0, 0)
     sums = metric.sums(predictions, groups.reshape(-1), count)
     value = float(metric.value(sums.sum(axis=0)))
     if count < 2:  # noqa: PLR2004
-        return Score(predictions.task.metric, value, labels, count)
+        return Score(name, value, labels, count)
     low, high = np.percentile(_replicates(metric, sums, seed, replicates), [2.5, 97.5])
-    return Score(predictions.task.metric, value, labels, count, float(low), float(high))
+    return Score(name, value, labels, count, float(low), float(high))
 
 
 def _replicates(metric: Metric, sums: FloatArray, seed: int, replicates: int) -> FloatArray:

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from trainer.data.dataset import Dataset, Types
 from trainer.evaluate import Tell
 from trainer.files import write as write_file
 from trainer.memory import give_back
-from trainer.score.metrics import FEW, Predictions, Score, metric_of, score
+from trainer.score.metrics import FEW, Predictions, Score, metric_name, metric_of, score
 from trainer.score.probes import ProbeScore, best_first, prior, run_probes
 from trainer.score.rows import read_rows, sample
+from trainer.score.select import VALIDATION
+from trainer.score.surfaces import Forms, recalls
 
 __all__ = ["build_report", "held_out", "note_of", "task_entry", "write"]
 
@@ -54,6 +56,7 @@ def build_report(
     split: str,
     settings: Mapping[str, Any],
     untrained: Mapping[str, str],
+    forms: Forms | None = None,
     run: Mapping[str, Any] | None = None,
     tell: Tell | None = None,
 ) -> dict[str, Any]:
@@ -66,6 +69,7 @@ def build_report(
         split: what ``predictions`` are about, see `held_out`.
         settings: of the run; ``seed`` also decides the bootstrap and the rows that baselines see.
         untrained: task -> why it was not trained.
+        forms: of the spans of the train split, see `trainer.score.surfaces`.
         run: more facts about the run: steps, seconds, device, the checkpoint.
         tell: is told which task's baselines are fitted.
     """
@@ -75,9 +79,14 @@ def build_report(
             continue
         if tell:
             tell(f"fitting the baselines of {item.task.name}")
-        entries[item.task.name] = _entry(dataset, data, item, split=split, seed=int(settings.get("seed", 0)))
+        known = (forms or {}).get(item.task.name)
+        seed = int(settings.get("seed", 0))
+        entries[item.task.name] = _entry(dataset, data, item, split=split, seed=seed, known=known)
         give_back()
     tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
+    for entry in tasks:
+        if entry["name"] == settings.get("primary"):
+            entry["warnings"] += _choice(data, entry["name"])
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "dataset": {"path": str(dataset.path), "digest": dataset.digest},
@@ -101,13 +110,27 @@ def _version(package: str) -> str:
 def _trained_on(data: EncodedDataset, task: Task) -> tuple[int, dict[str, int]]:
     """Return the number of train labels of a task, and how many rows of each split lost theirs."""
     lost = {name: part.targets[task.name].lost for name, part in data.splits.items()}
-    return round(data.splits["train"].targets[task.name].expected(data.inputs[task.name].rate)), lost
+    train = data.splits["train"]
+    return round(train.targets[task.name].expected(train.inputs[task.name].rate)), lost
 
 
-def _entry(dataset: Dataset, data: EncodedDataset, found: Predictions, *, split: str, seed: int) -> dict[str, Any]:
+def _choice(data: EncodedDataset, primary: str) -> list[str]:
+    """Return a warning where few labels of the primary choose the checkpoint."""
+    if VALIDATION not in data.splits:
+        return []
+    part = data.splits[VALIDATION]
+    labels = round(part.targets[primary].expected(part.inputs[primary].rate))
+    if not labels:
+        return [f"no {VALIDATION} label, so that the other tasks chose the checkpoint"]
+    return [f"only {labels} {VALIDATION} labels chose the checkpoint"] if labels < FEW else []
+
+
+def _entry(
+    dataset: Dataset, data: EncodedDataset, found: Predictions, *, split: str, seed: int, known: Collection[str] | None
+) -> dict[str, Any]:
     """Return the entry of one task that has held-out labels; its baselines are fitted here."""
     task, types = found.task, Types()
-    sequences = {name: data.splits[name].sequences[data.inputs[task.name]] for name in ("train", split)}
+    sequences = {name: data.splits[name].read(task.name) for name in ("train", split)}
     rows = {name: known.rows[data.splits[name].targets[task.name].where] for name, known in sequences.items()}
     lengths = sequences["train"].lengths[data.splits["train"].targets[task.name].where]
     limit = min(_PROBE_ROWS, round(_PROBE_PIECES / max(float(lengths.mean()), 1)))
@@ -115,7 +138,8 @@ def _entry(dataset: Dataset, data: EncodedDataset, found: Predictions, *, split:
     fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.tokenizer.encode)
     held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
-    return task_entry(task, *_trained_on(data, task), scores)
+    entry = task_entry(task, *_trained_on(data, task), scores)
+    return entry if known is None else entry | {"spans": recalls(found, held, known)}
 
 
 def task_entry(
@@ -141,7 +165,7 @@ def task_entry(
         "classes": list(task.classes),
         "labels": {"train": train_labels, "held_out": held},
         "lost": dict(lost),
-        "metric": task.metric,
+        "metric": metric_name(task),
         "higher_is_better": metric.higher,
         "warnings": [] if held >= FEW else [_few(held)],
     }

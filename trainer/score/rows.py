@@ -42,6 +42,8 @@ class TaskRows:
     """pair: of each token of both parts its position in the source, -1 where it was inserted."""
     roles: Ragged | None = None
     """turn: the code of each turn's role, -1 where it is hidden."""
+    segments: IntArray | None = None
+    """arc: int64 [I], a number for the segment that each label stands in; rising."""
     maskable: BoolArray | None = None
     """masked_lm: bool [N], the tokens that may be hidden."""
     spell: Spell | None = None

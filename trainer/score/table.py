@@ -7,12 +7,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["lines", "show"]
+__all__ = ["lines", "row_line", "score_cells", "show", "shown", "span_notes", "widths_of"]
 
 PRIOR = (
     "class prior: the most frequent class (accuracy), a random guess at the train rates (F1), "
-    "the frequency of the word (nats_per_word)."
+    "the frequency of the word (nats_per_word)"
 )
+PRIORS = {"regression": "the train mean (numbers)", "arc": "the most frequent distance to the head (arcs)"}
+"""Of kinds that have no such class."""
 BASELINE = "best baseline: the best of the class prior and the probes, on the same labels."
 SIGNIFICANT = (
     "significantly better: the whole 95 % interval of the score is better than the value of the best baseline; "
@@ -42,25 +44,25 @@ def _styled(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     split = report["split"]
     yield (f"scores on the {split} split" if split else "there is no held-out split, so nothing is scored"), "bold"
     entries = report["tasks"]
-    first, second = [_cells(entry) for entry in entries], [_baseline_cells(entry) for entry in entries]
-    widths = _widths([_FIRST, *first])
+    first, second = [score_cells(entry) for entry in entries], [_baseline_cells(entry) for entry in entries]
+    widths = widths_of([_FIRST, *first])
     widths[0] = min(widths[0], _WIDEST_NAME)
-    below = _widths([_SECOND, *second])
-    yield from ((line, "bold") for line in (*_rows(_FIRST, widths), f"{_GAP}{_line(_SECOND, below)}"))
+    below = widths_of([_SECOND, *second])
+    yield from ((line, "bold") for line in (*_rows(_FIRST, widths), f"{_GAP}{row_line(_SECOND, below)}"))
     for entry, upper, lower in zip(entries, first, second, strict=True):
         style = {True: "green", False: "yellow", None: ""}[entry["better_than_baseline"]]
         yield from ((line, style) for line in _rows(upper, widths))
-        yield f"{_GAP}{_line(lower, below)}", ""
+        yield f"{_GAP}{row_line(lower, below)}", ""
     for note in _notes(report):
         yield from ((line, "") for line in textwrap.wrap(note, _WIDTH, subsequent_indent=_GAP))
 
 
-def _widths(rows: list[tuple[str, ...]]) -> list[int]:
+def widths_of(rows: list[tuple[str, ...]]) -> list[int]:
     """Return the width of each column."""
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+def row_line(cells: tuple[str, ...], widths: list[int]) -> str:
     """Return aligned cells."""
     return _GAP.join(map(str.ljust, cells, widths)).rstrip()
 
@@ -71,20 +73,20 @@ def _rows(cells: tuple[str, ...], widths: list[int]) -> Iterator[str]:
     if len(name) > widths[0]:
         yield from textwrap.wrap(name, _WIDTH, break_on_hyphens=False) or [name]
         name = ""
-    yield _line((name, *others), widths)
+    yield row_line((name, *others), widths)
 
 
-def _number(value: float | None) -> str:
+def shown(value: float | None) -> str:
     """Return a score as it is shown."""
     return "-" if value is None else f"{value:.3f}"
 
 
-def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+def score_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of a task's first line."""
     labels = f"{entry['labels']['held_out']:,}" + ("!" if entry["warnings"] else "")
     found = entry["score"]
     interval = "" if not found or found["interval"] is None else " [{:.3f}, {:.3f}]".format(*found["interval"])
-    return entry["name"], labels, entry["metric"], (_number(found["value"]) if found else "-") + interval
+    return entry["name"], labels, entry["metric"], (shown(found["value"]) if found else "-") + interval
 
 
 def _baseline_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ def _baseline_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
         return "-", "-", "-"
     best = entry["baselines"][0]
     better = {True: "yes", False: "no", None: "-"}[entry["better_than_baseline"]]
-    return _number(entry["prior"]["value"]), f"{_number(best['value'])} {best['name']}", better
+    return shown(entry["prior"]["value"]), f"{shown(best['value'])} {best['name']}", better
 
 
 def _notes(report: Mapping[str, Any]) -> Iterator[str]:
@@ -102,14 +104,24 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"not trained: {name}: {reason}" for name, reason in report["not_trained"].items())
     yield from (f"! {entry['name']}: {text}" for entry in report["tasks"] for text in entry["warnings"])
     for entry in report["tasks"]:
+        yield from (f"{entry['name']}: {note}" for note in span_notes(entry))
         if lost := sum(entry["lost"].values()):
             yield f"lost: {entry['name']}: {lost:,} rows, cut before the text that their label refers to"
     if any(entry["baselines"] for entry in report["tasks"]):
-        yield from (PRIOR, BASELINE, SIGNIFICANT)
+        further = dict.fromkeys(PRIORS[entry["kind"]] for entry in report["tasks"] if entry["kind"] in PRIORS)
+        yield from (", ".join([PRIOR, *further]) + ".", BASELINE, SIGNIFICANT)
     less = dict.fromkeys(entry["metric"] for entry in report["tasks"] if not entry["higher_is_better"])
     yield from (f"{metric}: less is better." for metric in less)
     if report["note"]:
         yield report["note"]
+
+
+def span_notes(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is found of spans whose form stands in the train split, and of others."""
+    if not (spans := entry.get("spans")):
+        return
+    parts = [(spans["seen"], "whose form stands in the train split"), (spans["unseen"], "of new forms")]
+    yield "recall " + ", ".join(f"{shown(part['recall'])} of {part['spans']:,} spans {what}" for part, what in parts)
 
 
 def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
@@ -118,9 +130,10 @@ def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
     if "best_step" not in run:
         return
     if run["chosen_on"]:
+        by = f" by the score of {run['chosen_by']}" if run.get("chosen_by") else ""
         yield (
             f"checkpoint: step {run['best_step']:,}, in epoch {run['best_epoch']}, the best on the "
-            f"{run['chosen_on']} split"
+            f"{run['chosen_on']} split{by}"
         )
     else:
         missing = "validation" if split else "held-out"

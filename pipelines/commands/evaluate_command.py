@@ -1,0 +1,83 @@
+"""`auxloom evaluate`."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.extras import need
+from pipelines.options import AsJson
+from pipelines.progress import Bar
+from pipelines.terminal import ERR, OUT, print_json, warn
+
+__all__ = ["COMMAND", "EXAMPLE"]
+
+EXAMPLE = "auxloom evaluate model test.tsv   or   auxloom evaluate model test.jsonl --label ner=token:tags"
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a run of `auxloom train`.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Labelled files that the run never saw, or a dataset.")
+    ],
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND[:COLUMN]",
+            help="Labels of the files; may repeat. [default: where those of the run stood]",
+        ),
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Score this task only; may repeat.")] = None,
+    split: Annotated[str, typer.Option(help="Of a dataset.")] = "test",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="How records of files are read: text=body, format=conll.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a trained model on labels that it never saw: tasks with intervals, classes, spans seen in train or not."""
+    need("evaluate", "train")
+    from trainer.external import evaluate as score
+    from trainer.score.class_table import show
+
+    if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
+        report = score(run, inputs[0], tasks=task, split=split)
+    else:
+        need("evaluate", "build")
+        with tempfile.TemporaryDirectory(prefix="auxloom-evaluate-") as folder:
+            _build(run, inputs, Path(folder) / "set", label or [], overrides or [])
+            report = score(run, Path(folder) / "set", tasks=task)
+        report["dataset"]["path"] = ", ".join(inputs)
+    if as_json:
+        print_json(report)
+    else:
+        show(report, OUT)
+
+
+def _build(run: str, files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
+    """Build a dataset of labelled files, and tell what of them cannot be used."""
+    from labelers.place import local
+    from pipelines.labelled_files import build_labelled
+    from pipelines.options import flags_of
+    from pipelines.overrides import set_key
+    from trainer.folder import RunFolder
+
+    settings: dict[str, Any] = {}
+    for item in overrides:
+        set_key(settings, item)
+    reading = RunFolder(local(run, "a run folder")).reading()
+    with Bar(ERR, "read", "MB") as bar:
+        report = build_labelled(
+            files, out, reading, labels=flags_of(label=labels).get("labels", {}), settings=settings, progress=bar
+        )
+    if report.failures:
+        raise ValueError(report.failures[0])
+    for name, book in report.books.get("labels", {}).items():
+        if rejected := sum(book["rejected"].values()):
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in book["rejected"].items())
+            warn(f"{rejected:,} of {book['read']:,} labels of {name} cannot be used and are not scored ({reasons})")
+    if rejected := sum(report.books["records"]["rejected"].values()):
+        warn(f"{rejected:,} of {report.books['records']['read']:,} records cannot be used")
+
+
+COMMAND = evaluate
