@@ -1,4 +1,4 @@
-"""Tiny encoders as a library of pretrained ones writes them: drawn weights, and tokenizers learnt from a few sentences."""
+"""Tiny encoders as they are published: drawn weights, and tokenizers learnt from a few sentences."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -80,8 +80,8 @@ def _unigram() -> tokenizers.Tokenizer:
     trainer = trainers.UnigramTrainer(
         vocab_size=160,
         special_tokens=_SPECIAL,
-        unk_token="[UNK]",
-        show_progress=False,  # noqa: S106
+        unk_token="[UNK]",  # noqa: S106
+        show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(), trainer)
     return _framed(tokenizer)

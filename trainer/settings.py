@@ -76,7 +76,7 @@ class ModelSettings(_Table):
     """[model]: the encoder and what the heads read."""
 
     encoder: str = "tiny"
-    """tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width); a folder with a pretrained one, written with a slash;
+    """tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width); ./FOLDER of a pretrained one, with a slash;
     hub:NAME, which is downloaded; or package.module:Class, a subclass of `trainer.encoders.encoder.Encoder`."""
     init: str = ""
     """A run whose encoder and tokenizer this one begins with, and whose heads, where a task has the same name, kind and
@@ -182,8 +182,8 @@ class Settings(_Table):
     layer_decay: float = Field(1.0, gt=0, le=1)
     """By what the encoder's learning rate is multiplied with each layer further down."""
     freeze: Literal["none", "embeddings", "encoder"] | Annotated[int, Field(ge=1)] = "none"
-    """What keeps its first weights: the embeddings of sub-words, the whole encoder, or with a number the embeddings and so
-    many layers. With a pretrained encoder of over 100,000 sub-words embeddings, if it is not given."""
+    """What keeps its first weights: the embeddings of sub-words, the whole encoder, or with a number the embeddings and
+    so many layers. With a pretrained encoder of over 100,000 sub-words embeddings, if it is not given."""
     accumulate: int = Field(1, ge=1)
     """Backward passes of a step: the buckets are parted, which takes less memory."""
     checkpointing: bool = False

@@ -72,14 +72,15 @@ class Frame:
                 f"the tokenizer of {place} has {words:,} sub-words, and the encoder embeds {size:,}; they are not of "
                 "one model"
             )
-        return cls(**{name: int(number or 0) for name, number in known.items()}, between=between, size=size, roles=tuple(roles)[:MAX_ROLES])  # fmt: skip
+        numbers = {name: int(number or 0) for name, number in known.items()}
+        return cls(**numbers, between=between, size=size, roles=tuple(roles)[:MAX_ROLES])
 
 
 class Subwords:
-    """Spells tokens as the model's own tokenizer spells a text in which they stand, where both agree on what a word is.
+    """Spells tokens as the model's own tokenizer spells a text in which they stand, where both agree on its words.
 
-    A token is spelled by itself, or for tokenizers that mark where a word begins by itself and by whether a space stands
-    before it. No token spells a special sub-word.
+    Where sub-words tell whether they open a word, a token is spelled by whether a space stands before it too. No token
+    spells a special sub-word.
     """
 
     def __init__(self, text: str, frame: Frame) -> None:
@@ -91,7 +92,7 @@ class Subwords:
         self.opens_joined = self.spaced and not _opens_with_prefix(data)
         self._tokenizer, self._joined = _plain(behind_space), _plain(joined)
         names = {item["content"] for item in data.get("added_tokens", ()) if item.get("special")}
-        special = {self._tokenizer.token_to_id(name) for name in names} - {None}
+        special = {number for name in names if (number := self._tokenizer.token_to_id(name)) is not None}
         self._special = np.array(sorted(special | {frame.pad, frame.cls, frame.sep, frame.mask}), np.int32)
         role_mask = frame.size
         self._other = role_mask + 1

@@ -26,7 +26,10 @@ __all__ = ["PretrainedEncoder"]
 _CONFIG, _ORIGIN = "config.json", "origin.json"
 _OFFSET = ("roberta", "xlm-roberta")  # positions count from the one behind the padding sub-word
 _NARROW, _MANY_TYPES = 384, 100_000
-_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embedding_dropout", "mlp_dropout")  # fmt: skip
+_DROPOUTS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embedding_dropout",
+    "mlp_dropout",
+)  # fmt: skip
 
 
 class PretrainedEncoder(Encoder):

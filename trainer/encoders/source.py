@@ -20,8 +20,8 @@ def is_source(name: str) -> bool:
     """Tell whether ``[model] encoder`` names a pretrained encoder: a path has a slash.
 
     Example:
-        >>> [name for name in ("tiny", "./minilm", "/models/bert", "hub:me/bert", "mine.module:Class") if is_source(name)]
-        ['./minilm', '/models/bert', 'hub:me/bert']
+        >>> [name for name in ("tiny", "./minilm", "hub:me/bert", "my.module:Class") if is_source(name)]
+        ['./minilm', 'hub:me/bert']
     """
     return name.startswith(HUB) or "/" in name
 

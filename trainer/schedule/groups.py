@@ -22,7 +22,7 @@ def parameter_groups(model: Model, settings: Settings) -> list[dict[str, Any]]:
     for parameter in model.parameters():
         name = encoder.get(id(parameter))
         if name is not None and _frozen(model.encoder.layer_of(name), settings.freeze, table=name == table):
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad_(False)
             continue
         scale = 1.0 if name is None else _scale(model.encoder, name, settings)
         groups.setdefault((scale, parameter.dim() > 1), []).append(parameter)

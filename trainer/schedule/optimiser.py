@@ -1,7 +1,6 @@
 """AdamW and the course of its learning rate."""
 
 import math
-
 from typing import Any
 
 import torch
