@@ -4,7 +4,11 @@ import importlib.util
 
 __all__ = ["LIBRARIES", "MissingLibraryError", "need", "with_cure"]
 
-LIBRARIES = {"build": ("apache_beam", "nltk", "spacy"), "train": ("safetensors", "tokenizers", "torch")}
+LIBRARIES = {
+    "build": ("apache_beam", "nltk", "spacy"),
+    "train": ("safetensors", "tokenizers", "torch"),
+    "hf": ("transformers",),
+}
 """Import names, by the extra that brings them."""
 
 

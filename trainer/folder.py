@@ -16,6 +16,7 @@ from typing import Any
 
 from trainer.data.dataset import Dataset
 from trainer.files import TEMPORARY, remove, write
+from trainer.inherit import completed
 from trainer.mark import Mark
 from trainer.schedule.choices import decided
 from trainer.settings import Settings, make_settings
@@ -194,8 +195,8 @@ class RunFolder:
 
 
 def _settings(given: Settings | Mapping[str, Any]) -> Settings:
-    """Return settings, checked."""
-    return given if isinstance(given, Settings) else make_settings(given)
+    """Return settings, checked, and what was not given as the encoder wants it."""
+    return completed(given if isinstance(given, Settings) else make_settings(given))
 
 
 def _step(line: str) -> float:

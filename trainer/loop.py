@@ -1,17 +1,20 @@
 """Training: a plain loop over the planned steps."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from labelers.place import local
-from trainer.data.batch import Noise, collate
+from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
+from trainer.inherit import told_of
 from trainer.memory import give_back
 from trainer.run import Progress, Run
 from trainer.schedule.choices import told
@@ -66,8 +69,9 @@ def train(
         known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
         return known
     run = Run(data, folder, chosen, mark)
-    if say and not mark and (sentence := told(chosen, run.settings)):
-        say(sentence)
+    if say and not mark:
+        for sentence in filter(None, (told(chosen, run.settings), told_of(run.folder.learnt))):
+            say(sentence)
     fit(run, stop_after, progress)
     if not run.ended:
         return {"finished": False, "step": run.state.step}
@@ -110,19 +114,63 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
     settings, model, step = run.settings, run.model, run.state.step
     torch.manual_seed(settings.seed * 1_000_003 + step)  # every step draws its own dropout, whoever was before it
     noise = Noise.of(settings.seed, epoch, step, run.streams.rate, run.data.tokenizer)
-    batch = collate(run.data, "train", run.streams.requests(plan, index), noise).to(run.device)
+    requests = run.streams.requests(plan, index)
     model.train()
-    with torch.autocast("cuda", torch.bfloat16, enabled=run.device.type == "cuda"):
-        losses = model.losses(batch, model(batch))
-    labels = run.streams.labels(plan)
-    # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
-    parts = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]
     run.optimiser.zero_grad()
-    torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    found, pieces = _Losses(), 0
+    for part in _parts(requests, settings.accumulate):
+        batch = collate(run.data, "train", part, noise).to(run.device)
+        with torch.autocast("cuda", torch.bfloat16, enabled=run.device.type == "cuda"):
+            losses = model.losses(batch, model(batch))
+        # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
+        labels = run.streams.labels(plan)
+        weighed = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]
+        torch.stack(weighed).sum().backward()  # type: ignore[no-untyped-call]
+        found.add(losses, batch)
+        pieces += batch.pieces
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    _check(run, found.sums, float(norm))
     for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(settings, step, run.total)
+        group["lr"] = learning_rate(settings, step, run.total) * group["scale"]
     run.optimiser.step()
     run.state.step += 1
-    run.state.pieces += batch.pieces
-    return {name: (float(loss.detach()), len(batch.items[name].label)) for name, loss in losses.items()}
+    run.state.pieces += pieces
+    return found.sums
+
+
+class _Losses:
+    """The loss and the number of labels of each task, over all parts of a step."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, tuple[float, int]] = {}
+
+    def add(self, losses: Mapping[str, Tensor], batch: Batch) -> None:
+        """Add those of a batch."""
+        for name, loss in losses.items():
+            known, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = known + float(loss.detach()), count + len(batch.items[name].label)
+
+
+def _parts(requests: list[list[TaskSlice]], count: int) -> Iterator[list[list[TaskSlice]]]:
+    """Yield the buckets of a step in so many parts, or fewer if some are empty."""
+    buckets = [bucket for bucket in requests if bucket]
+    for number in range(count):
+        if part := buckets[number * len(buckets) // count : (number + 1) * len(buckets) // count]:
+            yield part
+
+
+def _check(run: Run, losses: Mapping[str, tuple[float, int]], norm: float) -> None:
+    """Check that a step can be taken.
+
+    Raises:
+        ValueError: a loss or the gradient is not a number.
+    """
+    if math.isfinite(norm) and all(math.isfinite(loss) for loss, _ in losses.values()):
+        return
+    wrong = [name for name, (loss, _) in losses.items() if not math.isfinite(loss)]
+    what = f"the loss of {', '.join(wrong)}" if wrong else f"the gradient ({', '.join(losses)})"
+    kept = f"the checkpoint of step {run.saved} is kept in {run.folder.path}" if run.saved > 0 else "none was kept yet"
+    raise ValueError(
+        f"{what} is not a finite number in step {run.state.step + 1}; {kept}. Train in another folder with a lower "
+        "learning_rate, or a longer warmup"
+    )

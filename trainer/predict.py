@@ -192,16 +192,19 @@ def _rows(cut: "CutDocuments", documents: "Sequence[Document]") -> BareRows:
     strings = batch.vocabulary.strings
     turn_rows = np.repeat(np.arange(len(batch)), np.diff(batch.turn_offsets))
     numbers = np.array(list(dict.fromkeys(cut.pieces.documents.tolist())), np.int64)
-    second = None
+    second = second_spaces = None
     if any(document.second is not None for document in documents) and batch.second is not None:
         second = pa.ListArray.from_arrays(_int32(batch.second.offsets), strings(batch.second.codes))
+        second_spaces = pa.ListArray.from_arrays(_int32(batch.second.offsets), pa.array(batch.second.spaces))
     return BareRows(
         numbers[cut.owners] if len(batch) else np.empty(0, np.int64),
         pa.ListArray.from_arrays(_int32(batch.offsets), strings(batch.codes)),
         Ragged(batch.segment_offsets, batch.segments - batch.offsets[batch.segment_rows]),
         Ragged(batch.turn_offsets, batch.turns - batch.segment_offsets[turn_rows]),
         pa.ListArray.from_arrays(_int32(batch.turn_offsets), strings(batch.roles)),
+        batch.spaces,
         second,
+        second_spaces,
     )
 
 

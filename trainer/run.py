@@ -18,11 +18,13 @@ from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import Tell, evaluate, uninformed
 from trainer.files import write
 from trainer.folder import RunFolder
+from trainer.inherit import completed, hand_on, inherited, take_over
 from trainer.kinds import untrained
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.model.model import Model
 from trainer.schedule.choices import decided
+from trainer.schedule.groups import parameter_groups
 from trainer.schedule.optimiser import learning_rate, make_optimiser
 from trainer.schedule.streams import Streams, check
 from trainer.score import report
@@ -69,7 +71,7 @@ class Run:
             mark: of the run in the folder; None: it begins.
         """
         if not mark:
-            settings = decided(settings, dataset)
+            settings = decided(completed(settings), dataset)
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.device = prepared(settings)
         self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
@@ -101,11 +103,21 @@ class Run:
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
         self.model.begin(self.data.splits["train"].targets)
-        self.optimiser = make_optimiser(self.model, settings)
-        self._saved = -1
+        if not folder.last.exists():
+            self._take_over()
+        self.optimiser = make_optimiser(parameter_groups(self.model, settings), settings)
+        self.saved = -1
         self.state = self._restored()
         self._uninformed = uninformed(self.data, self.validation)
         give_back()
+
+    def _take_over(self) -> None:
+        """Take over weights that were trained before; a run that cannot begin leaves its folder free."""
+        try:
+            take_over(self.model, self.folder.learnt, self.settings)
+        except ValueError:
+            self.folder.clear()
+            raise
 
     def _begun(self) -> tuple[EncodedDataset, Streams]:
         """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""
@@ -126,6 +138,7 @@ class Run:
     def _encoded(self) -> EncodedDataset:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
         tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
+        hand_on(self.settings, self.folder.learnt)
         encoded = encode(self.dataset, tasks, self.folder.learnt, self._encoder, self.settings)
         empty = [task.name for task in tasks if not len(encoded.splits["train"].targets[task.name])]
         self.untrained |= dict.fromkeys(empty, "no train row has a label")
@@ -151,7 +164,7 @@ class Run:
             tensors, known = checkpoint.load(self.folder.last)
             checkpoint.restore(self.model, self.optimiser, tensors)
             state = _State(**(known | {"best": Best(**known["best"])}))
-            self._saved = state.step
+            self.saved = state.step
         self.folder.rewind(state.step)
         if self.settings != self.mark.settings:
             self._extend(state.step)
@@ -230,11 +243,11 @@ class Run:
 
     def save(self) -> None:
         """Write the last checkpoint, all that the next step depends on, unless it is there."""
-        if self._saved == self.state.step:
+        if self.saved == self.state.step:
             return
         tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
         checkpoint.save(self.folder.last, tensors, asdict(self.state))
-        self._saved = self.state.step
+        self.saved = self.state.step
 
     def finish(self, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
         """Evaluate the best weights on the held-out split, and write the report and return it."""
@@ -276,6 +289,8 @@ class Run:
             "chosen_on": self.validation or None,
             "chosen_by": self._chosen_by,
             "pieces": self.state.pieces,
+            "encoder": dict(self._encoder.origin(self.folder.learnt)),
+            "init": dict(inherited(self.folder.learnt)),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "train_rows": {task.name: len(self.data.splits["train"].targets[task.name]) for task in self.data.tasks},
             "seconds": round(seconds, 1),

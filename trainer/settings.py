@@ -67,13 +67,20 @@ class _Table(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def given(self, key: str) -> bool:
+        """Tell whether a key was given, be it with its default."""
+        return key in self.model_fields_set
+
 
 class ModelSettings(_Table):
     """[model]: the encoder and what the heads read."""
 
     encoder: str = "tiny"
-    """tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width); or package.module:Class, a subclass of
-    `trainer.encoders.encoder.Encoder`."""
+    """tiny 2 x 128, small 4 x 256, base 12 x 768 (layers x width); ./FOLDER of a pretrained one, with a slash;
+    hub:NAME, which is downloaded; or package.module:Class, a subclass of `trainer.encoders.encoder.Encoder`."""
+    init: str = ""
+    """A run whose encoder and tokenizer this one begins with, and whose heads, where a task has the same name, kind and
+    classes."""
     vocabulary: int = Field(8192, ge=300)
     """Number of sub-words, special ones included."""
     max_pieces: int = Field(384, ge=8, le=32767)
@@ -169,6 +176,18 @@ class Settings(_Table):
     having 1."""
 
     learning_rate: float = Field(2e-3, gt=0)
+    """With a pretrained encoder 1e-3, if it is not given."""
+    encoder_learning_rate: float = Field(0.0, ge=0)
+    """Of the encoder; 0: as all others. With a pretrained one 5e-5, 1e-4 up to width 384, if it is not given."""
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """By what the encoder's learning rate is multiplied with each layer further down."""
+    freeze: Literal["none", "embeddings", "encoder"] | Annotated[int, Field(ge=1)] = "none"
+    """What keeps its first weights: the embeddings of sub-words, the whole encoder, or with a number the embeddings and
+    so many layers. With a pretrained encoder of over 100,000 sub-words embeddings, if it is not given."""
+    accumulate: int = Field(1, ge=1)
+    """Backward passes of a step: the buckets are parted, which takes less memory."""
+    checkpointing: bool = False
+    """Compute the states in layers anew in the backward pass: a third more time, and a fraction of the memory."""
     warmup: float = Field(0.05, ge=0, le=1)
     """Share of the steps in which the learning rate rises."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -195,7 +214,18 @@ class Settings(_Table):
             raise ValueError(
                 f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; choose one that divides it"
             )
+        if self.accumulate > self.rows // self.bucket:
+            raise ValueError(
+                f"accumulate = {self.accumulate} parts the buckets of a step, and there are rows / bucket = "
+                f"{self.rows // self.bucket}; lower bucket or accumulate"
+            )
         return self
+
+    def filled(self, train: Mapping[str, Any], model: Mapping[str, Any]) -> "Settings":
+        """Return the settings with others for those keys of [train] and [model] that were not given."""
+        inner = {key: value for key, value in model.items() if not self.model.given(key)}
+        outer = {key: value for key, value in train.items() if not self.given(key)}
+        return self.model_copy(update=outer | {"model": self.model.model_copy(update=inner)})
 
     def weight(self, task: str) -> float:
         """Return the weight of a task's loss."""

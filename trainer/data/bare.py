@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from labelers.ragged import IntArray, Ragged, running_total
+from labelers.ragged import BoolArray, IntArray, Ragged, running_total
 from labelers.task import SECOND, SOURCE, Task
 from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.dataset import Split, Types
@@ -55,7 +55,10 @@ class BareRows:
     turns: Ragged
     """The segment that opens each turn."""
     roles: pa.ListArray
+    spaces: BoolArray
+    """bool [N]: a space follows the token."""
     second: pa.ListArray | None = None
+    second_spaces: pa.ListArray | None = None
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -71,16 +74,17 @@ class BareRows:
         columns: dict[str, Any] = {
             "document": names,
             "tokens": self.tokens,
-            "spaces": _lists(self.lengths, np.ones(int(self.lengths.sum()), bool)),
+            "spaces": _lists(self.lengths, self.spaces),
             "segments": _lists(self.segments.lengths, self.segments.values.astype(np.int32)),
             "turns": _lists(self.turns.lengths, self.turns.values.astype(np.int32)),
             "roles": self.roles,
         }
         if self.second is not None:
             sizes = np.diff(self.second.offsets.to_numpy())
-            spaces = _lists(sizes, np.ones(int(sizes.sum()), bool))
             first = _lists(np.minimum(sizes, 1), np.zeros(int(np.count_nonzero(sizes)), np.int32))
-            columns[SECOND] = pa.StructArray.from_arrays([self.second, spaces, first], ["tokens", "spaces", "segments"])
+            columns[SECOND] = pa.StructArray.from_arrays(
+                [self.second, self.second_spaces, first], ["tokens", "spaces", "segments"]
+            )
         split, kept = Split("test", pa.table(columns)), []
         for number, task in enumerate(tasks):
             places = kind_of(task).placeholder(split, task)
@@ -127,7 +131,9 @@ class BareRows:
             Ragged.of(counts, opened - np.repeat(starts, counts)),
             Ragged.of(turn_counts, np.searchsorted(opened, heard) - first[row]),
             pa.ListArray.from_arrays(pa.array(running_total(turn_counts).astype(np.int32)), roles),
+            self.spaces,
             None if self.second is None else self.second.take(pa.array(owner)),
+            None if self.second_spaces is None else self.second_spaces.take(pa.array(owner)),
         )
 
 
@@ -163,7 +169,7 @@ class RowEncoder:
 
     def _sizes(self, rows: BareRows) -> IntArray:
         """Return the number of sub-words of each token."""
-        return self._table.of(self._types.encode(rows.tokens.flatten()).astype(np.int64)).lengths
+        return self._table.most(self._types.encode(rows.tokens.flatten()).astype(np.int64))
 
     @staticmethod
     def _openers(rows: BareRows) -> IntArray:

@@ -139,6 +139,21 @@ class Split:
         own = self.ragged(f"{sequence}.origin")
         return own.where(own.lengths > 0, source)
 
+    def joined(self, sequence: str) -> Ragged:
+        """Return of each token of a sequence whether no space stands before it.
+
+        A token of a view has the space of the token that it copies; before an inserted one, and the first one of a row,
+        there is one.
+        """
+        spaces = self.ragged(f"{SECOND}.spaces" if sequence == SECOND else "spaces")
+        joined = ~np.roll(spaces.values.astype(bool), 1)
+        joined[spaces.offsets[:-1][spaces.lengths > 0]] = False
+        if sequence == SECOND or not self._has(sequence, "origin"):
+            return Ragged(spaces.offsets, joined)
+        origin = self.origins(sequence)
+        copied = joined[np.minimum(spaces.offsets[origin.owners] + origin.values, max(len(joined) - 1, 0))]
+        return Ragged(origin.offsets, copied & (origin.values >= 0))
+
     def documents(self, types: Types | None = None) -> IntArray:
         """Return a number for the document of each row, int64 [P]; equal where the documents are.
 
@@ -219,6 +234,18 @@ class Dataset:
             untrained(task)  # raises if its kind is unknown
         digest = hashlib.blake2b(b"".join(whole.manifests), digest_size=16).hexdigest()
         return cls(root, digest, tuple(tasks), splits)
+
+    def roles(self) -> list[str]:
+        """Return all roles: the classes of tasks over roles first, then those of the train split by frequency."""
+        classes = [name for task in self.tasks if task.hide_roles for name in task.classes]
+        types, counts = Types(), np.zeros(0, np.int64)
+        for part in self.splits["train"].parts():
+            codes = part.ragged("roles", types).values
+            counts = np.append(counts, np.zeros(len(types) - len(counts), np.int64))
+            counts += np.bincount(codes, minlength=len(types))
+        count = dict(zip(types.codes, counts.tolist(), strict=True))
+        rest = sorted(count, key=lambda role: (-count[role], role))
+        return list(dict.fromkeys([*classes, *rest]))
 
     def reading(self) -> dict[str, Any]:
         """Return how its input became rows, so that more text can be read alike: tables ``text`` and ``labels``.

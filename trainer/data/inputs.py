@@ -134,19 +134,23 @@ class PartEncoder:
         return lay_out(sides, self.table, self.max_pieces, turns=turns, openers=openers, hidden=hidden)
 
     def _sides(self, inputs: Inputs, rows: IntArray) -> list[Ragged]:
-        """Return the tokens of each side, in the order in which they are read."""
+        """Return the units of the tokens of each side, in the order in which they are read."""
         sides = []
         for number, name in enumerate(inputs.sequences):
-            tokens = self.split.tokens(name, self.types)
-            if inputs.spans:
-                span = self.split.spans(inputs.spans[number])[rows]
-                sides.append(tokens.slice(rows, span[:, 0], span[:, 1]))
-            else:
-                sides.append(tokens.take(rows))
+            tokens = self._part(self.split.tokens(name, self.types), inputs, number, rows)
+            joined = self._part(self.split.joined(name), inputs, number, rows) if self.table.spaced else None
+            sides.append(self.table.units(tokens, joined))
         if inputs.swap and len(sides) > 1:
             swapped = self.split.integers(inputs.swap)[rows] > 0
             sides = [sides[1].where(swapped, sides[0]), sides[0].where(swapped, sides[1])]
         return sides
+
+    def _part(self, values: Ragged, inputs: Inputs, number: int, rows: IntArray) -> Ragged:
+        """Return the values of the tokens that are read of one side."""
+        if not inputs.spans:
+            return values.take(rows)
+        span = self.split.spans(inputs.spans[number])[rows]
+        return values.slice(rows, span[:, 0], span[:, 1])
 
     def aligned(self, path: str, rows: IntArray, like: Ragged, fill: float) -> Ragged:
         """Return a column of lists that belong to others of equal length; ``fill`` where a row has none.

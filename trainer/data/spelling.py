@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import numpy as np
 
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from trainer.data.dataset import Types
-from trainer.data.tokenizer import Special, Tokenizer
+from trainer.data.tokenizer import SpacedTokenizer, Special, Tokenizer
 
 __all__ = ["Layout", "PieceTable", "lay_out"]
 
@@ -16,21 +17,56 @@ _CLS, _ROLE, _MIDDLE, _END = range(4)  # kinds of inserted units, in the order i
 
 
 class PieceTable:
-    """The sub-words of every distinct token; the special ones stand before them."""
+    """The sub-words of every distinct token; all single sub-words stand before them.
+
+    Where the tokenizer minds the space before a token, each is there twice: behind a space, and without one.
+    """
 
     def __init__(self, types: Types, tokenizer: Tokenizer) -> None:
         self.special = tokenizer.special
+        self.spaced = tokenizer.spaced
+        """Whether the space before a token counts."""
         self._types, self._tokenizer = types, tokenizer
-        first = tokenizer.plain.start
-        self._first = first
-        self._table = Ragged(np.arange(first + 1), np.arange(first, dtype=np.int32))
+        self._single = len(tokenizer)
+        self._table = Ragged(np.arange(self._single + 1), np.arange(self._single, dtype=np.int32))
+        self._known = 0
+
+    def units(self, tokens: Ragged, joined: Ragged | None) -> Ragged:
+        """Return the unit of each token of some sequences.
+
+        Args:
+            tokens: lists of codes.
+            joined: lists of booleans: no space stands before the token; of the first one the tokenizer decides.
+        """
+        if joined is None:
+            return tokens
+        flags = joined.values.astype(bool)
+        opening = tokens.offsets[:-1][tokens.lengths > 0]
+        flags[opening] = cast("SpacedTokenizer", self._tokenizer).opens_joined
+        return Ragged(tokens.offsets, 2 * tokens.values.astype(np.int64) + flags)
 
     def of(self, units: IntArray) -> Ragged:
-        """Return the sub-words of units: the code of a token, or -1 - s for the special sub-word s."""
-        if (known := len(self._table) - self._first) < len(self._types):
-            new = self._tokenizer.encode(list(islice(self._types.codes, known, None)))
-            self._table = Ragged.concat([self._table, new])
-        return self._table.take(np.where(units >= 0, self._first + units, -1 - units))
+        """Return the sub-words of units: one of a token, or -1 - s for the single sub-word s."""
+        if self._known < len(self._types):
+            self._table = Ragged.concat(
+                [self._table, self._spelled(list(islice(self._types.codes, self._known, None)))]
+            )
+            self._known = len(self._types)
+        return self._table.take(np.where(units >= 0, self._single + units, -1 - units))
+
+    def most(self, codes: IntArray) -> IntArray:
+        """Return the number of sub-words of tokens, the larger one where there are two ways to spell one."""
+        if not self.spaced:
+            return self.of(codes).lengths
+        return np.maximum(self.of(2 * codes).lengths, self.of(2 * codes + 1).lengths)
+
+    def _spelled(self, tokens: list[str]) -> Ragged:
+        """Return the sub-words of tokens, in both ways where there are two."""
+        behind_space = self._tokenizer.encode(tokens)
+        if not self.spaced:
+            return behind_space
+        both = Ragged.concat([behind_space, cast("SpacedTokenizer", self._tokenizer).encode_joined(tokens)])
+        return both.take(np.arange(2 * len(tokens)).reshape(2, -1).T.reshape(-1))
 
 
 @dataclass(frozen=True)
@@ -81,7 +117,7 @@ def lay_out(
     """Lay out R rows and cut those of more than ``max_pieces``.
 
     Args:
-        sides: one or two ragged lists of token codes.
+        sides: one or two ragged lists of the units of tokens, see `PieceTable.units`.
         table: the pieces of tokens.
         max_pieces: longest row.
         turns: the token before which each turn opens; none: no turn has an opener.
@@ -89,7 +125,7 @@ def lay_out(
         hidden: bool [N]: tokens whose pieces all become [MASK]; for one side.
     """
     tokens = _joined(sides)
-    count = len(tokens)
+    count, between = len(tokens), table.special.between
     turns = turns if turns is not None else Ragged(np.zeros(count + 1, np.int64), np.empty(0, np.int64))
     openers = openers if openers is not None else np.empty(0, np.int64)
     units, kinds, owners = _units(tokens, sides[0].lengths if len(sides) > 1 else None, turns, openers, table.special)
@@ -107,7 +143,7 @@ def lay_out(
         starts=Ragged(tokens.offsets, position[kinds < 0]),
         ends=(position + laid.lengths)[kinds < 0],
         turns=Ragged(turns.offsets, position[kinds == _ROLE]),
-        second=position[kinds == _MIDDLE] + 1 if len(sides) > 1 else kept,
+        second=position[kinds == _MIDDLE][between - 1 :: between] + 1 if len(sides) > 1 else kept,
         tokens=numbers,
     )
 
@@ -156,7 +192,8 @@ def _units(
         (rows, tokens.offsets[1:], np.full(count, _END), np.full(count, -1 - special.sep)),
     ]
     if middle is not None:
-        marks.append((rows, tokens.offsets[:-1] + middle, np.full(count, _MIDDLE), np.full(count, -1 - special.sep)))
+        kind, unit = np.full(count, _MIDDLE), np.full(count, -1 - special.sep)
+        marks += [(rows, tokens.offsets[:-1] + middle, kind, unit)] * special.between
     owner, index, kind, unit = (np.concatenate(part) for part in zip(*marks, strict=True))
     order = np.lexsort((kind, index, owner))
     owner, index, kind, unit = owner[order], index[order], kind[order], unit[order]

@@ -17,10 +17,10 @@ from labelers.ragged import IntArray, Ragged
 from trainer.data.dataset import Split
 from trainer.files import write
 
-__all__ = ["BytePairs", "Special", "Tokenizer"]
+__all__ = ["MAX_ROLES", "BytePairs", "SpacedTokenizer", "Special", "Tokenizer", "encoded"]
 
 _NAMES = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[ROLE_MASK]", "[ROLE]")
-_MAX_ROLES = 64  # roles with a sub-word of their own; the others share [ROLE]
+MAX_ROLES = 64  # roles with a sub-word of their own; the others share [ROLE]
 _AT_ONCE = 8192  # tokens that are encoded at once: what the library returns takes a kilobyte for each
 
 
@@ -36,10 +36,15 @@ class Special:
     """Opens a turn whose role is hidden."""
     openers: range
     """All that open a turn: hidden roles, roles, and that of all other roles."""
+    between: int = 1
+    """How many [SEP] stand between two sides."""
 
 
 class Tokenizer(Protocol):
     """Spells tokens in sub-words."""
+
+    spaced: bool
+    """A token is spelled in another way where no space stands before it; see `SpacedTokenizer`."""
 
     @property
     def special(self) -> Special:
@@ -63,12 +68,24 @@ class Tokenizer(Protocol):
         """Return the sub-word that opens a turn of each role."""
 
 
+class SpacedTokenizer(Tokenizer, Protocol):
+    """Spells a token by itself and by whether a space stands before it; `encode` spells it behind a space."""
+
+    opens_joined: bool
+    """The first token of a sequence is spelled as if no space stood before it."""
+
+    def encode_joined(self, tokens: Sequence[str]) -> Ragged:
+        """Return the sub-words of each token without a space before it, none of them empty."""
+
+
 class BytePairs:
     """Byte-level BPE (Sennrich et al. 2016), learnt from the train split.
 
     Special sub-words come first and are unknown to the library, so no text can spell one. Every token is encoded with a
     blank before it: a sub-word tells whether it opens a word.
     """
+
+    spaced = False
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, roles: Sequence[str] = ()) -> None:
         self._tokenizer = tokenizer
@@ -92,7 +109,7 @@ class BytePairs:
         tokenizer.decoder = decoders.ByteLevel()
         level = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), level])
-        roles = list(roles)[:_MAX_ROLES]
+        roles = list(roles)[:MAX_ROLES]
         trainer = trainers.BpeTrainer(
             vocab_size=size - len(_NAMES) - len(roles),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -104,16 +121,8 @@ class BytePairs:
 
     def encode(self, tokens: Sequence[str]) -> Ragged:
         """Return the pieces of each token, none of them empty."""
-        parts = [self._encoded(tokens[start : start + _AT_ONCE]) for start in range(0, len(tokens), _AT_ONCE)]
-        none = Ragged(np.zeros(1, np.int64), np.empty(0, np.int32))
-        return Ragged.concat([none, *parts])
-
-    def _encoded(self, tokens: Sequence[str]) -> Ragged:
-        """Return the sub-words of a few tokens."""
-        encoded = [item.ids for item in self._tokenizer.encode_batch(list(tokens), add_special_tokens=False)]
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        values = np.fromiter((piece for ids in encoded for piece in ids), np.int32, int(lengths.sum()))
-        return Ragged.of(lengths, values + np.int32(len(self.names)))
+        found = encoded(self._tokenizer, tokens)
+        return Ragged(found.offsets, found.values + np.int32(len(self.names)))
 
     def role(self, names: Sequence[str]) -> IntArray:
         """Return the sub-word that opens a turn of each role, int32."""
@@ -144,6 +153,19 @@ class BytePairs:
         """Read what `save` wrote."""
         data = json.loads(path.read_text(encoding="utf-8"))
         return cls(tokenizers.Tokenizer.from_str(json.dumps(data["tokenizer"])), data["roles"])
+
+
+def encoded(tokenizer: tokenizers.Tokenizer, tokens: Sequence[str]) -> Ragged:
+    """Return what a tokenizer of the library makes of each token alone, int32."""
+    parts = [_encoded(tokenizer, tokens[start : start + _AT_ONCE]) for start in range(0, len(tokens), _AT_ONCE)]
+    return Ragged.concat([Ragged(np.zeros(1, np.int64), np.empty(0, np.int32)), *parts])
+
+
+def _encoded(tokenizer: tokenizers.Tokenizer, tokens: Sequence[str]) -> Ragged:
+    """Return the sub-words of a few tokens."""
+    found = [item.ids for item in tokenizer.encode_batch(list(tokens), add_special_tokens=False)]
+    lengths = np.fromiter(map(len, found), np.int64, len(found))
+    return Ragged.of(lengths, np.fromiter((piece for ids in found for piece in ids), np.int32, int(lengths.sum())))
 
 
 def _texts(split: Split) -> Iterator[list[str]]:

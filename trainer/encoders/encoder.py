@@ -8,6 +8,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from trainer.data.tokenizer import Special, Tokenizer
 from trainer.settings import Settings
 
 __all__ = ["Encoder", "EncoderOutput", "States", "find_encoder"]
+
+
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+_LAST = ("last_norm", "final_norm")
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,23 @@ class Encoder(nn.Module, ABC):
     """Numbers known of each sub-word beside its states."""
     embedding: nn.Embedding
     """Of sub-words; word prediction compares with it."""
+    fresh: frozenset[str] = frozenset()
+    """Parameters of an encoder trained elsewhere that are new all the same, and learn as fast as heads."""
+
+    @classmethod
+    def claims(cls, name: str) -> bool:
+        """Tell whether ``[model] encoder`` means this encoder by a name."""
+        return name in cls.names
+
+    @classmethod
+    def completed(cls, settings: Settings, _learnt: Path | None = None, /) -> Settings:
+        """Return settings in which those that were not given have what suits the encoder; by default all stay.
+
+        Args:
+            settings: of a run that begins.
+            _learnt: what `prepare` wrote for the run that it begins with, if there is one.
+        """
+        return settings
 
     @classmethod
     @abstractmethod
@@ -107,6 +129,28 @@ class Encoder(nn.Module, ABC):
     def build(cls, folder: Path, settings: Settings) -> Self:
         """Return the encoder with its first weights, drawn from torch's generator."""
 
+    def begin(self, _folder: Path, _settings: Settings, /) -> None:
+        """Take over weights that were trained elsewhere, before the first step of a run; by default there are none.
+
+        The folder is that of the run: what is to be known of them later is noted there.
+        """
+
+    @classmethod
+    def origin(cls, _folder: Path, /) -> Mapping[str, Any]:
+        """Return what is known of weights that were trained elsewhere, as plain JSON values; the report shows it."""
+        return {}
+
+    def layer_of(self, name: str) -> int:
+        """Return the layer that a parameter belongs to: 0 for what stands before the first one, else from 1 to depth.
+
+        Example:
+            >>> [int(number) + 1 for number in _LAYER.findall("model.encoder.layer.3.output.dense.weight")]
+            [4]
+        """
+        if found := _LAYER.search(name):
+            return int(found[1]) + 1
+        return self.depth if name.rpartition(".")[0].endswith(_LAST) else 0
+
     def encode(self, bucket: Bucket) -> EncoderOutput:
         """Return the states of the sub-words of one bucket, [B, L, width], and their features, [B, L, features]."""
         raise NotImplementedError(f"{type(self).__name__} needs a method encode or forward")
@@ -133,23 +177,30 @@ def find_encoder(name: str) -> type[Encoder]:
         >>> find_encoder("tiny").__name__
         'ScratchEncoder'
     """
+    own = _own()
+    if found := next((encoder for encoder in own if encoder.claims(name)), None):
+        return found
     module, _, attribute = name.partition(":")
     if attribute:
-        try:
-            found = getattr(importlib.import_module(module), attribute, None)
-        except ImportError as error:
-            raise ValueError(
-                f"cannot import {module!r} ({error}); is it installed, or in the current folder?"
-            ) from None
-        if not (inspect.isclass(found) and issubclass(found, Encoder)):
-            raise ValueError(f"{name!r} is not an Encoder (a subclass of trainer.encoders.encoder.Encoder)")
-        return found
-    known = {alias: encoder for encoder in _own() for alias in encoder.names}
-    if name not in known:
-        close = difflib.get_close_matches(name, known, 1, 0.5)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"there is no encoder {name!r}{hint}; there are {', '.join(known)}, or give module:Class")
-    return known[name]
+        return _imported(name, module, attribute)
+    known = [alias for encoder in own for alias in encoder.names]
+    close = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    hint = f" (write ./{name} for the folder)" if Path(name).is_dir() else hint
+    raise ValueError(
+        f"there is no encoder {name!r}{hint}; there are {', '.join(known)}, or give a folder, hub:NAME or module:Class"
+    )
+
+
+def _imported(name: str, module: str, attribute: str) -> type[Encoder]:
+    """Return an encoder that stands elsewhere."""
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ImportError as error:
+        raise ValueError(f"cannot import {module!r} ({error}); is it installed, or in the current folder?") from None
+    if not (inspect.isclass(found) and issubclass(found, Encoder)):
+        raise ValueError(f"{name!r} is not an Encoder (a subclass of trainer.encoders.encoder.Encoder)")
+    return found
 
 
 def _own() -> list[type[Encoder]]:
@@ -159,4 +210,6 @@ def _own() -> list[type[Encoder]]:
         for item in pkgutil.iter_modules(trainer.encoders.__path__, "trainer.encoders.")
     ]
     defined = (value for module in modules for value in vars(module).values() if inspect.isclass(value))
-    return list(dict.fromkeys(value for value in defined if issubclass(value, Encoder) and value.names))
+    return list(
+        dict.fromkeys(value for value in defined if issubclass(value, Encoder) and not inspect.isabstract(value))
+    )

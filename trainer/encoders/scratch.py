@@ -141,6 +141,8 @@ class ScratchEncoder(Encoder):
     names = tuple(SIZES)
     angles: Tensor
     """complex64 [max_pieces, features of an attention head / 2]: the rotation of each position (Su et al. 2021)."""
+    checkpointing = False
+    """Layers are computed anew in the backward pass."""
 
     def __init__(self, size: Size, folded: IntArray, bigrams: Bigrams | None, max_pieces: int, dropout: float) -> None:
         """Draw the first weights.
@@ -177,7 +179,7 @@ class ScratchEncoder(Encoder):
     def prepare(cls, dataset: Dataset, folder: Path, settings: Settings) -> None:
         """Learn the tokenizer, and count which sub-words follow each other."""
         train = dataset.splits["train"]
-        tokenizer = BytePairs.learn(train, settings.model.vocabulary, _roles(dataset))
+        tokenizer = BytePairs.learn(train, settings.model.vocabulary, dataset.roles())
         tokenizer.save(folder / _TOKENIZER)
         give_back()
         if not settings.model.features:
@@ -214,7 +216,9 @@ class ScratchEncoder(Encoder):
         """Return the encoder of the size that the settings name."""
         size, folded = SIZES[settings.model.encoder], cls.tokenizer(folder).folded()
         bigrams = Bigrams.load(folder / _BIGRAMS) if settings.model.features else None
-        return cls(size, folded, bigrams, settings.model.max_pieces, settings.model.dropout)
+        encoder = cls(size, folded, bigrams, settings.model.max_pieces, settings.model.dropout)
+        encoder.checkpointing = settings.checkpointing
+        return encoder
 
     def _start(self, size: Size) -> None:
         """Draw the first weights, those before a skip connection smaller with depth (Radford et al. 2019)."""
@@ -251,10 +255,18 @@ class ScratchEncoder(Encoder):
         x = self.dropout(self.norm(x))
         layers = [x]
         for layer in self.layers:
-            x = layer(x, layout)
+            x = self._checkpointed(layer, x, layout) if self.checkpointing else layer(x, layout)
             layers.append(x)
         layers[-1] = self.last_norm(x)
         return EncoderOutput(layers, features)
+
+    @staticmethod
+    def _checkpointed(layer: nn.Module, x: Tensor, layout: _Layout) -> Tensor:
+        """Return what a layer makes of x [N, width]; it is computed again in the backward pass."""
+        from torch.utils.checkpoint import checkpoint
+
+        result: Tensor = checkpoint(layer, x, layout, use_reentrant=False)
+        return result
 
     def _convolved(self, x: Tensor, layout: _Layout) -> Tensor:
         """Show each place of x [N, width] those beside it in its sequence."""
@@ -263,16 +275,3 @@ class ScratchEncoder(Encoder):
             seen = part if mask is None else part * mask[:, 0, 0, :, None]
             made.append((seen + F.relu(self.convolution(seen.transpose(1, 2))).transpose(1, 2)).flatten(0, 1))
         return _joined(made)
-
-
-def _roles(dataset: Dataset) -> list[str]:
-    """Return the roles that get a sub-word: the classes of a task over roles first, then the rest by frequency."""
-    classes = [name for task in dataset.tasks if task.hide_roles for name in task.classes]
-    types, counts = Types(), np.zeros(0, np.int64)
-    for part in dataset.splits["train"].parts():
-        codes = part.ragged("roles", types).values
-        counts = np.append(counts, np.zeros(len(types) - len(counts), np.int64))
-        counts += np.bincount(codes, minlength=len(types))
-    count = dict(zip(types.codes, counts.tolist(), strict=True))
-    rest = sorted(count, key=lambda role: (-count[role], role))
-    return list(dict.fromkeys([*classes, *rest]))

@@ -44,8 +44,9 @@ class Tied(nn.Module):
 
     def __init__(self, width: int, vocabulary: nn.Embedding) -> None:
         super().__init__()
-        self.hidden, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
-        self.bias = nn.Parameter(torch.zeros(vocabulary.num_embeddings))
+        inner = vocabulary.embedding_dim  # of some pretrained encoders less than the width
+        self.hidden, self.norm = nn.Linear(width, inner), nn.LayerNorm(inner)
+        self.bias = nn.Parameter(torch.zeros(len(vocabulary.weight)))  # without rows that no text spells
         self._vocabulary = [vocabulary]  # a list: the weight is the encoder's, not a second parameter
 
     def forward(self, x: Tensor) -> Tensor:

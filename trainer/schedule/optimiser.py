@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.adamw import adamw
 
 from trainer.settings import Settings
@@ -82,11 +82,8 @@ class AdamW:
         return state
 
 
-def make_optimiser(model: nn.Module, settings: Settings) -> AdamW:
-    """Return the optimiser of a model; vectors, which are norms and biases, do not decay."""
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+def make_optimiser(groups: Sequence[dict[str, Any]], settings: Settings) -> AdamW:
+    """Return the optimiser of groups of parameters, see `trainer.schedule.groups`."""
     return AdamW(groups, settings.learning_rate, betas=_BETAS, fused=True)
 
 

@@ -1,0 +1,165 @@
+"""Runs that begin with another one, steps in several passes, layers computed anew, and losses that are no numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_dataset import TASKS, write_dataset
+
+from trainer.checkpoint import load
+from trainer.loop import train
+from trainer.model.model import Model
+from trainer.run import Run
+
+QUICK: dict[str, Any] = {
+    "model": {"vocabulary": 320}, "rows": 8, "bucket": 4, "window": 4, "epochs": 2, "steps_per_epoch": 2,
+    "log_every": 1, "threads": 1, "device": "cpu", "evaluate_rows": 8,
+}  # fmt: skip
+FILES = ("last.safetensors", "best.safetensors", "metrics.jsonl", "run.json")
+LONG, CRAFT = (task for task in TASKS if task.labeler == "topic")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny dataset with 24 train rows."""
+    return write_dataset(tmp_path_factory.mktemp("init") / "set", rows=24)
+
+
+@pytest.fixture(scope="module")
+def earlier(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three steps."""
+    run = tmp_path_factory.mktemp("earlier") / "run"
+    train(dataset, run, QUICK, stop_after=3)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report is made."""
+    monkeypatch.setattr(Run, "finish", lambda self, *_: self._facts(0.0))
+
+
+def test_a_run_begins_with_the_encoder_and_the_heads_that_fit(tmp_path: Path, earlier: Path) -> None:
+    """Other heads are new, which is told once and stands in the report; rows of another dataset are read."""
+    other = write_dataset(
+        tmp_path / "set", rows=12, seed=3, tasks=(LONG, dataclasses.replace(CRAFT, name="topic.other"))
+    )
+    said: list[str] = []
+    settings = {**QUICK, "model": {"init": str(earlier)}, "learning_rate": 1e-9, "weight_decay": 0.0}
+    train(other, tmp_path / "run", settings, stop_after=1, say=said.append)
+    assert said == [f"new heads, which {earlier} does not have: topic.other"]
+    facts = train(other, tmp_path / "run", resume=True, say=said.append)
+    assert len(said) == 1
+    assert facts["init"] == {"run": str(earlier), "heads": ["topic.long"], "new_heads": ["topic.other"]}
+    weights = load(tmp_path / "run" / "last.safetensors")[0]
+    known = load(earlier / "best.safetensors")[0]
+    torch.testing.assert_close(weights["encoder.embedding.weight"], known["encoder.embedding.weight"])
+    number = [task.name for task in TASKS if task.kind != "generation"].index("topic.long")
+    torch.testing.assert_close(
+        weights["heads.0-topic_long.score.1.weight"], known[f"heads.{number}-topic_long.score.1.weight"]
+    )
+    assert (tmp_path / "run" / "learnt" / "vocabulary.json").read_bytes() == (
+        earlier / "learnt" / "vocabulary.json"
+    ).read_bytes()
+
+
+def test_a_run_that_begins_with_another_resumes_without_it(dataset: Path, tmp_path: Path, earlier: Path) -> None:
+    """Byte for byte."""
+    first = shutil.copytree(earlier, tmp_path / "first")
+    settings = {**QUICK, "model": {"init": str(first)}}
+    train(dataset, tmp_path / "whole", settings)
+    train(dataset, tmp_path / "parts", settings, stop_after=3)
+    shutil.rmtree(first)
+    train(dataset, tmp_path / "parts", resume=True)
+    for name in FILES:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"vocabulary": 400}, r"has vocabulary = 320, not 400; leave vocabulary out"),
+        ({"encoder": "small"}, r"has encoder = 'tiny', not 'small'"),
+        ({"features": False}, r"has features = True, not False"),
+        ({"init": "nothing"}, r"init = 'nothing' is not a run of auxloom \(it has no run.json\)"),
+    ],
+)
+def test_a_run_that_does_not_fit_is_told(
+    dataset: Path, tmp_path: Path, earlier: Path, model: dict[str, Any], message: str
+) -> None:
+    """Before anything is written."""
+    with pytest.raises(ValueError, match=message):
+        train(dataset, tmp_path / "run", {**QUICK, "model": {"init": str(earlier), **model}})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_weights_or_with_others_is_told(dataset: Path, tmp_path: Path, earlier: Path) -> None:
+    """Its checkpoint is missing, or it is that of another encoder than its folder says."""
+    bare = shutil.copytree(earlier, tmp_path / "bare")
+    for name in ("best.safetensors", "last.safetensors"):
+        (bare / name).unlink()
+    with pytest.raises(ValueError, match="has no checkpoint yet; continue it first"):
+        train(dataset, tmp_path / "run", {**QUICK, "model": {"init": str(bare)}})
+    train(dataset, tmp_path / "other", {**QUICK, "model": {"vocabulary": 330}}, stop_after=1)
+    shutil.copy(tmp_path / "other" / "last.safetensors", bare / "last.safetensors")
+    with pytest.raises(ValueError, match=r"the encoder of .* is another one \(they differ in embedding.weight\)"):
+        train(dataset, tmp_path / "run", {**QUICK, "model": {"init": str(bare)}})
+    assert not list(tmp_path.glob("run/*"))
+
+
+@pytest.mark.parametrize("more", [{"accumulate": 2}, {"checkpointing": True}, {"accumulate": 2, "checkpointing": True}])
+def test_steps_that_take_less_memory_are_the_same_steps(dataset: Path, tmp_path: Path, more: dict[str, Any]) -> None:
+    """Up to the rounding of sums."""
+    plain = {**QUICK, "model": {"vocabulary": 320, "head_dropout": 0.0}}
+    train(dataset, tmp_path / "plain", plain, stop_after=2)
+    train(dataset, tmp_path / "other", {**plain, **more}, stop_after=2)
+    one, other = (load(tmp_path / name / "last.safetensors")[0] for name in ("plain", "other"))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        if not name.startswith("optimizer/"):
+            torch.testing.assert_close(other[name], value, atol=2e-4, rtol=1e-3, msg=name)
+    logs = [(tmp_path / run / "metrics.jsonl").read_text().splitlines() for run in ("plain", "other")]
+    lines = [[json.loads(line) for line in log] for log in logs]
+    for first, second in zip(*lines, strict=True):
+        for key, loss in first.get("train_loss", {}).items():
+            assert second["train_loss"][key] == pytest.approx(loss, rel=1e-4)
+
+
+def test_such_runs_resume_exactly(dataset: Path, tmp_path: Path) -> None:
+    """With dropout too."""
+    settings = {**QUICK, "accumulate": 2, "checkpointing": True, "model": {"vocabulary": 320, "dropout": 0.1}}
+    train(dataset, tmp_path / "whole", settings)
+    train(dataset, tmp_path / "parts", settings, stop_after=3)
+    train(dataset, tmp_path / "parts", resume=True)
+    for name in FILES:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_loss_that_is_no_number_ends_the_run(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """The step and the tasks are named, and the last checkpoint is as it was."""
+    settings = {**QUICK, "save_every": 1}
+    if steps > 1:
+        train(dataset, tmp_path / "run", settings, stop_after=steps - 1)
+    last = tmp_path / "run" / "last.safetensors"
+    before = last.read_bytes() if last.exists() else b""
+    losses = Model.losses
+
+    def wrong(self: Model, *given: Any) -> dict[str, torch.Tensor]:
+        found = losses(self, *given)
+        first = next(iter(found))
+        return found | {first: found[first] * float("nan")}
+
+    monkeypatch.setattr(Model, "losses", wrong)
+    kept = "the checkpoint of step 2 is kept in" if steps > 1 else "none was kept yet"
+    with pytest.raises(ValueError, match=rf"the loss of \S+ is not a finite number in step {steps}; {kept}"):
+        train(dataset, tmp_path / "run", settings, resume=steps > 1)
+    assert (last.read_bytes() if last.exists() else b"") == before
