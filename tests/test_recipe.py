@@ -16,7 +16,7 @@ from labelers.finding import load, names
 from pipelines.overrides import set_key
 from pipelines.recipe import Recipe, RecipeError, make_recipe
 from pipelines.recipe_file import load_recipe
-from trainer.settings import Settings
+from trainer.settings import Settings, make_settings
 
 
 def test_defaults_need_nothing() -> None:
@@ -235,6 +235,16 @@ def test_the_documented_options_are_those_of_the_labelers() -> None:
     assert data == {
         name: {key: value for key, value in known.items() if value is not None} for name, known in options.items()
     }
+
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.stem)
+def test_the_recipes_are_valid(file: Path) -> None:
+    """Whatever data there is: their keys, those of the trainer as well."""
+    recipe = load_recipe(file)
+    make_settings({"train": recipe.train, "model": recipe.model, "task": recipe.task, "phase": recipe.phase})
 
 
 def _as_toml(table: dict[str, Any]) -> dict[str, Any]:
