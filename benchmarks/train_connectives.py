@@ -22,7 +22,7 @@ from labelers.language.matches import Matches, match
 from labelers.passages import PassageBatch
 
 HEADER = """\
-# Weights of the context model of connectives: number of the template (labelers.language.discourse.TEMPLATES), its
+# Weights of the context model of connectives: number of the template (labelers.language.context_model.TEMPLATES), its
 # values (* is any other word), weight in the log odds. Made by benchmarks/train_connectives.py from the connective
 # spans of the GUM corpus (https://gucorpling.org/gum; annotations CC BY 4.0; 151 train documents, those of reddit left
 # out). Statistics of the annotation; no text of the corpus. Licence: CC BY 4.0."""

@@ -12,7 +12,18 @@ from labelers.declaration import Declaration, TaskBuilder
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import SECOND, SOURCE, Task
 
-__all__ = ["COPY", "LABELLED", "REASONS", "REJECTED", "ROW_KINDS", "UNLABELLED", "LabelSpace", "blank", "hidden"]
+__all__ = [
+    "COPY",
+    "LABELLED",
+    "REASONS",
+    "REJECTED",
+    "ROW_KINDS",
+    "UNLABELLED",
+    "LabelSpace",
+    "blank",
+    "class_numbers",
+    "hidden",
+]
 
 REASONS = ("unlabelled", "rejected", "copy")
 """Why a row has no label: nobody made one, it cannot be used, or the row is a further copy of one that has it."""
@@ -120,6 +131,26 @@ class LabelSpace:
     def declare(self) -> Declaration:
         """Return column and task as a labeler declares them."""
         return Declaration((self.column,), (self.task,))
+
+
+def class_numbers(classes: Sequence[str]) -> dict[Any, int]:
+    """Return the index of each class by its name, and by number: its own where names are numbers, else its place.
+
+    Example:
+        >>> class_numbers(["bad", "good"]) == {"bad": 0, "good": 1, 0: 0, 1: 1}
+        True
+        >>> class_numbers(["1", "2"]) == {"1": 0, "2": 1, 1: 0, 2: 1}
+        True
+    """
+    index: dict[Any, int] = {name: i for i, name in enumerate(classes)}
+    named = {int(name): i for name, i in index.items() if _is_integer(name)}
+    return index | (named or {i: i for i in range(len(classes))})
+
+
+def _is_integer(name: str) -> bool:
+    """Return whether a name is an integer as Python writes it."""
+    digits = name.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and str(int(name)) == name
 
 
 def blank(kind: pa.StructType, status: Sequence[int] | IntArray) -> pa.StructArray:

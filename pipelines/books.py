@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from labelers.paths import resolve
 from labelers.task import Task, status_reason
+from pipelines.layout import SPLITS
 
 __all__ = ["RowBook", "add_up", "balance", "column_at"]
 
@@ -35,7 +36,8 @@ class RowBook:
             ValueError: a label outside its classes, or a status without a reason.
         """
         self.rows += batch.num_rows
-        self.tokens += len(batch.column("tokens").flatten())
+        if "tokens" in batch.schema.names:  # a layer has none
+            self.tokens += len(batch.column("tokens").flatten())
         for name, counter in self._status.items():
             counter.update(_tally(column_at(batch, f"{name}.status")))
         for task in self._tasks:
@@ -103,14 +105,26 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
         if book["read"] != book["used"] + rejected:
             yield f"label {name}: {book['read']} read, but {book['used']} used + {rejected} rejected"
     rows = sum(split["rows"] for split in books["splits"].values())
-    if not passages["cut"] * passages["copies"] == passages["written"] == rows:
-        cut, written = passages["cut"], passages["written"]
-        yield f"passages: {cut} cut, {passages['copies']} copies, {written} written, {rows} rows"
+    yield from _balance_passages(passages, books["splits"], rows)
     for split, book in books["splits"].items():
         for name, labeler in book["labelers"].items():
             done = labeler["labelled"] + sum(labeler["abstained"].values())
             if not book["rows"] == labeler["written"] == done:
                 yield f"{split}, labeler {name}: {book['rows']} rows, but {done} labelled + abstained"
+
+
+def _balance_passages(passages: Mapping[str, int], splits: Mapping[str, Any], rows: int) -> Iterator[str]:
+    """Yield a sentence if rows are not the passages that were used, times copies.
+
+    Where people labelled some, equal ones of train were left out, and those of validation and test have no copies.
+    """
+    cut, copies, written = passages["cut"], passages["copies"], passages["written"]
+    left_out, once = passages.get("held_out", 0), 0
+    if "held_out" in passages:
+        once = sum(split["rows"] for name, split in splits.items() if name != SPLITS[0])
+    if not (cut - left_out - once) * copies + once == written == rows:
+        held = f" {left_out} left out, {once} of validation and test," if "held_out" in passages else ""
+        yield f"passages: {cut} cut,{held} {copies} copies, {written} written, {rows} rows"
 
 
 def column_at(batch: pa.RecordBatch, path: str) -> pa.Array:
@@ -135,6 +149,8 @@ def _tally(array: pa.Array) -> dict[int, int]:
 
 def _labels(batch: pa.RecordBatch, task: Task) -> dict[int, int]:
     """Return how often each class of a task is given by rows that weigh something; what has no classes counts as 0."""
+    if task.target.partition(".")[0] not in batch.schema.names:  # the text itself, beside which a layer stands
+        return {0: pc.sum(pc.less(_weighty(batch, task, task.status), _ABSTAINED)).as_py() or 0}
     target = _weighty(batch, task, task.target)
     if task.rate is not None:
         chosen = target.flatten().to_numpy() < math.ceil(256 * task.rate)

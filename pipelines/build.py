@@ -15,6 +15,7 @@ from pipelines.build_report import BuildReport, make_report
 from pipelines.damage import Damage, inspect, plan_problems, read_manifest
 from pipelines.finish import finish
 from pipelines.interrupt import command_again
+from pipelines.layers import layer_names
 from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
 from pipelines.loading import find_own_modules
 from pipelines.lock import Say, locked
@@ -27,7 +28,7 @@ from pipelines.recipe import Recipe, RecipeError
 from pipelines.recipe_tables import RunTable
 from pipelines.shard import make_shard
 
-__all__ = ["Finish", "MakeShard", "build", "merge_reports"]
+__all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 
 Progress = Callable[[float, float, str], None]
 
@@ -39,6 +40,7 @@ def build(
     recipe: Recipe,
     *,
     overwrite: bool = False,
+    drop_layers: bool = False,
     check: bool = False,
     progress: Progress | None = None,
     say: Say | None = None,
@@ -48,6 +50,7 @@ def build(
     Args:
         recipe: what to build, and in its table ``run`` how.
         overwrite: remove what the folder holds of this or another plan, and build all of it.
+        drop_layers: remove its layers with it; else a dataset that has any is not overwritten.
         check: compare the digest of every file that is there already, not only its size.
         progress: is called with (megabytes done, megabytes in all, note), from another thread.
         say: is told what should be known at once.
@@ -59,10 +62,28 @@ def build(
         ValueError: a recipe that cannot be built, an output folder that holds something else or another plan, or one
             that another build is working in.
     """
-    started = time.time()
     find_own_modules(str(Path.cwd()))
     check_free(recipe.out)
-    new, folder = draft(recipe), Folder.at(recipe.out)
+    layers = layer_names(Folder.at(recipe.out))
+    if overwrite and layers and not drop_layers:
+        raise RecipeError(
+            f"{recipe.out} has layers ({', '.join(layers)}), which --overwrite would remove; give --drop-layers, too, "
+            "or another --out"
+        )
+    return build_plan(draft(recipe), overwrite=overwrite, check=check, progress=progress, say=say)
+
+
+def build_plan(
+    new: Plan,
+    *,
+    overwrite: bool = False,
+    check: bool = False,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> BuildReport:
+    """Build the dataset or the layer of a draft; see `build`."""
+    started, recipe = time.time(), new.recipe
+    folder = Folder.at(recipe.out)
     with locked(folder, say):
         plan, damage, lost = _state(new, folder, overwrite=overwrite, check=check)
         reports = [] if damage.complete else _run_units(plan, recipe, folder, damage, progress)

@@ -15,7 +15,7 @@ __all__ = ["BuildReport", "make_report"]
 
 _FEW_LABELS = 200  # below it an interval around a score is wider than what one wants to see
 _SHOWN = 20  # files that are named one by one
-_BOOKS = ("records", "labels", "passages", "splits", "conflicts")
+_BOOKS = ("records", "labels", "passages", "held_out", "splits", "conflicts")
 _MIN_REJECTS = 10  # a small input may well have a bad line or two
 
 
@@ -181,6 +181,8 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
             share, found = getattr(plan.recipe.split, name), splits.get(name, {}).get("rows", 0)
             if found < share * rows / 2:
                 yield f"the {name} split has {found:,} of {rows:,} rows, less than half of its share of {share:.0%}"
+    if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation and "validation" not in splits:
+        yield "there is no validation split: the labelled documents of train are too few to give one"
     held_out = {
         task: sum(n for split, n in labels.items() if split != "train") for task, labels in _task_labels(books).items()
     }
@@ -203,11 +205,24 @@ def _records(books: Mapping[str, Any]) -> str:
     lines = [f"records: {records['read']:,} read = {sums}"]
     for name, book in books.get("labels", {}).items():
         lines.append(f"label {name}: {book['read']:,} records read = {book['used']:,} used + {_rejected(book)}")
-    lines.append(f"passages: {passages['cut']:,} cut, {passages['written']:,} rows written")
+    left_out = passages.get("held_out", 0)
+    held = f"{left_out:,} left out of train, since validation or test has them labelled, " if left_out else ""
+    lines.append(f"passages: {passages['cut']:,} cut, {held}{passages['written']:,} rows written")
+    if books.get("held_out", {}).get("grams"):
+        lines.append(_overlap(books["held_out"]))
     for name, book in _labelers(books).items():
         abstained = ", ".join(f"{n:,} {reason}" for reason, n in book["abstained"].items()) or "none"
         lines.append(f"{name}: {book['written']:,} rows = {book['labelled']:,} labelled + abstained ({abstained})")
     return "\n".join(lines)
+
+
+def _overlap(book: Mapping[str, int]) -> str:
+    """Return how much of what is held out stands in train."""
+    share = book["seen"] / book["grams"]
+    return (
+        f"held out: {share:.1%} of the 8-grams of tokens of labelled validation and test passages also occur in train "
+        f"({book['seen']:,} of {book['grams']:,} in a sample)"
+    )
 
 
 def _reasons(book: Mapping[str, Any]) -> str:

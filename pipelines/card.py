@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelers.task import Task
+from pipelines.held_out import LEAST
 from pipelines.plan import Plan
 
 __all__ = ["card"]
@@ -26,6 +27,21 @@ in the tasks: `labelers.task.tasks(FOLDER)`. `plan.json` describes what was buil
 contains, and `auxloom verify FOLDER` checks that no file has changed.
 """
 
+_LAYER = """\
+---
+configs:
+- config_name: default
+  data_files:
+{files}---
+
+# Layer of a multi-label dataset
+
+Further labels of {count} tasks for the rows of the dataset two folders above: same splits, shards and rows, of which
+the column `id` is repeated.{constructed}
+
+`auxloom train` and `auxloom show` read it beside the dataset, and `auxloom merge` writes both into one folder.
+"""
+
 _CONSTRUCTED = """
 
 The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels tell
@@ -40,6 +56,10 @@ Splits: {how}. Views: {views}.
 """
 
 _BLOCKS = "{documents} are assigned by a hash of {group}"
+
+_LEFT_OUT = (
+    ". Unlabelled train passages of {least} tokens or more that equal a labelled one of validation or test are left out"
+)
 
 _GROUPS = {
     "": (
@@ -60,6 +80,9 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
     """
     splits = {name: split for name, split in books["splits"].items() if split["rows"]}
     files = "".join(f"  - split: {name}\n    path: {name}/data-*.arrow\n" for name in splits)
+    if plan.base:
+        text = _LAYER.format(files=files, count=len(tasks), constructed=_constructed(tasks))
+        return text + _tasks(splits, tasks)
     text = _HEAD.format(
         lang=plan.recipe.text.lang,
         files=files,
@@ -86,8 +109,10 @@ def _splitting(plan: Plan) -> str:
     group = _GROUPS.get(group, f"the field `{group}`")
     given = any(file.split for file in plan.files)
     how = "as given in the input" if given else _BLOCKS.format(documents="documents", group=group)
-    if plan.splitter.carved and plan.recipe.labels:
+    if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation:
         how += f"; {plan.recipe.split.validation:.0%} of the labelled documents of train are validation"
+    if plan.held_out and plan.recipe.dedup.held_out:
+        how += _LEFT_OUT.format(least=LEAST)
     return _SPLITTING.format(how=how, views=plan.recipe.views)
 
 

@@ -8,7 +8,11 @@ import typer
 from pipelines.commands import (
     build_command,
     evaluate_command,
+    inspect_command,
+    join_command,
+    label_command,
     labelers_command,
+    merge_command,
     predict_command,
     recipe_command,
     run_command,
@@ -22,11 +26,15 @@ from pipelines.terminal import fail
 __all__ = ["app", "main"]
 
 _COMMANDS = (
+    inspect_command,
     build_command,
     train_command,
     run_command,
     evaluate_command,
     predict_command,
+    label_command,
+    join_command,
+    merge_command,
     show_command,
     verify_command,
     labelers_command,

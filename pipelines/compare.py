@@ -23,8 +23,8 @@ def differences(old: Plan, new: Plan) -> list[str]:
     versions = {name: item["version"] for name, item in new.labelers.items()}
     resources = {name: item["resources"] for name, item in new.labelers.items()}
     found = [*_versions(old, new.versions), *_labelers(old, versions), *_resources(old, resources), *_files(old, new)]
-    for key in ("recipe", "earlier"):
-        found += _unequal(before[key], after[key], key)
+    for key in ("recipe", "earlier", "base", "joined", "merged"):
+        found += _unequal(before.get(key, {}), after.get(key, {}), key)
     if not found and before["units"] != after["units"]:
         found.append("the input is divided into different units")
     return found
@@ -50,7 +50,7 @@ def found_differences(old: Plan, new: Plan) -> list[str]:
     """Return the names of what a scan finds otherwise than the stored plan says."""
     return [
         name
-        for name in ("classes", "labels", "pool", "moved", "dropped", "content")
+        for name in ("classes", "labels", "pool", "moved", "dropped", "held_out", "content")
         if getattr(old, name) != getattr(new, name)
     ]
 

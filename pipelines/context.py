@@ -40,9 +40,11 @@ class Context:
         classes: Mapping[str, tuple[str, ...]],
         pool: PassageBatch | None,
         spaces: Sequence[LabelSpace] = (),
+        *,
+        layer: bool = False,
     ) -> "Context":
         """Declare what the labelers make of a corpus with these classes, this pool, and labels that people made."""
-        schema = corpus_schema(recipe, labelers, classes, spaces)
+        schema = corpus_schema(recipe, labelers, classes, spaces, layer=layer)
         return cls(recipe, labelers, schema, read_tasks(schema), Corpus(classes=classes, pool=pool))
 
     @property

@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.finish import strays
-from pipelines.layout import DROPPED, MANIFEST, POOL, SPLITS, Folder, digest_json, rejects_name, shard_name, stats_name
+from pipelines.layout import (
+    DROPPED,
+    HELD_OUT,
+    MANIFEST,
+    POOL,
+    SPLITS,
+    Folder,
+    digest_bytes,
+    digest_json,
+    rejects_name,
+    shard_name,
+    stats_name,
+)
 from pipelines.marks import (
     MarkError,
     Problem,
@@ -187,6 +199,10 @@ def plan_problems(plan: Plan, folder: Folder, units: Sequence[int] | None = None
         yield Problem(POOL, "missing")
     elif digest_pool(folder.read(POOL)) != plan.pool:
         yield Problem(POOL, "damaged: it does not match the plan")
+    if plan.held_out and not folder.is_file(HELD_OUT):
+        yield Problem(HELD_OUT, "missing")
+    elif plan.held_out and digest_bytes(folder.read(HELD_OUT)) != plan.held_out:
+        yield Problem(HELD_OUT, "damaged: it does not match the plan")
     dropped = plan.dropped or {}
     sizes = folder.sizes(DROPPED) if dropped else {}
     chosen = {int(key) for key in dropped} if units is None else {*units}

@@ -13,6 +13,7 @@ import pyarrow.fs as pafs
 
 from pipelines.formats import FORMATS, ending_of
 from pipelines.formats.format import locate
+from pipelines.formats.guess import format_of
 from pipelines.layout import Folder
 from pipelines.recipe_tables import InputTable
 from pipelines.records import InputFile
@@ -35,6 +36,8 @@ class _Found:
     """Name of a dataset's split that is none of ours: the file is skipped."""
     input: int = 0
     """Which of the inputs it belongs to."""
+    given: bool = False
+    """It was named by itself, or by a glob, and not found in a folder."""
 
 
 def find_files(inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]]:
@@ -62,7 +65,7 @@ def find_files(inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]
                 raise ValueError(f"{item.path} is in two splits; give it to one of {', '.join(_SPLITS)}")
     if any(item.split for item in found.values()):
         found = {path: replace(item, split=item.split or "train") for path, item in found.items()}
-    files, skipped = _named(list(found.values()))
+    files, skipped = _named(list(found.values()), inputs)
     if not any(file.size for file in files):
         what = f"{len(files)} empty files" if files else f"{len(skipped)} files of other kinds"
         raise ValueError(f"nothing to read in {', '.join(path for *_, path in given)}: {what}; {_ENDINGS}")
@@ -97,9 +100,8 @@ def _find(path: str, split: str) -> list[_Found]:
     info = system.get_file_info(inner) if system else None
     prefix = path[: len(path) - len(inner)] if "://" in path and path.endswith(inner) else ""
     if info is not None and info.type == pafs.FileType.File:
-        return [
-            _Found(path, posixpath.dirname(path) if prefix else os.path.dirname(os.path.abspath(path)), split, info)
-        ]
+        root = posixpath.dirname(path) if prefix else os.path.dirname(os.path.abspath(path))
+        return [_Found(path, root, split, info, given=True)]
     if info is not None and info.type == pafs.FileType.Directory:
         return _walk(system, inner, prefix, split)
     matches = _matches(system, inner, prefix) if glob.has_magic(path) else []
@@ -195,7 +197,7 @@ def _data_files(system: pafs.FileSystem, root: str, part: str) -> list[str]:
             return []
 
 
-def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
+def _named(found: Sequence[_Found], inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]]:
     """Return the files with names below their common folder, sorted, and the names of those of unknown kinds."""
     remote = {"://" in item.path for item in found}
     if len(remote) > 1:
@@ -206,7 +208,7 @@ def _named(found: Sequence[_Found]) -> tuple[list[InputFile], list[str]]:
     for item in found:
         path = item.path if "://" in item.path else os.path.abspath(item.path)
         name = posixpath.relpath(path, common)
-        ending = ending_of(name)
+        ending = format_of(ending_of(name), inputs[item.input], item.path, given=item.given)
         if item.part:
             skipped.append(f"{name} (split {item.part!r}; give its folder by itself to use it)")
         elif not ending:

@@ -5,9 +5,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from labelers.task import Task, read_tasks
 from pipelines.books import balance
 from pipelines.card import card
+from pipelines.layers import shard_schema
 from pipelines.layout import (
     CARD,
     MANIFEST,
@@ -43,8 +46,7 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     manifest = summary.manifest(plan, folder)
     for text in balance(manifest):
         raise AssertionError(f"the statistics of the dataset are inconsistent: {text}")
-    labelers, _ = load_labelers(plan.recipe)
-    schema = corpus_schema(plan.recipe, labelers, plan.classes or {})
+    schema = _schema(plan, folder)
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
     for name, data in files.items():
@@ -58,6 +60,14 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     manifest = seal({**manifest, "files": {name: facts_of(data) for name, data in files.items()}})
     folder.write(MANIFEST, to_json(manifest, indent=1))
     return manifest
+
+
+def _schema(plan: Plan, folder: Folder) -> pa.Schema:
+    """Return the schema of the rows; of a merged dataset, whose layers had other recipes, as it stands in a shard."""
+    if plan.merged:
+        return shard_schema(folder, len(plan.units))
+    labelers, _ = load_labelers(plan.recipe)
+    return corpus_schema(plan.recipe, labelers, plan.classes or {}, plan.spaces, layer=bool(plan.base))
 
 
 def facts_of(data: bytes) -> dict[str, Any]:

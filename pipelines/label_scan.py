@@ -1,14 +1,14 @@
 """What a look at all records finds of the labels that people made: their classes, and the scheme of their tags."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from labelers.text.document import Document, Spans
 from labelers.text.tags import bio_classes, find_scheme
 from pipelines.plan import FoundLabels
-from pipelines.recipe import Recipe, RecipeError
+from pipelines.recipe import Recipe, RecipeError, nearest
 from pipelines.recipe_tables import LabelTable
 
 __all__ = ["LabelCounts", "found_labels", "merge_labels"]
@@ -50,21 +50,29 @@ class LabelCounts:
         """Count the labels of a list; of arcs, the relations."""
         if label and isinstance(label[0], tuple):
             label = label[1] or ()
-        values = [_text(item) for item in label if isinstance(item, str | int)]
-        self._values.setdefault(name, Counter()).update(values)
-        self._pairs.setdefault(name, Counter()).update(pairwise(["", *values]))
+        # a list is of one type, but for classes that are not there
+        plain = None not in label and not (label and not isinstance(label[0], str))
+        values = label if plain else [_text(item) for item in label if isinstance(item, str | int)]
+        self._pairs.setdefault(name, Counter()).update(pairwise(("", *values)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""
         return {
             name: {
                 "read": read,
-                "values": dict(self._values.get(name, {})),
+                "values": self._counted(name),
                 "pairs": {_BETWEEN.join(pair): n for pair, n in self._pairs.get(name, {}).items()},
                 "spans": dict(self._spans.get(name, {})),
             }
             for name, read in self._read.items()
         }
+
+    def _counted(self, name: str) -> dict[str, int]:
+        """Return how often each class occurs; in lists, each is the second of one pair."""
+        counts = Counter(self._values.get(name, {}))
+        for (_, value), n in self._pairs.get(name, {}).items():
+            counts[value] += n
+        return dict(counts)
 
 
 def _text(value: str | int) -> str:
@@ -85,23 +93,42 @@ def merge_labels(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def found_labels(recipe: Recipe, counts: Mapping[str, Any]) -> dict[str, FoundLabels]:
+def found_labels(
+    recipe: Recipe, counts: Mapping[str, Any], columns: Callable[[], Sequence[str]] = tuple
+) -> dict[str, FoundLabels]:
     """Return classes and scheme of each label space.
+
+    Args:
+        recipe: with the label spaces.
+        counts: of the labels that records have.
+        columns: returns the names of the columns that records have, for an error.
 
     Raises:
         RecipeError: no record has a label of a space, or they have too many classes.
     """
-    return {name: _found(name, table, counts.get(name)) for name, table in recipe.labels.items()}
+    for name, table in recipe.labels.items():
+        if name not in counts:
+            raise RecipeError(_nowhere(name, table.column or name, list(columns())))
+    return {name: _found(name, table, counts[name]) for name, table in recipe.labels.items()}
 
 
-def _found(name: str, table: LabelTable, counts: Mapping[str, Any] | None) -> FoundLabels:
-    """Return classes and scheme of one label space."""
-    if counts is None:
-        column = table.column or name
-        raise RecipeError(
-            f"no record has a label of [labels.{name}] in its column {column!r}; name the column that has them, for "
-            "example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` prints the columns of a file"
+def _nowhere(name: str, column: str, known: list[str]) -> str:
+    """Return what is wrong with a label that no record has."""
+    if column.partition(".")[0] in known:
+        return (
+            f"no record that can be used has a label of [labels.{name}] in its column {column!r}; records have "
+            f"{', '.join(known)}: is their text where [input] says, in text = ... or tokens = ...?"
         )
+    there = f"; there are {', '.join(known)}" if known else ""
+    return (
+        f"no record has a label of [labels.{name}] in its column {column!r}{nearest(column, known)}{there}; name the "
+        "column that has them, for example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` tells what stands "
+        "in each"
+    )
+
+
+def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabels:
+    """Return classes and scheme of one label space."""
     if table.kind == "regression":
         return FoundLabels((), "")
     scheme = _scheme(name, table, counts)

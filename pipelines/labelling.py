@@ -14,25 +14,28 @@ from labelers.edits import Edits, View, collisions, leaks, weave
 from labelers.label_space import COPY, hidden
 from labelers.labeler import Avoid, Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, IntArray
+from labelers.ragged import BoolArray, IntArray, ranges
 from labelers.task import ABSTAINED, FRAMEWORK_REASONS, SECOND, WOVEN
 from pipelines.errors import RaisedError, RowError, RowErrors, guarded
-from pipelines.row_columns import plain_struct, second_column, source_columns, view_columns
-from pipelines.schema import SECOND_FIELD
+from pipelines.row_columns import layer_columns, plain_struct, second_column, source_columns, view_columns
+from pipelines.schema import SECOND_FIELD, TEXT
 
 __all__ = ["copied", "label_rows"]
 
 
-def copied(batch: PassageBatch, copies: int) -> PassageBatch:
+def copied(batch: PassageBatch, copies: int, *, labelled: bool = False) -> PassageBatch:
     """Return the batch with each passage repeated; copy k > 0 has ``#k`` at the end of its id, and so its own draws.
 
-    Labels that people made stay with the first of them.
+    Labels that people made stay with the first of them. Where the dataset has such labels (``labelled``), passages of
+    validation and test stand once: scores are of what people labelled.
     """
     if copies == 1:
         return batch
-    repeated = batch.take(np.repeat(np.arange(len(batch)), copies))
-    ids = [f"{name}#{copy}" if copy else name for name in batch.ids for copy in range(copies)]
-    further = np.arange(len(repeated)) % copies > 0
+    counts = np.where(labelled & (batch.splits > 0), 1, copies)
+    repeated = batch.take(np.repeat(np.arange(len(batch)), counts))
+    number = ranges(np.zeros_like(counts), counts)
+    ids = [f"{name}#{copy}" if copy else name for name, copy in zip(repeated.ids, number.tolist(), strict=True)]
+    further = number > 0
     fields = {
         name: hidden(values, further, COPY) if pa.types.is_struct(values.type) else values
         for name, values in repeated.fields.items()
@@ -108,7 +111,7 @@ class _Run:
 
     def rows(self, batch: PassageBatch, asked: Sequence[Labeler], conflicts: Counter[str]) -> pa.RecordBatch:
         """Return the rows of a batch; labelers that are not asked abstain with the reason ``error``."""
-        columns = source_columns(batch)
+        columns = source_columns(batch) if TEXT in self.schema.names else layer_columns(batch)
         if SECOND_FIELD in self.schema:
             columns[SECOND] = second_column(batch)
         if self.joint:

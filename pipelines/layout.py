@@ -16,6 +16,8 @@ import pyarrow.fs as pafs
 __all__ = [
     "CARD",
     "DROPPED",
+    "HELD_OUT",
+    "LAYERS",
     "LOCK",
     "MANIFEST",
     "PLAN",
@@ -27,6 +29,7 @@ __all__ = [
     "TEMPORARY",
     "Folder",
     "Pending",
+    "digest_bytes",
     "digest_json",
     "keys_name",
     "rejects_name",
@@ -39,12 +42,14 @@ SPLITS = ("train", "validation", "test")
 PLAN = "plan.json"
 POOL = "pool.jsonl"
 DROPPED = "dropped"
+HELD_OUT = "held_out.keys"
 STATS = "stats"
 REJECTS = "rejects"
 MANIFEST = "auxloom.json"
 CARD = "README.md"
 RUNS = "run.jsonl"
 LOCK = ".lock"
+LAYERS = "layers"
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
 
@@ -84,6 +89,11 @@ def to_json(value: Any, *, indent: int | None = None) -> bytes:
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators)
     return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return the blake2b of a file's content."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def digest_json(value: Any) -> str:

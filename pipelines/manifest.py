@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.books import add_up
 from pipelines.errors import RowErrors
 from pipelines.fingerprint import Fingerprint, rows_digest
+from pipelines.held_out import HeldOutBook
 from pipelines.layout import SPLITS, Folder, to_json
 from pipelines.passage_keys import equal_passages
 from pipelines.plan import Plan
@@ -23,6 +24,7 @@ class Summary:
         self._copies = 1
         self._prints = {name: Fingerprint() for name in SPLITS}
         self._errors = RowErrors()
+        self._held_out = HeldOutBook()
         self._digest = hashlib.blake2b(b"[", digest_size=16)
         self._first = True
 
@@ -37,6 +39,8 @@ class Summary:
         part |= {"passages": passages, "splits": splits}
         self._counts = add_up([self._counts, part])
         self._errors.merge(mark.get("errors", {}))
+        if "held_out" in mark:
+            self._held_out.merge(mark["held_out"])
         # as the digest of a JSON list of them all
         self._digest.update((b"" if self._first else b",") + to_json(mark["files"]).removesuffix(b"\n"))
         self._first = False
@@ -47,7 +51,7 @@ class Summary:
         digest.update(b"]\n")
         splits = {name: self._counts["splits"][name] for name in SPLITS if self._counts["splits"][name]["rows"]}
         passages = self._counts["passages"] | {"copies": self._copies}
-        errors = self._errors.to_json()
+        errors, held_out = self._errors.to_json(), self._held_out.of_dataset()
         return {
             "auxloom": plan.versions["auxloom"],
             "plan": plan.digest,
@@ -55,8 +59,9 @@ class Summary:
             **self._counts,
             "passages": passages,
             "splits": splits,
+            **({"held_out": held_out} if held_out is not None else {}),
             **({"errors": errors} if errors else {}),
-            "equal_passages": equal_passages(folder, len(plan.units)),
+            **({"base": dict(plan.base)} if plan.base else {"equal_passages": equal_passages(folder, len(plan.units))}),
             "rows_blake2b": rows_digest(self._prints),
             "stats_blake2b": digest.hexdigest(),
         }

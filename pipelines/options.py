@@ -1,12 +1,13 @@
 """The options of commands that build or print, and the recipe that they make."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from pipelines.overrides import set_key
-from pipelines.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipe import Recipe, RecipeError, make_recipe, nearest
+from pipelines.recipe_tables import LabelKind
 from pipelines.training import settings_of
 
 __all__ = [
@@ -15,11 +16,15 @@ __all__ = [
     "Beam",
     "Check",
     "Inputs",
+    "Label",
     "Limit",
     "Overwrite",
     "Runner",
     "Seed",
     "Set",
+    "Test",
+    "Train",
+    "Validation",
     "Views",
     "With",
     "Workers",
@@ -36,6 +41,15 @@ With = Annotated[
         "--with", help="A labeler: its name, or module:Class. Repeatable; in woven views earlier ones win conflicts."
     ),
 ]
+Label = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="NAME=KIND[:COLUMN], labels in the input: ner=token:tags. Repeatable."),
+]
+Train = Annotated[
+    list[str] | None, typer.Option("--train", help="File, folder or glob of the train split. Repeatable.")
+]
+Validation = Annotated[list[str] | None, typer.Option("--validation", help="The same for the validation split.")]
+Test = Annotated[list[str] | None, typer.Option("--test", help="The same for the test split.")]
 Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.")]
@@ -69,15 +83,39 @@ def flags_of(
     limit: int | None = None,
     runner: str | None = None,
     beam: list[str] | None = None,
+    label: list[str] | None = None,
+    train: list[str] | None = None,
+    validation: list[str] | None = None,
+    test: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the recipe keys that the options name; what was not given stays out."""
     flags: dict[str, Any] = {"out": out, "with": with_, "views": views, "seed": seed}
     run: dict[str, Any] = {"workers": workers, "runner": runner}
     for item in beam or []:
         set_key(run.setdefault("beam", {}), item)
-    flags["input"] = {"limit": limit}
+    flags["input"] = {"limit": limit, "train": train, "validation": validation, "test": test}
+    flags["labels"] = dict(map(_label, label or [])) or None
     flags["run"] = run
     return _without_none(flags)
+
+
+def _label(option: str) -> tuple[str, dict[str, str]]:
+    """Return name and table of a label that is given as NAME=KIND[:COLUMN].
+
+    Example:
+        >>> _label("ner=token:tags"), _label("mood=passage")
+        (('ner', {'kind': 'token', 'column': 'tags'}), ('mood', {'kind': 'passage'}))
+    """
+    name, equals, rest = option.partition("=")
+    kind, colon, column = rest.partition(":")
+    if not (name and equals and kind) or (colon and not column):
+        raise RecipeError(f"--label {option!r} is not NAME=KIND[:COLUMN]; write, for example, --label ner=token:tags")
+    kinds = get_args(LabelKind)
+    if kind not in kinds:
+        raise RecipeError(
+            f"--label {option!r}: {kind!r} is no kind{nearest(kind, kinds)}; kinds are {', '.join(kinds)}"
+        )
+    return name, {"kind": kind, "column": column} if column else {"kind": kind}
 
 
 def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import pyarrow.fs as pafs
 from pipelines.layout import (
     CARD,
     DROPPED,
+    HELD_OUT,
+    LAYERS,
     LOCK,
     MANIFEST,
     PLAN,
@@ -20,8 +22,8 @@ from pipelines.recipe import RecipeError
 
 __all__ = ["check_free", "clear", "occupant"]
 
-_OURS = {PLAN, POOL, DROPPED, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", "layers", *SPLITS}
-_BEFORE_PLAN = {POOL, DROPPED}
+_OURS = {PLAN, POOL, DROPPED, HELD_OUT, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", LAYERS, *SPLITS}
+_BEFORE_PLAN = {POOL, DROPPED, HELD_OUT}
 
 
 def check_free(out: str, mark: str = PLAN, ours: set[str] = _OURS, before: set[str] = _BEFORE_PLAN) -> None:

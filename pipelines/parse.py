@@ -1,14 +1,15 @@
 """From one record of the input (a line of text, a JSON object, a row) to a document, or the reason why not."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Never
 
 from labelers.text.clean import clean, is_empty, is_token
 from labelers.text.document import Document, Reject, Turn
+from pipelines.annotations import plain_record
 from pipelines.recipe_tables import InputTable
-from pipelines.record_labels import LabelColumn, read_labels
+from pipelines.record_labels import LabelColumn, beginnings, read_labels, value_at
 from pipelines.records import InputFile
 
 __all__ = ["SAMPLE", "Parser", "excerpt"]
@@ -37,11 +38,17 @@ class Parser:
     """Some input of the build has such labels."""
 
     @property
-    def columns(self) -> set[str]:
+    def columns(self) -> Container[str]:
         """The fields of a record that are read."""
         names = self.settings
         roots = {root for column in self.labels for root in column.roots}
-        return {names.text, names.tokens, names.id, names.turns, names.second, "segments", *names.keep, *roots} - {""}
+        own = (names.text, names.tokens, names.id, names.turns, names.second)
+        return {"segments", *names.keep, *roots, *(name for path in own for name in beginnings(path))}
+
+    @property
+    def class_columns(self) -> Container[str]:
+        """The fields that have the names of classes in the place of their numbers; kept fields stay as they are."""
+        return {root for column in self.labels for root in column.roots} - self.settings.keep.keys()
 
     def text(self, place: int, offset: int, text: str) -> Document | Reject:
         """Return the document that a plain text is, which begins at so many bytes."""
@@ -65,10 +72,29 @@ class Parser:
             return self.reject(place, "not_json", line)
         return self.record(place, offset, record, line)
 
-    def record(self, place: int, offset: int, record: Any, line: bytes | None = None) -> Document | Reject:
-        """Return the document of a JSON object or a row that begins at (about) so many bytes of text."""
+    def record(
+        self,
+        place: int,
+        offset: int,
+        record: Any,
+        line: bytes | None = None,
+        *,
+        group: str = "",
+        spaces: Sequence[bool] | None = None,
+    ) -> Document | Reject:
+        """Return the document of a JSON object or a row that begins at (about) so many bytes of text.
+
+        Args:
+            place: where it stands.
+            offset: about how many bytes of text stand before it.
+            record: what a line of JSON would hold.
+            line: as it was read; without it, only those fields were that are asked for.
+            group: what keeps it on one side of the split, where the file itself tells.
+            spaces: whether a space follows each of its tokens, where the file tells.
+        """
         try:
-            return self._document(place, offset, record)
+            document = self._document(place, offset, record, group)
+            return document if spaces is None else replace(document, spaces=tuple(spaces))
         except _RejectError as error:
             reason, note = (*error.args, "")[:2]
             if line is None:  # of a table, only those columns were read that were asked for
@@ -81,11 +107,12 @@ class Parser:
         """Return a reject with the start of what was found."""
         return Reject(self.file.name, place, reason, excerpt(found), excerpt(note))
 
-    def _document(self, place: int, offset: int, record: Any) -> Document:
+    def _document(self, place: int, offset: int, record: Any, group: str) -> Document:
         """Return the document of a record, or raise the reason why it is none."""
         if not isinstance(record, Mapping):
             raise _RejectError("not_an_object")
         names = self.settings
+        record = plain_record(_laid_open(record, names), names.tokens, self.labels)
         own = _own_id(record.get(names.id))
         fields = {name: _field(record, name, kind) for name, kind in names.keep.items()}
         tokens, turns, segments, text = record.get(names.tokens), record.get(names.turns), None, ""
@@ -105,7 +132,7 @@ class Parser:
             segments=segments,
             turns=turns,
             fields=fields,
-            group=self._group(own, offset, fields),
+            group=self._group(group or own, offset, fields),
             source=self.file.name,
             place=place,
             second=_second(record, names.second, names.max_record_bytes) if names.second else None,
@@ -145,6 +172,13 @@ def _own_id(value: Any) -> str:
     text = str(value)
     text.encode()
     return text
+
+
+def _laid_open(record: Mapping[str, Any], names: InputTable) -> Mapping[str, Any]:
+    """Return a record with what stands at the paths that name its text, under these paths."""
+    paths = [path for path in (names.text, names.tokens, names.id, names.turns, names.second) if "." in path]
+    found = {path: value for path in paths if (value := value_at(record, path)) is not None}
+    return {**record, **found} if found else record
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {"string": str, "int64": int, "float64": (int, float), "bool": bool}

@@ -13,7 +13,7 @@ from labelers.passages import PassageBatch, row_keys
 from labelers.ragged import IntArray, ranges
 from pipelines.layout import STATS, Folder, keys_name
 
-__all__ = ["PassageKeys", "equal_passages", "passage_keys"]
+__all__ = ["PassageKeys", "equal_passages", "passage_keys", "row_passage_keys"]
 
 PassageKeys = npt.NDArray[np.uint64]
 
@@ -31,10 +31,7 @@ def passage_keys(batch: PassageBatch) -> PassageKeys:
         >>> len(passage_keys(read_texts(["A word.", "A word."]))), len(set(passage_keys(read_texts(["A.", "A."]))))
         (2, 1)
     """
-    digests = batch.vocabulary.property(row_keys)
-    keys = _sums(digests[batch.codes], batch.offsets)
-    if batch.second is not None:
-        keys += _SECOND * _sums(digests[batch.second.codes], batch.second.offsets)
+    keys = row_passage_keys(batch)
     changes = (before != name for before, name in pairwise(batch.documents))
     document = np.cumsum(np.fromiter(chain([False], changes), bool, len(batch)))
     order = np.lexsort((keys, document))
@@ -42,6 +39,15 @@ def passage_keys(batch: PassageBatch) -> PassageKeys:
     again = np.concatenate([[False], (document[1:] == document[:-1]) & (keys[1:] == keys[:-1])])
     distinct: PassageKeys = keys[~again]
     return distinct
+
+
+def row_passage_keys(batch: PassageBatch) -> PassageKeys:
+    """Return a uint64 for each passage, equal where the tokens of both its texts are."""
+    digests = batch.vocabulary.property(row_keys)
+    keys = _sums(digests[batch.codes], batch.offsets)
+    if batch.second is not None:
+        keys += _SECOND * _sums(digests[batch.second.codes], batch.second.offsets)
+    return keys
 
 
 def _sums(digests: PassageKeys, offsets: IntArray) -> PassageKeys:

@@ -73,8 +73,16 @@ class Plan:
     """Split by group digest, of groups that fill a share which would be empty."""
     dropped: Mapping[str, str] | None = None
     """Per unit that has any, the digest of its list of repeated records."""
+    held_out: str = ""
+    """Digest of what is known of the labelled passages of validation and test; empty without [labels.NAME]."""
     content: str = ""
     """Digest of all records."""
+    base: Mapping[str, str] = field(default_factory=dict)
+    """Of a layer: the digests of its base's plan and rows."""
+    joined: Mapping[str, Any] = field(default_factory=dict)
+    """Of a layer of other annotations: how they are matched to rows, the digest of theirs, and where they lie."""
+    merged: Mapping[str, Any] = field(default_factory=dict)
+    """Of a dataset and its layers in one: the digests of their rows."""
     digest: str = ""
     """blake2b of all above that can change a byte."""
 
@@ -84,6 +92,9 @@ class Plan:
         rest = {name: getattr(self, name) for name in _PLAIN}
         if self.labels:
             rest["labels"] = {name: asdict(found) for name, found in self.labels.items()}
+        if self.held_out:
+            rest["held_out"] = self.held_out
+        rest |= {name: dict(getattr(self, name)) for name in _OF_LAYERS if getattr(self, name)}
         files = [file.to_json() for file in self.files]
         return {"recipe": self.recipe.stored(), "files": files, "units": units, **rest}
 
@@ -99,10 +110,12 @@ class Plan:
             **{name: data[name] for name in _PLAIN if name not in {"classes", "skipped"}},
             classes=None if classes is None else {name: tuple(values) for name, values in classes.items()},
             skipped=tuple(data["skipped"]),
+            held_out=data.get("held_out", ""),
             labels={
                 name: FoundLabels(tuple(item["classes"]), item["scheme"])
                 for name, item in data.get("labels", {}).items()
             },
+            **{name: data[name] for name in _OF_LAYERS if name in data},
         )
 
     @classmethod
@@ -162,6 +175,9 @@ _PLAIN = (
 )  # fmt: skip
 
 
+_OF_LAYERS = ("base", "joined", "merged")
+
+
 def _file(data: Mapping[str, Any]) -> InputFile:
     """Read a file of a plan."""
     pieces = tuple((start, stop, digest) for start, stop, digest in data.get("pieces", ()))
@@ -195,10 +211,12 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
         {key: file[key] for key in ("name", "format", "size", "split", "input") if key in file}
         for file in data["files"]
     ]
-    scans = ("classes", "labels", "pool", "moved", "dropped", "content") if scanned else ()
+    scans = ("classes", "labels", "pool", "moved", "dropped", "held_out", "content") if scanned else ()
     found = {name: data[name] for name in scans if name in data}
     kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
-    return {"recipe": recipe, "files": files, **kept, **found}
+    layers = {name: dict(data[name]) for name in _OF_LAYERS if name in data}
+    layers.get("joined", {}).pop("place", None)
+    return {"recipe": recipe, "files": files, **kept, **layers, **found}
 
 
 def _resources(data: Mapping[str, Any], table: str) -> Mapping[str, str]:

@@ -8,35 +8,41 @@ from typing import Any
 
 from labelers.labeler import Labeler
 from pipelines.find import find_files, reaches
+from pipelines.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
 from pipelines.label_scan import found_labels
+from pipelines.layer_plan import fill_layer, frequent
 from pipelines.layout import (
     DROPPED,
+    HELD_OUT,
     PLAN,
     POOL,
     SPLITS,
     TEMPORARY,
     Folder,
+    digest_bytes,
     digest_json,
     rejects_name,
     shard_name,
     to_json,
 )
 from pipelines.loading import load_labelers
+from pipelines.look import first_records, names_in
 from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versions, label_spaces, plan_bytes
 from pipelines.recipe import Recipe, RecipeError
 from pipelines.recipe_tables import RunTable
 from pipelines.records import InputFile, Unit
-from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of, repeats
+from pipelines.repeats import repeats
+from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of
 from pipelines.schema import corpus_schema
 from pipelines.units import make_units
 
 __all__ = ["Scan", "class_fields", "draft", "fill"]
 
-Scan = Callable[[Sequence[Unit], ScanUnit, Callable[[Any], Any], WriteJson, RunTable], None]
+Scan = Callable[[Sequence[Unit], Any, Callable[[Any], Any], WriteJson, RunTable], None]
 
-_RARE_SHARE, _RARE_DOCUMENTS = 0.05, 200  # a class stands in so many train documents, or in so large a share
 _READABLE = tuple(f"/{name}" for name in (POOL, rejects_name(0), *(shard_name(split, 0, 1) for split in SPLITS)))
 """Files of a dataset whose endings are those of input."""
+_FIRST_FILES = 8  # whose columns an error names
 _SMALL_INPUT = 32 * 2**20  # bytes that this process scans sooner than workers start
 
 
@@ -70,6 +76,8 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
     Raises:
         ValueError: the input cannot be scanned.
     """
+    if plan.base:
+        return fill_layer(plan, settle)
     folder = Folder.at(plan.recipe.out)
     folder.make()
     scratch = f"{TEMPORARY}scan-{secrets.token_hex(8)}"
@@ -77,11 +85,16 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
         found = _scan(plan, run, scan, scratch)
         dropped = _write_dropped(folder, scratch, found, [file.name for file in plan.files])
         plan, pool = _filled(plan, found, dropped)
+        held_out = _held_out(plan, run, scan, scratch)
+        plan = replace(plan, held_out="" if held_out is None else digest_bytes(held_out))
+        plan = replace(plan, digest=digest_json(identity(plan.to_json())))
         data = settle(plan)
         _move_dropped(folder, scratch, dropped)
     finally:
         folder.remove(scratch)
     folder.write(POOL, pool)
+    if held_out is not None:
+        folder.write(HELD_OUT, held_out)
     folder.write(PLAN, data)
     return replace(Plan.from_json(json.loads(data)), recipe=plan.recipe)
 
@@ -89,15 +102,16 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
 def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan, bytes]:
     """Return a draft with what a scan found, and the pool."""
     pieces, moved = pieces_of(found), _moved(plan, found)
-    labels = found_labels(plan.recipe, found["labels"])
+    labels = found_labels(plan.recipe, found["labels"], lambda: _columns(plan))
     if plan.recipe.plan.from_:
         earlier = _earlier(plan.recipe)
         labels = {**labels, **{name: item for name, item in earlier.labels.items() if name in labels}}
         classes, pool = earlier.classes, Folder.at(plan.recipe.plan.from_).read(POOL)
     else:
-        classes = {name: _classes(plan.recipe, found, name) for name in found["classes"]}
+        documents = found["documents"].get("train", 0)
+        classes = {name: frequent(plan.recipe, name, counts, documents) for name, counts in found["classes"].items()}
         pool = b"".join(to_json(line) for _, group, line in found["pool"] if group not in moved)
-    plan = replace(
+    filled = replace(
         plan,
         files=tuple(replace(file, pieces=pieces.get(i, ())) for i, file in enumerate(plan.files)),
         classes=classes,
@@ -107,37 +121,82 @@ def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan,
         dropped=dropped,
         content=digest_json(found["units"]),
     )
-    return replace(plan, digest=digest_json(identity(plan.to_json()))), pool
+    return filled, pool
+
+
+def _held_out(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> bytes | None:
+    """Return what is known of the labelled passages of validation and test; None without labels of people."""
+    if not plan.recipe.labels:
+        return None
+    units, work = labelled_units(plan), FindHeldOut(plan, scratch)
+    files = {item.file for unit in units for item in unit.ranges}
+    if sum(plan.files[file].size for file in files) < _SMALL_INPUT:
+        found = merge_held_out(map(work, units))
+    else:
+        found = _run(plan, run, scan, units=units, work=work, merge=merge_held_out, name=f"{scratch}/held.json")
+    _check_errors(found)
+    return found_held_out(Folder.at(plan.recipe.out), scratch, found["units"])
+
+
+def _columns(plan: Plan) -> list[str]:
+    """Return the columns of the first records of the input."""
+    first = [
+        record
+        for file in plan.files[:_FIRST_FILES]
+        for record in first_records(file, plan.recipe.input[file.input], 1)[0]
+    ]
+    return names_in(first)
 
 
 def _scan(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> Found:
-    """Run the scan and return what it found: again where an id may be that of a record without one."""
+    """Run the scan and return what it found: again where an id that a record brings may be that of another."""
     fields = class_fields(plan.recipe, load_labelers(plan.recipe)[0])
     run = RunTable() if sum(file.size for file in plan.files) < _SMALL_INPUT else run
     work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
     found = _scanned(plan, run, scan, work)
-    if found["places"] and found["unnamed"]:
+    if _may_clash(found, len(plan.files)):
         found = _scanned(plan, run, scan, replace(work, all_ids=True))
     return found
 
 
+def _may_clash(found: Found, files: int) -> bool:
+    """Return whether an id that a record brings may be that which another one gets: by its place, or its file."""
+    if files == 1:
+        return bool(found["places"] and found["unnamed"])
+    return found["places"] or bool({*found["numbered"]} & {*found["unnamed"]})
+
+
 def _scanned(plan: Plan, run: RunTable, scan: Scan, work: ScanUnit) -> Found:
     """Scan all units once."""
-    name = f"{work.scratch}/found.json"
+    found = _run(plan, run, scan, units=plan.units, work=work, merge=merge_scans, name=f"{work.scratch}/found.json")
+    _check_errors(found)
+    return found
+
+
+def _run(
+    plan: Plan, run: RunTable, scan: Scan, *, units: Sequence[Unit], work: Any, merge: Callable[[Any], Any], name: str
+) -> Found:
+    """Look at some units in a graph, and return what was found, which is written under a name meanwhile."""
     try:
-        scan(plan.units, work, merge_scans, WriteJson(work.out, name), run)
+        scan(units, work, merge, WriteJson(plan.recipe.out, name), run)
     except RecipeError:
         raise
     except Exception as error:  # a runner may fail in any way
         told = str(error).strip().splitlines()[-1:] or [type(error).__name__]  # the first lines may be a traceback
         raise OSError(f"the input could not be scanned for the plan: {told[0]}") from error
-    folder = Folder.at(work.out)
+    folder = Folder.at(plan.recipe.out)
     if not folder.is_file(name):
-        raise OSError(f"what the scan found could not be written to {work.out}; is there space left on the disk?")
+        raise OSError(
+            f"what the scan found could not be written to {plan.recipe.out}; is there space left on the disk?"
+        )
     found: Found = folder.read_json(name)
+    return found
+
+
+def _check_errors(found: Found) -> None:
+    """Raise what cannot be mended."""
     if found["errors"]:
         raise ValueError(f"no plan can be made: {'; '.join(sorted({*found['errors']})[:3])}")
-    return found
 
 
 def class_fields(recipe: Recipe, labelers: Sequence[Labeler]) -> tuple[str, ...]:
@@ -153,20 +212,15 @@ def class_fields(recipe: Recipe, labelers: Sequence[Labeler]) -> tuple[str, ...]
     return tuple(sorted(names))
 
 
-def _classes(recipe: Recipe, found: Found, name: str) -> tuple[str, ...]:
-    """Return the classes of a field, sorted: the most frequent values that are not rare."""
-    train = found["documents"].get("train", 0)
-    least = _RARE_SHARE * train if name == "roles" else min(_RARE_SHARE * train, _RARE_DOCUMENTS)
-    frequent = [(-n, value) for value, n in found["classes"][name].items() if n >= least]
-    return tuple(sorted(value for _, value in sorted(frequent)[: recipe.plan.max_classes]))
-
-
 def _moved(plan: Plan, found: Found) -> dict[str, str]:
     """Return which groups leave train for a share that would be empty: those of the smallest digest, never the last."""
     moved: dict[str, str] = {}
-    if any(file.split for file in plan.files):
-        return moved
     groups = list(found["groups"])
+    if any(file.split for file in plan.files):
+        wanted = plan.splitter.carved and plan.recipe.split.validation > 0 and not found["documents"].get("validation")
+        if wanted and len(found["labelled"]) > 1:
+            moved[found["labelled"][0]] = "validation"
+        return moved
     for name in ("validation", "test"):
         wanted = getattr(plan.recipe.split, name) > 0 and not found["documents"].get(name)
         if wanted and len(groups) > 1:

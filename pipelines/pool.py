@@ -54,6 +54,8 @@ def _first_text(document: Document) -> dict[str, Any]:
         line: dict[str, Any] = {"id": document.id, "tokens": tokens}
         if document.segments is not None:
             line["segments"] = [start for start in document.segments if start < len(tokens)]
+        if document.spaces is not None:
+            line["spaces"] = document.spaces[: len(tokens)]
         return line
     return {"id": document.id, "text": document.text[:POOL_CHARACTERS]}
 
@@ -61,12 +63,13 @@ def _first_text(document: Document) -> dict[str, Any]:
 def pool_document(line: Mapping[str, Any]) -> Document:
     """Return the document of a `pool_line`."""
     tokens, segments, turns = line.get("tokens"), line.get("segments"), line.get("turns")
-    second = line.get("second")
+    second, spaces = line.get("second"), line.get("spaces")
     return Document(
         id=line["id"],
         text=line.get("text", ""),
         tokens=None if tokens is None else tuple(tokens),
         segments=None if segments is None else tuple(segments),
+        spaces=None if spaces is None else tuple(spaces),
         turns=None if turns is None else tuple(Turn(role, text) for role, text in turns),
         second=tuple(second) if isinstance(second, list) else second,
     )

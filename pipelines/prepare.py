@@ -6,6 +6,7 @@ from dataclasses import replace
 from pipelines.changes import changed_inputs
 from pipelines.compare import differences, found_differences
 from pipelines.damage import read_manifest
+from pipelines.layers import layer_at, layer_names
 from pipelines.layout import PLAN, STATS, Folder, digest_json, to_json
 from pipelines.marks import Problem
 from pipelines.out_folder import clear
@@ -16,6 +17,7 @@ from pipelines.records import InputFile
 
 __all__ = ["again", "prepare"]
 
+_LAYER_WAYS = "Give another --name, or --overwrite to replace it"
 _WAYS = "Give another --out, or --overwrite to replace it"
 
 
@@ -39,9 +41,14 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
         return fill(new, new.recipe.run, scan, lambda plan: _of_units(plan, folder)), lost
     differing = differences(old, new)
     if differing:
+        what, ways = ("layer", _LAYER_WAYS) if new.base else ("dataset", _WAYS)
         raise RecipeError(
-            f"{new.recipe.out} contains a dataset built from a different plan: {'; '.join(differing[:5])}. {_WAYS}"
+            f"{new.recipe.out} contains a {what} built from a different plan: {'; '.join(differing[:5])}. {ways}"
         )
+    if new.base:
+        if old.joined != new.joined:  # what is joined lies elsewhere
+            folder.write(PLAN, to_json({**folder.read_json(PLAN), "joined": dict(new.joined)}, indent=1))
+        return replace(old, recipe=new.recipe, joined=new.joined), []
     changed, unknown = changed_inputs(old.files, new.files)
     if changed:
         raise _changed(new, changed)
@@ -98,6 +105,10 @@ def _built_by(folder: Folder) -> str:
             return str(folder.read_json(f"{STATS}/{name}")["plan"])
         except (ValueError, KeyError, TypeError):
             continue
+    for name in layer_names(folder):
+        layer = layer_at(folder, name)
+        if layer.is_file(PLAN):
+            return Plan.read(layer).base.get("plan", "")
     return ""
 
 

@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from labelers.label_space import LabelSpace
 from labelers.task import Task
 from labelers.text.document import Document
 from pipelines.context import Context
+from pipelines.cutter import Cutter
 from pipelines.errors import RowErrors
 from pipelines.find import find_files
+from pipelines.label_scan import LabelCounts, found_labels
 from pipelines.labelling import copied
 from pipelines.loading import find_own_modules, load_labelers
+from pipelines.plan import label_spaces
 from pipelines.planning import class_fields
 from pipelines.recipe import Recipe
 from pipelines.record_labels import label_columns
 from pipelines.scan import class_values
 from pipelines.schema import BATCH_ROWS
-from pipelines.text_source import Cutter
 from pipelines.units import make_units, read_unit
 from pipelines.where import find_tasks, labelled
 
@@ -50,11 +53,12 @@ def preview(recipe: Recipe, n: int, where: str | None = None) -> tuple[list[dict
     documents = _first_documents(recipe, max(first, SEARCHED) if where else first)
     values = {name: {value for item in documents[:first] for value in class_values(item, name)} for name in fields}
     classes = {name: tuple(sorted(found)) for name, found in values.items()}
-    cutter = Cutter(recipe)
-    pool = cutter.cut(documents[:first])[0] if documents else None
-    context = Context.make(recipe, labelers, classes, pool)
+    spaces = _spaces(recipe, documents)
+    cutter = Cutter(recipe, spaces)
+    pool = Cutter(recipe).cut(documents[:first])[0] if documents else None
+    context = Context.make(recipe, labelers, classes, pool, spaces)
     wanted = find_tasks(context.tasks, where) if where else []
-    batch, _ = cutter.cut(documents)
+    batch, _ = cutter.cut_labelled(documents)
     rows: list[dict[str, Any]] = []
     step = max(n, BATCH_ROWS) if where else n
     for start in range(0, len(batch), step):
@@ -64,6 +68,14 @@ def preview(recipe: Recipe, n: int, where: str | None = None) -> tuple[list[dict
         if len(rows) >= n:
             break
     return rows[:n], context.tasks
+
+
+def _spaces(recipe: Recipe, documents: Sequence[Document]) -> tuple[LabelSpace, ...]:
+    """Return the label spaces with the classes that occur in some documents."""
+    counts = LabelCounts()
+    for document in documents:
+        counts.add(document)
+    return label_spaces(recipe, found_labels(recipe, counts.to_json()))
 
 
 def _first_documents(recipe: Recipe, most: int) -> list[Document]:

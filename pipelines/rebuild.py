@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipelines.changes import check_inputs
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.layout import DROPPED, PLAN, POOL, Folder, stats_name
+from pipelines.layout import DROPPED, HELD_OUT, PLAN, POOL, Folder, stats_name
 from pipelines.loading import find_own_modules, load_labelers
 from pipelines.marks import MarkError, read_mark
 from pipelines.plan import Plan
@@ -94,6 +94,9 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     find_own_modules(str(Path.cwd()))
     folder = Folder.at(out)
     plan = Plan.read(folder)
+    if plan.base or plan.merged:
+        what = "a layer, whose rows come from its base" if plan.base else "merged from a dataset and its layers"
+        raise ValueError(f"{out} is {what}, not from text; --rebuild makes units of datasets that were built from text")
     done = [unit for unit in range(len(plan.units)) if _is_marked(folder, plan, unit)]
     if not done:
         raise ValueError(f"{out} has no finished unit to rebuild; run the build first")
@@ -148,7 +151,7 @@ def _compare_unit(unit: int, plan: Plan, folder: Folder, child: Child) -> Iterat
     """Yield how the files of a unit differ from those that are made of it now."""
     with tempfile.TemporaryDirectory(prefix="auxloom-rebuild-") as place:
         made = Folder.at(place)
-        for name in (PLAN, POOL, f"{DROPPED}/{unit:05d}.json"):
+        for name in (PLAN, POOL, HELD_OUT, f"{DROPPED}/{unit:05d}.json"):
             if folder.is_file(name):
                 made.write(name, folder.read(name))
         try:

@@ -59,11 +59,11 @@ class InputTable(Table):
     """Column of a label in these files, where it is not [labels.NAME] column; "": these files have none."""
     offsets: Literal["codepoint", "utf16", "byte"] = "codepoint"
     """What the start and end of a labelled span count."""
-    format: Literal["", "conll", "table"] = ""
+    format: Literal["", "conll", "conllu", "table"] = ""
     """How files of columns are read: tokens below each other with blank lines between sentences, or a table with a
-    header. "": as the first lines look."""
+    header. "": as the ending says, and .tsv as the first lines look."""
     columns: tuple[str, ...] = ()
-    """conll: names of the columns; none: the first is tokens, the last tags."""
+    """conll: names of the columns; none: the first is tokens, the last tags. table: of one without a header."""
     record: Literal["auto", "sentence", "document"] = "auto"
     """conll: what a record is; auto: a document where the file marks where one begins, else a sentence."""
     encoding: str = "utf-8"

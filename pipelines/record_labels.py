@@ -8,7 +8,7 @@ from labelers.text.document import BadLabel, Spans
 from pipelines.recipe import Recipe
 from pipelines.recipe_tables import InputTable, LabelTable
 
-__all__ = ["LabelColumn", "label_columns", "read_labels"]
+__all__ = ["LabelColumn", "beginnings", "label_columns", "read_labels", "span_of", "value_at"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,18 @@ class LabelColumn:
     @property
     def roots(self) -> set[str]:
         """Fields of a record of which a column may be a part: all beginnings of the paths."""
-        return {
-            path[:end] for path in (self.column, self.relations) if path for end in range(1, len(path) + 1)
-            if end == len(path) or path[end] == "."
-        }  # fmt: skip
+        return beginnings(self.column) | beginnings(self.relations)
+
+
+def beginnings(path: str) -> set[str]:
+    """Return the names of which a path may be a part, itself among them.
+
+    Example:
+        >>> sorted(beginnings("turns.act")), beginnings("")
+        (['turns', 'turns.act'], set())
+    """
+    parts = path.split(".")
+    return {".".join(parts[:end]) for end in range(1, len(parts) + 1)} - {""}
 
 
 def label_columns(recipe: Recipe, table: InputTable) -> tuple[LabelColumn, ...]:
@@ -71,11 +79,29 @@ def read_labels(
     """
     labels = {}
     for column in columns:
-        value = _at(record, column.column)
+        value = _as_given(column, value_at(record, column.column))
         if value is None or (column.kind == "turn" and isinstance(value, list) and not any(_given(value))):
             continue
-        labels[column.name] = _formed(record, column, value, text, spoken)
+        bad = isinstance(value, BadLabel)  # found by who read the record
+        labels[column.name] = value if bad else _formed(record, column, value, text, spoken)
     return labels
+
+
+def _as_given(column: LabelColumn, value: Any) -> Any:
+    """Return a label in the plainest of the forms that mean the same.
+
+    A class may be a list of one, a class that is a number one with a fraction of zero, as a table with gaps has it,
+    and several classes the keys of those that hold.
+    """
+    if column.kind in ("passage", "pair"):
+        if isinstance(value, list) and len(value) <= 1:
+            value = value[0] if value else None
+        if isinstance(value, float) and value != value:  # noqa: PLR0124  (not a number: a gap)
+            return None
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    if column.kind == "multilabel" and isinstance(value, Mapping):
+        return [name for name, holds in value.items() if holds]
+    return value
 
 
 def _given(values: Sequence[Any]) -> Iterator[bool]:
@@ -83,10 +109,12 @@ def _given(values: Sequence[Any]) -> Iterator[bool]:
     return (item is not None for item in values)
 
 
-def _at(value: Any, path: str) -> Any:
+def value_at(value: Any, path: str) -> Any:
     """Return what stands at a dotted path, None where nothing does; a path through a list gives a list."""
+    if isinstance(value, dict) and path in value:  # nearly always, and quicker than asking for a Mapping
+        return value[path]
     if isinstance(value, list):
-        return [_at(item, path) for item in value]
+        return [value_at(item, path) for item in value]
     if not isinstance(value, Mapping):
         return None
     if path in value:
@@ -94,7 +122,7 @@ def _at(value: Any, path: str) -> Any:
     name = path
     while (name := name.rpartition(".")[0]) and name not in value:
         pass
-    return _at(value[name], path[len(name) + 1 :]) if name else None
+    return value_at(value[name], path[len(name) + 1 :]) if name else None
 
 
 def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: str, spoken: Sequence[int] | None) -> Any:
@@ -103,12 +131,17 @@ def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: st
         return value if isinstance(value, str | int) else _wrong(value, "a class: a string, an integer or a boolean")
     if column.kind == "regression" and column.level == "passage":
         return _number(value)
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if not isinstance(value, list | tuple):
         return _wrong(value, "a list")
     if column.kind == "turn":
         if spoken is None:
             return _wrong(value, "a label of turns, which the record does not have")
         value = [value[turn] for turn in spoken]
+    return _listed(record, column, value, text)
+
+
+def _listed(record: Mapping[str, Any], column: LabelColumn, value: Sequence[Any], text: str) -> Any:
+    """Return a label of tokens or parts in its form, or why it has none."""
     if column.kind in ("arc", "regression"):
         return _arcs(record, column, value) if column.kind == "arc" else _numbers(value)
     spans = _spans(value, column, text) if column.kind == "token" else None
@@ -117,7 +150,10 @@ def _formed(record: Mapping[str, Any], column: LabelColumn, value: Any, text: st
 
 def _classes(value: Sequence[Any]) -> tuple[Any, ...] | BadLabel:
     """Return a list of classes, None where there is none."""
-    kinds = set(map(type, value)) - {type(None)}
+    kinds = set(map(type, value))
+    if kinds == {str}:
+        return tuple(value)
+    kinds -= {type(None)}
     if kinds - {str, int, bool} or len(kinds) > 1:
         return BadLabel("wrong_type", f"a list of {', '.join(sorted(kind.__name__ for kind in kinds))}")
     return tuple(value)
@@ -146,7 +182,7 @@ def _arcs(record: Mapping[str, Any], column: LabelColumn, heads: Sequence[Any]) 
     """Return heads and relations."""
     if not all(item is None or type(item) is int for item in heads):
         return BadLabel("wrong_type", "heads are integers")
-    relations = _at(record, column.relations) if column.relations else None
+    relations = value_at(record, column.relations) if column.relations else None
     if relations is not None and not (isinstance(relations, list) and {type(None), str} >= set(map(type, relations))):
         return _wrong(relations, "a list of names")
     return tuple(heads), None if relations is None else tuple(relations)
@@ -156,7 +192,7 @@ def _spans(value: Sequence[Any], column: LabelColumn, text: str) -> Spans | BadL
     """Return the spans of a text, None where a list holds something else."""
     if not text or any(isinstance(item, str | int) or item is None for item in value):
         return None
-    found = [_span(item) for item in value]
+    found = [span_of(item) for item in value]
     wrong = next((item for item in found if isinstance(item, BadLabel)), None)
     if wrong is not None:
         return wrong
@@ -174,7 +210,7 @@ def _spans(value: Sequence[Any], column: LabelColumn, text: str) -> Spans | BadL
     return Spans(tuple(spans))
 
 
-def _span(item: Any) -> tuple[int, int, str] | BadLabel:
+def span_of(item: Any) -> tuple[int, int, str] | BadLabel:
     """Return (start, end, label) of an object or a list."""
     if isinstance(item, Mapping):
         label = item.get("label")

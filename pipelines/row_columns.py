@@ -14,7 +14,16 @@ from labelers.task import SECOND, read_tasks
 from labelers.vocabulary import Vocabulary
 from pipelines.schema import SECOND_FIELD, SOURCE_FIELDS
 
-__all__ = ["canonical", "passages_of", "plain_struct", "second_column", "second_of", "source_columns", "view_columns"]
+__all__ = [
+    "canonical",
+    "layer_columns",
+    "passages_of",
+    "plain_struct",
+    "second_column",
+    "second_of",
+    "source_columns",
+    "view_columns",
+]
 
 
 def source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
@@ -32,6 +41,14 @@ def source_columns(batch: PassageBatch) -> dict[str, pa.Array]:
         "segments": _lists(pa.array(segments.astype(np.int32)), batch.segment_offsets),
         "turns": _lists(pa.array(turns.astype(np.int32)), batch.turn_offsets),
         "roles": _lists(strings(batch.roles), batch.turn_offsets),
+        **{name: canonical(values) for name, values in batch.fields.items()},
+    }
+
+
+def layer_columns(batch: PassageBatch) -> dict[str, pa.Array]:
+    """Return the columns of `source_columns` that a layer may have: ids, and labels that people made."""
+    return {
+        "id": pa.array(batch.ids, pa.string()),
         **{name: canonical(values) for name, values in batch.fields.items()},
     }
 

@@ -37,14 +37,22 @@ class RowsSource(Source):
         ['notes.txt:0/0', 'notes.txt:30/0']
     """
 
-    def __init__(self, dataset: str) -> None:
+    def __init__(self, dataset: str | Folder, digest: str = "") -> None:
         """Read the plan of a dataset.
 
         Args:
-            dataset: path or URI of its folder.
+            dataset: path or URI of its folder, or the folder.
+            digest: that its plan must have; empty: any.
+
+        Raises:
+            OSError: its plan is another.
         """
-        self._dataset, self._folder = dataset, Folder.at(dataset)
-        self._plan = Plan.read(self._folder)
+        self._folder = Folder.at(dataset) if isinstance(dataset, str) else dataset
+        self._plan, self._dataset = Plan.read(self._folder), self._folder.path
+        if digest not in {"", self._plan.digest}:
+            raise OSError(
+                f"the dataset {self._dataset} was built anew from another plan; its layers are of the old one"
+            )
         self._vocabulary = Vocabulary()
 
     @property

@@ -4,34 +4,30 @@ import contextlib
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
 from pipelines.label_scan import LabelCounts, merge_labels
+from pipelines.labelled_documents import LabelledDocuments
 from pipelines.layout import Folder, to_json
 from pipelines.pool import pool_line
 from pipelines.processes import run_exclusively
 from pipelines.recipe import Recipe
 from pipelines.record_labels import label_columns
 from pipelines.records import InputFile, Piece, Unit
+from pipelines.repeats import RecordKeys, words_of
 from pipelines.splits import Splitter, group_digest
 from pipelines.units import read_unit
 
-__all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of", "repeats"]
+__all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of"]
 
 MAX_VALUES = 100_000
 """Distinct values that a class field may have: with more it is text, not a class."""
 
 _SMALLEST = 3  # train groups that are remembered: one for each share that may be empty, and one that stays
-_KEY = np.dtype([("a", "<u8"), ("b", "<u8"), ("kind", "u1"), ("file", "<u4"), ("unit", "<u4"), ("place", "<u8")])
-_REASONS = ("duplicate", "repeated_id")
-_PASS_KEYS = 4_000_000  # keys looked at in one pass: 150 MB
 
 Found = dict[str, Any]
 """What a scan found, as a JSON object that merges with others."""
@@ -48,7 +44,7 @@ class ScanUnit:
     out: str
     scratch: str
     all_ids: bool = False
-    """Keys of all ids, not only of those that records bring."""
+    """Keys of all ids that records may get, not only of those that they bring."""
 
     def __call__(self, unit: Unit) -> Found:
         """Scan a unit; what cannot be mended is returned as an error, for the caller to raise."""
@@ -61,15 +57,12 @@ class ScanUnit:
         """Return what a unit holds."""
         inputs = self.recipe.input
         columns = [label_columns(self.recipe, table) for table in inputs]
-        labels = LabelCounts()
+        labels, documents = LabelCounts(), Counter[str]()
         splitter = Splitter.of(self.recipe.split, self.files, {})
-        content, keys = (
-            hashlib.blake2b(digest_size=16),
-            _Keys(self.files, unit.index, dedup=self.recipe.dedup.documents, all_ids=self.all_ids),
-        )
-        documents: Counter[str] = Counter()
-        classes: dict[str, Counter[str]] = {name: Counter() for name in self.fields}
-        groups, pool = _Smallest(_SMALLEST), _Smallest(self.recipe.plan.pool_documents)
+        content = hashlib.blake2b(digest_size=16)
+        keys = RecordKeys(self.files, unit.index, dedup=self.recipe.dedup.documents, all_ids=self.all_ids)
+        train = _Train(self.recipe.plan.pool_documents, self.fields, carved=splitter.carved)
+        held_out = LabelledDocuments(self.out, self.scratch, unit.index)
         digests: dict[int, PieceDigest] = {}
         records = read_unit(unit, self.files, inputs, self.recipe.split.group, digests, labels=columns)
         for record in records:
@@ -81,11 +74,10 @@ class ScanUnit:
             keys.add(record)
             labels.add(record)
             if split == "train":
-                group = group_digest(record.group)
-                groups.add(group, None)
-                pool.add(f"{group_digest(record.id)} {record.source}:{record.place:020d}", (group, record))
-                for name, counter in classes.items():
-                    counter.update(class_values(record, name))
+                train.add(record)
+            elif record.labels:
+                held_out.add(record)
+        held_out.close()
         found = len(keys)
         if found:
             Folder.at(self.out).write(f"{self.scratch}/{unit.index:05d}.keys", keys.data())
@@ -93,28 +85,55 @@ class ScanUnit:
             "units": {str(unit.index): content.hexdigest()},
             "pieces": {f"{file}:{item.start}": [item.stop, item.hex] for file, item in digests.items() if item.hex},
             "keys": {str(unit.index): found} if found else {},
-            "places": keys.places,
-            "unnamed": keys.unnamed,
+            **keys.found(),
             "documents": dict(documents),
-            "classes": {name: dict(counter) for name, counter in classes.items()},
             "labels": labels.to_json(),
-            "groups": [key for key, _ in groups.items()],
-            "pool": [[key, group, pool_line(document)] for key, (group, document) in pool.items()],
-            "pool_size": self.recipe.plan.pool_documents,
+            **train.found(),
+        }
+
+
+class _Train:
+    """What is found of the documents of train: classes, the pool, and the groups of the smallest digests."""
+
+    def __init__(self, pool: int, fields: Sequence[str], *, carved: bool) -> None:
+        self._classes: dict[str, Counter[str]] = {name: Counter() for name in fields}
+        self._groups, self._labelled = _Smallest(_SMALLEST), _Smallest(_SMALLEST)
+        self._pool, self._size, self._carved = _Smallest(pool), pool, carved
+
+    def add(self, document: Document) -> None:
+        """Look at a document."""
+        group = group_digest(document.group)
+        self._groups.add(group, None)
+        if self._carved and document.labels:
+            self._labelled.add(group, None)
+        place = f"{group_digest(document.id)} {document.source}:{document.place:020d}"
+        self._pool.add(place, (group, document))
+        for name, counter in self._classes.items():
+            counter.update(class_values(document, name))
+
+    def found(self) -> Found:
+        """Return what was found."""
+        return {
+            "classes": {name: dict(counter) for name, counter in self._classes.items()},
+            "groups": [key for key, _ in self._groups.items()],
+            "labelled": [key for key, _ in self._labelled.items()],
+            "pool": [[key, group, pool_line(document)] for key, (group, document) in self._pool.items()],
+            "pool_size": self._size,
         }
 
 
 def merge_scans(parts: Iterable[Found]) -> Found:
     """Return what several scans found together, whatever their order."""
     total: Found = {"units": {}, "keys": {}, "documents": {}, "classes": {}, "groups": [], "pool": [], "errors": []}
-    total |= {"places": False, "unnamed": False, "pieces": {}, "labels": {}}
+    total |= {"places": False, "unnamed": [], "numbered": [], "pieces": {}, "labels": {}, "labelled": []}
     for part in parts:
         total["errors"] = total["errors"] + part.get("errors", [])
         total["units"].update(part.get("units", {}))
         total["keys"].update(part.get("keys", {}))
         total["pieces"].update(part.get("pieces", {}))
-        for name in ("places", "unnamed"):
-            total[name] = total[name] or part.get(name, False)
+        total["places"] = total["places"] or part.get("places", False)
+        for name in ("unnamed", "numbered"):
+            total[name] = sorted({*total[name], *part.get(name, [])})
         for split, n in part.get("documents", {}).items():
             total["documents"][split] = total["documents"].get(split, 0) + n
         total["labels"] = merge_labels([total["labels"], part.get("labels", {})])
@@ -126,7 +145,8 @@ def merge_scans(parts: Iterable[Found]) -> Found:
                 total["errors"] = [f"field {name!r} has over {MAX_VALUES:,} values; it is text, not a field of classes"]
                 known.clear()
         total["pool_size"] = part.get("pool_size", total.get("pool_size", 0))
-        total["groups"] = sorted({*total["groups"], *part.get("groups", [])})[:_SMALLEST]
+        for name in ("groups", "labelled"):
+            total[name] = sorted({*total[name], *part.get(name, [])})[:_SMALLEST]
         total["pool"] = sorted([*total["pool"], *part.get("pool", [])], key=_first)[: total["pool_size"]]
     return total
 
@@ -151,47 +171,6 @@ def pieces_of(found: Found) -> dict[int, tuple[Piece, ...]]:
         file, _, start = key.partition(":")
         pieces.setdefault(int(file), []).append((int(start), stop, digest))
     return {file: tuple(sorted(items)) for file, items in pieces.items()}
-
-
-def repeats(
-    folder: Folder, scratch: str, keys: Mapping[str, int], names: Sequence[str]
-) -> Iterator[tuple[int, list[list[Any]]]]:
-    """Yield for each unit that has any its records that repeat an earlier one: [source, place, reason, first].
-
-    An earlier record is one that is read before. The keys of a corpus of any size are looked at in passes that each
-    fit into memory.
-    """
-    passes = max(1, -(-sum(keys.values()) // _PASS_KEYS))
-    found = [_repeats_of(_load(folder, scratch, keys, part, passes)) for part in range(passes)]
-    rows = np.concatenate([item for item, _ in found])
-    firsts = np.concatenate([item for _, item in found])
-    order = np.lexsort((rows["kind"], rows["place"], rows["file"], rows["unit"]))
-    rows, firsts = rows[order], firsts[order]
-    for unit in np.unique(rows["unit"]):
-        lines: dict[tuple[int, int], list[Any]] = {}
-        for row, first in zip(rows[rows["unit"] == unit], firsts[rows["unit"] == unit], strict=True):
-            place = (int(row["file"]), int(row["place"]))
-            origin = f"{names[first['file']]}:{first['place']}"
-            lines.setdefault(place, [names[place[0]], place[1], _REASONS[row["kind"]], origin])
-        yield int(unit), list(lines.values())
-
-
-def _load(folder: Folder, scratch: str, keys: Mapping[str, int], part: int, parts: int) -> npt.NDArray[Any]:
-    """Return the keys of all units that fall into one of so many parts."""
-    chunks = [np.empty(0, _KEY)]
-    for unit in keys:
-        chunk = np.frombuffer(folder.read(f"{scratch}/{int(unit):05d}.keys"), _KEY)
-        chunks.append(chunk[chunk["a"] % np.uint64(parts) == part])
-    return np.concatenate(chunks)
-
-
-def _repeats_of(keys: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the keys that stood before, and for each the first of its kind."""
-    keys = keys[np.lexsort((keys["place"], keys["file"], keys["b"], keys["a"], keys["kind"]))]
-    same = np.zeros(len(keys), bool)
-    same[1:] = keys[["a", "b", "kind"]][1:] == keys[["a", "b", "kind"]][:-1]
-    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(keys))))
-    return keys[same], keys[first[same]]
 
 
 class _Smallest:
@@ -226,60 +205,9 @@ class _Reversed:
         return self.key > other.key
 
 
-class _Keys:
-    """Digests of what may not stand twice in a corpus: ids of records, and with dedup their texts."""
-
-    places = False
-    """Whether a record brings an id that one without might have: a file of the input and a place."""
-    unnamed = False
-    """Whether a record brings no id."""
-
-    def __init__(self, files: Sequence[InputFile], unit: int, *, dedup: bool, all_ids: bool) -> None:
-        self._files = {file.name: i for i, file in enumerate(files)}
-        self._unit, self._dedup, self._all_ids = unit, dedup, all_ids
-        self._rows: list[tuple[int, int, int, int, int, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, document: Document) -> None:
-        """Note a document."""
-        place = (self._files[document.source], self._unit, document.place)
-        own = document.id != f"{document.source}:{document.place}"
-        if own:
-            self.places = self.places or document.id.rpartition(":")[0] in self._files
-        else:
-            self.unnamed = True
-        if own or self._all_ids:
-            self._rows.append((*_halves(document.id.encode("utf-8", "surrogatepass")), 1, *place))
-        if self._dedup:
-            self._rows.append((*_halves(_text(document)), 0, *place))
-
-    def data(self) -> bytes:
-        """Return the keys as bytes of `_KEY`."""
-        return np.array(self._rows, _KEY).tobytes()
-
-
-def _halves(data: bytes) -> tuple[int, int]:
-    """Return the blake2b of some bytes as two integers of 64 bits."""
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
-
-
 def _first(item: Sequence[Any]) -> Any:
     """Return the first element."""
     return item[0]
-
-
-def _text(document: Document) -> bytes:
-    """Return all words of a document, who says them, and those of its second text."""
-    if document.turns is not None:
-        text = "\2".join(f"{turn.role}\1{turn.text}" for turn in document.turns)
-    else:
-        text = document.text if document.tokens is None else "\1".join(document.tokens)
-    if document.second is not None:
-        text += "\3" + (document.second if isinstance(document.second, str) else "\1".join(document.second))
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _content(record: Document | Reject) -> bytes:
@@ -288,7 +216,8 @@ def _content(record: Document | Reject) -> bytes:
         return f"\0{record.place}\0{record.reason}\0{record.sample}".encode("utf-8", "surrogatepass")
     fields = "".join(f"\0{name}\0{value}" for name, value in [*record.fields.items(), *record.labels.items()])
     head = f"\0{record.id}\0{record.place}\0{record.group}{fields}\0".encode("utf-8", "surrogatepass")
-    return head + _text(record)
+    spaces = b"" if record.spaces is None else b"\0" + bytes(record.spaces)
+    return head + words_of(record) + spaces
 
 
 def class_values(document: Document, name: str) -> set[str]:

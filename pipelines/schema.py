@@ -13,7 +13,7 @@ from labelers.task import SECOND, SOURCE, WOVEN, Task, write_tasks
 from labelers.text.document import FIELD_TYPES
 from pipelines.recipe import Recipe
 
-__all__ = ["BATCH_ROWS", "SECOND_FIELD", "SOURCE_FIELDS", "corpus_schema", "dataset_features", "declare"]
+__all__ = ["BATCH_ROWS", "SECOND_FIELD", "SOURCE_FIELDS", "TEXT", "corpus_schema", "dataset_features", "declare"]
 
 BATCH_ROWS = 1024
 """Rows of a record batch; only the last of a file may have fewer."""
@@ -29,6 +29,9 @@ SOURCE_FIELDS: tuple[pa.Field, ...] = (
     pa.field("roles", pa.list_(pa.string())),
 )
 """The columns that every row has."""
+
+TEXT = "tokens"
+"""The column that a dataset has and a layer has not."""
 
 SECOND_FIELD = pa.field(
     SECOND,
@@ -51,6 +54,7 @@ def declare(
     keep: Mapping[str, str],
     second: bool = False,
     spaces: Sequence[LabelSpace] = (),
+    layer: bool = False,
 ) -> pa.Schema:
     """Return the schema of a dataset, with its tasks and features in the metadata.
 
@@ -61,12 +65,15 @@ def declare(
         keep: types of kept fields.
         second: passages have a second text.
         spaces: labels that people made, whose columns stand before those of labelers.
+        layer: of the text, only the ids.
 
     Raises:
         ValueError: two columns of one name or path, or a labeler with the name of a sequence.
     """
     seconds = [SECOND_FIELD] if second else []
     fields = [*SOURCE_FIELDS, *seconds, *(pa.field(name, FIELD_TYPES[kind]) for name, kind in keep.items())]
+    if layer:
+        fields = [SOURCE_FIELDS[0]]
     fields += [space.column for space in spaces]
     if joint:
         fields.append(pa.field(WOVEN, pa.struct(_VIEW)))
@@ -96,11 +103,13 @@ def corpus_schema(
     labelers: Sequence[Labeler],
     classes: Mapping[str, tuple[str, ...]],
     spaces: Sequence[LabelSpace] = (),
+    *,
+    layer: bool = False,
 ) -> pa.Schema:
-    """Return the schema of the dataset that a recipe makes of a corpus with these classes and labels."""
+    """Return the schema of the dataset, or layer, that a recipe makes of a corpus with these classes and labels."""
     joint = recipe.views == "woven"
     corpus = Corpus(classes=classes)
-    return declare(labelers, corpus, joint=joint, keep=recipe.keep, second=recipe.second, spaces=spaces)
+    return declare(labelers, corpus, joint=joint, keep=recipe.keep, second=recipe.second, spaces=spaces, layer=layer)
 
 
 def _paths(field: pa.Field) -> Iterator[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from labelers.passages import PassageBatch
 from pipelines.books import balance
-from pipelines.context import Context
 from pipelines.errors import RowError, RowErrors
+from pipelines.held_out import HeldOutBook, is_labelled
 from pipelines.labelling import copied
 from pipelines.layout import (
     PLAN,
@@ -32,7 +33,7 @@ from pipelines.passage_keys import PassageKeys, passage_keys
 from pipelines.plan import Plan, stored_digest
 from pipelines.processes import ChildError, run_exclusively
 from pipelines.source import Part, Records
-from pipelines.worker import worker_of
+from pipelines.worker import Worker, worker_of
 from pipelines.writer import ShardWriter
 
 __all__ = ["make_shard", "make_shard_here"]
@@ -94,7 +95,7 @@ def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, A
     began = time.time()
     worker = worker_of(plan, folder, strict=strict)
     report["setup"] = time.time() - began
-    source, work = worker.source(plan, folder, batch), _Work(unit, plan, folder, worker.context)
+    source, work = worker.source(plan, folder, batch), _Work(unit, plan, folder, worker)
     try:
         source.check(unit)
         work.open()
@@ -110,10 +111,12 @@ def _make(unit: int, plan: Plan, folder: Folder, batch: int, report: dict[str, A
 class _Work:
     """The files of a unit while they are made."""
 
-    def __init__(self, unit: int, plan: Plan, folder: Folder, context: Context) -> None:
-        self._unit, self._plan, self._folder, self._context = unit, plan, folder, context
+    def __init__(self, unit: int, plan: Plan, folder: Folder, worker: Worker) -> None:
+        self._unit, self._plan, self._folder = unit, plan, folder
+        self._context, self._held_out = worker.context, worker.held_out
         self._records = Records()
-        self._cut = 0
+        self._cut = self._left_out = 0
+        self._book = HeldOutBook()
         self._keys: list[PassageKeys] = []
         self._conflicts: Counter[str] = Counter()
         self._errors = RowErrors()
@@ -132,14 +135,32 @@ class _Work:
         self._records.add(part.records)
         if not len(part.passages):
             return
-        self._cut += len(part.passages)
-        self._keys.append(passage_keys(part.passages))
-        batch = copied(part.passages, self._plan.recipe.copies)
+        passages = self._without_held_out(part.passages)
+        if not len(passages):
+            return
+        if not self._plan.base:  # a layer has no passages of its own
+            self._keys.append(passage_keys(passages))
+        batch = copied(passages, self._plan.recipe.copies, labelled=bool(self._plan.recipe.labels))
         rows = self._context.label(batch, self._conflicts, self._errors)
         start = 0
         for split, size in zip(SPLITS, np.bincount(batch.splits, minlength=len(SPLITS)).tolist(), strict=True):
             self._writers[split].write(rows.slice(start, size))
             start += size
+
+    def _without_held_out(self, passages: PassageBatch) -> PassageBatch:
+        """Return passages without those of train that equal one which people labelled in validation or test."""
+        self._cut += len(passages)
+        if self._held_out is None:
+            return passages
+        train, recipe = passages.splits == 0, self._plan.recipe
+        if recipe.dedup.held_out:
+            leaks = train & self._held_out.stands_in(passages) & ~is_labelled(passages, list(recipe.labels))
+            self._left_out += int(np.count_nonzero(leaks))
+            train = train & ~leaks
+            if leaks.any():
+                passages, train = passages.take(np.flatnonzero(~leaks)), train[~leaks]
+        self._book.add(self._held_out.seen(passages, train))
+        return passages
 
     def commit(self) -> dict[str, Any]:
         """Name the finished files, the commit mark last, and return what it says."""
@@ -188,13 +209,18 @@ class _Work:
         splits = {split: writer.facts() for split, writer in self._writers.items()}
         written = sum(split["rows"] for split in splits.values())
         errors = self._errors.to_json()
+        passages = {"cut": self._cut, "copies": self._plan.recipe.copies, "written": written}
+        labelled: dict[str, Any] = {"labels": self._records.label_books()} if self._records.labels else {}
+        if self._held_out is not None:
+            passages["held_out"] = self._left_out
+            labelled = {"labels": self._records.label_books(), "held_out": self._book.of_unit(self._held_out)}
         return seal({
             "plan": self._plan.digest,
             "unit": self._unit,
             "files": {pending.name: pending.facts() for pending in self._pending},
             "records": self._records.to_json(),
-            **({"labels": self._records.label_books()} if self._records.labels else {}),
-            "passages": {"cut": self._cut, "copies": self._plan.recipe.copies, "written": written},
+            **labelled,
+            "passages": passages,
             "splits": splits,
             "conflicts": dict(self._conflicts),
             **({"errors": errors} if errors else {}),

@@ -10,7 +10,7 @@ from rich.text import Text
 from labelers.paths import column, resolve, tokens_of
 from labelers.task import SECOND, SOURCE, Task
 
-__all__ = ["Row", "Sheet", "spelt_out"]
+__all__ = ["Row", "Sheet", "spelt_out", "tagged_spans"]
 
 Row = Mapping[str, Any]
 
@@ -71,6 +71,8 @@ class Sheet:
     """Class names at a place of the view."""
     masked: set[int] = field(default_factory=set)
     """Places of the view that are hidden from a task."""
+    named: bool = False
+    """Speakers have the classes that people gave their turns."""
 
     @classmethod
     def of(cls, row: Row, sequence: str, tasks: Sequence[Task]) -> "Sheet":
@@ -82,6 +84,7 @@ class Sheet:
         origin = struct.get("origin") if struct.get("tokens") else range(len(source))
         spaces = row.get("spaces") or [True] * len(source)
         sheet = cls(source, spaces, tokens, _runs(source, tokens, origin or []), _speakers(row, tasks))
+        sheet.named = any(task.gold and task.level == "turn" for task in tasks)
         for task in tasks:
             sheet._mark_tokens(row, task, sequence)
             sheet._mark_spans(row, task, sequence)
@@ -100,7 +103,7 @@ class Sheet:
     @property
     def marked(self) -> bool:
         """Something is to be seen that the source alone would not show."""
-        return bool(self.opens or self.tags or self.masked or any(run.edited for run in self.runs))
+        return self.named or bool(self.opens or self.tags or self.masked or any(run.edited for run in self.runs))
 
     def lines(self, *, colour: bool, indent: str = "    ") -> Iterator[Text]:
         """Return the text as lines: one, or in a dialogue one for each turn."""
@@ -170,7 +173,9 @@ class Sheet:
         if sequence != task.sequences[-1]:
             return
         values = column(row, task.target)
-        if task.level == "token" and task.kind != "arc" and not task.drawn:
+        if task.gold and task.kind == "token" and task.scheme:
+            self._mark_types(task, values or [])
+        elif task.level == "token" and task.kind != "arc" and not task.drawn:
             for place, value in enumerate(values or []):
                 if shown := _tag(task, value):
                     self.tags.setdefault(place, []).append(shown)
@@ -180,6 +185,12 @@ class Sheet:
             self.masked |= {i for i, (value, out) in enumerate(hidden) if value < 256 * (task.rate or 0) and not out}
         if task.hide_tokens:
             self.masked |= {i for i, hides in enumerate(column(row, task.hide_tokens)) if hides}
+
+    def _mark_types(self, task: Task, tags: Sequence[int]) -> None:
+        """Mark the spans that tags tell of, each with its type."""
+        for start, end, kind in tagged_spans(task.classes, tags):
+            self.opens.setdefault(start, []).append(spelt_out(kind))
+            self.closes.setdefault(end - 1, []).insert(0, spelt_out(kind))
 
     def _mark_spans(self, row: Row, task: Task, sequence: str) -> None:
         """Mark the spans of a task; of two sequences only the one that is shown."""
@@ -192,15 +203,31 @@ class Sheet:
 
 
 def _tag(task: Task, value: float) -> str:
-    """Return what stands behind a token: its class, unless that is the first one, or its number, if it has one."""
+    """Return what stands behind a token: its class, unless that is an outside, or its number, if it has one."""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.3g}"
-    return _name(task, value) if value > 0 else ""
+    least = 0 if task.gold and "O" not in task.classes else 1
+    return _name(task, int(value)) if value >= least else ""
 
 
 def _name(task: Task, value: int) -> str:
     """Return the name of a class."""
     return spelt_out(task.classes[value]) if 0 <= value < len(task.classes) else str(value)
+
+
+def tagged_spans(classes: Sequence[str], tags: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+    """Yield (start, end, type) of the spans that BIO tags tell of.
+
+    Example:
+        >>> list(tagged_spans(["O", "B-x", "I-x"], [1, 2, 0, 1, 1]))
+        [(0, 2, 'x'), (3, 4, 'x'), (4, 5, 'x')]
+    """
+    start = -1
+    for place, tag in enumerate([*tags, 0]):
+        name = classes[tag] if tag >= 0 else "O"
+        if start >= 0 and not name.startswith("I-"):
+            yield start, place, classes[tags[start]][2:]
+        start = start if start >= 0 and name.startswith("I-") else place if name != "O" else -1
 
 
 def _append(text: Text, words: str, look: tuple[str, str, str], *, colour: bool) -> None:
@@ -234,7 +261,8 @@ def _speakers(row: Row, tasks: Sequence[Task]) -> dict[int, str]:
         if task.level == "turn":
             hidden = column(row, task.hide_roles) if task.hide_roles else [False] * len(notes)
             for turn, (value, hides) in enumerate(zip(column(row, task.target), hidden, strict=True)):
-                notes[turn] = " (asked)" if value >= 0 else " (hidden)" if hides else notes[turn]
+                named = f" ({_name(task, value)})" if task.gold else " (asked)"
+                notes[turn] = named if value >= 0 else " (hidden)" if hides else notes[turn]
     starts = [row["segments"][segment] for segment in row.get("turns") or []]
     return {
         start: spelt_out(role) + note for start, role, note in zip(starts, row.get("roles") or [], notes, strict=True)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from labelers.paths import column, tokens_of
 from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
+from pipelines.gold_values import gold_value
 from pipelines.recipe import nearest
 from pipelines.sheet import Row, Sheet, spelt_out
 from pipelines.where import labelled
@@ -21,16 +22,23 @@ __all__ = ["choose_tasks", "first_rows", "show_rows"]
 _NAME, _NOTE, _INDENT = "bold cyan", "dim", "    "
 
 
-def first_rows(dataset: Path, n: int, where: Sequence[Task] = ()) -> list[dict[str, Any]]:
+def first_rows(dataset: Path, n: int, where: Sequence[Task] = (), layers: Sequence[Path] = ()) -> list[dict[str, Any]]:
     """Return the first rows of a dataset, those of its first split (train) first.
 
     Args:
         dataset: its folder.
         n: how many rows.
         where: if given, only rows that have a label of one of these tasks.
+        layers: folders of layers whose columns the rows have, too.
     """
     files = sorted(dataset.glob("*/data-*.arrow"), key=_split_order)
-    return list(islice((row for file in files for row in _rows(file, where)), n))
+    found = (row for file in files for row in _rows(_shards(file, layers), where))
+    return list(islice(found, n))
+
+
+def _shards(file: Path, layers: Sequence[Path]) -> list[Path]:
+    """Return a shard and those of the same name in some layers."""
+    return [file, *(layer / file.parent.name / file.name for layer in layers)]
 
 
 def choose_tasks(tasks: Sequence[Task], labelers: Iterable[str]) -> list[Task]:
@@ -54,21 +62,40 @@ def _split_order(file: Path) -> tuple[int, str]:
     return (splits.index(file.parent.name) if file.parent.name in splits else len(splits), str(file))
 
 
-def _rows(file: Path, where: Sequence[Task]) -> Iterator[dict[str, Any]]:
-    """Return the rows of one Arrow file, or those that have a label of one of the tasks, a few at a time.
+def _rows(files: Sequence[Path], where: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    """Return the rows of an Arrow file and its layers, or those that have a label of one of the tasks, a few at a time.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: a file is damaged, or a layer has other rows.
     """
+    for parts in zip(*map(_batches, files), strict=True):
+        batch = _joined(files, parts)
+        chosen = batch.filter(pa.array(labelled(batch, where))) if where else batch
+        for start in range(0, len(chosen), 8):
+            yield from chosen.slice(start, 8).to_pylist()
+
+
+def _batches(file: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of an Arrow file."""
     try:
         with pa.memory_map(str(file)) as source:
             for batch in pa.ipc.open_stream(source):
                 batch.validate(full=True)  # wrong offsets would end the process
-                chosen = batch.filter(pa.array(labelled(batch, where))) if where else batch
-                for start in range(0, len(chosen), 8):
-                    yield from chosen.slice(start, 8).to_pylist()
+                yield batch
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(damaged(file, error)) from None
+
+
+def _joined(files: Sequence[Path], parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return the rows of a dataset and its layers side by side."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = {name: parts[0].column(name) for name in parts[0].schema.names}
+    for file, part in zip(files[1:], parts[1:], strict=True):
+        if not part.column("id").equals(columns["id"]):
+            raise ValueError(f"{file} has other rows than {files[0]}; run `auxloom verify`, or leave the layer out")
+        columns |= {name: part.column(name) for name in part.schema.names if name != "id"}
+    return pa.record_batch(columns)
 
 
 def show_rows(rows: Iterable[Row], tasks: Sequence[Task], console: Console) -> None:
@@ -107,10 +134,16 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
         sheet, reason = sheets[name], _reason(row, own)
         unchanged = not (sheet or WOVEN in row) and _status(row, own) == 1
         note = f"  no label: {reason}" if reason else "  unchanged" if unchanged else ""
-        yield Text("  ").append(spelt_out(name) or "labels", _NAME).append(note, _NOTE)
+        head = Text("  ").append(spelt_out(name) or "labels", _NAME)
+        if own[0].gold:
+            named = sheet is not None and sheet.named  # its turns say what would be said twice
+            value = Text() if named else Text().append(": ", _NAME).append(gold_value(row, own[0]))
+            yield head.append(note, _NOTE) if reason else head.append_text(value)
+        else:
+            yield head.append(note, _NOTE)
         if sheet:
             yield from sheet.lines(colour=colour, indent=_INDENT)
-        if not reason:
+        if not reason and not own[0].gold:
             yield from _labels(row, own)
 
 

@@ -53,15 +53,20 @@ class Splitter:
         """Return train, validation or test."""
         given = self.given.get(document.source)
         if given == "train" and self.carved and document.labels:
-            share = int(group_digest(document.group), 16) / 2**64
-            return "validation" if share < self.shares.validation else given
+            digest = group_digest(document.group)
+            return "validation" if digest in self.moved or _share(digest) < self.shares.validation else given
         return given or self.by_digest(group_digest(document.group))
 
     def by_digest(self, digest: str) -> str:
         """Return the split of a group by its digest."""
         if digest in self.moved:
             return self.moved[digest]
-        share = int(digest, 16) / 2**64
+        share = _share(digest)
         if share < self.shares.validation:
             return "validation"
         return "test" if share < self.shares.validation + self.shares.test else "train"
+
+
+def _share(digest: str) -> float:
+    """Return a digest as a number from 0 to below 1."""
+    return int(digest, 16) / 2**64

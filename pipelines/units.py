@@ -27,6 +27,7 @@ REASONS = (
     "bad_token",
     "bad_segments",
     "bad_turns",
+    "bad_row",
     "file",
 )
 """Why a record, or with ``file`` a whole file, cannot be used."""

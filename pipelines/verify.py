@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from pipelines.books import RowBook, balance
 from pipelines.damage import EmptyShards, plan_problems, read_manifest, rejects_of, unit_problems, whole_problems
 from pipelines.fingerprint import Fingerprint
 from pipelines.finish import strays
+from pipelines.layers import base_of, layer_at, layer_names, misaligned
 from pipelines.layout import (
+    LAYERS,
     MANIFEST,
     PLAN,
     SPLITS,
@@ -34,10 +37,16 @@ __all__ = ["verify"]
 def verify(out: str | Path) -> list[str]:
     """Return a sentence for each thing that does not add up in a dataset; none where all is as it was built.
 
+    Its layers are checked, too, and that their rows are those of the dataset.
+
     Raises:
         FileNotFoundError: there is no dataset in the folder.
     """
-    folder = Folder.at(str(out))
+    return _verify(Folder.at(str(out)), str(out))
+
+
+def _verify(folder: Folder, out: str) -> list[str]:
+    """Check the dataset in a folder, which is called so."""
     if not (folder.is_file(PLAN) or folder.is_file(MANIFEST)):
         raise FileNotFoundError(f"{out} is not a dataset (it has no {PLAN}); give a folder that `auxloom build` wrote")
     try:
@@ -71,6 +80,20 @@ def _check(plan: Plan, folder: Folder) -> Iterator[str]:
     yield from (
         f"{name} is not part of any unit of the plan" for name in strays(len(plan.units), sizes, rejects, splits)
     )
+    if plan.base and every:
+        yield from _guarded(PLAN, partial(_check_base, plan, folder))
+    for name in layer_names(folder):
+        yield from (f"{LAYERS}/{name}: {text}" for text in _verify(layer_at(folder, name), name))
+
+
+def _check_base(plan: Plan, folder: Folder) -> Iterator[str]:
+    """Yield in what a layer does not fit the dataset that it lies in."""
+    base = base_of(folder)
+    told = {**plan.base}
+    found = base.read_json(MANIFEST) if base.is_file(MANIFEST) else {}
+    if any(found.get(name, value) != value for name, value in told.items()):
+        yield f"it is a layer of another dataset than {base.path}"
+    yield from islice(misaligned(base, folder, len(plan.units)), 1)
 
 
 def _check_without_plan(folder: Folder) -> Iterator[str]:

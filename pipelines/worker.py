@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 from pipelines.compare import changed_resources, changed_tools
 from pipelines.context import Context
+from pipelines.cutter import Cutter
+from pipelines.held_out import HeldOut, read_held_out
+from pipelines.join_source import JoinSource
+from pipelines.layers import base_of
 from pipelines.layout import Folder
 from pipelines.loading import load_labelers
+from pipelines.matching import Matching
 from pipelines.plan import Plan
 from pipelines.pool import read_pool
+from pipelines.rows_source import RowsSource
 from pipelines.source import Source
-from pipelines.text_source import Cutter, TextSource
+from pipelines.text_source import TextSource
 
 __all__ = ["Worker", "worker_of"]
 
@@ -24,6 +30,10 @@ class Worker:
 
     context: Context
     cutter: Cutter
+    held_out: HeldOut | None
+    """Of the labelled passages that train is not to show; None without labels of people."""
+    matching: Matching | None = None
+    """Of annotations to rows, where the plan joins them."""
 
     def source(self, plan: Plan, folder: Folder, batch: int) -> Source:
         """Return where the rows of the plan come from.
@@ -33,7 +43,10 @@ class Worker:
             folder: in which it lies.
             batch: documents that are labelled at a time.
         """
-        return TextSource(plan, folder, self.cutter, batch)
+        if not plan.base:
+            return TextSource(plan, folder, self.cutter, batch)
+        rows = RowsSource(base_of(folder), plan.base["plan"])
+        return JoinSource(rows, self.matching) if self.matching else rows
 
 
 def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
@@ -50,7 +63,8 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
             advice = "install what the plan was made with on all workers, or build into another folder"
             raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
         cutter, documents = Cutter(plan.recipe, plan.spaces), read_pool(folder)
-        pool = cutter.cut(documents)[0] if documents else None
-        context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces)
-        _cached[plan.digest] = Worker(context, cutter)
+        pool = cutter.cut(documents)[0] if documents and labelers else None  # nobody else looks into it
+        context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces, layer=bool(plan.base))
+        matching = Matching.of_plan(plan, folder) if plan.joined else None
+        _cached[plan.digest] = Worker(context, cutter, read_held_out(folder, plan.held_out), matching)
     return _cached[plan.digest]

@@ -1,9 +1,11 @@
 """Build in child processes that are killed at given points, then once more to the end; run by test_resume.py.
 
-Usage: python kill_points.py SOURCE FOLDER POINT...   where POINT is the number of files that get their name first
+Usage: python kill_points.py SOURCE FOLDER POINT...   where POINT is the number of files that get their name first. If
+SOURCE is a dataset, what is made is a layer of a copy of it.
 """
 
 import os
+import shutil
 import signal
 import sys
 import warnings
@@ -13,6 +15,7 @@ from small import built
 
 from labelers.text.segmenter import read_texts
 from pipelines.graph import import_beam
+from pipelines.label import label
 from pipelines.layout import Pending
 
 TABLES = {"unit": {"bytes": 20_000}}
@@ -38,7 +41,8 @@ def child(source: Path, out: Path, count: int | None) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if count is not None:
         die_after(count)
-    os._exit(built(source, out, **TABLES).exit_code)
+    made = label(str(out), ["masking"]) if source.is_dir() else built(source, out, **TABLES)
+    os._exit(made.exit_code)
 
 
 def main(source: Path, folder: Path, points: list[str]) -> None:
@@ -49,6 +53,8 @@ def main(source: Path, folder: Path, points: list[str]) -> None:
     read_texts(["Likewise."])
     for point in points:
         out = folder / point
+        if source.is_dir():
+            shutil.copytree(source, out)
         killed = child(source, out, int(point))
         names = [path.name for path in out.rglob("*") if path.is_file()] if out.exists() else []
         unnamed = sum(name.startswith(".tmp-") for name in names)

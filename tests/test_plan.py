@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small import built, recipe, rows, text, write
 
 from labelers.text.document import Document, Turn
-from pipelines import scan
+from pipelines import repeats, scan
 from pipelines.compare import differences
 from pipelines.layout import Folder
 from pipelines.loading import load_labelers
@@ -102,17 +102,17 @@ def test_the_pool_is_the_smallest_digests_of_train_ids(tmp_path: Path) -> None:
 
 
 def test_a_repeated_id_is_rejected_with_the_place_of_the_first(tmp_path: Path) -> None:
-    """Wherever the second record lies, in another unit or another file; the first is used."""
-    one = _jsonl(tmp_path, [{"id": f"r{i}", "text": line} for i, line in enumerate(text(200).splitlines())], "a.jsonl")
-    _jsonl(
-        tmp_path, [{"id": "r7", "text": "Another text of the same name."}, {"id": "x", "text": "A word."}], "b.jsonl"
-    )
+    """In whichever unit of the file the second record lies; the first is used."""
+    records = [{"id": f"r{i}", "text": line} for i, line in enumerate(text(200).splitlines())]
+    one = _jsonl(tmp_path, [*records, {"id": "r7", "text": "Another text of the same name."}], "a.jsonl")
+    _jsonl(tmp_path, [{"id": "x", "text": "A word."}], "b.jsonl")
     out = tmp_path / "out"
     report = built(one.parent, out, unit={"bytes": 5000})
     assert report.books["records"]["rejected"] == {"repeated_id": 1}
     (reject,) = [json.loads(line) for path in out.glob("rejects/*") for line in path.read_bytes().splitlines()]
-    offset = sum(len(line) for line in one.read_bytes().splitlines(keepends=True)[:7])
-    assert (reject["source"], reject["place"], reject["reason"]) == ("b.jsonl", 0, "repeated_id")
+    lines = [len(line) for line in one.read_bytes().splitlines(keepends=True)]
+    offset = sum(lines[:7])
+    assert (reject["source"], reject["place"], reject["reason"]) == ("a.jsonl", sum(lines[:-1]), "repeated_id")
     assert f"a.jsonl:{offset}" in reject["sample"]
     ids = [row["document"] for split in report.splits for row in rows(out, split)]
     assert ids.count("r7") == 1
@@ -120,7 +120,7 @@ def test_a_repeated_id_is_rejected_with_the_place_of_the_first(tmp_path: Path) -
 
 @pytest.mark.parametrize("unit", [60, 10_000])
 def test_an_id_that_a_record_without_one_has_is_repeated(tmp_path: Path, unit: int) -> None:
-    """The later of the two is rejected, whichever brings its id; ids of other places and files stay."""
+    """The later of the two is rejected, whichever brings its id, or renamed if it stands in another file."""
     first = {"id": "text.jsonl:56", "text": "A word or two of it."}
     records = [
         first,
@@ -133,13 +133,12 @@ def test_an_id_that_a_record_without_one_has_is_repeated(tmp_path: Path, unit: i
     write(tmp_path, "Plain.\n", "a.txt")
     _jsonl(tmp_path, [{"id": "a.txt:0", "text": "Not plain."}, {"id": "b.txt:0", "text": "Of no file."}], "z.jsonl")
     report = built(tmp_path / "in", tmp_path / "out", unit={"bytes": unit})
-    assert report.books["records"]["rejected"] == {"repeated_id": 2}
+    assert report.books["records"]["rejected"] == {"repeated_id": 1}
+    names = {row["document"] for split in report.splits for row in rows(tmp_path / "out", split)}
+    assert {"a.txt:0", "z.jsonl:a.txt:0", "b.txt:0"} < names
     lines = [line for path in (tmp_path / "out").glob("rejects/*") for line in path.read_bytes().splitlines()]
     rejects = {(item["source"], item["place"]): item["sample"] for item in map(json.loads, lines)}
-    assert rejects == {
-        ("text.jsonl", 56): "id 'text.jsonl:56' stands first at text.jsonl:0",
-        ("z.jsonl", 0): "id 'a.txt:0' stands first at a.txt:0",
-    }
+    assert rejects == {("text.jsonl", 56): "id 'text.jsonl:56' stands first at text.jsonl:0"}
 
 
 def test_input_without_such_ids_is_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +159,7 @@ def test_dedup_uses_the_first_of_equal_texts(tmp_path: Path, monkeypatch: pytest
     assert plain.books["records"] == {"read": 63, "used": 63, "rejected": {}, "duplicate": 0}
     digests = []
     for size in (4_000_000, 7):
-        monkeypatch.setattr(scan, "_PASS_KEYS", size)
+        monkeypatch.setattr(repeats, "_PASS_KEYS", size)
         out = tmp_path / f"dedup{size}"
         report = built(source, out, dedup={"documents": True}, unit={"bytes": 1000})
         assert report.books["records"] == {"read": 63, "used": 60, "rejected": {}, "duplicate": 3}

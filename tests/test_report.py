@@ -176,7 +176,7 @@ def test_a_prior_of_another_kind_is_told_where_there_is_one() -> None:
 
 RUN = {
     "steps": 8, "planned_steps": 18, "stopped_early": True, "best_step": 4, "best_epoch": 2, "chosen_on": "validation",
-    "extended": [{"step": 3, "steps": [9, 18]}, {"step": 1200, "steps": [18, 2400]}],
+    "extended": [{"step": n, "steps": list(ends)} for n, *ends in ((3, 9, 18), (1200, 18, 2400), (1300, 2400, 2400))],
 }  # fmt: skip
 
 

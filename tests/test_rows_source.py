@@ -22,6 +22,7 @@ from labelers.second import Second
 from labelers.vocabulary import Vocabulary
 from pipelines import rows_source
 from pipelines.context import Context
+from pipelines.cutter import Cutter
 from pipelines.errors import RowErrors
 from pipelines.labelling import label_rows
 from pipelines.layout import SPLITS, Folder, shard_name
@@ -32,7 +33,6 @@ from pipelines.row_columns import passages_of, second_column, source_columns
 from pipelines.rows_source import RowsSource
 from pipelines.schema import declare
 from pipelines.source import Part, Records
-from pipelines.text_source import Cutter
 from pipelines.writer import ShardWriter
 
 KEEP = {"title": "string", "year": "int64", "score": "float64", "true": "bool"}

@@ -277,7 +277,7 @@ def seconds(second: Second, vocabulary: Vocabulary) -> list[tuple[list[str], lis
 
 
 @given(records=st.lists(RECORD, max_size=7), limit=st.integers(8, 16), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_document_with_a_second_text_is_one_row_or_none(
     records: list[dict[str, Any]], limit: int, data: st.DataObject
 ) -> None:

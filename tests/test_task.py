@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelers.paths import column, resolve, tokens_of
@@ -54,6 +54,7 @@ def a_task(**values: Any) -> Task:
     return Task(**(known | values))
 
 
+@settings(max_examples=25)
 @given(any_task)
 def test_a_task_survives_json(task: Task) -> None:
     """What is written as text is read as the same task."""

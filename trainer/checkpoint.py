@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trainer.files import replacing
+from trainer.schedule.optimiser import AdamW
 
 __all__ = ["load", "optimizer_tensors", "restore", "save"]
 
@@ -30,7 +30,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[_STATE])  # noqa: SIM118
 
 
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
     """Return the optimiser's memory of each parameter, as ``optimizer/<memory>/<parameter>``."""
     return {
         f"optimizer/{kind}/{name}": value
@@ -39,7 +39,7 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
     }
 
 
-def restore(model: nn.Module, optimizer: torch.optim.Optimizer | None, tensors: Mapping[str, Tensor]) -> None:
+def restore(model: nn.Module, optimizer: AdamW | None, tensors: Mapping[str, Tensor]) -> None:
     """Put what a checkpoint holds back into the model and, if given, the optimiser."""
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer/")}
     model.load_state_dict(weights)

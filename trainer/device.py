@@ -16,7 +16,7 @@ def prepared(settings: Settings) -> torch.device:
         ValueError: it is to be a GPU, and there is none.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products on CUDA ask for
-    torch.use_deterministic_algorithms(mode=True)
+    torch.set_deterministic_debug_mode("error")  # unlike use_deterministic_algorithms, it loads no compiler
     # nothing reads what is not yet written, and filling it costs 8 % of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if settings.threads:

@@ -14,6 +14,7 @@ from labelers.task import Task
 from trainer.data.batch import Items, TaskSlice, collate
 from trainer.data.cache import EncodedDataset
 from trainer.kinds import kind_of
+from trainer.memory import give_back
 from trainer.model.model import Model
 from trainer.schedule.step_plan import generator
 from trainer.score.metrics import Predictions, metric_of
@@ -24,6 +25,7 @@ Tell = Callable[[str], None]
 """Called with what is being done."""
 
 _CALL_PIECES = 8192  # pieces of one encoder call, padding included: fills a core's cache, and little of a GPU's memory
+_CALLS = 32  # after so many, freed memory is given back
 
 
 def evaluate(
@@ -76,11 +78,11 @@ def _calls(data: EncodedDataset, split: str, task: Task, rows: IntArray) -> Iter
 class _Call:
     """What one call of the encoder gave, without what it was given: memory grows with the labels of a split alone."""
 
-    row: IntArray
-    unit: IntArray
+    row: npt.NDArray[np.int32]
+    unit: npt.NDArray[np.int32]
     gold: npt.NDArray[Any]
     predicted: npt.NDArray[Any]
-    loss: npt.NDArray[np.float64]
+    loss: npt.NDArray[np.float32]
     probabilities: npt.NDArray[Any] | None
 
     @classmethod
@@ -89,13 +91,25 @@ class _Call:
         kind, label = kind_of(task), items.label.cpu()
         found = kind.probabilities(scores) if probabilities else None
         return cls(
-            items.row,
-            items.unit,
-            label.numpy(),
-            kind.predict(scores).numpy(),
-            kind.losses(scores, label).double().numpy(),
+            items.row.astype(np.int32),
+            items.unit.astype(np.int32),
+            _short(label.numpy()),
+            _short(kind.predict(scores).numpy()),
+            kind.losses(scores, label).float().numpy(),
             None if found is None else found.numpy(),
         )
+
+
+def _short(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return integers in half the space; none of them, be it a class or a place in a row, is that large."""
+    return values.astype(np.int32) if values.dtype == np.int64 else values
+
+
+def _long(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return arrays one behind the other, integers as int64; int64 [0] where there are none."""
+    if not parts:
+        return np.empty(0, np.int64)
+    return np.concatenate(parts, dtype=np.int64 if parts[0].dtype == np.int32 else parts[0].dtype)
 
 
 @torch.no_grad()
@@ -112,7 +126,9 @@ def _task(
     """Return the predictions of one task."""
     device = next(model.parameters()).device
     calls: list[_Call] = []
-    for call in _calls(data, split, task, rows):
+    for number, call in enumerate(_calls(data, split, task, rows)):
+        if number % _CALLS == 0:
+            give_back()
         if tell:
             tell(f"evaluating {task.name} on the {split} split")
         batch = collate(data, split, [[TaskSlice(task, call)]]).to(device)
@@ -124,24 +140,22 @@ def _task(
 
 def _predictions(task: Task, calls: Sequence[_Call], documents: IntArray) -> Predictions:
     """Return the labels of all calls in the order of the rows; labels of one unit count as one, that of its first."""
-    empty = np.empty(0, np.int64)
-    row = np.concatenate([empty, *(call.row for call in calls)])
-    unit = np.concatenate([empty, *(call.unit for call in calls)])
-    gold = np.concatenate([call.gold for call in calls]) if calls else empty
-    predicted = np.concatenate([call.predicted for call in calls]) if calls else empty
-    loss = np.concatenate([np.empty(0), *(call.loss for call in calls)])
-    probabilities = [call.probabilities for call in calls if call.probabilities is not None]
-    order = np.lexsort((np.arange(len(row)), unit, row))
-    opens = np.flatnonzero(np.diff((row << 16 | unit)[order], prepend=-1))
-    loss = np.add.reduceat(loss[order], opens) if len(opens) else loss
+    row = _long([call.row for call in calls])
+    key = row << 16 | _long([call.unit for call in calls])
+    order = np.argsort(key, kind="stable")
+    opens = np.flatnonzero(np.diff(key[order], prepend=-1))
+    loss = np.concatenate([np.empty(0, np.float64), *(call.loss for call in calls)])[order]
+    loss = np.add.reduceat(loss, opens) if len(opens) else loss
     order = order[opens]
+    row = row[order]
+    probabilities = [call.probabilities for call in calls if call.probabilities is not None]
     return Predictions(
         task=task,
-        gold=gold[order],
-        predicted=predicted[order],
+        gold=_long([call.gold for call in calls])[order],
+        predicted=_long([call.predicted for call in calls])[order],
         loss=loss,
-        documents=documents[row[order]],
-        rows=row[order],
+        documents=documents[row],
+        rows=row,
         probabilities=np.concatenate(probabilities)[order] if probabilities else None,
     )
 

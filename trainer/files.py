@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TEMPORARY", "ArrayFile", "places", "remove", "replacing", "write"]
+__all__ = ["TEMPORARY", "ArrayFile", "abandoned", "places", "remove", "replacing", "write"]
 
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
 
+_DAY = 86_400  # seconds
 _SHOWN = 40  # characters of a task's name in the names of its files
 
 
@@ -37,13 +38,14 @@ def places(names: Sequence[str]) -> dict[str, str]:
 def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to; it takes the name at the end, or goes if anything fails.
 
-    Its name is drawn, so that two processes that write one file do so one after the other, each whole.
+    Its name holds the number of the process and is drawn, so that two processes that write one file do so one after the
+    other, each whole.
 
     Args:
         path: the file, or a folder that is not there yet.
         sync: return only when the bytes are on the disk.
     """
-    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
     try:
         yield temporary
         if sync:
@@ -54,6 +56,28 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
     except BaseException:
         remove(temporary)
         raise
+
+
+def abandoned(temporary: Path, now: float) -> bool:
+    """Tell whether what `replacing` gave was left by a process that was killed, and may be removed.
+
+    The process is not there any more, and for a day nothing was written: it may be one of another machine.
+    """
+    if _runs(temporary.name.removeprefix(TEMPORARY).partition("-")[0]):
+        return False
+    written = [temporary.stat().st_mtime, *(inner.stat().st_mtime for inner in temporary.rglob("*"))]
+    return now - max(written) > _DAY
+
+
+def _runs(number: str) -> bool:
+    """Tell whether there is a process of a number on this machine."""
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:  # that of another user
+        return True
+    return True
 
 
 def remove(path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
 from trainer.inherit import told_of
+from trainer.memory import give_back
 from trainer.run import Progress, Run
 from trainer.schedule.choices import told
 from trainer.schedule.optimiser import learning_rate
@@ -33,6 +34,7 @@ def train(
     auto: bool = False,
     overwrite: bool = False,
     stop_after: int | None = None,
+    layers: Sequence[str] | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -50,6 +52,7 @@ def train(
         overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
+        layers: names of the layers of the dataset to read beside it; None: all of them.
         progress: is told of every step, and what is evaluated.
         say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
@@ -60,7 +63,7 @@ def train(
             other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
     """
     started = clock()
-    data, folder = Dataset.open(dataset), RunFolder(local(out, "a run folder"))
+    data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
     chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
     if mark and mark.settings == chosen and folder.report.exists():
         known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
@@ -84,6 +87,7 @@ def fit(run: Run, stop_after: int | None = None, progress: Progress | None = Non
         over = state.step == run.total
         if state.step % settings.log_every == 0 or over:
             note = run.log_losses(epoch)
+            give_back()
         if state.step in run.ends or over:
             note = run.validate(epoch, progress) or note
         if state.step in run.ends or over or state.step % settings.save_every == 0:
@@ -100,6 +104,7 @@ def _steps(run: Run, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
     while run.state.step < end and not run.ended:
         epoch = run.epoch_of(run.state.step)
         plan, first = run.streams.plan.epoch(epoch), int(run.ends[epoch - 1]) if epoch else 0
+        give_back()
         for step in range(run.state.step, min(end, int(run.ends[epoch]))):
             yield epoch, plan, step - first
 
@@ -111,7 +116,7 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
     noise = Noise.of(settings.seed, epoch, step, run.streams.rate, run.data.tokenizer)
     requests = run.streams.requests(plan, index)
     model.train()
-    run.optimiser.zero_grad(set_to_none=True)
+    run.optimiser.zero_grad()
     found, pieces = _Losses(), 0
     for part in _parts(requests, settings.accumulate):
         batch = collate(run.data, "train", part, noise).to(run.device)

@@ -256,13 +256,14 @@ def _places(
     """Return start and end of each token in the text of its document, and these texts."""
     positions = cut.positions
     starts, ends, texts = positions.starts.copy(), positions.ends.copy(), []
-    vocabulary, codes = cut.batch.vocabulary, cut.batch.codes
+    read = np.searchsorted(cut.read.owners, np.arange(len(documents) + 1))
     for n, document in enumerate(documents):
         part = slice(int(bounds[n]), int(bounds[n + 1]))
         if document.tokens is not None:
-            lengths = np.array([len(vocabulary.texts[code]) for code in codes[part]], np.int64)
-            starts[part] = np.cumsum(lengths + 1) - lengths - 1
-            ends[part] = starts[part] + lengths
+            kept = np.flatnonzero(cut.kept[read[n] : read[n + 1]])
+            lengths = np.array([len(token) for token in document.tokens], np.int64)
+            starts[part] = (np.cumsum(lengths + 1) - lengths - 1)[kept]
+            ends[part] = starts[part] + lengths[kept]
             texts.append(" ".join(document.tokens))
         elif document.turns is not None:
             before = np.cumsum([0, *(len(turn.text) + 1 for turn in document.turns)])

@@ -218,12 +218,14 @@ class Run:
             return ""
         settings, tell = self.settings, self._tell(progress)
         rows, seed = settings.evaluate_rows, settings.seed
+        give_back()  # what steps leave, evaluation cannot use, and the other way round
         made = evaluate(self.model, self.data, VALIDATION, rows=rows, seed=seed, tell=tell)
         found = [item for item in made if len(item.gold)]
         losses = {item.task.name: float(item.loss.mean()) for item in found}
         scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
         sure = [item.task.name for item in found if len(item.gold) >= FEW]
         value = value_of(self.data.tasks, scores, sure, settings.primary, self._uninformed)
+        give_back()
         line = {"step": self.state.step, "epoch": epoch + 1, "validation_loss": losses, "validation": scores}
         self.folder.log(line | {"value": value})
         if self.state.best.improves(self.state.step, value):
@@ -251,6 +253,7 @@ class Run:
         """Evaluate the best weights on the held-out split, and write the report and return it."""
         if self.folder.best.exists():
             checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        give_back()
         split, tell = report.held_out(self.data.splits), self._tell(progress)
         made = report.build_report(
             self.dataset,

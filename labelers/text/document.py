@@ -67,6 +67,8 @@ class Document:
     tokens: tuple[str, ...] | None = None
     segments: tuple[int, ...] | None = None
     """Index of each segment's first token; only beside ``tokens``."""
+    spaces: tuple[bool, ...] | None = None
+    """Whether a space follows each of the ``tokens``; None: one does."""
     turns: tuple[Turn, ...] | None = None
     """The turns of a dialogue that hold a word; an empty turn is left out."""
     fields: Mapping[str, Any] = field(default_factory=dict)

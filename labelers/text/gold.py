@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.columns import class_lists, nullable, row_lists
-from labelers.label_space import LABELLED, REJECTED, UNLABELLED, LabelSpace
+from labelers.label_space import LABELLED, REJECTED, UNLABELLED, LabelSpace, class_numbers
+from labelers.ragged import IntArray
 from labelers.text.arcs import read_arcs
 from labelers.text.cutting import CutDocuments
 from labelers.text.document import BadLabel, Reject, Spans
@@ -76,8 +77,8 @@ _Made = list[Callable[[npt.NDArray[np.bool_]], pa.Array]]
 
 def _tags(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read a tag for each token."""
-    batch, offsets = cut.batch, cut.offsets
-    values = np.full(len(batch.codes), -1)
+    batch, offsets = cut.batch, cut.read_offsets
+    values = np.full(len(cut.read.codes), -1)
     reader = TagReader(space)
     lists = {n: label for n, label in known.items() if not isinstance(label, Spans)}
     bad |= {
@@ -92,7 +93,7 @@ def _tags(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
         values[offsets[n] : offsets[n + 1]] = tags
     marked = [(n, label) for n, label in known.items() if isinstance(label, Spans)]
     if marked:
-        places = cut.positions
+        places = cut.read_positions
         for n, label in marked:
             part = slice(offsets[n], offsets[n + 1])
             marks = mark_spans(label, places.starts[part], places.ends[part], reader)
@@ -100,13 +101,8 @@ def _tags(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
                 bad[n] = marks
             else:
                 values[part] = marks
-    values = reader.opened(values, batch.offsets[:-1])
+    values = reader.opened(reader.kept(values, cut.kept), batch.offsets[:-1])
     return [lambda keep: class_lists(values, batch.offsets, keep, classes=len(space.classes))]
-
-
-def _classes(space: LabelSpace) -> dict[Any, int]:
-    """Return the index of each class by its name and by its number."""
-    return {**{i: i for i in range(len(space.classes))}, **{name: i for i, name in enumerate(space.classes)}}
 
 
 def _unknown(space: LabelSpace, value: Any) -> BadLabel:
@@ -121,7 +117,7 @@ def _name(value: Any) -> Any:
 
 def _one(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read a class for each document."""
-    table, values = _classes(space), np.full(len(cut.documents), -1)
+    table, values = class_numbers(space.classes), np.full(len(cut.documents), -1)
     for n, label in known.items():
         values[n] = table.get(_name(label), -1)
         if values[n] < 0:
@@ -131,7 +127,7 @@ def _one(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Mad
 
 def _several(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read the classes of each document."""
-    table, values = _classes(space), np.zeros((len(cut.documents), len(space.classes)), bool)
+    table, values = class_numbers(space.classes), np.zeros((len(cut.documents), len(space.classes)), bool)
     for n, label in known.items():
         places = [table.get(_name(item), -1) for item in label]
         if min(places, default=0) < 0:
@@ -144,7 +140,7 @@ def _several(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> 
 
 def _parts(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read a class for each segment or turn; of one that was cut in two only the first part has it."""
-    batch, pieces = cut.batch, cut.pieces
+    batch, pieces = cut.batch, cut.read
     if space.kind == "turn":
         places, offsets, opened = (
             pieces.offsets[:-1][pieces.roles >= 0],
@@ -153,9 +149,9 @@ def _parts(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _M
         )
     else:
         places, offsets, opened = np.flatnonzero(pieces.starts), batch.segment_offsets, batch.segments
-    bounds = np.searchsorted(places, cut.offsets)
+    bounds = np.searchsorted(places, cut.read_offsets)
     values = np.full(len(places), -1)
-    table = {None: -1, **_classes(space)}
+    table = {None: -1, **class_numbers(space.classes)}
     for n, label in known.items():
         start, end = bounds[n], bounds[n + 1]
         found = [table.get(_name(item), -2) for item in label]
@@ -165,6 +161,10 @@ def _parts(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _M
             bad[n] = _unknown(space, label[found.index(-2)])
         else:
             values[start:end] = found
+    if cut.normalised is not None:  # those of which nothing is left are gone
+        bounds = cut.places[np.append(places, len(cut.kept))]
+        filled = bounds[1:] > bounds[:-1]
+        places, values = bounds[:-1][filled], values[filled]
     where = np.minimum(np.searchsorted(places, opened), max(len(places) - 1, 0))
     own = np.where(places[where] == opened, values[where], -1) if len(places) else np.full(len(opened), -1)
     return [lambda keep: class_lists(own, offsets, keep, classes=len(space.classes))]
@@ -172,13 +172,13 @@ def _parts(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _M
 
 def _numbers(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read a number for each document or token."""
-    batch, offsets = cut.batch, cut.offsets
+    batch, offsets = cut.batch, cut.read_offsets
     if space.whole:
         values = np.zeros(len(cut.documents), np.float32)
         values[list(known)] = list(known.values())
         bad |= {n: BadLabel("not_a_number") for n in known if not np.isfinite(values[n])}
         return [lambda keep: nullable(np.where(keep, values[cut.owners], 0).astype(np.float32), keep)]
-    values = np.full(len(batch.codes), np.nan, np.float32)
+    values = np.full(len(cut.read.codes), np.nan, np.float32)
     for n, label in known.items():
         if len(label) != offsets[n + 1] - offsets[n]:
             bad[n] = BadLabel("wrong_length", f"{len(label)} numbers for {offsets[n + 1] - offsets[n]} tokens")
@@ -188,14 +188,15 @@ def _numbers(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> 
             bad[n] = BadLabel("not_a_number")
         else:
             values[offsets[n] : offsets[n + 1]] = found
-    return [lambda keep: row_lists(values, batch.offsets, keep)]
+    left = values[cut.kept]
+    return [lambda keep: row_lists(left, batch.offsets, keep)]
 
 
 def _arcs(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Made:
     """Read the head of each token, and the relation to it."""
-    batch, offsets = cut.batch, cut.offsets
-    heads, relations = np.full(len(batch.codes), -1), np.full(len(batch.codes), -1)
-    table = {None: -1, **_classes(space)}
+    batch, offsets = cut.batch, cut.read_offsets
+    heads, relations = np.full(len(cut.read.codes), -1), np.full(len(cut.read.codes), -1)
+    table = {None: -1, **class_numbers(space.classes)}
     for n, label in known.items():
         found = read_arcs(label, int(offsets[n + 1] - offsets[n]), table if space.relations else None)
         if isinstance(found, BadLabel):
@@ -204,6 +205,7 @@ def _arcs(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
             part = slice(offsets[n], offsets[n + 1])
             heads[part] = np.where(found[0] < 0, -1, found[0] + offsets[n])
             relations[part] = found[1]
+    heads, relations = _still_headed(heads, cut)[cut.kept], relations[cut.kept]
     start, end = batch.offsets[:-1][batch.rows], batch.offsets[1:][batch.rows]
     inside = (heads >= start) & (heads < end)  # an arc that was cut has no head in its row
     heads, relations = np.where(inside, heads - start, -1).astype(np.int32), np.where(inside, relations, -1)
@@ -211,6 +213,11 @@ def _arcs(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
     if space.relations:
         made.append(lambda keep: class_lists(relations, batch.offsets, keep, classes=len(space.classes)))
     return made
+
+
+def _still_headed(heads: IntArray, cut: CutDocuments) -> IntArray:
+    """Return heads as places among the tokens of the passages, -1 where the head is not among them."""
+    return np.where((heads >= 0) & cut.kept[heads], cut.places[heads], -1)
 
 
 _READERS: Mapping[str, Callable[[CutDocuments, LabelSpace, _Known, _Bad], _Made]] = {

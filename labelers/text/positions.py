@@ -6,7 +6,7 @@ its beginning: what was kept decides where each token stands, and nothing has to
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +41,17 @@ class Positions:
     second_ends: IntArray
     """int64 [M]."""
 
+    def take(self, tokens: BoolArray) -> "Positions":
+        """Return the positions of some of the tokens."""
+        return replace(self, turns=self.turns[tokens], starts=self.starts[tokens], ends=self.ends[tokens])
+
+    def take_second(self, tokens: BoolArray) -> "Positions":
+        """Return the positions of some of the tokens of second texts."""
+        return replace(self, second_starts=self.second_starts[tokens], second_ends=self.second_ends[tokens])
+
 
 def find_positions(
-    documents: Sequence[Document], batch: PassageBatch, pieces: Pieces, second: Pieces | None
+    documents: Sequence[Document], batch: PassageBatch, pieces: Pieces, read: Pieces, second: Pieces | None
 ) -> Positions:
     """Return where the tokens of a batch stand.
 
@@ -51,12 +59,13 @@ def find_positions(
         documents: all that were given.
         batch: the passages that were made of them.
         pieces: those of the documents that have passages.
-        second: those of their second texts.
+        read: the same with all tokens that were read: those that have positions.
+        second: those of their second texts, as they were read.
     """
-    used = dict.fromkeys(pieces.documents.tolist())
+    used = dict.fromkeys(read.documents.tolist())
     strings = [item for number in used for item in _strings(documents[number])]
-    turns = np.repeat(np.array([turn for turn, _ in strings], np.int64), np.diff(pieces.offsets))
-    starts, ends = _find(batch.vocabulary, pieces, [string for _, string in strings])
+    turns = np.repeat(np.array([turn for turn, _ in strings], np.int64), np.diff(read.offsets))
+    starts, ends = _find(batch.vocabulary, read, [string for _, string in strings])
     empty = np.zeros(0, np.int64)
     seconds = (empty, empty)
     if second is not None:

@@ -13,6 +13,7 @@ from labelers.second import Second
 from labelers.text.clean import is_token, stretches
 from labelers.text.cutting import CutDocuments
 from labelers.text.document import FIELD_TYPES, Document, Reject
+from labelers.text.normalise import Normalised, normalise
 from labelers.text.pack import pack, segment_starts
 from labelers.text.pieces import PieceReader, Pieces
 from labelers.text.positions import Positions
@@ -37,7 +38,13 @@ class Segmenter:
     """
 
     def __init__(
-        self, lang: str = "en", max_tokens: int = 128, *, newline: str = "space", keep: Mapping[str, str] | None = None
+        self,
+        lang: str = "en",
+        max_tokens: int = 128,
+        *,
+        newline: str = "space",
+        normalise: str = "none",
+        keep: Mapping[str, str] | None = None,
     ) -> None:
         """Start with an empty vocabulary.
 
@@ -45,11 +52,12 @@ class Segmenter:
             lang: `Text.lang`.
             max_tokens: `Passage.max_tokens`.
             newline: `Text.newline`.
+            normalise: `Text.normalise`.
             keep: types of kept fields (`Input.keep`).
         """
         self.vocabulary = Vocabulary()
         self._lang, self._max_tokens, self._keep = lang, max_tokens, dict(keep or {})
-        self._every_line = newline == "break"
+        self._every_line, self._transcript = newline == "break", normalise == "transcript"
         self._reader = PieceReader(lang, self.vocabulary)
 
     @property
@@ -84,17 +92,25 @@ class Segmenter:
     def cut(self, documents: Sequence[Document]) -> tuple[CutDocuments, list[Reject]]:
         """Return the passages beside the documents that they were cut from, and the rejects."""
         pieces, rejects = self._read(documents)
+        before: Normalised | None = None
+        second_before: Normalised | None = None
         second: Pieces | None = None
-        if any(document.whole for document in documents):
+        if self._transcript:
+            pieces, before = normalise(self.vocabulary, pieces)
+            gone = np.setdiff1d(before.read.documents, pieces.documents).tolist()
+            rejects += [_reject(documents[number], "empty") for number in gone]
+        if self._transcript or any(document.whole for document in documents):
             pieces, unfit = self._uncut(documents, pieces)
             rejects += unfit
         if any(document.second is not None for document in documents):
-            pieces, second, unfit = self._pair(documents, pieces)
+            pieces, second, second_before, unfit = self._pair(documents, pieces)
             rejects += unfit
         starts = segment_starts(self.vocabulary, pieces, self._max_tokens)
         rows = pack(pieces, starts, self._tied(pieces, starts), self._max_tokens)
         batch = self._assemble(documents, pieces, starts, rows, second)
-        return CutDocuments(documents, pieces, second, batch), rejects
+        if before is not None:
+            before = before.of(pieces.documents)
+        return CutDocuments(documents, pieces, second, batch, before, second_before), rejects
 
     def _tied(self, pieces: Pieces, starts: IntArray) -> BoolArray:
         """Return which segments should not open a passage: a connective may link them to the one before."""
@@ -124,7 +140,11 @@ class Segmenter:
                 found += [(number, role, text) for role, text in turns if text]
             if len(found) == before:
                 rejects.append(_reject(document, "empty"))
-        return self._reader.read(found, given), rejects
+        pieces = self._reader.read(found, given)
+        for number, start, stop in zip(pieces.documents.tolist(), pieces.offsets[:-1], pieces.offsets[1:], strict=True):
+            if documents[number].spaces is not None:
+                pieces.spaces[start:stop] = documents[number].spaces
+        return pieces, rejects
 
     def _stretches(self, text: str) -> list[str]:
         """Return the stretches of a text that open a segment each."""
@@ -132,15 +152,19 @@ class Segmenter:
 
     def _unfit(self, document: Document, size: int) -> str:
         """Return why a document of so many given tokens yields no passage, or nothing."""
-        whole = document.whole
-        if whole is None:
-            whole = bool(document.fields or self._keep)  # a document of the pool has lost its fields
-        return "empty" if not size else "too_long" if whole and size > self._max_tokens else ""
+        long = size > self._max_tokens and not self._transcript  # which makes it shorter
+        return "empty" if not size else "too_long" if long and self._is_whole(document) else ""
+
+    def _is_whole(self, document: Document) -> bool:
+        """Return whether a document may not be cut."""
+        if document.whole is None:  # a document of the pool has lost its fields
+            return document.tokens is not None and bool(document.fields or self._keep)
+        return document.whole
 
     def _uncut(self, documents: Sequence[Document], pieces: Pieces) -> tuple[Pieces, list[Reject]]:
         """Return the pieces without those of documents that may not be cut and are too long, and their rejects."""
         sizes = np.bincount(pieces.owners, minlength=len(documents))
-        unfit = (sizes > self._max_tokens) & np.array([bool(document.whole) for document in documents], bool)
+        unfit = (sizes > self._max_tokens) & np.array([self._is_whole(item) for item in documents], bool)
         note = "a label speaks of all of it: {} tokens; at most {} ([passage] max_tokens)"
         rejects = [
             _reject(documents[number], "too_long", note.format(sizes[number], self._max_tokens))
@@ -148,12 +172,17 @@ class Segmenter:
         ]
         return pieces.take(np.flatnonzero(~unfit[pieces.documents])), rejects
 
-    def _pair(self, documents: Sequence[Document], pieces: Pieces) -> tuple[Pieces, Pieces, list[Reject]]:
-        """Return the pieces of documents that fit, those of their second texts, and rejects of those that do not."""
+    def _pair(
+        self, documents: Sequence[Document], pieces: Pieces
+    ) -> tuple[Pieces, Pieces, Normalised | None, list[Reject]]:
+        """Return the pieces of documents that fit, of their second texts as they are and were read, and rejects."""
         seconds = {number: documents[number].second for number in dict.fromkeys(pieces.documents.tolist())}
         texts = [(number, None, self._stretches(item)) for number, item in seconds.items() if isinstance(item, str)]
         tokens = [(number, item, None) for number, item in seconds.items() if isinstance(item, tuple)]
         second = self._reader.read([item for item in texts if item[2]], [item for item in tokens if item[1]])
+        before: Normalised | None = None
+        if self._transcript:
+            second, before = normalise(self.vocabulary, second)
         sizes = [np.bincount(part.owners, minlength=len(documents)) for part in (pieces, second)]
         unfit, rejects = np.zeros(len(documents), bool), []
         for number in (number for number, item in seconds.items() if item is not None):
@@ -163,7 +192,7 @@ class Segmenter:
                 note = f"{first} tokens, and {other} in the second text; at most {self._max_tokens} in each"
                 rejects.append(_reject(documents[number], "too_long" if other else "empty", note))
         fit, fit_second = (part.take(np.flatnonzero(~unfit[part.documents])) for part in (pieces, second))
-        return fit, fit_second, rejects
+        return fit, fit_second, None if before is None else before.of(fit_second.documents), rejects
 
     def _assemble(
         self, documents: Sequence[Document], pieces: Pieces, starts: IntArray, rows: IntArray, second: Pieces | None

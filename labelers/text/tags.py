@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from labelers.label_space import LabelSpace
-from labelers.ragged import IntArray, running_total
+from labelers.label_space import LabelSpace, class_numbers
+from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.text.document import BadLabel, Spans
 
 __all__ = ["TagReader", "bio_classes", "find_scheme", "mark_spans"]
@@ -80,7 +80,7 @@ class TagReader:
         self._inside = np.array([index.get(f"I-{kind}", -2) for kind in self._types], np.int64)
         self._begun = np.arange(len(classes))  # each tag as it opens a span
         self._begun[self._inside[self._inside >= 0]] = self.begin[self._inside >= 0]
-        self._table: dict[Any, int] = {None: -1, **{i: i for i in range(len(classes))}, **index}
+        self._table: dict[Any, int] = {None: -1, **class_numbers(classes)}
         if self.space.scheme:
             for kind_number, kind in enumerate(self._types):
                 for letter, prefix in _PREFIXES.items():
@@ -105,6 +105,17 @@ class TagReader:
             return values
         values[starts] = np.where(values[starts] >= 0, self._begun[values[starts]], values[starts])
         return values
+
+    def kept(self, values: IntArray, kept: BoolArray) -> IntArray:
+        """Return the tags of the tokens that are kept; a span that has lost its first token begins with the next."""
+        if not self.space.scheme or kept.all():
+            return values[kept]
+        begins = np.isin(values, self.begin)
+        span = np.where(begins | np.isin(values, self._inside), np.cumsum(begins), 0)[kept]
+        opens = np.flatnonzero((span > 0) & (span != np.roll(span, 1)))
+        if len(span) and span[0] > 0:
+            opens = np.union1d(opens, [0])  # whatever the last of all is a part of
+        return self.opened(values[kept], opens)
 
     def read(self, lists: Sequence[Sequence[Any]]) -> tuple[list[IntArray], dict[int, BadLabel]]:
         """Return the classes of each list, -1 for none, and why some of the lists cannot be used."""

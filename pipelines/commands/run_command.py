@@ -14,10 +14,14 @@ from pipelines.options import (
     AsJson,
     Beam,
     Inputs,
+    Label,
     Limit,
     Runner,
     Seed,
     Set,
+    Test,
+    Train,
+    Validation,
     Views,
     With,
     Workers,
@@ -38,6 +42,10 @@ def run(
     inputs: Inputs = None,
     out: Annotated[str | None, typer.Option(help="Folder for dataset, model and report.json.")] = None,
     with_: With = None,
+    label: Label = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
     views: Views = None,
     workers: Workers = None,
     seed: Seed = None,
@@ -53,9 +61,21 @@ def run(
     from pipelines.out_folder import check_free
 
     flags = flags_of(
-        out=out, with_=with_, views=views, workers=workers, seed=seed, limit=limit, runner=runner, beam=beam
+        out=out,
+        with_=with_,
+        views=views,
+        workers=workers,
+        seed=seed,
+        limit=limit,
+        runner=runner,
+        beam=beam,
+        label=label,
+        train=train,
+        validation=validation,
+        test=test,
     )
-    prose = None if inputs else local(out or Recipe().out, _RUN) / "input" / "pydoc.jsonl"
+    given = inputs or train or validation or test
+    prose = None if given else local(out or Recipe().out, _RUN) / "input" / "pydoc.jsonl"
     if prose:
         inputs = [str(prose)]
         flags["input"] |= {"keep": {"module": "string"}}

@@ -8,7 +8,8 @@ import typer
 
 from labelers.place import local
 from pipelines.extras import need
-from pipelines.options import AsJson, Seed, Set, Views, With, flags_of, recipe_of
+from pipelines.layer_options import Layers, NoLayers, layers_asked
+from pipelines.options import AsJson, Label, Seed, Set, Test, Train, Validation, Views, With, flags_of, recipe_of
 from pipelines.terminal import OUT, print_json
 
 __all__ = ["COMMAND", "EXAMPLE"]
@@ -18,32 +19,45 @@ EXAMPLE = "auxloom show data -n 3 --with connective   or   auxloom show story.tx
 
 def show(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="A dataset, or text to preview without building one.")
-    ],
+        list[str] | None, typer.Argument(metavar="INPUT", help="A dataset, or text to preview without building one.")
+    ] = None,
     with_: With = None,
+    label: Label = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Number of rows.")] = 5,
     where: Annotated[str | None, typer.Option(help="Show only rows that have a label of this labeler or task.")] = None,
     views: Views = None,
     seed: Seed = None,
     overrides: Set = None,
+    layers: Layers = None,
+    no_layers: NoLayers = False,
     as_json: AsJson = False,
 ) -> None:
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
+    from pipelines.layers import chosen_layers
+    from pipelines.layout import LAYERS, Folder
     from pipelines.show import choose_tasks, first_rows, show_rows
     from pipelines.where import find_tasks
 
-    dataset = _built(inputs)
+    inputs = inputs or []
+    dataset, wanted = _built(inputs), layers_asked(layers, no_layers=no_layers)
     if dataset:
-        _refuse({"--views": views, "--seed": seed, "--set": overrides}, inputs[0])
-        found, place = tasks(dataset), inputs[0]
-        rows = first_rows(dataset, n, find_tasks(found, where) if where else ())
+        held = {"--train": train, "--validation": validation, "--test": test}
+        _refuse({"--views": views, "--seed": seed, "--set": overrides, "--label": label} | held, inputs[0])
+        beside = [dataset / LAYERS / name for name in chosen_layers(Folder.at(str(dataset)), inputs[0], wanted)]
+        found, place = [task for folder in (dataset, *beside) for task in tasks(folder)], inputs[0]
+        rows = first_rows(dataset, n, find_tasks(found, where) if where else (), beside)
         found = choose_tasks(found, with_) if with_ else found
     else:
         need("show", "build")
         from pipelines.preview import SEARCHED, preview
 
-        flags = flags_of(with_=with_, views=views, seed=seed)
+        flags = flags_of(
+            with_=with_, views=views, seed=seed, label=label, train=train, validation=validation, test=test
+        )
         rows, previewed = preview(recipe_of(inputs, flags, overrides or []), n, where)
         found, place = list(previewed), f"the first {SEARCHED:,} documents"
     if where and not rows:

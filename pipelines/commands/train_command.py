@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.extras import need
+from pipelines.layer_options import Layers, NoLayers, layers_asked
 from pipelines.options import AsJson
 from pipelines.terminal import ERR, OUT, print_json, say
 from pipelines.training import defaults, run_training, settings_given
@@ -44,15 +45,19 @@ def train(
     overrides: Setting = None,
     resume: Resume = False,
     stop_after: StopAfter = None,
+    layers: Layers = None,
+    no_layers: NoLayers = False,
     as_json: AsJson = False,
 ) -> None:
     """Train one model on all tasks of a dataset and compare each task with its baselines."""
     need("train", "train")
     given = settings_given(recipe, overrides or [])
     settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
-    report = train_model(dataset, out, settings, resume=resume, stop_after=stop_after, as_json=as_json)
+    wanted = layers_asked(layers, no_layers=no_layers)
+    report = train_model(dataset, out, settings, resume=resume, stop_after=stop_after, layers=wanted, as_json=as_json)
     if not (as_json or report.get("finished", True)):
-        command = shlex.join(["auxloom", "train", dataset, "--out", out, "--resume"])
+        chosen = ["--no-layers"] if no_layers else ["--layers", layers] if layers else []
+        command = shlex.join(["auxloom", "train", dataset, "--out", out, *chosen, "--resume"])
         say(f"stopped after step {report['step']:,}; continue with: {command}")
 
 

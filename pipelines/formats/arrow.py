@@ -1,6 +1,6 @@
 """Arrow IPC files and streams, as Hugging Face datasets are saved in, read by record batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ class ArrowFormat(TableFormat):
         with opened(path) as stream:
             return sum(1 for _ in _arrow_batches(stream))
 
-    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
+    def batches(self, span: OpenRange, columns: Container[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches."""
         row = 0
         for number, batch in enumerate(_arrow_batches(span.stream)):

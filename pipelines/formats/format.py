@@ -8,7 +8,7 @@ batches, and else from `Format`.
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,10 +18,11 @@ import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
 from pipelines.changes import PieceDigest
+from pipelines.formats.class_names import named_classes
 from pipelines.lines import lines_of
 from pipelines.parse import Parser
 
-__all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened"]
+__all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 
 ROWS = 1024
 """Rows that are read at a time."""
@@ -81,6 +82,12 @@ class OpenRange:
     stop: int
 
 
+def other_kind(span: OpenRange) -> str:
+    """Return what a file that should be text is by its first bytes, nothing where it may be text."""
+    begin = span.stream.read(16)
+    return next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), "")
+
+
 class Format(ABC):
     """A file format."""
 
@@ -132,8 +139,7 @@ class LineFormat(Format):
 
     def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (byte offset, record) of the lines that start in the range."""
-        begin = span.stream.read(16)
-        kind = next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), "")
+        kind = other_kind(span)
         if kind:
             if span.start == 0:
                 yield 0, span.parser.reject(0, "file", f"{kind}, not text")
@@ -157,19 +163,21 @@ class TableFormat(Format):
     """A row of a table is a record."""
 
     @abstractmethod
-    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
+    def batches(self, span: OpenRange, columns: Container[str]) -> Iterator[tuple[int, Any]]:
         """Yield (first row, record batch) of the parts, with the columns that are there."""
 
     def records(self, span: OpenRange) -> Iterator[tuple[int, Document | Reject]]:
         """Yield (row, record)."""
-        parser = span.parser
+        parser, names = span.parser, None
         for first, batch in self.batches(span, parser.columns):
+            names = named_classes(batch.schema, parser.class_columns) if names is None else names
             for begin in range(0, batch.num_rows, ROWS):
                 for row, record in enumerate(_rows(batch.slice(begin, ROWS)), first + begin):
                     if record is None:
                         yield row, parser.reject(row, "undecodable", "")
                     else:
-                        yield row, parser.record(row, row * _ROW_BYTES, record)
+                        named = {name: convert(record.get(name)) for name, convert in (names or {}).items()}
+                        yield row, parser.record(row, row * _ROW_BYTES, {**record, **named} if named else record)
 
 
 def _rows(batch: Any) -> list[dict[str, Any] | None]:

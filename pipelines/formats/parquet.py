@@ -1,6 +1,6 @@
 """Parquet files, read by row groups."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from pipelines.formats.format import ROWS, Format, OpenRange, TableFormat, opened
@@ -18,7 +18,7 @@ class ParquetFormat(TableFormat):
         with opened(path) as stream:
             return int(pq.ParquetFile(stream).num_row_groups)
 
-    def batches(self, span: OpenRange, columns: set[str]) -> Iterator[tuple[int, Any]]:
+    def batches(self, span: OpenRange, columns: Container[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches of row groups."""
         import pyarrow.parquet as pq
 

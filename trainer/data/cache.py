@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from trainer.data.encoding import SplitWriter, read_split
 from trainer.data.inputs import Inputs, Sequences, inputs_of
 from trainer.data.targets import Targets
 from trainer.data.tokenizer import Tokenizer
-from trainer.files import TEMPORARY, remove, replacing, write
+from trainer.files import TEMPORARY, abandoned, remove, replacing, write
 from trainer.memory import give_back
 from trainer.settings import Settings
 
@@ -186,11 +187,17 @@ def _limit() -> int:
 
 
 def _make_room(cache: Path, kept: Path, limit: int) -> None:
-    """Remove the entries that were not used for the longest time, as long as all take more than the limit."""
+    """Remove the entries that were not used for the longest time, as long as all take more than the limit.
+
+    What killed runs left unfinished goes in any case.
+    """
     entries = []
     for item in cache.iterdir():
-        if item.is_dir() and not item.name.startswith(TEMPORARY):
-            with suppress(FileNotFoundError):  # another run makes room, too
+        with suppress(FileNotFoundError):  # another run makes room, too
+            if item.name.startswith(TEMPORARY):
+                if abandoned(item, time.time()):
+                    remove(item)
+            elif item.is_dir():
                 entries.append((item.stat().st_mtime, sum(_sizes(item).values()), item))
     total = sum(size for _, size, _ in entries)
     for _, size, item in sorted(entries):

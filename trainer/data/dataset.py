@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 from labelers.paths import resolve
 from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
-from labelers.task import SECOND, SOURCE, WOVEN, Task, read_tasks
+from labelers.task import SECOND, SOURCE, WOVEN, Task
+from trainer.data.joined import MANIFEST, Whole, chosen_layers
 from trainer.kinds import untrained
 
 __all__ = ["TRAIN", "Dataset", "Split", "Types"]
 
-MANIFEST = "auxloom.json"
 STATS = "stats"
 TRAIN = "train"
 SPLITS = (TRAIN, "validation", "test")
@@ -192,42 +192,47 @@ class Dataset:
 
     path: Path
     digest: str
-    """Of its manifest: two datasets with the same digest hold the same rows."""
+    """Of its manifest and those of its layers: two datasets with the same digest hold the same rows."""
     tasks: tuple[Task, ...]
     splits: Mapping[str, Split]
 
     @classmethod
-    def open(cls, path: str | Path, *, train: bool = True) -> Self:
-        """Open the dataset at a path or a ``file://`` URI.
+    def open(cls, path: str | Path, layers: Sequence[str] | None = None, *, train: bool = True) -> Self:
+        """Open the dataset at a path or a ``file://`` URI, with the columns and tasks of its layers.
 
         Args:
             path: of the dataset.
+            layers: names of the layers to read; None: all.
             train: it must have train rows.
 
         Raises:
             FileNotFoundError: there is no dataset, or its build did not end.
             ValueError: it has no tasks, no rows, or no train rows where it must, a task of a kind that this version
-                does not know, a file that is missing or not what the build wrote, or it lies in an object store.
+                does not know, a file that is missing or not what the build wrote, a layer that is unfinished or of
+                other rows, or it lies in an object store.
         """
         root = local(path, "a dataset")
         manifest = root / MANIFEST
         if not manifest.is_file():
             raise FileNotFoundError(_missing(root))
-        splits = {name: Split(name, table) for name, table in _tables(root)}
+        whole = Whole(root, dict(_tables(root)))
+        for layer in chosen_layers(root, layers):
+            whole.add(layer, dict(_tables(layer)))
+        splits = {name: Split(name, table) for name, table in whole.tables.items()}
         if not splits or (train and TRAIN not in splits):
             raise ValueError(
                 f"the dataset {root} has no {'train ' if splits else ''}rows; give one that `auxloom build` wrote from "
                 "more text"
             )
         first = next(iter(splits.values()))
-        tasks = [_with_view(task, first) for task in read_tasks(first.table.schema)]
+        tasks = [_with_view(task, first) for task in whole.tasks]
         if not tasks:
             raise ValueError(
                 f"the dataset {root} has no tasks; build it with labelers: `auxloom build ... --with NAME`"
             )
         for task in tasks:
             untrained(task)  # raises if its kind is unknown
-        digest = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
+        digest = hashlib.blake2b(b"".join(whole.manifests), digest_size=16).hexdigest()
         return cls(root, digest, tuple(tasks), splits)
 
     def roles(self) -> list[str]:

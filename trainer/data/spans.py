@@ -17,7 +17,7 @@ BIO = "bio"
 
 @dataclass(frozen=True)
 class TagSpans:
-    """TagSpans among I tags.
+    """Spans among I tags.
 
     Classes are O or one of B, I, E, S with a type: ``B-place``. A span opens at B and S, and at I and E where no span
     of the type is open; so both ways of writing BIO count alike.

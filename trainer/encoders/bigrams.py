@@ -7,7 +7,7 @@ folds, and a row is read with the counts of the other ones, in training and afte
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ import torch
 from labelers.ragged import IntArray, Ragged
 from trainer.data.dataset import Split
 from trainer.files import replacing
+from trainer.memory import give_back
 
 __all__ = ["Bigrams", "FloatArray", "folds"]
 
@@ -67,21 +68,23 @@ class Bigrams:
             folded: the class of each piece, -1 for special ones.
         """
         size = int(folded.max()) + 1
-        keys, pairs = np.empty(0, np.int64), np.empty((_FOLDS, 0), np.int32)  # a pair takes 40 bytes
-        single = np.zeros((_FOLDS, size), np.int64)
+        seen, single = _Cells(), np.zeros((_FOLDS, size), np.int64)
         for pieces, fold in parts:
             classes, owner = folded[pieces.values], pieces.owners
             inside = np.flatnonzero(owner[1:] == owner[:-1])
-            new, index = np.unique(classes[inside] * size + classes[inside + 1], return_inverse=True)
+            seen.add((classes[inside] * size + classes[inside + 1]) * _FOLDS + fold[owner[inside]])
             single += _by_fold(classes, fold[owner], size)
-            keys, pairs = _summed(keys, pairs, new, _by_fold(index.reshape(-1), fold[owner[inside]], len(new)))
-        total = pairs.sum(0, dtype=np.int64)
-        kept = np.sort(np.lexsort((keys, -total))[:_MOST])
+        pairs = _Pairs.of(*seen.all())
+        give_back()  # what is counted was sorted many times
+        kept = np.sort(np.lexsort((pairs.keys, -pairs.total))[:_MOST])
         single = single.sum(0) - single  # of all other folds, as the pairs are one fold at a time
-        sides = [_low_rank(keys, total - own, seen) for own, seen in zip(pairs, single, strict=True)]
-        left, right = (np.stack(side) for side in zip(*sides, strict=True))
-        others = (total[kept] - pairs[:, kept]).astype(np.float32)
-        return cls(keys[kept], others, single.astype(np.float32), left, right)
+        others = np.empty((_FOLDS, len(kept)), np.float32)
+        left, right = np.empty((2, _FOLDS, size, min(_RANK, size)), np.float32)
+        for number, known in enumerate(single):
+            counts = pairs.others(number)
+            others[number] = counts[kept]
+            left[number], right[number] = _low_rank(pairs.keys, counts, known)
+        return cls(pairs.keys[kept], others, single.astype(np.float32), left, right)
 
     def save(self, path: Path) -> None:
         """Write the counts."""
@@ -95,15 +98,63 @@ class Bigrams:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def _summed(keys: IntArray, counts: IntArray, new: IntArray, more: IntArray) -> tuple[IntArray, IntArray]:
-    """Return distinct keys, rising, and their counts [folds, K], of two such."""
-    every = np.union1d(keys, new)
-    summed = np.zeros((len(counts), len(every)), counts.dtype)
-    places, others = np.searchsorted(every, keys), np.searchsorted(every, new)
-    for fold, (known, further) in enumerate(zip(counts, more, strict=True)):
-        summed[fold, places] = known
-        summed[fold, others] += further.astype(counts.dtype)
-    return every, summed
+class _Cells:
+    """How often each of some numbers was seen, of which many are given one after the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[IntArray, npt.NDArray[np.int32]]] = []
+
+    def add(self, cells: IntArray) -> None:
+        """Count numbers; the shorter lists are summed up as soon as there are as many as in the longest."""
+        numbers, counts = np.unique(cells, return_counts=True)
+        self._parts.append((numbers, counts.astype(np.int32)))
+        while len(self._parts) > 1 and 2 * len(self._parts[-1][0]) > len(self._parts[-2][0]):
+            self._parts[-2:] = [_summed(self._parts[-2:])]
+
+    def all(self) -> tuple[IntArray, npt.NDArray[np.int32]]:
+        """Return the distinct numbers, rising, and their counts; nothing is kept."""
+        parts, self._parts = self._parts, []
+        return _summed(parts)
+
+
+def _summed(parts: Sequence[tuple[IntArray, npt.NDArray[np.int32]]]) -> tuple[IntArray, npt.NDArray[np.int32]]:
+    """Return distinct numbers, rising, and their counts, of several such."""
+    numbers = np.concatenate([np.empty(0, np.int64), *(item for item, _ in parts)])
+    counts = np.concatenate([np.empty(0, np.int32), *(item for _, item in parts)])
+    order = np.argsort(numbers, kind="stable")
+    numbers, counts = numbers[order], counts[order]
+    opens = np.flatnonzero(np.diff(numbers, prepend=-1))
+    return numbers[opens], np.add.reduceat(counts, opens) if len(opens) else counts
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """How often each of K pairs was seen in each fold: most were seen in few."""
+
+    keys: IntArray
+    """int64 [K], rising."""
+    total: IntArray
+    """int64 [K]: in all folds."""
+    places: tuple[npt.NDArray[np.int32], ...]
+    """Of each fold the pairs that were seen in it, as indices into the keys, ..."""
+    counts: tuple[npt.NDArray[np.int32], ...]
+    """... and how often."""
+
+    @classmethod
+    def of(cls, cells: IntArray, counts: npt.NDArray[np.int32]) -> "_Pairs":
+        """Return the pairs of cells, ``key * folds + fold``, rising."""
+        keys, folds = cells // _FOLDS, (cells % _FOLDS).astype(np.uint8)
+        opens = np.diff(keys, prepend=-1) > 0
+        places = (np.cumsum(opens) - 1).astype(np.int32)
+        total = np.bincount(places, counts, minlength=1)[: opens.sum()].astype(np.int64)
+        inside = [folds == fold for fold in range(_FOLDS)]
+        return cls(keys[opens], total, tuple(places[item] for item in inside), tuple(counts[item] for item in inside))
+
+    def others(self, fold: int) -> IntArray:
+        """Return how often each pair was seen in the other folds, int64 [K]."""
+        counts = self.total.copy()
+        counts[self.places[fold]] -= self.counts[fold]
+        return counts
 
 
 def _by_fold(values: IntArray, fold: npt.NDArray[np.uint8], size: int) -> IntArray:
@@ -118,12 +169,14 @@ def _low_rank(keys: IntArray, pairs: IntArray, single: IntArray) -> tuple[FloatA
     """
     size, rank = len(single), min(_RANK, len(single))
     keys, pairs = keys[pairs > 0], pairs[pairs > 0]
-    first, second = np.divmod(keys, size)
-    chance = single[first] * single[second] / max(single.sum(), 1)
-    found = np.maximum(np.log((pairs + _SMOOTH) / (chance + _SMOOTH)), 0)
-    places = torch.from_numpy(np.stack([first, second]))
+    places = np.empty((2, len(keys)), np.int64)
+    first, second = np.divmod(keys, size, out=(places[0], places[1]))
+    found = single[first] * single[second] / max(single.sum(), 1)  # by chance
+    found = np.maximum(np.log((pairs + _SMOOTH) / (found + _SMOOTH)), 0)
     shape = (size, size)
-    table = torch.sparse_coo_tensor(places, torch.from_numpy(found), shape, is_coalesced=True, check_invariants=False)
+    table = torch.sparse_coo_tensor(
+        torch.from_numpy(places), torch.from_numpy(found), shape, is_coalesced=True, check_invariants=False
+    )
     start = torch.randn(size, rank, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     basis = torch.linalg.qr(table @ start).Q
     for _ in range(_POWER):  # Halko, Martinsson, Tropp 2011, algorithm 4.4

@@ -21,6 +21,7 @@ from trainer.data.tokenizer import BytePairs
 from trainer.encoders.bigrams import Bigrams, folds
 from trainer.encoders.encoder import Encoder, EncoderOutput
 from trainer.encoders.features import FEATURES, SubwordFeatures
+from trainer.memory import give_back
 from trainer.settings import Settings
 
 __all__ = ["SIZES", "ScratchEncoder", "Size"]
@@ -180,6 +181,7 @@ class ScratchEncoder(Encoder):
         train = dataset.splits["train"]
         tokenizer = BytePairs.learn(train, settings.model.vocabulary, dataset.roles())
         tokenizer.save(folder / _TOKENIZER)
+        give_back()
         if not settings.model.features:
             return
         types = Types()

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from labelers.ragged import IntArray, Ragged, ranges
+from trainer.schedule.optimiser import AdamW
 from trainer.schedule.step_plan import generator
 from trainer.score.rates import classes_of
 from trainer.score.rows import TaskRows, folded
@@ -56,7 +57,7 @@ class BagOfWords:
         """Return the weights [F + 1, C] and the bias [C]."""
         weights = torch.zeros(features + 1, classes, requires_grad=True)
         bias = torch.zeros(classes, requires_grad=True)
-        optimizer = torch.optim.Adam([weights, bias], lr=_RATE)
+        optimizer = AdamW([{"params": [weights, bias]}], _RATE)
         rng = generator(seed, self.name)
         steps = -(-len(labels) // _ROWS)  # of a pass
         passes = max(self.passes, -(-self.steps // steps))
@@ -66,7 +67,7 @@ class BagOfWords:
             values = torch.from_numpy(bags.values[ranges(bags.offsets[rows], lengths)])
             offsets = torch.from_numpy(np.cumsum(lengths) - lengths)
             loss = _loss(_scores(values, offsets, weights, bias), gold[torch.from_numpy(rows)])
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             for group in optimizer.param_groups:
                 group["lr"] = _RATE * (1 - number / (passes * steps))

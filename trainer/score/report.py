@@ -79,6 +79,7 @@ def build_report(
             continue
         if tell:
             tell(f"fitting the baselines of {item.task.name}")
+        give_back()
         known = (forms or {}).get(item.task.name)
         seed = int(settings.get("seed", 0))
         entries[item.task.name] = _entry(dataset, data, item, split=split, seed=seed, known=known)

@@ -142,7 +142,8 @@ def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"there is no test split: the {split} split chose the checkpoint, so its scores are optimistic"
     for item in run["extended"]:
         before, after = item["steps"]
-        yield f"extended at step {item['step']:,} from {before:,} to {after:,} steps"
+        if before != after:  # a limit that was raised beyond the end is none
+            yield f"extended at step {item['step']:,} from {before:,} to {after:,} steps"
     if run["stopped_early"]:
         patience = report["settings"]["patience"]
         yield (

@@ -1,0 +1,85 @@
+"""`auxloom inspect`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.options import AsJson, Set
+from pipelines.terminal import OUT, print_json
+
+__all__ = ["COMMAND", "EXAMPLE"]
+
+EXAMPLE = "auxloom inspect train.tsv"
+
+
+def inspect(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders or globs to look into.")],
+    overrides: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the columns of input files, and which of them may be declared as labels."""
+    from pipelines.find import find_files
+    from pipelines.options import recipe_of
+
+    recipe = recipe_of(files, {"input": {}}, overrides or [])
+    found, skipped = find_files(recipe.input)
+    looks = [_look(file, recipe.input[file.input]) for file in found]
+    if as_json:
+        print_json({"files": looks, "skipped": skipped})
+        return
+    for look in looks:
+        _print(look)
+
+
+def _look(file: Any, table: Any) -> dict[str, Any]:
+    """Return what a file holds, and what a recipe may say of it."""
+    from pipelines.look import columns_of, first_records
+    from pipelines.suggest import suggest
+
+    records, rejects = first_records(file, table)
+    columns = columns_of(records, table.tokens)
+    found = suggest(columns, records, table, tables=file.format in ("csv", "tsv"))
+    return {
+        "file": file.name,
+        "format": file.format,
+        "records": len(records),
+        "unreadable": {reason: sum(item.reason == reason for item in rejects) for reason in _reasons(rejects)},
+        "columns": [column.to_json() for column in columns],
+        "recipe": found.toml,
+        "options": found.options,
+    }
+
+
+def _reasons(rejects: list[Any]) -> list[str]:
+    """Return why records cannot be read, each reason once."""
+    return sorted({item.reason for item in rejects})
+
+
+def _print(look: Mapping[str, Any]) -> None:
+    """Print what a file holds."""
+    from rich.text import Text
+
+    from pipelines.sheet import spelt_out
+
+    def say(text: str, style: str = "") -> None:
+        OUT.print(Text(spelt_out(text), style), soft_wrap=True)
+
+    unreadable = "".join(f", {n} unreadable ({reason})" for reason, n in look["unreadable"].items())
+    say(f"{look['file']}: read as {look['format']}, the first {look['records']:,} records{unreadable}", "bold")
+    for column in look["columns"]:
+        types = ", ".join(column["types"]) or "nothing"
+        values = ", ".join(f"{value} {n:,}" for value, n in column["values"])
+        say(f"  {column['column']}: {types} in {column['records']:,}; {column['distinct']:,} values: {values}")
+    if not look["recipe"]:
+        say("no column looks like labels")
+        return
+    say("")
+    for line in look["recipe"].splitlines():
+        say(line)
+    say("")
+    say(" ".join(look["options"]))
+    say("")
+
+
+COMMAND = inspect

@@ -1,0 +1,84 @@
+"""`auxloom join`."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+import typer
+
+from pipelines.extras import need
+from pipelines.interrupt import command_again, on_interrupt
+from pipelines.layer_options import Name
+from pipelines.options import AsJson, Beam, Check, Runner, Workers, flags_of
+from pipelines.progress import Bar
+from pipelines.recipe import RecipeError
+from pipelines.terminal import ERR, OUT, print_json, say, warn
+
+__all__ = ["COMMAND", "EXAMPLE"]
+
+EXAMPLE = "auxloom join data diseases.jsonl --label disease=token:tags"
+
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label", help="NAME=KIND[:COLUMN], labels in files; of a dataset, NAME of labels to take. Repeatable."
+    ),
+]
+On = Annotated[
+    Literal["id", "order", "tokens"] | None,
+    typer.Option("--on", help="What rows are matched by.", show_default="id where both sides have ids, else order"),
+]
+
+
+def join(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
+    others: Annotated[
+        list[str], typer.Argument(metavar="OTHER", help="Files with labels, a recipe (.toml) of such, or a dataset.")
+    ],
+    on: On = None,
+    labels: Label = None,
+    name: Name = None,
+    workers: Workers = None,
+    runner: Runner = None,
+    beam: Beam = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make all of the layer again.")] = False,
+    check: Check = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add labels that people made of the same text elsewhere, as a layer beside a dataset.
+
+    Rows must have the same tokens. By order, files are given in the order in which the dataset has them: train,
+    validation, test.
+    """
+    need("join", "build")
+    from pipelines.join import join as make_layer
+    from pipelines.layout import PLAN, Folder
+    from pipelines.recipe_file import load_recipe
+
+    recipes = [path for path in others if path.endswith(".toml")]
+    if recipes and (len(others) > 1 or labels):
+        raise RecipeError(f"{recipes[0]} is a recipe, which names its files and labels; give it alone")
+    plain = len(others) == 1 and Folder.at(others[0]).is_file(PLAN)
+    on_interrupt(f"finished work is kept; continue with: {command_again()}")
+    with Bar(ERR, "join", "MB") as bar:
+        joined = make_layer(
+            dataset,
+            load_recipe(recipes[0], []) if recipes else others,
+            on=on,
+            labels={item: {} for item in labels or []} if plain else flags_of(label=labels).get("labels", {}),
+            name=name or "",
+            run=flags_of(workers=workers, runner=runner, beam=beam)["run"],
+            overwrite=overwrite,
+            check=check,
+            progress=bar,
+            say=warn,
+        )
+    if as_json:
+        print_json(joined.report.to_json() | {"on": joined.on, "joined": dataclasses.asdict(joined.compared)})
+    else:
+        for line in joined.lines():
+            say(line)
+        joined.report.print(OUT)
+    raise typer.Exit(joined.report.exit_code)
+
+
+COMMAND = join

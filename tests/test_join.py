@@ -1,0 +1,207 @@
+"""Labels that people made elsewhere, joined to the rows of a dataset."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import run
+from small import built, rows, write
+
+from pipelines.join import join
+from pipelines.recipe import RecipeError
+from pipelines.verify import verify
+
+TOKENS = ["Ann", "went", "to", "Rome", "on", "page"]
+TAGS = ["B-who", "O", "O", "B-where", "O", "O", "O", "O"]
+NER: dict[str, Any] = {"ner": {"kind": "token", "column": "tags"}}
+
+
+def lines(count: int, *, own: bool, start: int = 0, parts: int = 1, tags: Sequence[str] = TAGS) -> str:
+    """Return so many records of tokens and tags, no two the same; of several parts they are cut."""
+    found = []
+    for i in range(start, start + count):
+        record: dict[str, Any] = {"tokens": [*TOKENS, str(i), "."] * parts, "tags": [*tags] * parts}
+        found.append(json.dumps(record | ({"id": f"d{i}"} if own else {})) + "\n")
+    return "".join(found)
+
+
+def base(folder: Path, content: str, **tables: Any) -> Path:
+    """Build a dataset without tags of some records."""
+    source = write(folder, content, "base.jsonl")
+    assert not built(source, folder / "out", **{"with": ["masking"], "unit": {"bytes": 4000}, **tables}).exit_code
+    return folder / "out"
+
+
+def joined(out: Path, content: str, **more: Any) -> Any:
+    """Join records."""
+    more.setdefault("labels", NER)
+    return join(str(out), [str(write(out.parent, content, "other.jsonl"))], **more)
+
+
+def tags(out: Path) -> dict[str, list[int]]:
+    """Return the tags of each row of the layer."""
+    found = {}
+    for split in ("train", "validation", "test"):
+        ids = [row["id"] for row in rows(out, split)]
+        layer = rows(out / "layers/ner", split)
+        assert [row["id"] for row in layer] == ids
+        found |= {row["id"]: row["ner"]["tags"] for row in layer}
+    return found
+
+
+CLASSES = ["O", "B-where", "B-who", "I-where", "I-who"]
+WANTED = [2, 0, 0, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("on", [None, "id", "tokens"])
+def test_records_with_ids_are_joined_in_any_order(tmp_path: Path, on: Any) -> None:
+    """Cut as those of the dataset are; what is nowhere else has no labels, and is named."""
+    out = base(tmp_path, lines(60, own=True, parts=20))
+    content = "".join(reversed(lines(50, own=True, parts=20).splitlines(keepends=True))) + lines(1, own=True, start=90)
+    if on == "tokens":
+        content = content.replace('"id"', '"name"')
+    done = joined(out, content, on=on)
+    assert (done.on, done.report.complete) == (on or "id", True)
+    assert verify(out) == []
+    found = tags(out)
+    assert {name for name, values in found.items() if not values} == {
+        f"d{i}/{k}" for i in range(50, 60) for k in (0, 1)
+    }
+    assert all(values == WANTED * (len(values) // 8) for values in found.values())
+    text = " ".join(done.lines())
+    assert "20 rows of the base are in no annotated row, and unlabelled (d5" in text
+    assert "1 annotated rows are not in the base (" in text
+    plan = json.loads((out / "layers/ner/plan.json").read_bytes())
+    assert plan["labels"]["ner"] == {"classes": ["O", "B-where", "I-where", "B-who", "I-who"], "scheme": "bio"} or (
+        plan["labels"]["ner"]["scheme"] == "bio"
+    )
+    assert [path.name for path in (out / "layers").iterdir()] == ["ner"]
+    assert joined(out, content, on=on).report.already
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_records_without_ids_are_joined_by_order(tmp_path: Path, *, own: bool) -> None:
+    """Ids of one of the two do not count; copies have no labels of their own."""
+    out = base(tmp_path, lines(60, own=False), copies=2)
+    done = joined(out, lines(60, own=own))
+    assert done.on == "order"
+    found = tags(out)
+    assert sum(not values for values in found.values()) == 60 == sum("#1" in name for name in found)
+    report = json.loads((out / "layers/ner/auxloom.json").read_bytes())
+    abstained = [split["labelers"]["ner"]["abstained"] for split in report["splits"].values()]
+    assert {key for book in abstained for key in book} == {"copy"}
+    assert verify(out) == []
+
+
+def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -> None:
+    """Whatever they are called; with the tokens compared, in another order they are refused."""
+    names = [str(write(tmp_path, lines(30, own=own, start=k), f"{k}.jsonl")) for k, own in ((50, True), (10, True))]
+    inputs = {"files": [], "train": names[0], "test": names[1]}
+    out = tmp_path / "out"
+    built(Path(names[0]), out, **{"with": ["masking"], "input": inputs})
+    with pytest.raises(RecipeError, match=r"have different tokens: from token 6 '50 .' in the dataset, '10 .' there"):
+        join(str(out), names[::-1], on="order", labels=NER)
+    assert not (out / "layers").exists()
+    assert join(str(out), names, on="order", labels=NER).compared.matched == 60
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "told"),
+    [
+        (
+            lines(50, own=False),
+            {},
+            r"out has 60 rows and .*other\.jsonl has 50; by order they must be as many; join with",
+        ),
+        (lines(59, own=False, start=1), {}, r"must be as many \(the first row that differs is 'base\.jsonl:0/0': from"),
+        (
+            lines(60, own=False, start=1),
+            {},
+            r"row 'base\.jsonl:0/0' and annotated row 'other\.jsonl:0/0' have different",
+        ),
+        (lines(60, own=True), {"on": "id"}, r"no row of .*out is annotated in .*other\.jsonl by id"),
+        (lines(60, own=False), {"labels": {}}, "nothing says which labels there are; give --label NAME=KIND"),
+        (lines(60, own=False), {"labels": {"masking": {"column": "tags"}}}, "has a column 'masking' already; rename"),
+        (lines(60, own=False), {"name": "a,b"}, "a layer cannot be called 'a,b'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, content: str, more: dict[str, Any], told: str) -> None:
+    """With the first difference; nothing is left behind."""
+    out = base(tmp_path, lines(60, own=False))
+    with pytest.raises(ValueError, match=told):
+        joined(out, content, **more)
+    assert not (out / "layers").exists()
+
+
+def test_an_order_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    """Ids of their own hide the places of records that were divided by chance."""
+    out = base(tmp_path, lines(60, own=True))
+    with pytest.raises(RecipeError, match=r"the order of the input of .*out is not known"):
+        joined(out, lines(60, own=True), on="order")
+
+
+def test_of_repeated_rows_the_first_holds(tmp_path: Path) -> None:
+    """They are counted and named."""
+    out = base(tmp_path, lines(60, own=False))
+    other = lines(60, own=False) + lines(2, own=False, tags=["O"] * 8)
+    done = joined(out, other, on="tokens")
+    assert "2 annotated rows repeat an earlier one, whose labels hold (other.jsonl:" in " ".join(done.lines())
+    assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
+
+
+def test_a_bad_label_of_an_annotated_row_is_booked(tmp_path: Path) -> None:
+    """Its row has no label, and says why."""
+    out = base(tmp_path, lines(60, own=False))
+    bad = lines(60, own=False).replace('"B-who"', '"B-who", "O"', 1)
+    done = joined(out, bad)
+    assert done.report.books["labels"]["ner"] == {"read": 60, "used": 59, "rejected": {"rejected": 1}}
+
+
+def test_the_labels_of_another_dataset_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All, or those that are named; what has none is refused, as is one that is unfinished."""
+    out = base(tmp_path, lines(60, own=True))
+    gold = tmp_path / "gold"
+    source = write(tmp_path, lines(60, own=True), "gold.jsonl")
+    built(source, gold, **{"with": [], "labels": {**NER, "more": {"column": "tags"}}})
+    done = join(str(out), [str(gold)], labels={"ner": {}})
+    assert (done.on, done.compared.matched) == ("id", 60)
+    assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
+    with pytest.raises(RecipeError, match="has no labels 'none' that people made; it has more, ner"):
+        join(str(out), [str(gold)], labels={"none": {}})
+    (gold / "auxloom.json").unlink()
+    with pytest.raises(RecipeError, match="is unfinished"):
+        join(str(out), [str(gold)])
+    shutil.rmtree(gold)
+    assert verify(out) == []
+    next((out / "layers/ner/train").glob("*.arrow")).unlink()
+    assert run(monkeypatch, "show", out, "-n", 40) == 2  # and verify tells which
+    assert verify(out)[0].startswith("layers/ner: train/data-00000")
+
+
+def test_the_command_joins_files_recipes_and_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says what came of it."""
+    out = base(tmp_path, lines(60, own=True))
+    other = write(tmp_path, lines(50, own=True), "other.jsonl")
+    assert run(monkeypatch, "join", out, other, "--label", "ner=token:tags") == 0
+    told = capsys.readouterr().out
+    assert "joined by id: 50 rows matched" in told
+    assert "ner: 60 rows = 50 labelled + abstained (10 unlabelled)" in told
+    recipe = tmp_path / "gold.toml"
+    recipe.write_text(f'with = []\n[input]\ntrain = "{other}"\n[labels.gold]\ncolumn = "tags"\n')
+    assert run(monkeypatch, "join", out, recipe, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["joined"]["matched"] == 50
+    assert run(monkeypatch, "join", out, recipe, "--label", "x=token") == 2
+    assert "is a recipe, which names its files and labels; give it alone" in capsys.readouterr().err
+    built(other, tmp_path / "gold", **{"with": [], "labels": {"third": {"column": "tags"}}})
+    assert run(monkeypatch, "join", out, tmp_path / "gold", "--label", "third") == 0
+    assert sorted(path.name for path in (out / "layers").iterdir()) == ["gold", "ner", "third"]
+    assert verify(out) == []
+    (out / "layers/ner/auxloom.json").unlink()
+    capsys.readouterr()
+    assert run(monkeypatch, "show", out) == 2
+    assert "finish it: run the same auxloom join" in " ".join(capsys.readouterr().err.split())
