@@ -70,12 +70,17 @@ def train(
         return known
     run = Run(data, folder, chosen, mark)
     if say and not mark:
-        for sentence in filter(None, (told(chosen, run.settings), told_of(run.folder.learnt))):
-            say(sentence)
+        _tell(say, told(chosen, run.settings), told_of(folder.learnt))
     fit(run, stop_after, progress)
     if not run.ended:
         return {"finished": False, "step": run.state.step}
     return run.finish(clock() - started, progress)
+
+
+def _tell(say: Callable[[str], None], *sentences: str) -> None:
+    """Say what there is to be said."""
+    for sentence in filter(None, sentences):
+        say(sentence)
 
 
 def fit(run: Run, stop_after: int | None = None, progress: Progress | None = None) -> None:

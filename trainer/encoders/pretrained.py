@@ -17,7 +17,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.subwords import Frame, Subwords
 from trainer.encoders.encoder import Encoder, EncoderOutput
 from trainer.encoders.grown import GrownEmbedding
-from trainer.encoders.source import is_source, source_of
+from trainer.encoders.pretrained_source import is_source, source_of
 from trainer.files import write
 from trainer.settings import Settings
 
