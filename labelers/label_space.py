@@ -163,7 +163,8 @@ def blank(kind: pa.StructType, status: Sequence[int] | IntArray) -> pa.StructArr
 
 
 def hidden(column: pa.StructArray, rows: BoolArray, status: int) -> pa.StructArray:
-    """Return a column in which some rows have lost their label, for the reason of a status."""
+    """Return a column in which those of some rows that have a label have lost it, for the reason of a status."""
+    rows = rows & (column.field("status").to_numpy() == LABELLED)
     if not rows.any():
         return column
     empty = blank(column.type, np.full(len(column), status, np.int8))

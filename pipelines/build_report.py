@@ -183,6 +183,7 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
                 yield f"the {name} split has {found:,} of {rows:,} rows, less than half of its share of {share:.0%}"
     if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation and "validation" not in splits:
         yield "there is no validation split: the labelled documents of train are too few to give one"
+    yield from _unlabelled(plan, splits)
     held_out = {
         task: sum(n for split, n in labels.items() if split != "train") for task, labels in _task_labels(books).items()
     }
@@ -196,6 +197,15 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
     repeats = manifest.get("equal_passages", {}).get("repeats", 0)
     if repeats:
         yield f"{repeats:,} passages also occur in another document"
+
+
+def _unlabelled(plan: Plan, splits: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in which splits no row has a label that people made."""
+    for name in plan.recipe.labels:
+        counted = {split: book["tasks"].get(name) for split, book in splits.items()}
+        empty = [split for split, labels in counted.items() if labels is not None and not sum(labels.values())]
+        if empty:
+            yield f"no row of {' and '.join(empty)} has a label of {name}"
 
 
 def _records(books: Mapping[str, Any]) -> str:

@@ -3,11 +3,14 @@
 import dataclasses
 from collections.abc import Iterator
 
-from pipelines.matching import Matching, books
+from labelers.text.document import Reject
+from pipelines.matching import Matching, books, rejected_rows
 from pipelines.rows_source import RowsSource
 from pipelines.source import Part, Source
 
 __all__ = ["JoinSource"]
+
+_WHERE = "it could not be used where it was read; the report of `auxloom join` says why"
 
 
 class JoinSource(Source):
@@ -30,5 +33,10 @@ class JoinSource(Source):
         """Yield the passages of a unit's shards, a record batch at a time."""
         for part in self._rows.read(unit):
             labels = self._matching.labels(part.passages.ids)
-            records = dataclasses.replace(part.records, labels=books(labels))
+            rejects = [
+                Reject(part.passages.documents[row], 0, "rejected", part.passages.ids[row], _WHERE, name)
+                for name, column in sorted(labels.items())
+                for row in rejected_rows(column)
+            ]
+            records = dataclasses.replace(part.records, rejects=rejects, labels=books(labels))
             yield Part(dataclasses.replace(part.passages, fields=labels), records)

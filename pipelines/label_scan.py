@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from labelers.text.document import Document, Spans
+from labelers.text.document import BadLabel, Document, Spans
 from labelers.text.tags import bio_classes, find_scheme
 from pipelines.plan import FoundLabels
 from pipelines.recipe import Recipe, RecipeError, nearest
@@ -34,6 +34,7 @@ class LabelCounts:
         self._values: dict[str, Counter[Any]] = {}
         self._pairs: dict[str, Counter[tuple[Any, Any]]] = {}
         self._spans: dict[str, Counter[str]] = {}
+        self._bad: dict[str, Counter[str]] = {}
 
     def add(self, document: Document) -> None:
         """Count the labels of a document."""
@@ -45,6 +46,8 @@ class LabelCounts:
                 self._values.setdefault(name, Counter())[_text(label)] += 1
             elif isinstance(label, tuple):
                 self._add_list(name, label)
+            elif isinstance(label, BadLabel):
+                self._bad.setdefault(name, Counter())[f"{label.reason}: {label.note}"] += 1
 
     def _add_list(self, name: str, label: tuple[Any, ...]) -> None:
         """Count the labels of a list; of arcs, the relations."""
@@ -63,6 +66,8 @@ class LabelCounts:
                 "values": self._counted(name),
                 "pairs": {_BETWEEN.join(pair): n for pair, n in self._pairs.get(name, {}).items()},
                 "spans": dict(self._spans.get(name, {})),
+                "bad": dict(self._bad.get(name, Counter()).most_common(1)),
+                "unusable": self._bad.get(name, Counter()).total(),
             }
             for name, read in self._read.items()
         }
@@ -85,9 +90,12 @@ def merge_labels(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     total: dict[str, Any] = {}
     for part in parts:
         for name, counts in part.items():
-            known = total.setdefault(name, {"read": 0, "values": {}, "pairs": {}, "spans": {}})
+            known = total.setdefault(
+                name, {"read": 0, "unusable": 0, "values": {}, "pairs": {}, "spans": {}, "bad": {}}
+            )
             known["read"] += counts["read"]
-            for key in ("values", "pairs", "spans"):
+            known["unusable"] += counts["unusable"]
+            for key in ("values", "pairs", "spans", "bad"):
                 for value, n in counts[key].items():
                     known[key][value] = known[key].get(value, 0) + n
     return total
@@ -129,6 +137,12 @@ def _nowhere(name: str, column: str, known: list[str]) -> str:
 
 def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabels:
     """Return classes and scheme of one label space."""
+    if counts["unusable"] == counts["read"]:
+        why = min(counts["bad"].items(), key=lambda item: (-item[1], item[0]))[0]
+        raise RecipeError(
+            f"none of the {counts['read']:,} labels of [labels.{name}] in the column {table.column or name!r} is of "
+            f"kind {table.kind} ({why}); `auxloom inspect FILE` suggests a kind"
+        )
     if table.kind == "regression":
         return FoundLabels((), "")
     scheme = _scheme(name, table, counts)

@@ -18,7 +18,7 @@ from pipelines.layout import MANIFEST, SPLITS, Folder, shard_name
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
 
-__all__ = ["Compared", "Matching", "Rows", "books", "compared", "default_on"]
+__all__ = ["Compared", "Matching", "Rows", "books", "compared", "default_on", "rejected_rows"]
 
 _NAMED = 3
 """Rows of a kind that a report names."""
@@ -255,6 +255,12 @@ def _taken(column: pa.StructArray, rows: IntArray, status: npt.NDArray[np.int8],
     nothing = blank(space.column.type, status)
     places = np.where(rows >= 0, rows + len(rows), np.arange(len(rows)))
     return pa.concat_arrays([nothing, column.cast(space.column.type)]).take(pa.array(places))
+
+
+def rejected_rows(column: pa.StructArray) -> list[int]:
+    """Return the rows whose label could not be used."""
+    rows: list[int] = np.flatnonzero(column.field("status").to_numpy() == REJECTED).tolist()
+    return rows
 
 
 def books(columns: Mapping[str, pa.StructArray]) -> dict[str, Counter[str]]:

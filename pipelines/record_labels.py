@@ -80,7 +80,7 @@ def read_labels(
     labels = {}
     for column in columns:
         value = _as_given(column, value_at(record, column.column))
-        if value is None or (column.kind == "turn" and isinstance(value, list) and not any(_given(value))):
+        if value is None or (isinstance(value, list) and value and not any(_given(value))):
             continue
         bad = isinstance(value, BadLabel)  # found by who read the record
         labels[column.name] = value if bad else _formed(record, column, value, text, spoken)

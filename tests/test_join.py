@@ -160,6 +160,19 @@ def test_a_bad_label_of_an_annotated_row_is_booked(tmp_path: Path) -> None:
     assert done.report.books["labels"]["ner"] == {"read": 60, "used": 59, "rejected": {"rejected": 1}}
 
 
+def test_a_layer_with_rejected_labels_is_whole(tmp_path: Path) -> None:
+    """Each has a line in the rejects, as its books say."""
+    out = base(tmp_path, lines(40, own=True))
+    joined(out, lines(2, own=True, tags=["I-who", *TAGS[1:]]) + lines(38, own=True, start=2))
+    texts = [path.read_text() for path in (out / "layers/ner/rejects").iterdir()]
+    found = [json.loads(line) for text in texts for line in text.splitlines()]
+    assert sorted((item["sample"], item["task"], item["reason"]) for item in found) == [
+        ("d0/0", "ner", "rejected"),
+        ("d1/0", "ner", "rejected"),
+    ]
+    assert verify(str(out)) == []
+
+
 def test_the_labels_of_another_dataset_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All, or those that are named; what has none is refused, as is one that is unfinished."""
     out = base(tmp_path, lines(60, own=True))

@@ -44,7 +44,8 @@ def read_gold(cut: CutDocuments, spaces: Sequence[LabelSpace]) -> GoldLabels:
         found.books[space.name] = _book(cut.labels(space.name), bad)
         for number, label in sorted(bad.items()):
             document = cut.documents[number]
-            sample = str(document.labels[space.name])[:200]
+            given = document.labels[space.name]
+            sample = "" if isinstance(given, BadLabel) else str(given)[:200]  # of one that has no form the note tells
             found.rejects.append(Reject(document.source, document.place, label.reason, sample, label.note, space.name))
     return found
 

@@ -132,7 +132,10 @@ class TagReader:
                 n = int(owners[place])
                 at = place - int(offsets[n])
                 before = "the beginning" if not at else repr(flat[place - 1])
-                bad.setdefault(n, BadLabel("bad_scheme", f"tag {at} is {flat[place]!r} behind {before}"))
+                bad.setdefault(
+                    n,
+                    BadLabel("bad_scheme", f"tag {at} is {flat[place]!r} behind {before}, read as {self.space.scheme}"),
+                )
         return [codes[start:end] for start, end in pairwise(offsets)], bad
 
     def _converted(self, codes: IntArray, offsets: IntArray) -> tuple[IntArray, IntArray]:
@@ -146,7 +149,7 @@ class TagReader:
         open_before = np.isin(before, (_B, _I))
         goes_on = (prefix != _O) & (kind == before_kind) & open_before
         if self.space.scheme == "iob1":
-            wrong = (prefix == _B) & ~goes_on
+            wrong = np.zeros(len(codes), bool)  # B where I would do is BIO, which some files of an input may have
             opens = (prefix == _B) | ((prefix == _I) & ~goes_on)
         else:
             wrong = np.isin(prefix, (_I, _E)) & ~goes_on

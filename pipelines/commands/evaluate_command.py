@@ -46,12 +46,22 @@ def evaluate(
         need("evaluate", "build")
         with tempfile.TemporaryDirectory(prefix="auxloom-evaluate-") as folder:
             _build(run, inputs, Path(folder) / "set", label or [], overrides or [])
-            report = score(run, Path(folder) / "set", tasks=task)
+            report = _scored(run, Path(folder) / "set", task, inputs)
         report["dataset"]["path"] = ", ".join(inputs)
     if as_json:
         print_json(report)
     else:
         show(report, OUT)
+
+
+def _scored(run: str, dataset: Path, tasks: list[str] | None, files: list[str]) -> dict[str, Any]:
+    """Return the scores on a dataset that was made of files, by whose names errors call it."""
+    from trainer.external import evaluate as score
+
+    try:
+        return score(run, dataset, tasks=tasks)
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(dataset), ", ".join(files))) from None
 
 
 def _build(run: str, files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
@@ -64,7 +74,7 @@ def _build(run: str, files: list[str], out: Path, labels: list[str], overrides: 
 
     settings: dict[str, Any] = {}
     for item in overrides:
-        set_key(settings, item)
+        set_key(settings, item.removeprefix("input."))
     reading = RunFolder(local(run, "a run folder")).reading()
     with Bar(ERR, "read", "MB") as bar:
         report = build_labelled(

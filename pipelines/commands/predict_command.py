@@ -40,7 +40,7 @@ def predict(
         raise ValueError("give INPUT or --text; for example: auxloom predict model notes.txt")
     table: dict[str, Any] = {"files": [path for path in inputs or [] if path != "-"]}
     for item in overrides or []:
-        set_key(table, item)
+        set_key(table, item.removeprefix("input."))
     settings = make_recipe({"input": table}).input[0]
     predictor = load(run)
     if text:

@@ -154,6 +154,9 @@ def check_core(bench: Bench) -> None:
     core.check("run names its cure", "run", "story.txt", "--out", "no", code=2, says=BOTH)
     core.check("run without input names its cure", "run", "--out", "no", code=2, says=BOTH)
     core.check("train names its cure", "train", "data", "--out", "no", code=2, says=TRAIN)
+    core.check("label names its cure", "label", "data", "--with", "masking", code=2, says=BUILD)
+    core.check("evaluate names its cure", "evaluate", "model", "test.tsv", code=2, says=TRAIN)
+    core.check("predict names its cure", "predict", "model", "story.txt", code=2, says=BOTH)
     core.check("show names its cure", "show", "story.txt", code=2, says=BUILD)
     core.check("verify says what is no dataset", "verify", "data", code=2, says="is not a dataset")
 
