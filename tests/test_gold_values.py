@@ -75,7 +75,7 @@ def test_a_label_of_each_kind_is_shown(
         "  dep: root(leave)",
         "  mood: busy",
         "  ner: no spans",
-        "  parts: none",
+        "  parts  no label: unlabelled",
         "  pos: 1 VERB",
         "    Boats leave/VERB",
         "  score  no label: unlabelled",
