@@ -17,12 +17,12 @@ __all__ = [
     "LABELLED",
     "REASONS",
     "REJECTED",
-    "ROW_KINDS",
     "UNLABELLED",
     "LabelSpace",
     "blank",
     "class_numbers",
     "hidden",
+    "of_record",
 ]
 
 REASONS = ("unlabelled", "rejected", "copy")
@@ -31,7 +31,7 @@ REASONS = ("unlabelled", "rejected", "copy")
 LABELLED, UNLABELLED, REJECTED, COPY = 0, 2, 3, 4
 """Statuses of a row."""
 
-ROW_KINDS = ("passage", "multilabel", "pair")
+_ROW_KINDS = ("passage", "multilabel", "pair")
 """Kinds whose label speaks of a whole record, and so of a row that is not cut; a regression of passages does, too."""
 
 _METRICS = {
@@ -71,7 +71,7 @@ class LabelSpace:
     @property
     def whole(self) -> bool:
         """Whether a label speaks of a record, which is then not cut."""
-        return self.kind in ROW_KINDS or (self.kind == "regression" and self.level == "passage")
+        return of_record(self.kind, self.level)
 
     @property
     def target(self) -> str:
@@ -151,6 +151,16 @@ def _is_integer(name: str) -> bool:
     """Return whether a name is an integer as Python writes it."""
     digits = name.removeprefix("-")
     return digits.isascii() and digits.isdigit() and str(int(name)) == name
+
+
+def of_record(kind: str, level: str) -> bool:
+    """Return whether labels of a kind speak of a whole record, at a level that only numbers have a choice of.
+
+    Example:
+        >>> of_record("pair", "passage"), of_record("regression", "token"), of_record("turn", "passage")
+        (True, False, False)
+    """
+    return kind in _ROW_KINDS or (kind == "regression" and level == "passage")
 
 
 def blank(kind: pa.StructType, status: Sequence[int] | IntArray) -> pa.StructArray:

@@ -1,5 +1,6 @@
-"""Labels that people made as text on the screen: spans with their words, arcs, classes of turns."""
+"""Labels of each kind that people make, as text on the screen: spans with their words, arcs, classes of turns."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,9 +29,7 @@ def gold_value(row: Row, task: Task) -> str:
         return "none"
     if task.kind in _VALUES:
         return spelt_out(_VALUES[task.kind](row, task, value)) or "none"
-    if isinstance(value, list):
-        return " ".join("none" if item != item else f"{item:.3g}" for item in value)  # noqa: PLR0124
-    return f"{value:.3g}" if isinstance(value, float) else spelt_out(_name(task, value))
+    return spelt_out(_name(task, value))
 
 
 def _tags(row: Row, task: Task, tags: list[int]) -> str:
@@ -45,6 +44,14 @@ def _tags(row: Row, task: Task, tags: list[int]) -> str:
 def _several(_: Row, task: Task, value: list[bool]) -> str:
     """Return the classes that hold."""
     return ", ".join(_name(task, i) for i, holds in enumerate(value) if holds) or "no class"
+
+
+def _numbers(_: Row, _task: Task, value: Any) -> str:
+    """Return the number, or how many tokens have one and what their mean is."""
+    if not isinstance(value, list):
+        return f"{value:.3g}"
+    known = [number for number in value if not math.isnan(number)]
+    return f"{len(known)} numbers, mean {sum(known) / len(known):.3g}" if known else "none"
 
 
 def _parts(_: Row, task: Task, value: list[int]) -> str:
@@ -82,4 +89,5 @@ _VALUES: Mapping[str, Callable[[Row, Task, Any], str]] = {
     "segment": _parts,
     "turn": _parts,
     "arc": _arcs,
+    "regression": _numbers,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labelers.label_space import of_record
 from labelers.text.document import BadLabel, Spans
 from pipelines.recipe import Recipe
 from pipelines.recipe_tables import InputTable, LabelTable
@@ -27,7 +28,7 @@ class LabelColumn:
     @property
     def whole(self) -> bool:
         """Whether a label speaks of the record as a whole."""
-        return self.kind in ("passage", "multilabel", "pair") or (self.kind == "regression" and self.level == "passage")
+        return of_record(self.kind, self.level)
 
     @property
     def roots(self) -> set[str]:

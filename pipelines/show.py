@@ -1,7 +1,6 @@
 """Rows for the eye: what each labeler changed in a text, hid in it and says of it."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.paths import column, tokens_of
+from labelers.paths import column
 from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
 from pipelines.gold_values import gold_value
 from pipelines.recipe import nearest
@@ -239,8 +238,8 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
         never = column(row, task.exclude) if task.exclude else [False] * len(value)
         hidden = sum(draw < 256 * (task.rate or 0) and not out for draw, out in zip(value, never, strict=True))
         return f"{hidden} of {len(never) - sum(never)} words masked"
-    if task.kind in _WRITTEN:
-        return _WRITTEN[task.kind](row, task, value)
+    if task.kind in _AS_GOLD:
+        return gold_value(row, task)
     if task.level == "token":
         counts = ", ".join(f"{value.count(i)} {_class(task, i)}" for i in range(len(task.classes))) or str(len(value))
         return counts if not task.classes or any(tag >= 0 for tag in value) else "none"
@@ -252,33 +251,8 @@ def _list_value(row: Row, task: Task, value: list[Any]) -> str:
     return ", ".join(_class(task, item) if task.classes else _plain(item) for item in value) or "none"
 
 
-def _arcs(row: Row, task: Task, heads: Sequence[int]) -> str:
-    """Return a dependency tree as it is usually written: relation(head, dependent), and of a root the token alone."""
-    tokens = [spelt_out(text) for text in tokens_of(row, task.sequences[0])]
-    relations = column(row, task.relations) if task.relations else []
-    names = [_class(task, relation) for relation in relations] or [""] * len(heads)
-    arcs = [
-        f"{name}({tokens[place]})" if head == place else f"{name}({tokens[head]}, {tokens[place]})"
-        for place, (head, name) in enumerate(zip(heads, names, strict=True))
-        if head >= 0
-    ]
-    return ", ".join(arcs) or "none"
-
-
-def _held(_row: Row, task: Task, value: Sequence[bool]) -> str:
-    """Return the classes that hold."""
-    held = [spelt_out(name) for name, holds in zip(task.classes, value, strict=False) if holds]
-    return ", ".join(held) or ("no class holds" if value else "none")
-
-
-def _numbers(_row: Row, _task: Task, value: Sequence[float]) -> str:
-    """Return how many tokens have a number, and what the numbers are like."""
-    known = [number for number in value if not math.isnan(number)]
-    return f"{len(known)} numbers, mean {sum(known) / len(known):.3g}" if known else "none"
-
-
-_WRITTEN: Mapping[str, Callable[[Row, Task, Any], str]] = {"arc": _arcs, "multilabel": _held, "regression": _numbers}
-"""How labels of some kinds are written that are lists."""
+_AS_GOLD = ("arc", "multilabel", "regression")
+"""Kinds whose lists are written as those that people made."""
 
 
 def _class(task: Task, value: Any) -> str:

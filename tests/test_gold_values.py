@@ -66,7 +66,7 @@ def test_a_label_of_each_kind_is_shown(
         "  pos: 2 PROPN, 1 NOUN, 1 VERB, 1 ADP",
         "    Gulls/NOUN cry/VERB over/ADP Old/PROPN Harbour/PROPN",
         "  score: 0.25",
-        "  times: 1 none 2 3 4",
+        "  times: 4 numbers, mean 2.5",
         "    Gulls/1 cry over/2 Old/3 Harbour/4",
         "  topics: sea, town",
     ]

@@ -448,16 +448,16 @@ def test_labels_that_people_made_are_written_as_what_they_are() -> None:
         "    The/0.5 end came/-1./0",
         "    pace: 3 numbers, mean -0.167",
         "  tree",
-        "    tree: det(end, The), nsubj(came, end), root(came)",
+        "    tree: det(end, The) nsubj(came, end) root(came)",
     ]
 
 
 def test_arcs_without_names_and_empty_sets() -> None:
     """The head stands before its dependent; a row may have a label of which no class holds."""
     bare = a_task("tree", "arc", sequences=("source",), target="tree.heads", level="token")
-    assert shown(GOLD, tasks=[bare])[-1] == "    tree: (end, The), (came, end), (came)"
+    assert shown(GOLD, tasks=[bare])[-1] == "    tree: arc(end, The) arc(came, end) root(came)"
     empty = GOLD | {"genre": {"status": 0, "labels": [False] * 3}}
-    assert shown(empty, "genre", tasks=GOLD_TASKS)[-1] == "    genre: no class holds"
+    assert shown(empty, "genre", tasks=GOLD_TASKS)[-1] == "    genre: no class"
     gone = GOLD | {"tree": {"status": 0, "heads": [-1] * 4, "relations": [-1] * 4}}
     assert shown(gone, "tree", tasks=GOLD_TASKS)[-1] == "    tree: none"
     nothing = GOLD | {"pace": {"status": 0, "values": [float("nan")] * 4}}
