@@ -15,6 +15,7 @@ from labelers.label_space import COPY, REJECTED, UNLABELLED, LabelSpace, blank
 from labelers.ragged import IntArray
 from pipelines.layers import base_of
 from pipelines.layout import MANIFEST, SPLITS, Folder, shard_name
+from pipelines.marks import done_stats
 from pipelines.plan import Plan
 from pipelines.recipe import RecipeError
 
@@ -40,9 +41,17 @@ class Rows:
 
     @classmethod
     def of(cls, folder: Folder, plan: Plan, columns: Sequence[str] = (), place: str = "") -> "Rows":
-        """Read the rows of a finished dataset, with some columns; a message calls it by its place."""
-        names = ["id", "document", "tokens", *columns]
-        parts = [part for split in SPLITS for part in _shards(folder, plan, split, names)]
+        """Read the rows of a finished dataset, with some columns; a message calls it by its place.
+
+        Raises:
+            ValueError: a unit of it is unfinished or damaged.
+        """
+        names, place = ["id", "document", "tokens", *columns], place or folder.path
+        for unit in range(len(plan.units)):
+            if done_stats(folder, plan, unit) is None:
+                raise ValueError(f"unit {unit} of {place} is unfinished or damaged; run its build again first")
+        shards = [(split, part) for split in SPLITS for part in _shards(folder, plan, split, names)]
+        parts = [part for _, part in shards]
         table = pa.concat_tables(parts) if parts else pa.table({name: [] for name in names})
         if plan.recipe.copies > 1:
             first = [not _is_copy(name, plan.recipe.copies) for name in table.column("id").to_pylist()]
@@ -52,8 +61,8 @@ class Rows:
         given = any(file.split for file in plan.files) and not (plan.splitter.carved and plan.recipe.labels)
         if places is not None and not given:
             table = table.take(pa.array(np.lexsort(places.T[::-1])))
-        single = len({split for split in SPLITS if any(_shards(folder, plan, split, ["id"]))}) <= 1
-        return cls(place or folder.path, table, places is None, given or places is not None or single)
+        single = len({split for split, _ in shards}) <= 1
+        return cls(place, table, places is None, given or places is not None or single)
 
     def keys(self, on: str) -> list[Any]:
         """Return what rows are matched by."""

@@ -173,6 +173,15 @@ def test_a_layer_with_rejected_labels_is_whole(tmp_path: Path) -> None:
     assert verify(str(out)) == []
 
 
+def test_a_base_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
+    """Before anything is matched, by whatever."""
+    out = base(tmp_path, lines(40, own=True))
+    next(iter(sorted(out.glob("train/*.arrow")))).unlink()
+    for on in ("id", "tokens"):
+        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; run its build again first"):
+            joined(out, lines(40, own=True), on=on)
+
+
 def test_the_labels_of_another_dataset_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All, or those that are named; what has none is refused, as is one that is unfinished."""
     out = base(tmp_path, lines(60, own=True))
