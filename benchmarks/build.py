@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.build import build
+from pipelines.folder.layout import Folder
 from pipelines.graph import run_graph
-from pipelines.layout import Folder
 from pipelines.planning import draft, fill
-from pipelines.recipe import Recipe, make_recipe
-from pipelines.shard import make_shard
+from pipelines.recipes.recipe import Recipe, make_recipe
+from pipelines.rows.shard import make_shard
 
 MEGABYTE = 1e6
 THREADS = {"direct_num_workers": 2, "direct_running_mode": "multi_threading"}

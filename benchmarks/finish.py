@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from pipelines.build import build
-from pipelines.finish import facts_of, finish
-from pipelines.layout import STATS, Folder, keys_name, stats_name, to_json
-from pipelines.marks import seal
+from pipelines.folder.finish import facts_of, finish
+from pipelines.folder.layout import STATS, Folder, keys_name, stats_name, to_json
+from pipelines.folder.marks import seal
 from pipelines.plan import Plan, plan_bytes
-from pipelines.recipe import make_recipe
+from pipelines.recipes.recipe import make_recipe
 
 TEXT = "The lamp went out before the bell. However, nobody turned north, and the ferry was late again.\n"
 

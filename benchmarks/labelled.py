@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 from pipelines.build import build
-from pipelines.recipe import make_recipe
+from pipelines.recipes.recipe import make_recipe
 
 MEGABYTE = 1e6
 MOST = 1.2

@@ -21,7 +21,7 @@ from labelers.labeler import Corpus, Request
 from labelers.passages import PassageBatch
 from labelers.text.document import Document, Turn
 from labelers.text.segmenter import Segmenter
-from pipelines.pool import pool_document, pool_line
+from pipelines.rows.pool import pool_document, pool_line
 
 POOL = 2048  # documents
 

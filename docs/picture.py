@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipelines.display.show import show_rows
 from pipelines.preview import preview
-from pipelines.recipe import make_recipe
-from pipelines.show import show_rows
+from pipelines.recipes.recipe import make_recipe
 
 TEXT = "The doctor closed the clinic early. However, the nurse kept the lamp burning for the last visitors.\n"
 SEED = 167

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.build_report import BuildReport, make_report
-from pipelines.damage import Damage, inspect, plan_problems, read_manifest
-from pipelines.finish import finish
+from pipelines.display.build_report import BuildReport, make_report
+from pipelines.folder.damage import Damage, inspect, plan_problems, read_manifest
+from pipelines.folder.finish import finish
+from pipelines.folder.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
+from pipelines.folder.lock import Say, locked
+from pipelines.folder.marks import Problem
+from pipelines.folder.out_folder import check_free
 from pipelines.interrupt import command_again
-from pipelines.layers import layer_names
-from pipelines.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
-from pipelines.loading import find_own_modules
-from pipelines.lock import Say, locked
-from pipelines.marks import Problem
-from pipelines.out_folder import check_free
+from pipelines.layers.folders import layer_names
 from pipelines.plan import Plan
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
-from pipelines.recipe import Recipe, RecipeError
-from pipelines.recipe_tables import RunTable
-from pipelines.shard import make_shard
+from pipelines.recipes.loading import find_own_modules
+from pipelines.recipes.recipe import Recipe, RecipeError
+from pipelines.recipes.recipe_tables import RunTable
+from pipelines.rows.shard import make_shard
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 

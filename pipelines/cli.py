@@ -20,8 +20,8 @@ from pipelines.commands import (
     train_command,
     verify_command,
 )
+from pipelines.display.terminal import fail
 from pipelines.extras import with_cure
-from pipelines.terminal import fail
 
 __all__ = ["app", "main"]
 

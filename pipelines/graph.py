@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pipelines.processes import end_with
-from pipelines.recipe import RecipeError, nearest
-from pipelines.recipe_tables import RunTable
+from pipelines.recipes.recipe import RecipeError, nearest
+from pipelines.recipes.recipe_tables import RunTable
 
 __all__ = ["import_beam", "run_graph", "worker_main"]
 

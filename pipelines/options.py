@@ -5,9 +5,9 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from pipelines.overrides import set_key
-from pipelines.recipe import Recipe, RecipeError, make_recipe, nearest
-from pipelines.recipe_tables import LabelKind
+from pipelines.recipes.overrides import set_key
+from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe, nearest
+from pipelines.recipes.recipe_tables import LabelKind
 from pipelines.training import settings_of
 
 __all__ = [
@@ -136,7 +136,7 @@ def recipe_of(inputs: list[str], flags: dict[str, Any], overrides: list[str]) ->
 
 def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
     """Return the recipe, of which the tables of the trainer are not checked."""
-    from pipelines.recipe_file import load_recipe
+    from pipelines.recipes.recipe_file import load_recipe
 
     recipes = [path for path in inputs if path.endswith(".toml")]
     if recipes and len(inputs) > 1:

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labelers.label_space import LabelSpace
-from pipelines.layout import PLAN, Folder, to_json
-from pipelines.recipe import Recipe, RecipeError, make_recipe
-from pipelines.records import InputFile, Range, Unit
-from pipelines.splits import Splitter
+from pipelines.folder.layout import PLAN, Folder, to_json
+from pipelines.input.records import InputFile, Range, Unit
+from pipelines.input.splits import Splitter
+from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
 
 __all__ = [
     "PLACES",

@@ -7,11 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from labelers.labeler import Labeler
-from pipelines.find import find_files, reaches
-from pipelines.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
-from pipelines.label_scan import found_labels
-from pipelines.layer_plan import fill_layer, frequent
-from pipelines.layout import (
+from pipelines.folder.layout import (
     DROPPED,
     HELD_OUT,
     PLAN,
@@ -25,16 +21,20 @@ from pipelines.layout import (
     shard_name,
     to_json,
 )
-from pipelines.loading import load_labelers
-from pipelines.look import first_records, names_in
+from pipelines.folder.schema import corpus_schema
+from pipelines.input.find import find_files, reaches
+from pipelines.input.records import InputFile, Unit
+from pipelines.input.repeats import repeats
+from pipelines.input.units import make_units
+from pipelines.labels.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
+from pipelines.labels.label_scan import found_labels
+from pipelines.labels.look import first_records, names_in
+from pipelines.layers.layer_plan import fill_layer, frequent
 from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versions, label_spaces, plan_bytes
-from pipelines.recipe import Recipe, RecipeError
-from pipelines.recipe_tables import RunTable
-from pipelines.records import InputFile, Unit
-from pipelines.repeats import repeats
+from pipelines.recipes.loading import load_labelers
+from pipelines.recipes.recipe import Recipe, RecipeError
+from pipelines.recipes.recipe_tables import RunTable
 from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of
-from pipelines.schema import corpus_schema
-from pipelines.units import make_units
 
 __all__ = ["Scan", "class_fields", "draft", "fill"]
 

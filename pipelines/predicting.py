@@ -8,11 +8,11 @@ from typing import IO, TYPE_CHECKING
 from rich.text import Text
 
 from labelers.text.document import Document, Reject
-from pipelines.find import find_files
-from pipelines.parse import Parser
-from pipelines.recipe_tables import InputTable
-from pipelines.records import InputFile
-from pipelines.units import make_units, read_unit
+from pipelines.input.find import find_files
+from pipelines.input.parse import Parser
+from pipelines.input.records import InputFile
+from pipelines.input.units import make_units, read_unit
+from pipelines.recipes.recipe_tables import InputTable
 
 if TYPE_CHECKING:
     from trainer.predict import Prediction, Predictor, TaskPrediction
@@ -65,7 +65,7 @@ def predictions(
 
 def marked(prediction: "Prediction") -> Iterator[Text]:
     """Yield lines that show a prediction: a line for each task, with what it marks in the text."""
-    from pipelines.sheet import spelt_out
+    from pipelines.display.sheet import spelt_out
 
     yield Text(spelt_out(prediction.id), "bold")
     for name, told in prediction.tasks.items():

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.changes import changed_inputs
 from pipelines.compare import differences, found_differences
-from pipelines.damage import read_manifest
-from pipelines.layers import layer_at, layer_names
-from pipelines.layout import PLAN, STATS, Folder, digest_json, to_json
-from pipelines.marks import Problem
-from pipelines.out_folder import clear
+from pipelines.folder.damage import read_manifest
+from pipelines.folder.layout import PLAN, STATS, Folder, digest_json, to_json
+from pipelines.folder.marks import Problem
+from pipelines.folder.out_folder import clear
+from pipelines.input.changes import changed_inputs
+from pipelines.input.records import InputFile
+from pipelines.layers.folders import layer_at, layer_names
 from pipelines.plan import Plan, PlanError, identity, plan_bytes
 from pipelines.planning import Scan, fill
-from pipelines.recipe import RecipeError
-from pipelines.records import InputFile
+from pipelines.recipes.recipe import RecipeError
 
 __all__ = ["again", "prepare"]
 

@@ -12,21 +12,21 @@ import pyarrow as pa
 from labelers.label_space import LabelSpace
 from labelers.task import Task
 from labelers.text.document import Document
-from pipelines.context import Context
-from pipelines.cutter import Cutter
-from pipelines.errors import RowErrors
-from pipelines.find import find_files
-from pipelines.label_scan import LabelCounts, found_labels
-from pipelines.labelling import copied
-from pipelines.loading import find_own_modules, load_labelers
+from pipelines.display.where import find_tasks, labelled
+from pipelines.folder.schema import BATCH_ROWS
+from pipelines.input.find import find_files
+from pipelines.input.units import make_units, read_unit
+from pipelines.labels.label_scan import LabelCounts, found_labels
+from pipelines.labels.record_labels import label_columns
 from pipelines.plan import label_spaces
 from pipelines.planning import class_fields
-from pipelines.recipe import Recipe
-from pipelines.record_labels import label_columns
+from pipelines.recipes.loading import find_own_modules, load_labelers
+from pipelines.recipes.recipe import Recipe
+from pipelines.rows.context import Context
+from pipelines.rows.cutter import Cutter
+from pipelines.rows.errors import RowErrors
+from pipelines.rows.labelling import copied
 from pipelines.scan import class_values
-from pipelines.schema import BATCH_ROWS
-from pipelines.units import make_units, read_unit
-from pipelines.where import find_tasks, labelled
 
 __all__ = ["SEARCHED", "preview"]
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.changes import check_inputs
 from pipelines.compare import changed_resources, changed_tools
-from pipelines.layout import DROPPED, HELD_OUT, PLAN, POOL, Folder, stats_name
-from pipelines.loading import find_own_modules, load_labelers
-from pipelines.marks import MarkError, read_mark
+from pipelines.folder.layout import DROPPED, HELD_OUT, PLAN, POOL, Folder, stats_name
+from pipelines.folder.marks import MarkError, read_mark
+from pipelines.input.changes import check_inputs
 from pipelines.plan import Plan
 from pipelines.processes import Child, ChildError
-from pipelines.shard import make_shard_here
+from pipelines.recipes.loading import find_own_modules, load_labelers
+from pipelines.rows.shard import make_shard_here
 
 __all__ = ["Asked", "Rebuilt", "rebuild", "units_asked"]
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelers.text.document import Document, Reject
-from pipelines.changes import PieceDigest
-from pipelines.label_scan import LabelCounts, merge_labels
-from pipelines.labelled_documents import LabelledDocuments
-from pipelines.layout import Folder, to_json
-from pipelines.pool import pool_line
+from pipelines.folder.layout import Folder, to_json
+from pipelines.input.changes import PieceDigest
+from pipelines.input.records import InputFile, Piece, Unit
+from pipelines.input.repeats import RecordKeys, words_of
+from pipelines.input.splits import Splitter, group_digest
+from pipelines.input.units import read_unit
+from pipelines.labels.label_scan import LabelCounts, merge_labels
+from pipelines.labels.labelled_documents import LabelledDocuments
+from pipelines.labels.record_labels import label_columns
 from pipelines.processes import run_exclusively
-from pipelines.recipe import Recipe
-from pipelines.record_labels import label_columns
-from pipelines.records import InputFile, Piece, Unit
-from pipelines.repeats import RecordKeys, words_of
-from pipelines.splits import Splitter, group_digest
-from pipelines.units import read_unit
+from pipelines.recipes.recipe import Recipe
+from pipelines.rows.pool import pool_line
 
 __all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of"]
 

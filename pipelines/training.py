@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from pipelines.display.progress import Bar
 from pipelines.interrupt import command_again, on_interrupt
-from pipelines.overrides import set_key
-from pipelines.progress import Bar
-from pipelines.recipe import Recipe, make_recipe
+from pipelines.recipes.overrides import set_key
+from pipelines.recipes.recipe import Recipe, make_recipe
 from trainer.settings import TABLES, Settings, make_settings
 
 __all__ = ["defaults", "run_training", "settings_given", "settings_of"]
@@ -42,7 +42,7 @@ def settings_given(recipe: Path | None, overrides: Sequence[str]) -> dict[str, A
 
 def _read(recipe: Path | None) -> dict[str, Any]:
     """Return the tables of a recipe file; those that are not used are checked too, for their names may be mistaken."""
-    from pipelines.recipe_file import read_toml
+    from pipelines.recipes.recipe_file import read_toml
 
     data = read_toml(recipe) if recipe else {}
     make_recipe(data)
@@ -61,7 +61,7 @@ def run_training(
     dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], console: Console, **more: Any
 ) -> dict[str, Any]:
     """Train with a progress bar on a console, and return the report; ``more`` are further arguments of `train`."""
-    from pipelines.loading import find_own_modules
+    from pipelines.recipes.loading import find_own_modules
     from trainer.loop import train
 
     find_own_modules(str(Path.cwd()))

@@ -10,12 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from labelers.task import read_tasks
-from pipelines.books import RowBook, balance
-from pipelines.damage import EmptyShards, plan_problems, read_manifest, rejects_of, unit_problems, whole_problems
-from pipelines.fingerprint import Fingerprint
-from pipelines.finish import strays
-from pipelines.layers import base_of, layer_at, layer_names, misaligned
-from pipelines.layout import (
+from pipelines.folder.books import RowBook, balance
+from pipelines.folder.damage import EmptyShards, plan_problems, read_manifest, rejects_of, unit_problems, whole_problems
+from pipelines.folder.fingerprint import Fingerprint
+from pipelines.folder.finish import strays
+from pipelines.folder.layout import (
     LAYERS,
     MANIFEST,
     PLAN,
@@ -26,10 +25,11 @@ from pipelines.layout import (
     shard_name,
     stats_name,
 )
-from pipelines.manifest import Summary
-from pipelines.marks import Sizes, listed
+from pipelines.folder.manifest import Summary
+from pipelines.folder.marks import Sizes, listed
+from pipelines.folder.schema import BATCH_ROWS
+from pipelines.layers.folders import base_of, layer_at, layer_names, misaligned
 from pipelines.plan import Plan, PlanError, identity
-from pipelines.schema import BATCH_ROWS
 
 __all__ = ["verify"]
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from labelers.text.document import Document, Reject
-from pipelines.find import find_files
-from pipelines.label_scan import LabelCounts, found_labels
+from pipelines.input.find import find_files
+from pipelines.input.units import make_units, read_unit
+from pipelines.labels.label_scan import LabelCounts, found_labels
+from pipelines.labels.record_labels import label_columns
 from pipelines.plan import label_spaces
-from pipelines.recipe import make_recipe
-from pipelines.record_labels import label_columns
-from pipelines.source import Records
-from pipelines.text_source import Cutter
-from pipelines.units import make_units, read_unit
+from pipelines.recipes.recipe import make_recipe
+from pipelines.rows.source import Records
+from pipelines.rows.text_source import Cutter
 
 __all__ = ["documents", "labelled", "records"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from small import built
 
 from labelers.text.segmenter import read_texts
+from pipelines.folder.layout import Pending
 from pipelines.graph import import_beam
-from pipelines.label import label
-from pipelines.layout import Pending
+from pipelines.layers.label import label
 
 TABLES = {"unit": {"bytes": 20_000}}
 

@@ -8,8 +8,8 @@ from typing import Any
 from small import text, write
 
 from pipelines.build import build
-from pipelines.build_report import BuildReport
-from pipelines.recipe import make_recipe
+from pipelines.display.build_report import BuildReport
+from pipelines.recipes.recipe import make_recipe
 
 __all__ = ["built", "jsonl", "recipe_tables", "record"]
 

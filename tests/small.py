@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.build import build
-from pipelines.build_report import BuildReport
-from pipelines.recipe import Recipe, make_recipe
+from pipelines.display.build_report import BuildReport
+from pipelines.recipes.recipe import Recipe, make_recipe
 
 __all__ = ["TOYS", "built", "files", "recipe", "rows", "text", "write"]
 

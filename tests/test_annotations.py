@@ -14,8 +14,8 @@ from labelers.label_space import LabelSpace
 from labelers.text.document import BadLabel, Document, Spans
 from labelers.text.gold import read_gold
 from labelers.text.segmenter import Segmenter
-from pipelines.annotations import plain_record
-from pipelines.record_labels import LabelColumn, read_labels
+from pipelines.labels.annotations import plain_record
+from pipelines.labels.record_labels import LabelColumn, read_labels
 
 NER = LabelColumn("ner", "spans", "token")
 TEXT = "Zoë 🌧 saw Oslo."

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from labelers.task import Task
-from pipelines.books import RowBook
+from pipelines.folder.books import RowBook
 
 NAN = float("nan")
 SCHEMA = pa.schema([

@@ -15,11 +15,11 @@ from rich.console import Console
 from small import TOYS, built, files, manifest, recipe, rows, text, write
 
 from labelers.edits import Edits
-from pipelines.books import balance
 from pipelines.build import build, merge_reports
-from pipelines.layout import Pending
+from pipelines.folder.books import balance
+from pipelines.folder.layout import Pending
 from pipelines.planning import draft
-from pipelines.recipe import RecipeError
+from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
 UNIT = {"bytes": 40_000}
@@ -71,7 +71,7 @@ def test_two_workers_write_the_same_bytes_without_a_word(source: Path, reference
     names = ["mylab:Mine", "mylab:Other", "masking"]
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
-        "from pipelines.build import build\nfrom pipelines.recipe import make_recipe\n"
+        "from pipelines.build import build\nfrom pipelines.recipes.recipe import make_recipe\n"
         f"data = dict(out='out', unit={UNIT}, run=dict(workers=2), input=dict(files=[{str(source)!r}]))\n"
         f"sys.exit(build(make_recipe(data | {{'with': {names!r}}})).exit_code)\n"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 from small import built, manifest, text, write
 
 from labelers.task import Task, tasks
-from pipelines.card import card
-from pipelines.layout import Folder
+from pipelines.folder.card import card
+from pipelines.folder.layout import Folder
 from pipelines.plan import Plan
 
 SENTENCE = (

@@ -13,7 +13,7 @@ import pytest
 from command import run
 from small import rows
 
-from pipelines.layout import SPLITS
+from pipelines.folder.layout import SPLITS
 from trainer.settings import TABLES, ModelSettings, Settings
 
 ROOT = Path(__file__).parents[1]

@@ -56,7 +56,7 @@ def test_evaluation_is_told_in_a_plain_log(
     """Where a bar would stand still there is a line from time to time; a task's name is no markup."""
     (long,) = (task for task in TASKS if task.name == "topic.long")
     dataset = write_dataset(tmp_path / "set", rows=24, tasks=(dataclasses.replace(long, name="[/odd]"),))
-    monkeypatch.setattr("pipelines.progress._LINE_EVERY", 0.0)
+    monkeypatch.setattr("pipelines.display.progress._LINE_EVERY", 0.0)
     assert run(monkeypatch, "train", dataset, "--out", tmp_path / "run", *QUICK) == 0
     told = capsys.readouterr().err
     assert "evaluating [/odd] on the validation split" in told

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelers.text.document import Reject
-from pipelines.find import find_files
 from pipelines.formats.token_blocks import head_indices
-from pipelines.recipe_tables import InputTable
+from pipelines.input.find import find_files
+from pipelines.recipes.recipe_tables import InputTable
 
 NER = {"ner": {"kind": "token", "column": "tags"}}
 TREE = {"pos": {"kind": "token", "column": "upos"}, "dep": {"kind": "arc", "column": "head", "relations": "deprel"}}

@@ -18,12 +18,12 @@ from toy_labelers import Counting
 from labelers.labeler import Corpus
 from labelers.paths import column
 from labelers.task import Task, tasks
-from pipelines.books import RowBook
-from pipelines.fingerprint import Fingerprint, rows_digest
-from pipelines.layout import Folder, keys_name
-from pipelines.out_folder import clear, occupant
-from pipelines.passage_keys import equal_passages
-from pipelines.schema import dataset_features, declare
+from pipelines.folder.books import RowBook
+from pipelines.folder.fingerprint import Fingerprint, rows_digest
+from pipelines.folder.layout import Folder, keys_name
+from pipelines.folder.out_folder import clear, occupant
+from pipelines.folder.schema import dataset_features, declare
+from pipelines.rows.passage_keys import equal_passages
 from pipelines.verify import verify
 
 

@@ -16,9 +16,9 @@ from labelers.edits import View
 from labelers.labeler import Corpus, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import FRAMEWORK_REASONS, status_reason
-from pipelines.errors import RaisedError, RowErrors
-from pipelines.labelling import label_rows
-from pipelines.schema import declare
+from pipelines.folder.schema import declare
+from pipelines.rows.errors import RaisedError, RowErrors
+from pipelines.rows.labelling import label_rows
 from pipelines.verify import verify
 
 TEXTS = [line for line in text(40).splitlines() if line]

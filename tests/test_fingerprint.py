@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from labelers.text.document import FIELD_TYPES
-from pipelines.fingerprint import Fingerprint, combine_crc
+from pipelines.folder.fingerprint import Fingerprint, combine_crc
 
 ROOT = Path(__file__).parents[1]
 VALUES = {"string": ["a", None, "b"], "int64": [7, None, -1], "float64": [0.5, None, -0.0], "bool": [True, None, False]}
@@ -24,7 +24,7 @@ class NoPandas:
             raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
 sys.meta_path.insert(0, NoPandas)
 import pyarrow as pa
-from pipelines.fingerprint import Fingerprint
+from pipelines.folder.fingerprint import Fingerprint
 found = Fingerprint()
 found.add(pa.record_batch({"a": pa.array([1, 2], pa.int32()), "b": pa.array([[0.5]] * 2, pa.list_(pa.float32()))}))
 print(found.to_json()["columns"]["a"][0], found.to_json()["columns"]["b[]"][0])

@@ -17,7 +17,7 @@ from small import built, files, rows, text, write
 
 from labelers.task import tasks
 from pipelines.compare import differences
-from pipelines.layout import Folder, digest_json
+from pipelines.folder.layout import Folder, digest_json
 from pipelines.plan import Plan, identity
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset, Types

@@ -7,10 +7,10 @@ import pytest
 
 import pipelines.formats
 from labelers.text.document import Document
-from pipelines.find import find_files
 from pipelines.formats import FORMATS, ending_of, find_formats
-from pipelines.recipe_tables import InputTable
-from pipelines.units import make_units, read_unit
+from pipelines.input.find import find_files
+from pipelines.input.units import make_units, read_unit
+from pipelines.recipes.recipe_tables import InputTable
 
 MODULE = """
 from pipelines.formats.format import LineFormat

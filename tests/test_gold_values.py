@@ -9,7 +9,7 @@ from columns_files import documents
 from command import run
 from small import built, manifest, rows
 
-from pipelines.pool import pool_document, pool_line
+from pipelines.rows.pool import pool_document, pool_line
 
 RECORDS = [
     {

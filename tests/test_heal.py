@@ -12,12 +12,12 @@ from small import built, recipe, rows, text, write
 
 from labelers.task import tasks
 from pipelines.build import build
-from pipelines.finish import finish
-from pipelines.layout import Folder, Pending
-from pipelines.marks import seal
+from pipelines.display.show import first_rows
+from pipelines.folder.finish import finish
+from pipelines.folder.layout import Folder, Pending
+from pipelines.folder.marks import seal
 from pipelines.plan import Plan
-from pipelines.recipe import RecipeError
-from pipelines.show import first_rows
+from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
 TABLES: dict[str, Any] = {"unit": {"bytes": 70_000}}
@@ -311,7 +311,7 @@ def test_files_are_on_the_disk_before_the_mark_says_so(
 ) -> None:
     """Each file is synced before it gets its name, the folders before the mark, the mark's own at the end."""
     events: list[str] = []
-    monkeypatch.setattr("pipelines.layout._sync", lambda path: events.append(Path(path).name[:5]))
+    monkeypatch.setattr("pipelines.folder.layout._sync", lambda path: events.append(Path(path).name[:5]))
     commit = Pending.commit
     monkeypatch.setattr(Pending, "commit", lambda self: events.append(f"> {self.name}") or commit(self))
     built(source, tmp_path / "out")

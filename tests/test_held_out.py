@@ -17,14 +17,14 @@ from labelled import built, jsonl, recipe_tables, record
 from small import files, manifest, rows, text, write
 
 from labelers.text.segmenter import read_texts
-from pipelines import held_out as held_out_module
-from pipelines.books import balance
-from pipelines.held_out import HeldOut, HeldOutBook
-from pipelines.layout import Folder, Pending
+from pipelines.folder.books import balance
+from pipelines.folder.layout import Folder, Pending
+from pipelines.input.splits import group_digest
+from pipelines.labels import held_out as held_out_module
+from pipelines.labels.held_out import HeldOut, HeldOutBook
 from pipelines.plan import Plan
 from pipelines.rebuild import rebuild
-from pipelines.rows_source import RowsSource
-from pipelines.splits import group_digest
+from pipelines.rows.rows_source import RowsSource
 from pipelines.verify import verify
 
 ROOT = Path(__file__).parents[1]

@@ -47,7 +47,7 @@ def test_a_module_says_what_it_offers(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["labelers.labeler", "pipelines.cli", "pipelines.recipe", "pipelines.start", "trainer.settings"]
+    "module", ["labelers.labeler", "pipelines.cli", "pipelines.recipes.recipe", "pipelines.start", "trainer.settings"]
 )
 def test_a_light_module_loads_no_heavy_library(module: str) -> None:
     """The command starts with either extra installed, and quickly."""

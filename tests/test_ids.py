@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from small import built, rows, text, write
 
-from pipelines import repeats
-from pipelines.layout import Folder
+from pipelines.folder.layout import Folder
+from pipelines.input import repeats
 from pipelines.plan import Plan
 from pipelines.verify import verify
 

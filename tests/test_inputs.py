@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from small import built, files, recipe, text, write
 
-from pipelines import changes
 from pipelines.build import build
-from pipelines.changes import PieceDigest, check_inputs
-from pipelines.layout import Folder, to_json
+from pipelines.folder.layout import Folder, to_json
+from pipelines.input import changes
+from pipelines.input.changes import PieceDigest, check_inputs
 from pipelines.plan import Plan
-from pipelines.recipe import RecipeError
-from pipelines.shard import make_shard
+from pipelines.recipes.recipe import RecipeError
+from pipelines.rows.shard import make_shard
 from pipelines.verify import verify
 
 LINES = text(300).splitlines()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from command import run
 
-from pipelines.look import columns_of
-from pipelines.recipe import make_recipe
-from pipelines.recipe_tables import InputTable
-from pipelines.suggest import suggest
+from pipelines.labels.look import columns_of
+from pipelines.labels.suggest import suggest
+from pipelines.recipes.recipe import make_recipe
+from pipelines.recipes.recipe_tables import InputTable
 
 WORDS = ["Gulls", "cry", "far", "off"]
 

@@ -10,8 +10,8 @@ import pytest
 from command import run
 from small import built, rows, write
 
-from pipelines.join import join
-from pipelines.recipe import RecipeError
+from pipelines.layers.join import join
+from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
 TOKENS = ["Ann", "went", "to", "Rome", "on", "page"]

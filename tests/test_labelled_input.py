@@ -19,7 +19,7 @@ from labelers.text.document import Document, Reject, Turn
 from labelers.text.gold import read_gold
 from labelers.text.segmenter import Segmenter
 from labelers.text.tags import TagReader, bio_classes, find_scheme
-from pipelines.recipe import RecipeError, make_recipe
+from pipelines.recipes.recipe import RecipeError, make_recipe
 
 WORDS = ("Gulls", "cry", "over", "Old", "Harbour")
 NER = {"ner": {"column": "tags"}}

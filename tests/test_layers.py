@@ -15,11 +15,11 @@ from corpus import DIALOGUES, TEXTS
 from small import built, files, rows, text, write
 
 from labelers.finding import names
-from pipelines.label import label
-from pipelines.layers import finished_with
-from pipelines.layout import Folder
+from pipelines.folder.layout import Folder
+from pipelines.layers.folders import finished_with
+from pipelines.layers.label import label
 from pipelines.rebuild import rebuild
-from pipelines.recipe import RecipeError
+from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
 ROOT = Path(__file__).parents[1]
@@ -252,7 +252,7 @@ def test_only_a_finished_dataset_has_layers(out: Path, tmp_path: Path) -> None:
 
 def test_a_base_that_was_built_anew_fails_the_layer(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows are others; what is made is not kept."""
-    from pipelines.rows_source import RowsSource
+    from pipelines.rows.rows_source import RowsSource
 
     with pytest.raises(OSError, match="was built anew from another plan"):
         RowsSource(str(out), "0" * 32)
@@ -302,7 +302,7 @@ def test_rows_are_shown_with_their_layers(
 
 def test_a_layer_of_other_rows_is_not_shown(out: Path, tmp_path: Path) -> None:
     """The shard is named."""
-    from pipelines.show import first_rows
+    from pipelines.display.show import first_rows
 
     other = tmp_path / "other"
     built(write(tmp_path, text(350, 1)), other, **TABLES, **{"with": ["masking"]})

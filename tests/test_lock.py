@@ -12,11 +12,12 @@ import pyarrow.fs as pafs
 import pytest
 from small import built, recipe, text, write
 
-from pipelines import cli, lock
+from pipelines import cli
 from pipelines.build import build
-from pipelines.layout import LOCK, Folder, to_json
-from pipelines.lock import Holder, locked
-from pipelines.recipe import RecipeError
+from pipelines.folder import lock
+from pipelines.folder.layout import LOCK, Folder, to_json
+from pipelines.folder.lock import Holder, locked
+from pipelines.recipes.recipe import RecipeError
 
 ROOT = Path(__file__).parents[1]
 OLD = 1_000_000_000  # a time long ago
@@ -76,7 +77,7 @@ def test_the_command_says_it_in_a_line(
 def test_a_killed_build_keeps_nobody_out(source: Path, out: Path) -> None:
     """Its process is gone; who comes next says so and builds."""
     code = (
-        "import os, signal\nfrom pipelines.layout import Folder\nfrom pipelines.lock import locked\n"
+        "import os, signal\nfrom pipelines.folder.layout import Folder\nfrom pipelines.folder.lock import locked\n"
         f"with locked(Folder.at({str(out)!r})): os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

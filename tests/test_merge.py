@@ -10,10 +10,10 @@ import pytest
 from command import run
 from small import built, files, rows, text, write
 
-from pipelines.label import label
-from pipelines.merge import merge
+from pipelines.layers.label import label
+from pipelines.layers.merge import merge
 from pipelines.rebuild import rebuild
-from pipelines.recipe import RecipeError
+from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
 TABLES: dict[str, Any] = {"unit": {"bytes": 20_000}, "with": ["toy_labelers:Stutter"]}

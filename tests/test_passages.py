@@ -14,7 +14,7 @@ from passages import dialogue, passages
 from labelers.passages import PassageBatch, row_keys
 from labelers.ragged import ragged_take
 from labelers.vocabulary import Growing, Vocabulary
-from pipelines.labelling import copied
+from pipelines.rows.labelling import copied
 
 TURN = st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["a", "b", ".", "?"]), min_size=1).map(" ".join))
 DIALOGUE = st.lists(TURN, max_size=4)

@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 from small import built, recipe, rows, text, write
 
 from labelers.text.document import Document, Turn
-from pipelines import repeats, scan
+from pipelines import scan
 from pipelines.compare import differences
-from pipelines.layout import Folder
-from pipelines.loading import load_labelers
+from pipelines.folder.layout import Folder
+from pipelines.input import repeats
+from pipelines.input.records import InputFile
+from pipelines.input.splits import Splitter, group_digest
 from pipelines.plan import Plan, identity
 from pipelines.planning import draft
-from pipelines.pool import pool_document, pool_line
-from pipelines.recipe import RecipeError
-from pipelines.recipe_tables import SplitTable, TextTable
-from pipelines.records import InputFile
+from pipelines.recipes.loading import load_labelers
+from pipelines.recipes.recipe import RecipeError
+from pipelines.recipes.recipe_tables import SplitTable, TextTable
+from pipelines.rows.pool import pool_document, pool_line
 from pipelines.scan import merge_scans
-from pipelines.splits import Splitter, group_digest
 
 
 def _plan(out: Path) -> Plan:

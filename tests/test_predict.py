@@ -13,8 +13,8 @@ from command import run
 from labelers.text.document import Document, Turn
 from pipelines.build import build
 from pipelines.predicting import marked, predictions, read_lines
-from pipelines.recipe import make_recipe
-from pipelines.recipe_tables import InputTable
+from pipelines.recipes.recipe import make_recipe
+from pipelines.recipes.recipe_tables import InputTable
 from trainer.apply import predict as predict_dataset
 from trainer.data.dataset import Dataset
 from trainer.loop import train

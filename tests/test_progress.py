@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
-from pipelines.progress import Bar
+from pipelines.display.progress import Bar
 
 
 def clock(*seconds: float) -> Callable[[], float]:

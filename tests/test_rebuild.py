@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from pipelines import compare
 from pipelines.cli import app
-from pipelines.layout import Folder, to_json
-from pipelines.marks import seal
+from pipelines.folder.layout import Folder, to_json
+from pipelines.folder.marks import seal
 from pipelines.plan import Plan
 from pipelines.rebuild import rebuild
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelers.finding import load, names
-from pipelines.overrides import set_key
-from pipelines.recipe import Recipe, RecipeError, make_recipe
-from pipelines.recipe_file import load_recipe
+from pipelines.recipes.overrides import set_key
+from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipes.recipe_file import load_recipe
 from trainer.settings import Settings, make_settings
 
 

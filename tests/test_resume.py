@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from small import built, files, text, write
 
-from pipelines.finish import finish
-from pipelines.layout import STATS, Folder, Pending
+from pipelines.folder.finish import finish
+from pipelines.folder.layout import STATS, Folder, Pending
 from pipelines.plan import Plan
-from pipelines.shard import make_shard
+from pipelines.rows.shard import make_shard
 from pipelines.verify import verify
 
 ROOT = Path(__file__).parents[1]

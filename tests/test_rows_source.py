@@ -20,20 +20,20 @@ from labelers.labeler import Corpus
 from labelers.passages import PassageBatch
 from labelers.second import Second
 from labelers.vocabulary import Vocabulary
-from pipelines import rows_source
-from pipelines.context import Context
-from pipelines.cutter import Cutter
-from pipelines.errors import RowErrors
-from pipelines.labelling import label_rows
-from pipelines.layout import SPLITS, Folder, shard_name
-from pipelines.loading import load_labelers
+from pipelines.folder.layout import SPLITS, Folder, shard_name
+from pipelines.folder.schema import declare
 from pipelines.plan import Plan
-from pipelines.pool import pool_over, read_pool
-from pipelines.row_columns import passages_of, second_column, source_columns
-from pipelines.rows_source import RowsSource
-from pipelines.schema import declare
-from pipelines.source import Part, Records
-from pipelines.writer import ShardWriter
+from pipelines.recipes.loading import load_labelers
+from pipelines.rows import rows_source
+from pipelines.rows.context import Context
+from pipelines.rows.cutter import Cutter
+from pipelines.rows.errors import RowErrors
+from pipelines.rows.labelling import label_rows
+from pipelines.rows.pool import pool_over, read_pool
+from pipelines.rows.row_columns import passages_of, second_column, source_columns
+from pipelines.rows.rows_source import RowsSource
+from pipelines.rows.source import Part, Records
+from pipelines.rows.writer import ShardWriter
 
 KEEP = {"title": "string", "year": "int64", "score": "float64", "true": "bool"}
 TYPES = {"title": pa.string(), "year": pa.int64(), "score": pa.float64(), "true": pa.bool_()}
@@ -182,7 +182,7 @@ def test_rows_do_not_depend_on_where_a_vocabulary_ends(tmp_path: Path, monkeypat
     tables: dict[str, Any] = {"with": ["toy_labelers:Beheading", "paraphrase", "disfluency"], "run": {"batch": 16}}
     built(source, tmp_path / "one", **tables)
     monkeypatch.setattr("labelers.text.segmenter._MAX_TYPES", 1)
-    monkeypatch.setattr("pipelines.worker._cached", {})
+    monkeypatch.setattr("pipelines.rows.worker._cached", {})
     built(source, tmp_path / "many", **tables)
     assert files(tmp_path / "one") == files(tmp_path / "many")
 

@@ -25,17 +25,17 @@ from labelers.text.clean import clean
 from labelers.text.document import Document, Reject, Turn
 from labelers.text.segmenter import Segmenter, read_texts
 from labelers.vocabulary import Vocabulary
-from pipelines.find import find_files
-from pipelines.layout import Folder
-from pipelines.passage_keys import passage_keys
+from pipelines.display.show import show_rows
+from pipelines.folder.layout import Folder
+from pipelines.folder.schema import SECOND_FIELD
+from pipelines.input.find import find_files
+from pipelines.input.units import make_units, read_unit
 from pipelines.plan import Plan, identity
 from pipelines.preview import preview
 from pipelines.rebuild import rebuild
-from pipelines.recipe_tables import InputTable
-from pipelines.row_columns import second_column, second_of
-from pipelines.schema import SECOND_FIELD
-from pipelines.show import show_rows
-from pipelines.units import make_units, read_unit
+from pipelines.recipes.recipe_tables import InputTable
+from pipelines.rows.passage_keys import passage_keys
+from pipelines.rows.row_columns import second_column, second_of
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset, Types
 from trainer.data.inputs import PartEncoder

@@ -23,20 +23,20 @@ from labelers.finding import load
 from labelers.labeler import Corpus, Labeler, Proposal, Request
 from labelers.passages import PassageBatch
 from labelers.task import tasks
-from pipelines import worker
 from pipelines.build import build
-from pipelines.errors import RowError
+from pipelines.folder.layout import Folder, Pending
+from pipelines.folder.schema import declare
 from pipelines.graph import run_graph
-from pipelines.labelling import copied, label_rows
-from pipelines.layout import Folder, Pending
-from pipelines.passage_keys import passage_keys
 from pipelines.plan import Plan
 from pipelines.planning import draft, fill
 from pipelines.preview import preview
-from pipelines.recipe import make_recipe
-from pipelines.schema import declare
-from pipelines.shard import make_shard
-from pipelines.writer import ShardWriter
+from pipelines.recipes.recipe import make_recipe
+from pipelines.rows import worker
+from pipelines.rows.errors import RowError
+from pipelines.rows.labelling import copied, label_rows
+from pipelines.rows.passage_keys import passage_keys
+from pipelines.rows.shard import make_shard
+from pipelines.rows.writer import ShardWriter
 
 TEXTS = [line for line in text(60).splitlines() if line]
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from labelers.task import Task, write_tasks
-from pipelines.show import first_rows, show_rows
+from pipelines.display.show import first_rows, show_rows
 
 STORY = {
     "id": "a.txt:0/0",

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelers.text.document import Document, Reject, Turn
-from pipelines.find import find_files
-from pipelines.recipe_tables import InputTable
-from pipelines.records import Range, Unit
-from pipelines.units import REASONS, make_units, read_unit
+from pipelines.input.find import find_files
+from pipelines.input.records import Range, Unit
+from pipelines.input.units import REASONS, make_units, read_unit
+from pipelines.recipes.recipe_tables import InputTable
 
 
 def records(path: Path, unit_bytes: int = 0, group: str = "", **options: Any) -> list[Document | Reject]:

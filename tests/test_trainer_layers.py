@@ -10,7 +10,7 @@ import pytest
 from command import run
 from small import built, text, write
 
-from pipelines.label import label
+from pipelines.layers.label import label
 from trainer.data.dataset import Dataset
 from trainer.loop import train
 

@@ -14,15 +14,15 @@ import pytest
 from corpus import DIALOGUES, TEXTS
 from small import built, files, recipe
 
-from pipelines import worker
 from pipelines.build import build
-from pipelines.finish import finish
+from pipelines.folder.finish import finish
 from pipelines.plan import Plan
 from pipelines.planning import draft, fill
 from pipelines.processes import end_children
 from pipelines.rebuild import rebuild
-from pipelines.recipe_tables import RunTable
-from pipelines.shard import make_shard, make_shard_here
+from pipelines.recipes.recipe_tables import RunTable
+from pipelines.rows import worker
+from pipelines.rows.shard import make_shard, make_shard_here
 from pipelines.verify import verify
 
 LABELERS = ["connective", "disfluency", "paraphrase", "masking", "toy_labelers:Noting"]

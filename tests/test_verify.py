@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from small import built, text, write
 
-from pipelines.layout import digest_json
-from pipelines.marks import seal
+from pipelines.folder.layout import digest_json
+from pipelines.folder.marks import seal
 from pipelines.verify import verify
 
 

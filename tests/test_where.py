@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from labelers.task import Task
-from pipelines.where import find_tasks, labelled
+from pipelines.display.where import find_tasks, labelled
 
 
 def a_task(target: str, kind: str, **values: object) -> Task:

@@ -98,7 +98,7 @@ class Reject:
     place: int
     """Byte offset, or row in parquet, arrow and gz files."""
     reason: str
-    """One of `pipelines.units.REASONS`; of a label, one of `LABEL_REASONS`."""
+    """One of `pipelines.input.units.REASONS`; of a label, one of `LABEL_REASONS`."""
     sample: str = ""
     """What was found there, at most 1 kB of it."""
     note: str = ""

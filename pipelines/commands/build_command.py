@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from pipelines.display.progress import Bar
+from pipelines.display.terminal import ERR, OUT, print_json, warn
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
-from pipelines.layer_options import DropLayers
+from pipelines.layers.layer_options import DropLayers
 from pipelines.options import (
     AsJson,
     Beam,
@@ -27,9 +29,7 @@ from pipelines.options import (
     flags_of,
     recipe_of,
 )
-from pipelines.progress import Bar
-from pipelines.recipe import Recipe
-from pipelines.terminal import ERR, OUT, print_json, warn
+from pipelines.recipes.recipe import Recipe
 
 __all__ = ["COMMAND", "EXAMPLE", "build_dataset"]
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.display.progress import Bar
+from pipelines.display.terminal import ERR, OUT, print_json, warn
 from pipelines.extras import need
 from pipelines.options import AsJson
-from pipelines.progress import Bar
-from pipelines.terminal import ERR, OUT, print_json, warn
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -67,9 +67,9 @@ def _scored(run: str, dataset: Path, tasks: list[str] | None, files: list[str]) 
 def _build(run: str, files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
     """Build a dataset of labelled files, and tell what of them cannot be used."""
     from labelers.place import local
-    from pipelines.labelled_files import build_labelled
+    from pipelines.labels.labelled_files import build_labelled
     from pipelines.options import flags_of
-    from pipelines.overrides import set_key
+    from pipelines.recipes.overrides import set_key
     from trainer.folder import RunFolder
 
     settings: dict[str, Any] = {}

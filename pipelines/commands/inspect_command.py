@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.display.terminal import OUT, print_json
 from pipelines.options import AsJson, Set
-from pipelines.terminal import OUT, print_json
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -19,7 +19,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Print the columns of input files, and which of them may be declared as labels."""
-    from pipelines.find import find_files
+    from pipelines.input.find import find_files
     from pipelines.options import recipe_of
 
     recipe = recipe_of(files, {"input": {}}, overrides or [])
@@ -34,8 +34,8 @@ def inspect(
 
 def _look(file: Any, table: Any) -> dict[str, Any]:
     """Return what a file holds, and what a recipe may say of it."""
-    from pipelines.look import columns_of, first_records
-    from pipelines.suggest import suggest
+    from pipelines.labels.look import columns_of, first_records
+    from pipelines.labels.suggest import suggest
 
     records, rejects = first_records(file, table)
     columns = columns_of(records, table.tokens)
@@ -60,7 +60,7 @@ def _print(look: Mapping[str, Any]) -> None:
     """Print what a file holds."""
     from rich.text import Text
 
-    from pipelines.sheet import spelt_out
+    from pipelines.display.sheet import spelt_out
 
     def say(text: str, style: str = "") -> None:
         OUT.print(Text(spelt_out(text), style), soft_wrap=True)

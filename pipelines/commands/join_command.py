@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from pipelines.display.progress import Bar
+from pipelines.display.terminal import ERR, OUT, print_json, say, warn
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
-from pipelines.layer_options import Name
+from pipelines.layers.layer_options import Name
 from pipelines.options import AsJson, Beam, Check, Runner, Workers, flags_of
-from pipelines.progress import Bar
-from pipelines.recipe import RecipeError
-from pipelines.terminal import ERR, OUT, print_json, say, warn
+from pipelines.recipes.recipe import RecipeError
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -50,9 +50,9 @@ def join(
     validation, test.
     """
     need("join", "build")
-    from pipelines.join import join as make_layer
-    from pipelines.layout import PLAN, Folder
-    from pipelines.recipe_file import load_recipe
+    from pipelines.folder.layout import PLAN, Folder
+    from pipelines.layers.join import join as make_layer
+    from pipelines.recipes.recipe_file import load_recipe
 
     recipes = [path for path in others if path.endswith(".toml")]
     if recipes and (len(others) > 1 or labels):

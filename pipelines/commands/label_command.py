@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from pipelines.display.progress import Bar
+from pipelines.display.terminal import ERR, OUT, print_json, warn
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
-from pipelines.layer_options import Name
+from pipelines.layers.layer_options import Name
 from pipelines.options import AsJson, Beam, Check, Runner, Seed, Set, With, Workers, flags_of
-from pipelines.progress import Bar
-from pipelines.terminal import ERR, OUT, print_json, warn
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -31,7 +31,7 @@ def label(
 ) -> None:
     """Label the rows of a dataset with further labelers, as a layer beside it. Run it again to finish or repair it."""
     need("label", "build")
-    from pipelines.label import label as make_layer
+    from pipelines.layers.label import label as make_layer
 
     run = flags_of(workers=workers, runner=runner, beam=beam)["run"]
     on_interrupt(f"finished work is kept; continue with: {command_again()}")

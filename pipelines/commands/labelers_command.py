@@ -1,7 +1,7 @@
 """`auxloom labelers`."""
 
+from pipelines.display.terminal import OUT, print_json
 from pipelines.options import AsJson
-from pipelines.terminal import OUT, print_json
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -11,7 +11,7 @@ EXAMPLE = "auxloom labelers --json"
 def labelers(as_json: AsJson = False) -> None:
     """List the labelers: version, tasks, options with their defaults, paper."""
     from labelers.finding import load, names
-    from pipelines.listing import describe, list_labelers
+    from pipelines.display.listing import describe, list_labelers
 
     found = [describe(load(name)) for name in names()]
     if as_json:

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from pipelines.display.terminal import print_json, say
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
-from pipelines.layer_options import Layers
+from pipelines.layers.layer_options import Layers
 from pipelines.options import AsJson
-from pipelines.terminal import print_json, say
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -23,8 +23,8 @@ def merge(
 ) -> None:
     """Write a dataset and its layers into one folder, which `datasets` opens alone."""
     need("merge", "build")
-    from pipelines.layer_options import layers_asked
-    from pipelines.merge import merge as make_whole
+    from pipelines.layers.layer_options import layers_asked
+    from pipelines.layers.merge import merge as make_whole
 
     on_interrupt(f"finished work is kept; continue with: {command_again()}")
     manifest = make_whole(dataset, out, layers_asked(layers, no_layers=False))

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.display.terminal import OUT, warn
 from pipelines.extras import need
 from pipelines.options import AsJson
-from pipelines.terminal import OUT, warn
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -31,9 +31,9 @@ def predict(
 ) -> None:
     """Apply a trained model: JSON lines with tokens, places and labels, or marked text on a terminal."""
     need("predict", "build", "train")
-    from pipelines.overrides import set_key
     from pipelines.predicting import predictions, read_documents, read_lines, stdin
-    from pipelines.recipe import make_recipe
+    from pipelines.recipes.overrides import set_key
+    from pipelines.recipes.recipe import make_recipe
     from trainer.predict import load
 
     if bool(inputs) == bool(text):

@@ -8,6 +8,7 @@ import typer
 from labelers.place import local
 from pipelines.commands.build_command import build_dataset
 from pipelines.commands.train_command import train_model
+from pipelines.display.terminal import say
 from pipelines.extras import need
 from pipelines.options import (
     Anew,
@@ -28,8 +29,7 @@ from pipelines.options import (
     flags_of,
     recipe_of,
 )
-from pipelines.recipe import Recipe
-from pipelines.terminal import say
+from pipelines.recipes.recipe import Recipe
 from pipelines.training import settings_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
@@ -58,7 +58,7 @@ def run(
 ) -> None:
     """Build a dataset and train a model on it."""
     need("run", "build", "train")
-    from pipelines.out_folder import check_free
+    from pipelines.folder.out_folder import check_free
 
     flags = flags_of(
         out=out,

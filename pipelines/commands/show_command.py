@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from labelers.place import local
+from pipelines.display.terminal import OUT, print_json
 from pipelines.extras import need
-from pipelines.layer_options import Layers, NoLayers, layers_asked
+from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
 from pipelines.options import AsJson, Label, Seed, Set, Test, Train, Validation, Views, With, flags_of, recipe_of
-from pipelines.terminal import OUT, print_json
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -37,10 +37,10 @@ def show(
 ) -> None:
     """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
     from labelers.task import tasks
-    from pipelines.layers import chosen_layers
-    from pipelines.layout import LAYERS, Folder
-    from pipelines.show import choose_tasks, first_rows, show_rows
-    from pipelines.where import find_tasks
+    from pipelines.display.show import choose_tasks, first_rows, show_rows
+    from pipelines.display.where import find_tasks
+    from pipelines.folder.layout import LAYERS, Folder
+    from pipelines.layers.folders import chosen_layers
 
     inputs = inputs or []
     dataset, wanted = _built(inputs), layers_asked(layers, no_layers=no_layers)

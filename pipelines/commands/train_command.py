@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.display.terminal import ERR, OUT, print_json, say
 from pipelines.extras import need
-from pipelines.layer_options import Layers, NoLayers, layers_asked
+from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
 from pipelines.options import AsJson
-from pipelines.terminal import ERR, OUT, print_json, say
 from pipelines.training import defaults, run_training, settings_given
 from trainer.settings import Settings, make_settings
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.parse import Parser
+from pipelines.input.parse import Parser
 
 __all__ = ["cell_readers"]
 

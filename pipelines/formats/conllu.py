@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.formats.format import Format
 from pipelines.formats.token_blocks import Sentence, head_indices
 from pipelines.formats.token_columns import BadRowError, ColumnsFormat, comment_of
-from pipelines.parse import Parser
+from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "ConlluFormat"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from labelers.text.document import Document, Reject
 from pipelines.formats.cells import cell_readers
 from pipelines.formats.format import Format, OpenRange, other_kind
-from pipelines.lines import lines_of
-from pipelines.parse import Parser
+from pipelines.input.lines import lines_of
+from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "DelimitedFormat"]
 

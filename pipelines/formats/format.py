@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
-from pipelines.changes import PieceDigest
 from pipelines.formats.class_names import named_classes
-from pipelines.lines import lines_of
-from pipelines.parse import Parser
+from pipelines.input.changes import PieceDigest
+from pipelines.input.lines import lines_of
+from pipelines.input.parse import Parser
 
 __all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 

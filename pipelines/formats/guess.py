@@ -5,7 +5,7 @@ import re
 import pyarrow as pa
 
 from pipelines.formats.format import opened
-from pipelines.recipe_tables import InputTable
+from pipelines.recipes.recipe_tables import InputTable
 
 __all__ = ["format_of", "looks_like_columns"]
 

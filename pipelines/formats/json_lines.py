@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from labelers.text.document import Document, Reject
 from pipelines.formats.format import Format, LineFormat
-from pipelines.parse import Parser
+from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "JsonFormat"]
 

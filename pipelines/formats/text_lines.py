@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from labelers.text.document import Document, Reject
 from pipelines.formats.format import Format, LineFormat, OpenRange
-from pipelines.lines import paragraphs_of
-from pipelines.parse import Parser
+from pipelines.input.lines import paragraphs_of
+from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "TextFormat"]
 

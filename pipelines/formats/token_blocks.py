@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.lines import lines_of, paragraphs_of
+from pipelines.input.lines import lines_of, paragraphs_of
 
 __all__ = ["Sentence", "blocks_of", "head_indices", "is_marked", "joined"]
 

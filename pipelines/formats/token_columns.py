@@ -9,7 +9,7 @@ from typing import Any
 from labelers.text.document import Document, Reject
 from pipelines.formats.format import Format, OpenRange, other_kind
 from pipelines.formats.token_blocks import Sentence, blocks_of, head_indices, is_marked, joined
-from pipelines.parse import Parser
+from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "BadRowError", "ColumnsFormat", "ConllFormat", "comment_of"]
 

@@ -1,0 +1,1 @@
+"""The folder of a dataset: its files, and what is missing of them."""

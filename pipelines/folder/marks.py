@@ -1,0 +1,150 @@
+"""Commit marks: a unit is done if its mark is whole, of this plan, and the files that it names have their sizes."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pipelines.folder.layout import REJECTS, SPLITS, STATS, Folder, digest_json, stats_name
+from pipelines.plan import Plan
+
+__all__ = [
+    "MarkError",
+    "Problem",
+    "Sizes",
+    "content_problem",
+    "done_stats",
+    "is_sealed",
+    "listed",
+    "read_mark",
+    "seal",
+    "size_problems",
+]
+
+Sizes = Mapping[str, Mapping[str, int]]
+"""Per folder of a dataset the size of each file in it."""
+
+_KEYS = {"plan", "unit", "files", "records", "passages", "splits", "conflicts"}
+_SEAL = "blake2b"
+_FIRST, _BYTES = b'{"blake2b":"', 16
+_CHUNK = 1 << 20
+
+
+class Problem(NamedTuple):
+    """A file of a dataset that is not as it should be."""
+
+    name: str
+    what: str
+    """What it is, in words that follow "is"."""
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.what}"
+
+
+class MarkError(ValueError):
+    """A commit mark that does not count; the message says why."""
+
+
+def seal(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with a digest of all else in it.
+
+    Example:
+        >>> sorted(seal({"rows": 3}))
+        ['blake2b', 'rows']
+        >>> seal(seal({"rows": 3})) == seal({"rows": 3})
+        True
+    """
+    rest = {key: item for key, item in value.items() if key != _SEAL}
+    return {**rest, _SEAL: digest_json(rest)}
+
+
+def is_sealed(value: Mapping[str, Any]) -> bool:
+    """Return whether a JSON object is what was sealed; one of a version that sealed none is taken for it."""
+    return value.get(_SEAL) in (None, seal(value)[_SEAL])
+
+
+def _is_sealed(data: bytes) -> bool:
+    """Return whether the bytes of a file are those of an object that was sealed: its seal stands first.
+
+    Example:
+        >>> from pipelines.folder.layout import to_json
+        >>> _is_sealed(to_json(seal({"files": {}}))), _is_sealed(to_json(seal({"files": {}})).replace(b"f", b"g"))
+        (True, False)
+    """
+    start, stop = len(_FIRST), len(_FIRST) + 2 * _BYTES
+    rest = b"{" + data[stop + len('",') :]
+    digest = hashlib.blake2b(rest, digest_size=_BYTES).hexdigest().encode()
+    return data.startswith(_FIRST) and digest == data[start:stop]
+
+
+def listed(folder: Folder) -> Sizes:
+    """Return the sizes of all files of units, from one listing for each folder."""
+    return {name: folder.sizes(name) for name in (STATS, REJECTS, *SPLITS)}
+
+
+def read_mark(folder: Folder, digest: str, unit: int) -> dict[str, Any]:
+    """Return the commit mark of a unit, whose file is there, of the plan with this digest.
+
+    Raises:
+        MarkError: it is damaged, or not the mark of this unit and this plan.
+    """
+    data = folder.read(stats_name(unit))
+    try:
+        mark = json.loads(data)
+    except ValueError:
+        raise MarkError("damaged: it is not valid JSON") from None
+    if not isinstance(mark, dict) or mark.keys() < _KEYS:
+        raise MarkError("damaged: it is not a commit mark")
+    if mark["plan"] != digest:
+        raise MarkError("from another plan")
+    if mark["unit"] != unit:
+        raise MarkError(f"the mark of unit {mark['unit']}, not of unit {unit}")
+    if not (_is_sealed(data) or is_sealed(mark)):
+        raise MarkError("damaged: its digest does not match")
+    return mark
+
+
+def size_problems(mark: Mapping[str, Any], sizes: Sizes) -> Iterator[Problem]:
+    """Yield each file of a unit that is missing or has another size.
+
+    A shard without rows may be missing: of a split that has none at all, the folder is left out.
+    """
+    for name, facts in mark["files"].items():
+        parent, _, base = name.partition("/")
+        size = sizes.get(parent, {}).get(base)
+        if size is None:
+            if parent not in SPLITS or mark["splits"][parent]["rows"]:
+                yield Problem(name, "missing")
+        elif size != facts["bytes"]:
+            yield Problem(name, f"damaged: it has {size:,} bytes, not {facts['bytes']:,}")
+
+
+def content_problem(folder: Folder, name: str, facts: Mapping[str, Any]) -> Problem | None:
+    """Return what is wrong with the bytes of a file; None where they are those that were written."""
+    digest = hashlib.sha256()
+    try:
+        with folder.fs.open_input_stream(folder.full(name)) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        return Problem(name, f"damaged: it cannot be read ({error})")
+    if digest.hexdigest() == facts["sha256"]:
+        return None
+    return Problem(name, "damaged: its sha256 does not match")
+
+
+def done_stats(folder: Folder, plan: Plan, unit: int) -> dict[str, Any] | None:
+    """Return what the commit mark of a unit says; None unless the unit is done under this very plan."""
+    if not folder.is_file(stats_name(unit)):
+        return None
+    try:
+        mark = read_mark(folder, plan.digest, unit)
+    except MarkError:
+        return None
+    names = list(mark["files"])
+    sizes: dict[str, dict[str, int]] = {}
+    for name, info in zip(names, folder.fs.get_file_info([folder.full(name) for name in names]), strict=True):
+        if info.is_file:
+            parent, _, base = name.partition("/")
+            sizes.setdefault(parent, {})[base] = info.size
+    return None if any(size_problems(mark, sizes)) else mark

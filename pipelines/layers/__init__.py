@@ -1,0 +1,1 @@
+"""Layers: more labels beside a dataset."""

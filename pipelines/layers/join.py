@@ -1,0 +1,218 @@
+"""A layer of labels that people made elsewhere: annotations of the same text, matched to the rows of a dataset."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.build import Progress, build, build_plan
+from pipelines.display.build_report import BuildReport
+from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, TEMPORARY, Folder
+from pipelines.folder.lock import Say
+from pipelines.folder.out_folder import check_free
+from pipelines.layers.folders import shard_schema
+from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_base
+from pipelines.layers.matching import Compared, Rows, compared, default_on
+from pipelines.plan import Plan
+from pipelines.recipes.loading import find_own_modules
+from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
+
+__all__ = ["Joined", "On", "join"]
+
+On = Literal["id", "order", "tokens"]
+
+_OTHER = f"{TEMPORARY}other-"
+"""The annotations as a dataset, beside the folder of the layer while it is made."""
+_CUT = ("text", "passage", "dedup")
+"""Tables of a recipe by which text is cut."""
+_NO_ID = "\0none"
+"""The name of a field that no record has."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What came of a join."""
+
+    report: BuildReport
+    on: On
+    compared: Compared
+
+    def lines(self) -> Iterator[str]:
+        """Yield what to tell a reader."""
+        yield from self.compared.lines(self.on)
+
+
+def join(
+    dataset: str,
+    other: Sequence[str] | Recipe,
+    *,
+    on: On | None = None,
+    labels: Mapping[str, Any] | None = None,
+    name: str = "",
+    run: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    check: bool = False,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> Joined:
+    """Write the labels of other annotations of the same text into a layer of a dataset.
+
+    Args:
+        dataset: path or URI of a finished dataset.
+        other: files with annotations, or a recipe that names them and their labels; or one dataset.
+        on: what rows are matched by; None: ids where both sides bring ids of their own, else the order.
+        labels: tables [labels.NAME] of files; of a dataset, names of the labels to take, all if there are none.
+        name: of the layer; empty: the names of the labels, joined by ``+``.
+        run: the table [run] of a recipe.
+        overwrite: make all of the layer again, also of another plan.
+        check: compare the digest of every file that is there already.
+        progress: see `pipelines.build.build`; as is say.
+        say: is told what should be known at once.
+
+    Raises:
+        ValueError: annotations that cannot be read, or rows that cannot be matched.
+    """
+    find_own_modules(str(Path.cwd()))
+    folder, base, manifest = read_base(dataset)
+    annotated = _dataset_of(other)
+    names = _names(other, annotated, labels or {})
+    name = named(name or "+".join(names))
+    check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
+    called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
+    scratch = f"{LAYERS}/{_OTHER}{name}"
+    try:
+        place = annotated or _Other(
+            f"{dataset.rstrip('/')}/{scratch}", base, other, labels or {}, run or {}, say
+        ).built(folder, on)
+        joined = _Join(dataset, base, manifest, place, called, name, names)
+        plan, on, found = joined.draft(folder, on, run or {})
+        report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
+    finally:
+        folder.remove(scratch)
+        if not folder.names(LAYERS):
+            folder.remove(LAYERS)
+    return Joined(report, on, found)
+
+
+def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
+    """Return the names of the labels to join."""
+    names = list(labels or (other.labels if isinstance(other, Recipe) else ()))
+    names = _gold_of(annotated, names) if annotated else names
+    if not names:
+        raise RecipeError(
+            "nothing says which labels there are; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]"
+        )
+    return names
+
+
+def _dataset_of(other: Sequence[str] | Recipe) -> Folder | None:
+    """Return the folder of annotations that are a dataset."""
+    if isinstance(other, Recipe) or len(other) != 1:
+        return None
+    folder = Folder.at(other[0])
+    if not folder.is_file(PLAN):
+        return None
+    if not folder.is_file(MANIFEST):
+        raise RecipeError(f"the dataset {other[0]} is unfinished (it has no {MANIFEST}); run its build again first")
+    return folder
+
+
+def _gold_of(folder: Folder, wanted: Sequence[str]) -> list[str]:
+    """Return the names of the labels of a dataset that people made, all of them or those that are wanted."""
+    known = [space.name for space in Plan.read(folder).spaces]
+    for name in wanted:
+        if name not in known:
+            raise RecipeError(
+                f"{folder.path} has no labels {name!r} that people made; it has {', '.join(known) or 'none'}"
+            )
+    return list(wanted) or known
+
+
+@dataclass(frozen=True)
+class _Other:
+    """Files with annotations, which are cut as the base is."""
+
+    out: str
+    base: Plan
+    source: Sequence[str] | Recipe
+    labels: Mapping[str, Any]
+    run: Mapping[str, Any]
+    say: Say | None
+
+    def built(self, base: Folder, on: On | None) -> Folder:
+        """Build them as a dataset and return where it lies; where the order counts, ids of their own do not."""
+        place = Folder.at(self.out)
+        self._build(own_ids=on != "order")
+        if on is None:
+            mine, theirs = Rows.of(base, self.base), Rows.of(place, Plan.read(place))
+            if default_on(mine, theirs) == "order" and theirs.own_ids:
+                self._build(own_ids=False)
+        return place
+
+    def _build(self, *, own_ids: bool) -> None:
+        """Build them."""
+        recipe = self._recipe(own_ids=own_ids)
+        report = build(recipe, overwrite=True, say=self.say)
+        if not report.complete:
+            raise RecipeError(f"the annotations cannot be read: {'; '.join(report.failures[:3])}")
+        if report.exit_code and self.say:
+            for text in report.warnings[:3]:
+                self.say(text)
+
+    def _recipe(self, *, own_ids: bool) -> Recipe:
+        """Return the recipe of the annotations."""
+        stored = self.base.recipe.stored()
+        data: dict[str, Any] = {key: stored[key] for key in _CUT if key in stored}
+        if isinstance(self.source, Recipe):
+            own = self.source.stored()
+            tables = own["input"] if isinstance(own["input"], list) else [own["input"]]
+            labels = own["labels"]
+        else:
+            first = stored["input"][0] if isinstance(stored["input"], list) else stored["input"]
+            same = {key: value for key, value in first.items() if key not in _PLACES}
+            tables, labels = [{**same, "train": [item]} for item in self.source], dict(self.labels)
+        if not own_ids:
+            tables = [{**table, "id": _NO_ID} for table in tables]
+        data["dedup"] = {**data.get("dedup", {}), "held_out": False}
+        # a label is no row of another split here
+        split = {"validation": 0, "test": 0}
+        data |= {"with": [], "out": self.out, "input": tables, "labels": labels, "split": split}
+        return make_recipe({**data, "run": dict(self.run)})
+
+
+_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record")
+
+
+@dataclass(frozen=True)
+class _Join:
+    """A layer of joined labels before it is made."""
+
+    dataset: str
+    base: Plan
+    manifest: Mapping[str, Any]
+    other: Folder
+    called: str
+    """What a message calls it."""
+    name: str
+    labels: Sequence[str]
+
+    def draft(self, folder: Folder, on: On | None, run: Mapping[str, Any]) -> tuple[Plan, On, Compared]:
+        """Match the rows and return the plan of the layer, what they were matched by, and what came of it."""
+        other = Plan.read(self.other)
+        mine = Rows.of(folder, self.base, place=self.dataset)
+        theirs = Rows.of(self.other, other, place=self.called)
+        by: On = on or ("id" if default_on(mine, theirs) == "id" else "order")
+        found = compared(mine, theirs, by)
+        schema = shard_schema(self.other, len(other.units))
+        assert schema is not None, "a row was matched, so that there is a shard"  # noqa: S101
+        rows = self.other.read_json(MANIFEST)["rows_blake2b"]
+        joined = {"on": by, "rows": rows, "place": self.other.path}
+        tables = {
+            name: table.model_dump(mode="json") for name, table in other.recipe.labels.items() if name in self.labels
+        }
+        tables = {name: {**table, "on": ""} for name, table in tables.items()}
+        recipe = layer_recipe(
+            self.dataset, self.base, self.name, {"with": [], "labels": tables, "labelers": {}, "run": dict(run)}
+        )
+        labels = {name: other.labels[name] for name in self.labels}
+        return draft_layer(recipe, self.base, self.manifest, joined=joined, labels=labels), by, found

@@ -1,0 +1,282 @@
+"""Which row of a dataset has the annotations of which row of another: by id, by order, or by tokens."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labelers.label_space import COPY, REJECTED, UNLABELLED, LabelSpace, blank
+from labelers.ragged import IntArray
+from pipelines.folder.layout import MANIFEST, SPLITS, Folder, shard_name
+from pipelines.folder.marks import done_stats
+from pipelines.layers.folders import base_of
+from pipelines.plan import Plan
+from pipelines.recipes.recipe import RecipeError
+
+__all__ = ["Compared", "Matching", "Rows", "books", "compared", "default_on", "rejected_rows"]
+
+_NAMED = 3
+"""Rows of a kind that a report names."""
+_BETWEEN = "\x1f"
+"""What stands between tokens in a key."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a dataset in the order of its input, without copies."""
+
+    place: str
+    table: pa.Table
+    """With the columns id, document and tokens, and those that were asked for."""
+    own_ids: bool
+    """Records brought ids of their own."""
+    ordered: bool
+    """The order is known: with ids of their own, records that were divided by chance have none."""
+
+    @classmethod
+    def of(cls, folder: Folder, plan: Plan, columns: Sequence[str] = (), place: str = "") -> "Rows":
+        """Read the rows of a finished dataset, with some columns; a message calls it by its place.
+
+        Raises:
+            ValueError: a unit of it is unfinished or damaged.
+        """
+        names, place = ["id", "document", "tokens", *columns], place or folder.path
+        for unit in range(len(plan.units)):
+            if done_stats(folder, plan, unit) is None:
+                raise ValueError(f"unit {unit} of {place} is unfinished or damaged; run its build again first")
+        shards = [(split, part) for split in SPLITS for part in _shards(folder, plan, split, names)]
+        parts = [part for _, part in shards]
+        table = pa.concat_tables(parts) if parts else pa.table({name: [] for name in names})
+        if plan.recipe.copies > 1:
+            first = [not _is_copy(name, plan.recipe.copies) for name in table.column("id").to_pylist()]
+            table = table.filter(pa.array(first))
+        documents = table.column("document").to_pylist()
+        places = _places(plan, documents)
+        given = any(file.split for file in plan.files) and not (plan.splitter.carved and plan.recipe.labels)
+        if places is not None and not given:
+            table = table.take(pa.array(np.lexsort(places.T[::-1])))
+        single = len({split for split, _ in shards}) <= 1
+        return cls(place, table, places is None, given or places is not None or single)
+
+    def keys(self, on: str) -> list[Any]:
+        """Return what rows are matched by."""
+        if on == "id":
+            return self.table.column("id").to_pylist()  # type: ignore[no-any-return]
+        if on == "order":
+            return list(range(self.table.num_rows))
+        return pc.binary_join(self.table.column("tokens"), _BETWEEN).to_pylist()  # type: ignore[no-any-return]
+
+
+def _shards(folder: Folder, plan: Plan, split: str, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield some columns of each shard of a split that has rows."""
+    for unit in range(len(plan.units)):
+        name = shard_name(split, unit, len(plan.units))
+        if folder.is_file(name):
+            with folder.open(name) as file:
+                table = pa.ipc.open_stream(file).read_all()
+            if table.num_rows:
+                yield table.select(names).replace_schema_metadata(None)
+
+
+def _is_copy(name: str, copies: int) -> bool:
+    """Return whether a row is a further copy of a passage."""
+    number = name.rpartition("#")[2]
+    return "#" in name and number.isdecimal() and 0 < int(number) < copies
+
+
+def _places(plan: Plan, documents: Sequence[str]) -> IntArray | None:
+    """Return file and place of each document, int64 [N, 2]; None where any has an id of its own."""
+    order = {file.name: (file.input, i) for i, file in enumerate(plan.files)}
+    ranks = {name: rank for rank, name in enumerate(sorted(order, key=lambda name: order[name]))}
+    found = np.empty((len(documents), 2), np.int64)
+    for i, document in enumerate(documents):
+        name, _, place = document.rpartition(":")
+        if name not in ranks or not place.isdecimal():
+            return None
+        found[i] = ranks[name], int(place)
+    return found
+
+
+def default_on(base: Rows, other: Rows) -> str:
+    """Return by what rows are matched where nobody says so."""
+    return "id" if base.own_ids and other.own_ids else "order"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of a comparison."""
+
+    matched: int
+    unmatched: tuple[int, tuple[str, ...]]
+    """Rows of the base without annotations: how many, and the first ids."""
+    unused: tuple[int, tuple[str, ...]]
+    """Annotated rows that are none of the base's."""
+    repeated: tuple[int, tuple[str, ...]]
+    """Annotated rows that have the key of an earlier one, which holds."""
+
+    def lines(self, on: str) -> Iterator[str]:
+        """Yield what to tell a reader, given what rows were matched by."""
+        yield f"joined by {on}: {self.matched:,} rows matched"
+        told = {
+            "rows of the base are in no annotated row, and unlabelled": self.unmatched,
+            "annotated rows are not in the base": self.unused,
+            "annotated rows repeat an earlier one, whose labels hold": self.repeated,
+        }
+        for what, (count, names) in told.items():
+            if count:
+                more = ", ..." if count > len(names) else ""
+                yield f"{count:,} {what} ({', '.join(names)}{more})"
+
+
+def compared(base: Rows, other: Rows, on: str) -> Compared:
+    """Match all rows and compare their tokens.
+
+    Raises:
+        RecipeError: rows that are matched have other tokens, or by order there is another number of them.
+    """
+    if on == "order":
+        _check_order(base, other)
+    keys, others = base.keys(on), other.keys(on)
+    index = _first_of(others)
+    names, strangers = base.table.column("id").to_pylist(), other.table.column("id").to_pylist()
+    pairs = [(i, index[key]) for i, key in enumerate(keys) if key in index]
+    if on != "tokens":
+        _check_tokens(base, other, pairs)
+    known = {*keys}
+    unmatched = [names[i] for i, key in enumerate(keys) if key not in index]
+    unused = [strangers[i] for i, key in enumerate(others) if key not in known]
+    repeated = [strangers[i] for i, key in enumerate(others) if index[key] != i]
+    if not pairs:
+        first = f"{names[0]!r} there, {strangers[0]!r} here" if names and strangers else "one of the two has no rows"
+        raise RecipeError(f"no row of {base.place} is annotated in {other.place} by {on} ({first}); give another --on")
+    return Compared(len(pairs), _told(unmatched), _told(unused), _told(repeated))
+
+
+def _first_of(keys: Sequence[Any]) -> dict[Any, int]:
+    """Return where each key stands first."""
+    found: dict[Any, int] = {}
+    for i, key in enumerate(keys):
+        found.setdefault(key, i)
+    return found
+
+
+def _told(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Return how many there are, and the first."""
+    return len(names), tuple(names[:_NAMED])
+
+
+def _check_order(base: Rows, other: Rows) -> None:
+    """Refuse rows that cannot be matched by order."""
+    for rows in (base, other):
+        if not rows.ordered:
+            raise RecipeError(
+                f"the order of the input of {rows.place} is not known: its records have ids of their own, and were "
+                "divided into splits by chance; join with --on id or --on tokens"
+            )
+    if base.table.num_rows != other.table.num_rows:
+        raise RecipeError(
+            f"{base.place} has {base.table.num_rows:,} rows and {other.place} has {other.table.num_rows:,}; by order "
+            f"they must be as many{_first_difference(base, other)}; join with --on id or --on tokens, or give all files"
+        )
+
+
+def _first_difference(base: Rows, other: Rows) -> str:
+    """Say in which row the tokens differ first, where they do before one of the two ends."""
+    rows = zip(*(part.table.column("tokens").to_pylist() for part in (base, other)), strict=False)
+    for i, (mine, theirs) in enumerate(rows):
+        if mine != theirs:
+            return f" (the first row that differs is {base.table.column('id')[i].as_py()!r}: {_both(mine, theirs)})"
+    return ""
+
+
+def _check_tokens(base: Rows, other: Rows, pairs: Sequence[tuple[int, int]]) -> None:
+    """Refuse rows that are matched and have other tokens."""
+    places = np.array(pairs, np.int64).reshape(-1, 2)
+    texts = [pc.binary_join(rows.table.column("tokens"), _BETWEEN) for rows in (base, other)]
+    mine, theirs = (text.take(pa.array(places[:, side])) for side, text in enumerate(texts))
+    differing = np.flatnonzero(pc.not_equal(mine, theirs).to_numpy())
+    if len(differing):
+        i, j = places[differing[0]].tolist()
+        names = f"row {base.table.column('id')[i].as_py()!r} and annotated row {other.table.column('id')[j].as_py()!r}"
+        more = f" ({len(differing):,} rows differ)" if len(differing) > 1 else ""
+        tokens = _both(base.table.column("tokens")[i].as_py(), other.table.column("tokens")[j].as_py())
+        raise RecipeError(f"{names} have different tokens: {tokens}{more}")
+
+
+def _both(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    """Return the tokens of two rows from where they differ."""
+    place = next((i for i, (a, b) in enumerate(zip_longest(mine, theirs)) if a != b), 0)
+    first, second = (" ".join(tokens[place : place + 6]) or "(no more)" for tokens in (mine, theirs))
+    return f"from token {place} {first!r} in the dataset, {second!r} there"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Label columns of annotated rows, and the row of them that a row of the base has."""
+
+    index: Mapping[str, int]
+    """By id of the base's row."""
+    columns: Mapping[str, pa.Array]
+    copies: int
+    """Of each passage of the base."""
+    spaces: Sequence[LabelSpace]
+
+    @classmethod
+    def of_plan(cls, plan: Plan, folder: Folder) -> "Matching":
+        """Match the rows of a layer's base to those that it is joined with.
+
+        Args:
+            plan: of the layer.
+            folder: of the layer.
+
+        Raises:
+            OSError: these are not what they were when the plan was made.
+        """
+        base, place = base_of(folder), Folder.at(plan.joined["place"])
+        names = [space.name for space in plan.spaces]
+        if not place.is_file(MANIFEST) or place.read_json(MANIFEST)["rows_blake2b"] != plan.joined["rows"]:
+            raise OSError(f"the annotations in {place.path} are gone or not what they were; run the same join again")
+        base_plan = Plan.read(base)
+        mine, theirs = Rows.of(base, base_plan), Rows.of(place, Plan.read(place), names)
+        others = _first_of(theirs.keys(plan.joined["on"]))
+        pairs = zip(mine.table.column("id").to_pylist(), mine.keys(plan.joined["on"]), strict=True)
+        index = {name: others[key] for name, key in pairs if key in others}
+        columns = {name: theirs.table.column(name).combine_chunks() for name in names}
+        return cls(index, columns, base_plan.recipe.copies, plan.spaces)
+
+    def labels(self, ids: Sequence[str]) -> dict[str, pa.Array]:
+        """Return the label columns of some rows of the base; copies have none, as in a dataset."""
+        rows = np.array([self.index.get(name, -1) for name in ids], np.int64)
+        status = np.full(len(ids), UNLABELLED, np.int8)
+        if self.copies > 1:
+            status[[_is_copy(name, self.copies) for name in ids]] = COPY
+        return {space.name: _taken(self.columns[space.name], rows, status, space) for space in self.spaces}
+
+
+def _taken(column: pa.StructArray, rows: IntArray, status: npt.NDArray[np.int8], space: LabelSpace) -> pa.Array:
+    """Return some rows of a column; where the number is -1, one without a label."""
+    nothing = blank(space.column.type, status)
+    places = np.where(rows >= 0, rows + len(rows), np.arange(len(rows)))
+    return pa.concat_arrays([nothing, column.cast(space.column.type)]).take(pa.array(places))
+
+
+def rejected_rows(column: pa.StructArray) -> list[int]:
+    """Return the rows whose label could not be used."""
+    rows: list[int] = np.flatnonzero(column.field("status").to_numpy() == REJECTED).tolist()
+    return rows
+
+
+def books(columns: Mapping[str, pa.StructArray]) -> dict[str, Counter[str]]:
+    """Return for each label space of how many rows labels were read, used and rejected."""
+    found = {}
+    for name, column in columns.items():
+        status = column.field("status").to_numpy(zero_copy_only=False)
+        used, rejected = int(np.count_nonzero(status == 0)), int(np.count_nonzero(status == REJECTED))
+        found[name] = Counter({"read": used + rejected, "used": used}) + Counter({"rejected": rejected})
+    return found

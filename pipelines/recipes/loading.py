@@ -1,0 +1,77 @@
+"""Labelers as a recipe asks for them, with the files that their options name."""
+
+import hashlib
+import sys
+import typing
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from labelers.finding import load
+from labelers.labeler import Labeler, Resource
+from pipelines.folder.layout import Folder
+from pipelines.recipes.recipe import Recipe
+
+__all__ = ["find_own_modules", "load_labelers", "read_resource", "resource_digest", "resource_options"]
+
+
+def find_own_modules(folder: str) -> None:
+    """Let labelers of the user's own be imported from a folder, behind all that is installed."""
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, str]]]:
+    """Return the labelers of a recipe with their options, and per labeler the digest of each resource.
+
+    Raises:
+        ValueError: an unknown labeler or option.
+        FileNotFoundError: a resource that is not there.
+    """
+    labelers: list[Labeler] = []
+    digests: dict[str, dict[str, str]] = {}
+    for name in recipe.with_:
+        options = recipe.options(name)
+        resources = {
+            option: read_resource(options[option])
+            for option in resource_options(name)
+            if isinstance(options.get(option), str) and options[option]
+        }
+        labeler = load(name, **{**options, **resources})
+        labelers.append(labeler)
+        digests[labeler.name] = {option: resource_digest(item) for option, item in resources.items()}
+    return labelers, digests
+
+
+def resource_options(name: str) -> list[str]:
+    """Return the options of a labeler whose annotation names a Resource."""
+    labeler = type(load(name))
+    hints = typing.get_type_hints(labeler)
+    names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
+    return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]
+
+
+def read_resource(place: str) -> Resource:
+    """Read the file, or every file below the folder, at a path or URI."""
+    folder = Folder.at(place)
+    kind = folder.kind()
+    if kind == pafs.FileType.File:
+        return Resource(place, {"": folder.read("")})
+    infos: Iterable[Any] = ()
+    if kind == pafs.FileType.Directory:
+        infos = folder.fs.get_file_info(pafs.FileSelector(folder.path, recursive=True))
+    names = sorted(info.path[len(folder.path) :].lstrip("/") for info in infos if info.type == pafs.FileType.File)
+    if not names:
+        raise FileNotFoundError(f"no file at {place}; give a file, or a folder with files")
+    return Resource(place, {name: folder.read(name) for name in names})
+
+
+def resource_digest(resource: Resource) -> str:
+    """Return the blake2b of a resource's paths and content."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path, data in sorted(resource.files.items()):
+        digest.update(f"{path}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()

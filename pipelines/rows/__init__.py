@@ -1,0 +1,1 @@
+"""How rows are made, from a unit to the files of a shard."""
