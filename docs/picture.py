@@ -24,6 +24,7 @@ def main() -> None:
         rows, tasks = preview(make_recipe({"seed": SEED, "input": {"files": [str(path)]}}), 1)
     show_rows(rows, tasks, console)
     svg = console.export_svg(title=f"auxloom show {path.name} -n 1 --seed {SEED}")
+    svg = svg.replace("<text ", '<text xml:space="preserve" ')  # some programs drop spaces at the edges else
     target = Path(__file__).with_name("show.svg")
     target.write_text(re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 
