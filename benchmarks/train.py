@@ -161,16 +161,13 @@ class Collator:
         return {name: torch.from_numpy(values) for name, values in filled.items()}
 
 
-def hugging_face(job: Job) -> dict[str, float]:
-    """Train with the Trainer of transformers."""
-    import torch
-    import transformers  # type: ignore[import-not-found,unused-ignore]
+def classifier(job: Job, shape: dict[str, int]) -> Any:
+    """Return what the Trainer trains: the encoder of the job, or a BERT of the sizes of ours, with a head for tags."""
+    import transformers
 
-    torch.set_num_threads(1)
-    folder = Path(job.folder)
-    shape = json.loads((folder / "shape.json").read_text())
-    with np.load(folder / "sequences.npz") as arrays:
-        rows = Rows(**arrays)
+    if job.encoder:
+        known = transformers.AutoModelForTokenClassification
+        return known.from_pretrained(job.encoder, num_labels=shape["classes"])
     config = transformers.BertConfig(
         vocab_size=shape["vocabulary"],
         hidden_size=SIZES["width"],
@@ -184,11 +181,20 @@ def hugging_face(job: Job) -> dict[str, float]:
         num_labels=shape["classes"],
         pad_token_id=shape["pad"],
     )
-    if job.encoder:
-        known = transformers.AutoModelForTokenClassification
-        model = known.from_pretrained(job.encoder, num_labels=shape["classes"])
-    else:
-        model = transformers.BertForTokenClassification(config)
+    return transformers.BertForTokenClassification(config)
+
+
+def hugging_face(job: Job) -> dict[str, float]:
+    """Train with the Trainer of transformers."""
+    import torch
+    import transformers  # type: ignore[import-not-found,unused-ignore]
+
+    torch.set_num_threads(1)
+    folder = Path(job.folder)
+    shape = json.loads((folder / "shape.json").read_text())
+    with np.load(folder / "sequences.npz") as arrays:
+        rows = Rows(**arrays)
+    model = classifier(job, shape)
     clock, collator = Clock(job.steps), Collator(shape["pad"])
 
     class Told(transformers.TrainerCallback):  # type: ignore[misc,unused-ignore]
