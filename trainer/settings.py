@@ -101,6 +101,9 @@ class TaskSettings(_Table):
 
     weight: float = Field(1.0, ge=0)
     """Of its loss."""
+    permuted: bool = False
+    """Train it on the labels of other rows of like length, where possible of the same document: the control that tells
+    what the labels are good for, beside the text and the updates. Held-out labels stay as they are."""
 
 
 class PhaseSettings(_Table):
@@ -148,6 +151,9 @@ class Settings(_Table):
     least 50 and what serves each row of the primary once: ten epochs are at least 500 steps and ten passes."""
     max_steps: int = Field(0, ge=0)
     """End the run after this many steps; 0: no limit."""
+    tokens: int = Field(0, ge=0)
+    """About so many sub-words that the encoder reads in the whole run: its epochs share them, whatever
+    `steps_per_epoch` says; 0: no such budget."""
     patience: Annotated[int | _Auto, _auto_or(0)] = "auto"
     """End it after so many evaluations in a row without a better checkpoint; 0: never. auto: 5 with a primary and a
     validation split, else 0."""
@@ -171,6 +177,15 @@ class Settings(_Table):
     primary: str = ""
     """The task that the run is for: it chooses the best checkpoint, and fills half of each step; "": the gold task if
     there is one and no other, else none; "none": none, and the mean of all tasks' metrics chooses."""
+    labels: int = Field(0, ge=0)
+    """Train rows of the primary that keep their labels, and validation rows at most; a sample by the seed, which holds
+    the sample of any lower number; 0: all."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that are trained; none named: all."""
+    with_labels: tuple[str, ...] = ()
+    """Tasks but the primary are trained on those rows that have a label of one of these tasks; none named: on all."""
+    without_labels: tuple[str, ...] = ()
+    """Tasks but the primary are trained on those rows that have no label of any of these tasks."""
     outside_weight: float = Field(0.6, gt=0)
     """Weight of the tag O in the loss of a token task that is constructed and has it as its first class, the others
     having 1."""
@@ -230,6 +245,10 @@ class Settings(_Table):
     def weight(self, task: str) -> float:
         """Return the weight of a task's loss."""
         return self.task[task].weight if task in self.task else 1.0
+
+    def trains(self, task: str) -> bool:
+        """Tell whether a task is among those that are trained."""
+        return not self.tasks or task in self.tasks
 
     @property
     def has_primary(self) -> bool:

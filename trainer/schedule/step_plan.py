@@ -130,6 +130,11 @@ class StepPlan:
         once = int(-(-self.sizes[self.primary] // own))
         return max(-(-count * _SHARE[0] // _SHARE[1]), once, self.least)
 
+    def pieces(self) -> float:
+        """Return how many sub-words a step is expected to hold, over all epochs."""
+        means = np.array([item.mean() if len(item) else 0.0 for item in self.lengths])
+        return float(np.mean([self._expected(epoch) @ means for epoch in range(self.total_epochs)]))
+
     def ends(self) -> IntArray:
         """Return the number of steps up to the end of each epoch, int64 [epochs]."""
         return np.cumsum([self.length(epoch) for epoch in range(self.total_epochs)])

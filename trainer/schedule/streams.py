@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,9 @@ class Streams:
             primary=self._number[settings.primary] if self.mode == "primary+one" else None,
             least=_FEWEST if settings.has_primary and settings.steps_per_epoch == "auto" else 0,
         )
+        if settings.tokens:
+            steps = -(-settings.tokens // max(1, round(self.plan.pieces() * self.plan.total_epochs)))
+            self.plan = replace(self.plan, steps=steps)
         self.rate = max((inputs.rate for inputs in train.inputs.values()), default=0.0)
 
     def _phases(self, settings: Settings) -> tuple[Phase, ...]:
