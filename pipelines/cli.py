@@ -7,6 +7,7 @@ import typer
 
 from pipelines.commands import (
     build_command,
+    compare_command,
     evaluate_command,
     inspect_command,
     join_command,
@@ -31,6 +32,7 @@ _COMMANDS = (
     build_command,
     train_command,
     run_command,
+    compare_command,
     evaluate_command,
     predict_command,
     label_command,
