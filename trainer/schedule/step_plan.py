@@ -131,9 +131,13 @@ class StepPlan:
         return max(-(-count * _SHARE[0] // _SHARE[1]), once, self.least)
 
     def pieces(self) -> float:
-        """Return how many sub-words a step is expected to hold, over all epochs."""
+        """Return how many sub-words the encoder is expected to read in a step, over all epochs.
+
+        A row that a step holds twice is read once.
+        """
         means = np.array([item.mean() if len(item) else 0.0 for item in self.lengths])
-        return float(np.mean([self._expected(epoch) @ means for epoch in range(self.total_epochs)]))
+        rows = [np.minimum(self._expected(epoch), self.sizes) for epoch in range(self.total_epochs)]
+        return float(np.mean(np.array(rows) @ means))
 
     def ends(self) -> IntArray:
         """Return the number of steps up to the end of each epoch, int64 [epochs]."""

@@ -165,7 +165,8 @@ class _Maker:
         tasks = (self.roles.primary, *(self.roles.auxiliaries if condition == "joint" else ()))
         tokens = self.design.tokens + (0 if first else self.design.pretrain_tokens)
         train = {"primary": self.roles.primary, "labels": labels, "tokens": tokens, "epochs": self.design.evaluations}
-        tables = _of_tasks(self.tables, self._train(tasks, seed) | train)
+        # few rows that are sorted over many steps would fill buckets with copies of one another
+        tables = _of_tasks(self.tables, {"window": 1, **self._train(tasks, seed), **train})
         return Trial(condition, labels, build, seed, tables, self._digest(build, tables, first), first)
 
     def _train(self, tasks: tuple[str, ...], seed: int) -> dict[str, Any]:
