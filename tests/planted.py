@@ -21,7 +21,7 @@ _LENGTH = 10
 _SPACES = {
     "kind": 4,  # the primary: which of four kinds a word is of
     "helpful": 8,  # each kind in halves
-    "neutral": 2,  # drawn for each token
+    "neutral": 2,  # whether a word opens the row
     "harmful": 4,  # of frequent words the kind, of rare ones any other
 }
 
@@ -46,7 +46,7 @@ def _row(number: int, rng: np.random.Generator) -> dict[str, Any]:
     tags = {
         "kind": words % 4,
         "helpful": words % 4 + 4 * (words // 4 % 2),
-        "neutral": rng.integers(0, 2, _LENGTH),
+        "neutral": (np.arange(_LENGTH) == 0).astype(int),
         "harmful": np.where(words < _FREQUENT, words, words + 1 + words // 4 % 3) % 4,
     }
     return {

@@ -167,18 +167,3 @@ def test_labels_that_say_nothing_cannot_be_permuted(targets: Targets, message: s
     """The control would be no control."""
     with pytest.raises(ValueError, match=message):
         permuted_targets(targets, np.ones(len(targets)), np.zeros(len(targets), int), np.random.default_rng(0), "x")
-
-
-def test_epochs_share_a_budget_of_sub_words(dataset: Dataset, tmp_path: Path) -> None:
-    """However the tasks are mixed, a run reads about as many as it is told to."""
-    for number, tasks in enumerate((["ner"], ["ner", "disfluency.tags", "masking.word"])):
-        given = {**QUICK, "tokens": 6000, "tasks": tasks, "epochs": 3}
-        run = Run(dataset, RunFolder(tmp_path / str(number)), make_settings(given))
-        lengths = run.streams.plan.lengths
-        read = 0
-        for epoch in range(3):
-            plan = run.streams.plan.epoch(epoch)
-            pairs = zip(plan.streams.ravel().tolist(), plan.rows.ravel().tolist(), strict=True)
-            read += sum(int(lengths[stream][row]) for stream, row in pairs)
-        assert abs(read - 6000) < 600
-        assert len(run.ends) == 3

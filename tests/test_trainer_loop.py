@@ -115,12 +115,13 @@ def test_a_run_that_ended_gives_its_report_again(dataset: Path, tmp_path: Path) 
 
 
 def test_progress_is_told_of_every_step(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps done, all steps, the epoch, and a note of the last loss or validation."""
+    """Steps done, all steps, the phase and its epoch, and a note of the last loss or validation."""
     told: list[tuple[float, float, str]] = []
     train(dataset, tmp_path / "run", Settings(**QUICK), progress=lambda *item: told.append(item))
-    steps = [item for item in told if item[2].startswith("epoch ")]
+    steps = [item for item in told if item[2].startswith("phase ")]
     assert [(done, total) for done, total, _ in steps] == [(i, 12) for i in range(1, 13)]
-    assert [note[:12] for _, _, note in steps] == [f"epoch {i // 4 + 1} of 3" for i in range(12)]
+    places = ["phase 1 of 2, epoch 1 of 1", "phase 2 of 2, epoch 1 of 2", "phase 2 of 2, epoch 2 of 2"]
+    assert [note.partition("  ")[0] for _, _, note in steps] == [place for place in places for _ in range(4)]
     assert "  loss " in steps[2][2]
     assert "  validation " in steps[-1][2]
 
@@ -136,12 +137,14 @@ def test_progress_is_told_what_is_evaluated(dataset: Path, tmp_path: Path) -> No
 
 
 def test_epochs_count_from_one_in_the_log_and_the_report(dataset: Path, tmp_path: Path) -> None:
-    """The first epoch of three is 1, the last one 3."""
+    """In each phase; so do phases, which are named where there are any."""
     report = train(dataset, tmp_path / "run", Settings(**QUICK))
-    assert {line["step"]: line["epoch"] for line in log(tmp_path / "run")} == {
-        3: 1, 4: 1, 6: 2, 8: 2, 9: 3, 12: 3,
+    assert {line["step"]: (line["phase"], line["epoch"]) for line in log(tmp_path / "run")} == {
+        3: (1, 1), 4: (1, 1), 6: (2, 1), 8: (2, 1), 9: (2, 2), 12: (2, 2),
     }  # fmt: skip
-    assert report["run"]["best_epoch"] == report["run"]["best_step"] // 4
+    assert report["run"]["best_epoch"] == report["run"]["best_step"] // 4 - 1
+    train(dataset, tmp_path / "plain", Settings(**PLAIN), stop_after=4)
+    assert not any("phase" in line for line in log(tmp_path / "plain"))
 
 
 def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +171,7 @@ def test_the_best_checkpoint_is_chosen_by_the_primary(
     monkeypatch.setattr(Run, "finish", lambda self, *_: {})
     for primary, sign in (("masking.word", -1), ("topic.long", 1)):
         out = tmp_path / primary
-        train(dataset, out, Settings(**(QUICK | {"primary": primary})))
+        train(dataset, out, Settings(**(PLAIN | {"primary": primary})))
         lines = [line for line in log(out) if "value" in line]
         assert [line["value"] for line in lines] == [sign * line["validation"][primary] for line in lines]
         best = max(lines, key=lambda line: (line["value"], -line["step"]))
@@ -187,7 +190,7 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
 
     monkeypatch.setattr(Run, "finish", finish)
     monkeypatch.setattr("trainer.run.FEW", few)
-    facts = train(dataset, tmp_path / "run", Settings(**QUICK))
+    facts = train(dataset, tmp_path / "run", Settings(**PLAIN))
     sure = {name for name, count in facts["labels"].items() if count >= few}
     assert {1: sure == set(facts["labels"]), 40: 0 < len(sure) < len(facts["labels"]), 10**6: not sure}[few]
     lines = [line for line in log(tmp_path / "run") if "value" in line]

@@ -23,7 +23,7 @@ from trainer.loop import train
 from trainer.run import Run
 from trainer.schedule.choices import decided, told
 from trainer.schedule.samplers import Proportional
-from trainer.schedule.step_plan import Phase, StepPlan
+from trainer.schedule.step_plan import StepPlan
 from trainer.schedule.streams import Streams
 from trainer.score.table import lines
 from trainer.settings import Settings, make_settings
@@ -93,10 +93,10 @@ def test_a_user_is_told_of_a_primary_that_nobody_named(dataset: Path) -> None:
         assert told(named, decided(named, data)) == ""
 
 
-def plan(primary: int | None, sizes: tuple[int, ...], phases: tuple[Phase, ...] = (), **more: Any) -> StepPlan:
+def plan(primary: int | None, sizes: tuple[int, ...], **more: Any) -> StepPlan:
     """Return a plan of ten epochs of 32 rows a step."""
-    lengths, phases = [np.ones(size, np.int64) for size in sizes], phases or (Phase(tuple(range(len(sizes))), 10),)
-    return StepPlan(0, lengths, Proportional(), phases, rows=32, bucket=16, window=16, primary=primary, **more)
+    lengths = [np.ones(size, np.int64) for size in sizes]
+    return StepPlan(0, lengths, Proportional(), 10, rows=32, bucket=16, window=16, primary=primary, **more)
 
 
 @pytest.mark.parametrize(
@@ -114,19 +114,24 @@ def plan(primary: int | None, sizes: tuple[int, ...], phases: tuple[Phase, ...] 
 def test_a_primary_is_not_starved(primary: int | None, sizes: tuple[int, ...], steps: int) -> None:
     """Ten epochs hold 500 steps at least and ten passes over its rows, and what three epochs hold without one."""
     made = plan(primary, sizes, least=50)
-    assert made.length(0) == steps
-    assert made.total_epochs * steps >= 500
+    assert made.length == steps
+    assert made.epochs * steps >= 500
     if primary is not None:
         served = (made.epoch(0).streams == primary).sum()
         assert served >= sizes[primary]
 
 
-def test_only_epochs_with_the_primary_are_longer() -> None:
+@pytest.mark.parametrize("batch", ["tasks", "primary+one"])
+def test_only_epochs_with_the_primary_are_longer(dataset: Path, tmp_path: Path, batch: str) -> None:
     """A phase of other tasks is as long as it was, and so is any epoch whose steps are given."""
-    phases = (Phase((1,), 1), Phase((0, 1), 1))
-    assert plan(0, (200, 300), phases, least=50).ends().tolist() == [10, 60]
-    assert plan(0, (200, 300), phases, least=50, steps=7).ends().tolist() == [7, 14]
-    assert plan(0, (200, 300), phases).ends().tolist() == [10, 26]
+    opened = Dataset.open(dataset)
+    data = encoded(opened, opened.tasks, tmp_path)
+    given = {"primary": "ner", "batch": batch, "phase": [{"tasks": ["topic.long"]}, {"tasks": ["ner"]}, {}]}
+    settings = make_settings({**given, "rows": 8, "bucket": 4})
+    lengths = [Streams(data, settings, number).plan.length for number in range(3)]
+    assert lengths == [3, 50, 50]
+    settings = settings.model_copy(update={"steps_per_epoch": 7})
+    assert {Streams(data, settings, number).plan.length for number in range(3)} == {7}
 
 
 @pytest.mark.parametrize("wrong", [0, -1, "many", 2.5, True])
@@ -184,8 +189,10 @@ def test_beside_a_primary_on_the_source_woven_rows_are_drawn_with_all_their_labe
     labels = streams.labels(streams.plan.epoch(0))
     tags = data.splits["train"].targets["disfluency.tags"]
     assert labels["disfluency.tags"] == pytest.approx(4 * len(tags.values) / 24)
-    phased = settings.model_copy(update={"phase": make_settings({"phase": [{"tasks": ["topic.long"]}, {}]}).phase})
-    assert len(Streams(data, phased).plan.lengths) == 3  # phases choose among single tasks
+    names = ["ner", "topic.long", "disfluency.tags"]
+    phased = settings.model_copy(update={"phase": make_settings({"phase": [{"tasks": names}, {}]}).phase})
+    found = [len(Streams(data, phased, number).plan.lengths) for number in (0, 1)]
+    assert found == [3, 2]  # a phase that names tasks chooses among single ones
 
 
 def test_a_primary_on_the_woven_view_is_served_by_every_row(tmp_path: Path) -> None:

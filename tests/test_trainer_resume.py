@@ -20,7 +20,7 @@ from trainer.run import Run
 from trainer.schedule.choices import decided
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.samplers import Annealed
-from trainer.schedule.step_plan import Phase, StepPlan
+from trainer.schedule.step_plan import StepPlan
 from trainer.settings import Settings
 
 QUICK: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_pat
     [
         (
             {"rows": 16},
-            r"has rows = 8, not 16; use the settings that it was started with \(epochs and max_steps may grow\)",
+            r"has rows = 8, not 16; use the settings that it was started with \(epochs, max_steps and tokens may",
         ),
         ({"epochs": 1}, "has epochs = 2, not 1"),
         ({"max_steps": 4}, "has max_steps = 0, not 4"),
@@ -216,7 +216,7 @@ def test_epochs_before_an_extension_keep_their_shares() -> None:
             seed=0,
             lengths=lengths,
             sampler=Annealed(),
-            phases=(Phase((0, 1), epochs),),
+            epochs=epochs,
             rows=10,
             bucket=5,
             window=2,
@@ -224,7 +224,7 @@ def test_epochs_before_an_extension_keep_their_shares() -> None:
         )
         for epochs, earlier in ((3, ()), (5, ((15, 3),)), (5, ()))
     ]
-    assert plans[0].length(0) == 10
+    assert plans[0].length == 10
     old, extended, new = ([plan.shares(epoch)[0] for epoch in range(3)] for plan in plans)
     assert extended[:2] == old[:2] != new[:2]  # the second epoch had begun at step 10
     assert extended[2] == new[2]

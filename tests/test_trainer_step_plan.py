@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.schedule.samplers import Annealed, Proportional, Uniform
-from trainer.schedule.step_plan import Phase, StepPlan
+from trainer.schedule.step_plan import StepPlan
 
 LENGTHS = (np.arange(10, 50), np.arange(10, 130) % 37 + 3)
-PLAN = StepPlan(
-    seed=3, lengths=LENGTHS, sampler=Proportional(), phases=(Phase((0, 1), 3),), rows=16, bucket=4, window=4
-)
+PLAN = StepPlan(seed=3, lengths=LENGTHS, sampler=Proportional(), epochs=3, rows=16, bucket=4, window=4)
 
 
 def test_an_epoch_is_a_pure_function_of_its_number() -> None:
@@ -38,9 +36,8 @@ def test_another_seed_is_another_plan() -> None:
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
 def test_rows_follow_a_permutation_without_replacement_across_epochs(first: int, second: int, seed: int) -> None:
     """At any time no row of a stream was drawn twice as often as another plus one."""
-    plan = StepPlan(
-        seed, (np.ones(first, int), np.ones(second, int)), Uniform(), (Phase((0, 1), 3),), rows=8, bucket=4, window=2
-    )
+    lengths = np.ones(first, int), np.ones(second, int)
+    plan = StepPlan(seed, lengths, Uniform(), 3, rows=8, bucket=4, window=2)
     for stream, size in enumerate((first, second)):
         drawn = [plan.epoch(e).rows[plan.epoch(e).streams == stream] for e in range(3)]
         count = np.bincount(np.concatenate(drawn), minlength=size)
@@ -49,8 +46,8 @@ def test_rows_follow_a_permutation_without_replacement_across_epochs(first: int,
 
 def test_an_epoch_serves_as_many_rows_as_there_are() -> None:
     """160 rows in steps of 16; an own number of steps replaces it."""
-    assert PLAN.ends().tolist() == [10, 20, 30]
-    assert dataclasses.replace(PLAN, steps=7).ends().tolist() == [7, 14, 21]
+    assert PLAN.length == len(PLAN.epoch(0).rows) == 10
+    assert dataclasses.replace(PLAN, steps=7).length == 7
 
 
 def test_buckets_hold_rows_of_like_length() -> None:
@@ -75,20 +72,25 @@ def test_steps_hold_the_expected_number_of_rows_of_each_stream() -> None:
     assert drawn == pytest.approx(epoch.expected, rel=0.03)
 
 
-def test_a_phase_serves_its_streams_alone() -> None:
-    """The sampler's epochs are counted in each phase."""
-    plan = dataclasses.replace(PLAN, phases=(Phase((1,), 2), Phase((0, 1), 3)), sampler=Annealed())
-    assert plan.total_epochs == 5
-    assert plan.ends().tolist() == [8, 16, 26, 36, 46]
-    assert set(plan.epoch(1).streams.flat) == {1}
-    assert plan.shares(1).tolist() == [0.0, 1.0]
-    assert plan.shares(2).tolist() == [0.25, 0.75]
-    assert plan.shares(4)[0] == pytest.approx(40**0.2 / (40**0.2 + 120**0.2))
+def test_every_phase_draws_anew() -> None:
+    """Streams, rows and buckets of its first epoch are not those of another phase's."""
+    other = dataclasses.replace(PLAN, number=1)
+    assert (other._streams(0) != PLAN._streams(0)).any()
+    assert (other._order(0, 0, 40) != PLAN._order(0, 0, 40)).any()
+    assert sorted(other._order(0, 0, 40)) == list(range(40))
+
+
+def test_an_epoch_behind_those_that_there_were_to_be_is_as_the_last_one() -> None:
+    """Tokens decide how many there are, and the number that annealed sampling knows is an estimate."""
+    plan = dataclasses.replace(PLAN, sampler=Annealed())
+    assert plan.shares(0).tolist() == [0.25, 0.75]
+    assert plan.shares(2)[0] == pytest.approx(40**0.2 / (40**0.2 + 120**0.2))
+    assert (plan.shares(5) == plan.shares(2)).all()
 
 
 def test_primary_and_one_fill_half_a_step_each() -> None:
     """Every step holds the primary and exactly one other stream."""
-    plan = dataclasses.replace(PLAN, lengths=(*LENGTHS, np.ones(30, int)), phases=(Phase((0, 1, 2), 3),), primary=1)
+    plan = dataclasses.replace(PLAN, lengths=(*LENGTHS, np.ones(30, int)), primary=1)
     epoch = plan.epoch(0)
     others = set()
     for streams in epoch.streams.reshape(len(epoch.streams), -1):

@@ -1,12 +1,13 @@
-"""What torch runs on, set up so that a run can be repeated bit by bit."""
+"""What torch runs on and in which precision, set up so that a run can be repeated bit by bit."""
 
 import os
+from contextlib import AbstractContextManager
 
 import torch
 
 from trainer.settings import Settings
 
-__all__ = ["prepared"]
+__all__ = ["autocast", "prepared"]
 
 
 def prepared(settings: Settings) -> torch.device:
@@ -29,3 +30,16 @@ def prepared(settings: Settings) -> torch.device:
             "a torch that is built for CUDA"
         )
     return torch.device(settings.device)
+
+
+def autocast(settings: Settings, device: torch.device) -> AbstractContextManager[None]:
+    """Return what makes torch compute in the precision of a run; weights stay in float32.
+
+    Example:
+        >>> with autocast(Settings(precision="bfloat16"), torch.device("cpu")):
+        ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype
+        torch.bfloat16
+    """
+    able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    chosen = settings.precision == "bfloat16" or (settings.precision == "auto" and able)
+    return torch.autocast(device.type, torch.bfloat16, enabled=chosen)

@@ -13,6 +13,7 @@ from labelers.ragged import IntArray
 from labelers.task import Task
 from trainer.data.batch import Items, TaskSlice, collate
 from trainer.data.cache import EncodedDataset
+from trainer.device import autocast
 from trainer.kinds import kind_of
 from trainer.memory import give_back
 from trainer.model.model import Model
@@ -132,7 +133,7 @@ def _task(
         if tell:
             tell(f"evaluating {task.name} on the {split} split")
         batch = collate(data, split, [[TaskSlice(task, call)]]).to(device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(model.settings, device):
             scores = model(batch)[task.name].cpu()
         calls.append(_Call.of(task, batch.items[task.name], scores, probabilities=probabilities))
     return _predictions(task, calls, data.splits[split].documents)

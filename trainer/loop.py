@@ -13,12 +13,12 @@ from torch import Tensor
 from labelers.place import local
 from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
+from trainer.device import autocast
 from trainer.folder import RunFolder
 from trainer.inherit import told_of
 from trainer.memory import give_back
 from trainer.run import Progress, Run
 from trainer.schedule.choices import told
-from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
 
@@ -46,7 +46,7 @@ def train(
         out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
             given.
         settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
-            equal, but ``epochs`` and ``max_steps`` may grow.
+            equal, but ``epochs``, ``max_steps`` and ``tokens`` may grow.
         resume: go on where the run in ``out`` stopped; of one that ended, and is not to grow, the report is returned.
         auto: the same where there is a run with all these settings; else begin it.
         overwrite: where the run in ``out`` is on another dataset or has other settings, remove it and begin anew.
@@ -86,46 +86,57 @@ def _tell(say: Callable[[str], None], *sentences: str) -> None:
 def fit(run: Run, stop_after: int | None = None, progress: Progress | None = None) -> None:
     """Take all steps that are left, or those up to ``stop_after``."""
     settings, state, note = run.settings, run.state, ""
-    for epoch, plan, index in _steps(run, min(run.total, stop_after or run.total)):
+    if run.phase_over and not run.ended:  # a limit had ended the run there
+        run.begin_phase()
+    for epoch, plan, index in _steps(run, stop_after):
         losses = _step(run, epoch, plan, index)
         state.count(losses)
-        over = state.step == run.total
-        if state.step % settings.log_every == 0 or over:
+        place = _place(run, epoch)
+        if state.step % settings.log_every == 0 or run.phase_over:
             note = run.log_losses(epoch)
             give_back()
-        if state.step in run.ends or over:
+        due = run.due
+        if due:
             note = run.validate(epoch, progress) or note
-        if state.step in run.ends or over or state.step % settings.save_every == 0:
+        if run.phase_over and not run.ended:
+            run.begin_phase()
+        if due or state.step % settings.save_every == 0:
             run.save()
         if progress:
-            progress(state.step, run.total, f"epoch {epoch + 1} of {run.epochs}  {note}".rstrip())
-        if run.out_of_patience:
-            break
+            progress(state.step, run.total, f"{place}  {note}".rstrip())
     run.save()
 
 
-def _steps(run: Run, end: int) -> Iterator[tuple[int, EpochPlan, int]]:
-    """Yield the epoch, which counts from 0, its plan and the index in it of each step that is left up to ``end``."""
-    while run.state.step < end and not run.ended:
-        epoch = run.epoch_of(run.state.step)
-        plan, first = run.streams.plan.epoch(epoch), int(run.ends[epoch - 1]) if epoch else 0
+def _steps(run: Run, end: int | None) -> Iterator[tuple[int, EpochPlan, int]]:
+    """Yield the epoch of the phase, which counts from 0, its plan and the index in it of each step up to ``end``."""
+    while not run.ended and (end is None or run.state.step < end):
+        leg = run.leg
+        epoch, length = leg.epoch_of(run.state.step), leg.streams.plan.length
+        plan, first = leg.streams.plan.epoch(epoch), leg.begin + epoch * length
         give_back()
-        for step in range(run.state.step, min(end, int(run.ends[epoch]))):
+        for step in range(run.state.step, min(first + length, leg.begin + leg.steps, end or run.total)):
             yield epoch, plan, step - first
+
+
+def _place(run: Run, epoch: int) -> str:
+    """Say where in the run an epoch stands."""
+    phases = len(run.settings.phase)
+    phase = f"phase {run.phase + 1} of {phases}, " if phases else ""
+    return f"{phase}epoch {epoch + 1} of {run.leg.epochs}"
 
 
 def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[float, int]]:
     """Take one step: read, encode, score, weigh, descend; return the loss and the number of labels of each task."""
     settings, model, step = run.settings, run.model, run.state.step
     torch.manual_seed(settings.seed * 1_000_003 + step)  # every step draws its own dropout, whoever was before it
-    noise = Noise.of(settings.seed, epoch, step, run.streams.rate, run.data.tokenizer)
+    noise = Noise.of(settings.seed, run.epochs_before + epoch, step, run.streams.rate, run.data.tokenizer)
     requests = run.streams.requests(plan, index)
     model.train()
     run.optimiser.zero_grad()
     found, pieces = _Losses(), 0
     for part in _parts(requests, settings.accumulate):
         batch = collate(run.data, "train", part, noise).to(run.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=run.device.type == "cuda"):
+        with autocast(settings, run.device):
             losses = model.losses(batch, model(batch))
         # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
         labels = run.streams.labels(plan)
@@ -136,7 +147,7 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     _check(run, found.sums, float(norm))
     for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(settings, step, run.total) * group["scale"]
+        group["lr"] = run.rate * group["scale"]
     run.optimiser.step()
     run.state.step += 1
     run.state.pieces += pieces

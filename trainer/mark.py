@@ -12,13 +12,16 @@ from trainer.settings import TABLES, ModelSettings, Settings, TaskSettings, flat
 
 __all__ = ["FORMAT", "Extension", "Mark"]
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a run of an earlier version cannot go on as it was begun."""
+
+_READ = (3, FORMAT)
+"""In 3, the optimiser and the schedule ran through all phases; a run of one phase goes on as it was begun."""
 
 _EARLIER: Mapping[str, Any] = {"epochs": 3, "steps_per_epoch": 0, "patience": 0}
 """What a setting was where the mark of an earlier version lacks it, and today's default is another."""
 
-_GROWING = ("epochs", "max_steps")
+_GROWING = ("epochs", "max_steps", "tokens")
 """Settings that a resumed run may raise."""
 
 
@@ -28,7 +31,7 @@ class Extension:
 
     step: int
     epochs: tuple[int, int]
-    """Before and after."""
+    """Of the last phase, before and after."""
     max_steps: tuple[int, int]
     """Before and after."""
     steps: tuple[int, int]
@@ -60,7 +63,7 @@ class Mark:
             data: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError as error:
             raise ValueError(f"{path} is damaged: it is not valid JSON ({error}); give another folder") from None
-        if (found := data.get("format", 1)) != FORMAT:
+        if (found := data.get("format", 1)) not in _READ:
             age = "an earlier" if found < FORMAT else "a later"
             raise ValueError(
                 f"the run in {path.parent} has {age} format ({found}; this version of auxloom reads {FORMAT}); "
@@ -109,19 +112,27 @@ class Mark:
         refused = [key for key in changed if not _grows(key, before[key], after[key])]
         if refused:
             told = " and ".join(f"{key} = {before[key]!r}, not {after[key]!r}" for key in refused)
-            cure = "use the settings that it was started with (epochs and max_steps may grow), or another folder"
+            cure = (
+                "use the settings that it was started with (epochs, max_steps and tokens may grow), or another folder"
+            )
             raise ValueError(f"the run in {folder} has {told}; {cure}")
         grown = known.model_copy(update={key: getattr(wanted, key) for key in _GROWING})
         _check_phases(known, grown, folder)
         return grown
 
-    def extended(self, settings: Settings, step: int, steps: tuple[int, int]) -> Self:
-        """Return the mark of the run as it goes on from ``step`` with more steps in all; at 0 it only begins."""
+    def extended(self, settings: Settings, step: int, steps: tuple[int, int], epochs: tuple[int, int]) -> Self:
+        """Return the mark of the run as it goes on from ``step`` to be longer; at 0 it only begins.
+
+        Args:
+            settings: from now on.
+            step: of the last checkpoint.
+            steps: all of the run, before and after.
+            epochs: of its last phase, before and after.
+        """
         if not step:
             return replace(self, settings=settings)
-        before, after = self.settings, settings
-        pairs = (_epochs(before), _epochs(after)), (before.max_steps, after.max_steps)
-        return replace(self, settings=settings, extensions=(*self.extensions, Extension(step, *pairs, steps)))
+        limits = self.settings.max_steps, settings.max_steps
+        return replace(self, settings=settings, extensions=(*self.extensions, Extension(step, epochs, limits, steps)))
 
 
 def _laid_over(known: Settings, given: Mapping[str, Any], tables: Settings) -> dict[str, Any]:
@@ -153,19 +164,13 @@ def _check_phases(before: Settings, after: Settings, folder: Path) -> None:
     """
     if before.epochs == after.epochs:
         return
-    *earlier, last = [old != new for old, new in zip(before.phases, after.phases, strict=True)]
+    *earlier, last = [not (phase.epochs or phase.tokens) for phase in before.phases]
     if any(earlier) or not last:
         why = "a [[phase]] that others follow" if any(earlier) else "no [[phase]], for the last one has its own"
         raise ValueError(
             f"the run in {folder} cannot grow to epochs = {after.epochs}, which would lengthen {why}; train in another "
             "folder"
         )
-
-
-def _epochs(settings: Settings) -> int:
-    """Return the epochs of a run, which are decided when it begins."""
-    assert isinstance(settings.epochs, int)  # noqa: S101
-    return settings.epochs
 
 
 def _pair(values: list[int]) -> tuple[int, int]:
@@ -175,9 +180,9 @@ def _pair(values: list[int]) -> tuple[int, int]:
 
 
 def _grows(key: str, before: Any, after: Any) -> bool:
-    """Tell whether a setting that may grow does; a limit of 0 steps is none."""
-    if key not in _GROWING or not isinstance(after, int):
+    """Tell whether a setting that may grow does; a limit of 0 steps or tokens is none."""
+    if key not in _GROWING or not (isinstance(before, int) and isinstance(after, int)):
         return False
-    if key == "max_steps":
+    if key in ("max_steps", "tokens"):
         return bool(before > 0 and (after == 0 or after > before))
     return bool(after > before)

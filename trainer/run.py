@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from labelers.ragged import IntArray
 from labelers.task import Task
@@ -27,6 +27,7 @@ from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.model.model import Model
 from trainer.schedule.choices import decided
+from trainer.schedule.course import Course, Ended, Leg
 from trainer.schedule.groups import parameter_groups
 from trainer.schedule.optimiser import learning_rate, make_optimiser
 from trainer.schedule.streams import Streams, check
@@ -35,30 +36,12 @@ from trainer.score.metrics import FEW, score
 from trainer.score.select import VALIDATION, Best, value_of
 from trainer.score.surfaces import read_forms, train_forms, write_forms
 from trainer.settings import Settings
+from trainer.state import State
 
 __all__ = ["Progress", "Run"]
 
 Progress = Callable[[float, float, str], None]
 """Called with the steps done, all steps and a note."""
-
-
-@dataclass
-class _State:
-    """What a checkpoint holds beside tensors."""
-
-    step: int = 0
-    pieces: int = 0
-    """Sub-words read so far."""
-    best: Best = field(default_factory=Best)
-    running: dict[str, list[float]] = field(default_factory=dict)
-    """Sum of losses and number of labels of each task since the last line of the log."""
-
-    def count(self, losses: Mapping[str, tuple[float, int]]) -> None:
-        """Add the losses and numbers of labels of a step to what the next line of the log will show."""
-        for name, (loss, count) in losses.items():
-            known = self.running.setdefault(name, [0.0, 0.0])
-            known[0] += loss
-            known[1] += count
 
 
 class Run:
@@ -95,10 +78,7 @@ class Run:
             mark = Mark(dataset.digest, settings)
             folder.claim(mark)
         self.mark = mark
-        self.data, self.streams = self._begun()
-        self.ends = self.streams.plan.ends()
-        self.total = self._steps_of(settings)
-        self.epochs = int(np.searchsorted(self.ends, self.total)) + 1
+        self.data, self._course = self._begun()
         heads = [task.to_json() for task in self.data.tasks]
         write(folder.tasks, json.dumps(heads, indent=1) + "\n")
         write(folder.readings, json.dumps(dataset.reading(), indent=1) + "\n")
@@ -109,9 +89,11 @@ class Run:
         self.model.begin(self.data.splits["train"].targets)
         if not folder.last.exists():
             self._take_over()
-        self.optimiser = make_optimiser(parameter_groups(self.model, settings), settings)
         self.saved = -1
-        self.state = self._restored()
+        self.state, tensors = self._known()
+        self._enter()
+        if tensors:
+            checkpoint.restore(self.model, self.optimiser, tensors)
         self._uninformed = uninformed(self.data, self.validation)
         give_back()
 
@@ -130,21 +112,19 @@ class Run:
             self.folder.clear()
             raise
 
-    def _begun(self) -> tuple[EncodedDataset, Streams]:
-        """Return the encoded dataset and its streams; a run that cannot begin leaves its folder free."""
+    def _begun(self) -> tuple[EncodedDataset, Course]:
+        """Return the encoded dataset and the course; a run that cannot begin leaves its folder free."""
         try:
             data = self._encoded()
-            return data, self._planned(data)
+            return data, self._planned(data, self.settings)
         except ValueError:
             if not self.folder.last.exists():
                 self.folder.clear()
             raise
 
-    def _planned(self, data: EncodedDataset) -> Streams:
-        """Return the streams of rows; epochs that began before an extension keep their shares of the tasks."""
-        own = bool(self.settings.phase) and self.settings.phase[-1].epochs > 0  # an extension left them as they were
-        earlier = [] if own else [(item.step, item.epochs[0]) for item in self.mark.extensions]
-        return Streams(data, self.settings, earlier)
+    def _planned(self, data: EncodedDataset, settings: Settings) -> Course:
+        """Return the course of a run; epochs that began before an extension keep their shares of the tasks."""
+        return Course(data, settings, [(item.step, item.epochs[0]) for item in self.mark.extensions])
 
     def _encoded(self) -> EncodedDataset:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
@@ -170,27 +150,22 @@ class Run:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in self.untrained.items())
         return ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
 
-    def _steps_of(self, settings: Settings) -> int:
-        """Return the number of steps of a run with as many epochs as there are planned, or fewer."""
-        last = int(self.ends[sum(epochs for _, epochs in settings.phases) - 1])
-        return min(last, settings.max_steps or last)
-
-    def _restored(self) -> _State:
-        """Go back to the last checkpoint, and return its state."""
-        state = _State()
+    def _known(self) -> tuple[State, dict[str, Tensor]]:
+        """Return the state of the last checkpoint and its tensors; none of a run that begins."""
+        state = State()
+        tensors: dict[str, Tensor] = {}
         if self.folder.last.exists():
             tensors, known = checkpoint.load(self.folder.last)
-            checkpoint.restore(self.model, self.optimiser, tensors)
-            state = _State(**(known | {"best": Best(**known["best"])}))
+            state = State.from_json(known)
             self.saved = state.step
         self.folder.rewind(state.step)
         if self.settings != self.mark.settings:
-            self._extend(state.step)
+            self._extend(state)
         if any(item.step == state.step for item in self.mark.extensions):
             self._begin_extension(state)
-        return state
+        return state, tensors
 
-    def _begin_extension(self, state: _State) -> None:
+    def _begin_extension(self, state: State) -> None:
         """Wait anew for a better checkpoint: who asks for more steps does not mean those that patience would spare.
 
         A best checkpoint of a later step is one of the shorter schedule, from before a break: it counts no more.
@@ -199,21 +174,89 @@ class Run:
         if self.folder.best.exists() and checkpoint.load(self.folder.best)[1]["best"]["step"] != state.best.step:
             state.best = Best()
 
-    def _extend(self, step: int) -> None:
-        """Note that the run goes on from a step to be longer than it was begun."""
+    def _extend(self, state: State) -> None:
+        """Note that the run goes on to be longer than it was begun."""
         self.folder.report.unlink(missing_ok=True)  # first: a report is that of the run as its mark says
-        self.mark = self.mark.extended(self.settings, step, (self._steps_of(self.mark.settings), self.total))
+        before, after = (
+            self._planned(self.data, settings).legs(state.ended) for settings in (self.mark.settings, self.settings)
+        )
+        epochs = before[-1].streams.plan.epochs, after[-1].streams.plan.epochs
+        self.mark = self.mark.extended(self.settings, state.step, (_steps(before), _steps(after)), epochs)
         self.mark.write(self.folder.mark)
-        self.streams = self._planned(self.data)
+        self._course = self._planned(self.data, self.settings)
 
-    def epoch_of(self, step: int) -> int:
-        """Return the epoch, from 0, of the step that follows so many."""
-        return int(np.searchsorted(self.ends, step, side="right"))
+    def _enter(self) -> None:
+        """Take up the phase that the state says, with a new optimiser."""
+        number = self.phase
+        self._legs = self._course.legs(self.state.ended)
+        self._during = self.settings.during(number)
+        self.model.zero_grad(set_to_none=True)
+        self.optimiser = make_optimiser(parameter_groups(self.model, self._during), self._during)
+
+    def begin_phase(self) -> None:
+        """End the phase, and begin the next one with its last weights, or its best ones."""
+        state = self.state
+        state.ended.append(self._end())
+        if self.settings.phases[self.phase].start == "best" and state.best.step:
+            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        state.best = Best()
+        self.saved = -1  # what the step left is not what the next one begins with
+        self._enter()
+
+    def _end(self) -> Ended:
+        """Return what is to be known of the phase if it ends here."""
+        state, leg = self.state, self.leg
+        taken = state.step - leg.begin
+        return Ended(state.step, state.pieces, -(-taken // leg.streams.plan.length), state.best.step)
+
+    @property
+    def phase(self) -> int:
+        """Number of the phase, from 0."""
+        return len(self.state.ended)
+
+    @property
+    def leg(self) -> Leg:
+        """The phase."""
+        return self._legs[self.phase]
+
+    @property
+    def streams(self) -> Streams:
+        """What the phase serves."""
+        return self.leg.streams
+
+    @property
+    def total(self) -> int:
+        """All steps of the run."""
+        return _steps(self._legs)
+
+    @property
+    def epochs_before(self) -> int:
+        """Epochs of earlier phases."""
+        return sum(item.epochs for item in self.state.ended)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the step that follows."""
+        return learning_rate(self._during, self.state.step - self.leg.begin, self.leg.steps)
+
+    @property
+    def due(self) -> bool:
+        """Tell whether an epoch, or the phase, has just been completed."""
+        taken = self.state.step - self.leg.begin
+        return taken == self.leg.steps or (taken > 0 and taken % self.streams.plan.length == 0)
+
+    @property
+    def phase_over(self) -> bool:
+        """Tell whether the phase has no step left to take."""
+        return self.state.step - self.leg.begin >= self.leg.steps or self.out_of_patience
 
     @property
     def ended(self) -> bool:
-        """Tell whether there is no step left to take."""
-        return self.state.step >= self.total or self.out_of_patience
+        """Tell whether the run has no step left to take."""
+        if not self.phase_over:
+            return False
+        behind = self._course.legs([*self.state.ended, self._end()])[self.phase + 1 :]
+        return not behind or behind[0].steps == 0
 
     @property
     def out_of_patience(self) -> bool:
@@ -225,8 +268,8 @@ class Run:
         """Write the mean losses since the last line, and return a note of them."""
         means = {name: total / max(count, 1) for name, (total, count) in sorted(self.state.running.items())}
         self.state.running = {}
-        rate = learning_rate(self.settings, self.state.step - 1, self.total)
-        line = {"step": self.state.step, "epoch": epoch + 1, "pieces": self.state.pieces, "learning_rate": rate}
+        rate = learning_rate(self._during, self.state.step - 1 - self.leg.begin, self.leg.steps)
+        line = self._line(epoch) | {"pieces": self.state.pieces, "learning_rate": rate}
         self.folder.log(line | {"train_loss": means})
         return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
 
@@ -242,13 +285,30 @@ class Run:
         losses = {item.task.name: float(item.loss.mean()) for item in found}
         scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
         sure = [item.task.name for item in found if len(item.gold) >= FEW]
-        value = value_of(self.data.tasks, scores, sure, settings.primary, self._uninformed)
+        told = self._telling(scores)
+        known = [name for name in sure if name in told]
+        value = value_of(self.data.tasks, told, known, settings.primary, self._uninformed)
         give_back()
-        line = {"step": self.state.step, "epoch": epoch + 1, "validation_loss": losses, "validation": scores}
+        line = self._line(epoch) | {"validation_loss": losses, "validation": scores}
         self.folder.log(line | {"value": value})
         if self.state.best.improves(self.state.step, value):
             checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
         return f"validation {value:.3f}"
+
+    def _line(self, epoch: int) -> dict[str, Any]:
+        """Return what every line of the log begins with: the phase where there are several, and its epoch, from 1."""
+        phase = {"phase": self.phase + 1} if self.settings.phase else {}
+        return {"step": self.state.step, **phase, "epoch": epoch + 1}
+
+    def _telling(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """Return the scores by which a checkpoint of the phase is chosen: of its tasks, in the last one the primary's.
+
+        Heads that are not trained tell nothing of a checkpoint; the primary is what the run is for.
+        """
+        chosen = {task.name for task in self.streams.tasks}
+        if self.phase == len(self.settings.phases) - 1:
+            chosen.add(self.settings.primary)
+        return {name: score for name, score in scores.items() if name in chosen} or dict(scores)
 
     def _tell(self, progress: Progress | None) -> Tell:
         """Return what passes a note on beside the steps that are done."""
@@ -303,7 +363,8 @@ class Run:
             "stopped_early": self.state.step < self.total,
             "extended": [item.to_json() for item in self.mark.extensions],
             "best_step": step,
-            "best_epoch": int(np.searchsorted(self.ends, step)) + 1,
+            "best_epoch": self.leg.epoch_of(step - 1) + 1,
+            **({"phases": self._phases()} if self.settings.phase else {}),
             "chosen_on": self.validation or None,
             "chosen_by": self._chosen_by,
             "pieces": self.state.pieces,
@@ -315,3 +376,19 @@ class Run:
             "device": str(self.device),
             "threads": torch.get_num_threads(),
         }
+
+    def _phases(self) -> list[dict[str, Any]]:
+        """Return what the report says of each phase that has begun."""
+        made, ended = [], [*self.state.ended, self._end()]
+        for number, end in enumerate(ended):
+            leg = self._course.legs(ended[:number])[number]
+            facts: dict[str, Any] = {"tasks": [task.name for task in leg.streams.tasks], "first_step": leg.begin + 1}
+            facts |= {"steps": end.step - leg.begin, "planned_steps": leg.steps}
+            facts |= {"pieces": end.pieces - (ended[number - 1].pieces if number else 0), "best_step": end.best or None}
+            made.append(facts)
+        return made
+
+
+def _steps(legs: Sequence[Leg]) -> int:
+    """Return the steps of some phases."""
+    return sum(leg.steps for leg in legs)

@@ -28,6 +28,9 @@ TABLES = ("train", "model", "task", "phase")
 NO_PRIMARY = "none"
 """What `primary` is where there is to be none."""
 
+_EPOCHS = 3
+"""Of a run that leaves them open, and of which nothing else is known."""
+
 _Temperature = Annotated[float, Field(ge=1)]
 
 
@@ -43,11 +46,12 @@ def _auto_or(least: int) -> PlainValidator:
 
 
 _Auto = Literal["auto"]
+_Freeze = Literal["none", "embeddings", "encoder"] | Annotated[int, Field(ge=1)]
 
 _LATER = {
     "model": ("private", "orthogonal", "iterations", "align"),
     "task": ("depth", "reads", "pool", "head", "loss", "target", "decoder", "noise", "threshold", "level"),
-    "phase": ("tokens", "learning_rate", "freeze", "maximise", "rows", "start"),
+    "phase": ("maximise",),
 }
 """Keys that a later version will know."""
 
@@ -107,12 +111,30 @@ class TaskSettings(_Table):
 
 
 class PhaseSettings(_Table):
-    """[[phase]]: a part of the run; phases follow each other, and the learning rate runs through all of them."""
+    """[[phase]]: a part of the run; phases follow each other, and each begins with a new optimiser and schedule."""
 
     tasks: tuple[str, ...] = ()
     """The tasks that are trained; none named: all."""
     epochs: int = Field(0, ge=0)
-    """Epochs over these tasks; 0: as many as [train] epochs."""
+    """Epochs over these tasks; 0: as many as [train] epochs, or what `tokens` takes."""
+    tokens: int = Field(0, ge=0)
+    """In place of epochs: end the phase after the step in which it has read so many sub-words; 0: no limit."""
+    learning_rate: float = Field(0.0, ge=0)
+    """0: that of [train]; the encoder's own changes in proportion."""
+    freeze: Literal[""] | _Freeze = ""
+    """What keeps the weights that it has when the phase begins; "": as [train] freeze."""
+    rows: Literal["all", "labelled", "unlabelled"] = "all"
+    """Train rows that are drawn: those that have, or do not have, a label of the primary, or if there is none of any
+    task that people labelled."""
+    start: Literal["last", "best"] = "last"
+    """Weights to begin with: those at the end of the phase before, or those of its best checkpoint."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        """Check that one thing says how long it lasts."""
+        if self.epochs and self.tokens:
+            raise ValueError(f"epochs = {self.epochs} and tokens = {self.tokens} both say how long it lasts; give one")
+        return self
 
 
 def _by_task(value: Any) -> Any:
@@ -152,11 +174,11 @@ class Settings(_Table):
     max_steps: int = Field(0, ge=0)
     """End the run after this many steps; 0: no limit."""
     tokens: int = Field(0, ge=0)
-    """About so many sub-words that the encoder reads in the whole run: its epochs share them, whatever
-    `steps_per_epoch` says; 0: no such budget."""
+    """End it after the step in which so many sub-words, padding aside, have gone through the encoder; 0: no limit. If
+    `epochs` is not given, the last phase has as many epochs as that takes."""
     patience: Annotated[int | _Auto, _auto_or(0)] = "auto"
-    """End it after so many evaluations in a row without a better checkpoint; 0: never. auto: 5 with a primary and a
-    validation split, else 0."""
+    """End the phase after so many evaluations in a row without a better checkpoint; 0: never. auto: 5 with a primary
+    and a validation split, else 0."""
     rows: int = Field(32, ge=1)
     """Rows of a step."""
     bucket: int = Field(16, ge=1)
@@ -196,7 +218,7 @@ class Settings(_Table):
     """Of the encoder; 0: as all others. With a pretrained one 5e-5, 1e-4 up to width 384, if it is not given."""
     layer_decay: float = Field(1.0, gt=0, le=1)
     """By what the encoder's learning rate is multiplied with each layer further down."""
-    freeze: Literal["none", "embeddings", "encoder"] | Annotated[int, Field(ge=1)] = "none"
+    freeze: _Freeze = "none"
     """What keeps its first weights: the embeddings of sub-words, the whole encoder, or with a number the embeddings and
     so many layers. With a pretrained encoder of over 100,000 sub-words embeddings, if it is not given."""
     accumulate: int = Field(1, ge=1)
@@ -204,7 +226,7 @@ class Settings(_Table):
     checkpointing: bool = False
     """Compute the states in layers anew in the backward pass: a third more time, and a fraction of the memory."""
     warmup: float = Field(0.05, ge=0, le=1)
-    """Share of the steps in which the learning rate rises."""
+    """Share of the steps of a phase in which the learning rate rises."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How it falls to a tenth after that."""
     weight_decay: float = Field(0.01, ge=0)
@@ -221,6 +243,8 @@ class Settings(_Table):
     threads: int = Field(0, ge=0)
     """Threads of torch; 0: its default. Another number is another run, bit by bit."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of what the model computes; weights, losses and optimiser are float32. auto: bfloat16 on a GPU that has it."""
 
     @model_validator(mode="after")
     def _buckets_fill_a_step(self) -> Self:
@@ -233,6 +257,20 @@ class Settings(_Table):
             raise ValueError(
                 f"accumulate = {self.accumulate} parts the buckets of a step, and there are rows / bucket = "
                 f"{self.rows // self.bucket}; lower bucket or accumulate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _phases_end(self) -> Self:
+        """Check that every phase has an end, and one before it if it begins with the best checkpoint of that."""
+        if self.phase and self.phase[0].start == "best":
+            raise ValueError(
+                "[[phase]] start = 'best' means the phase before, and the first one has none; leave it out"
+            )
+        if open_ := [n for n in range(len(self.phases) - 1) if not self.epochs_of(n) and not self.phase[n].tokens]:
+            raise ValueError(
+                f"tokens = {self.tokens} ends the last phase, and nothing ends [[phase]] number {open_[0] + 1}; give "
+                "it epochs or tokens, or give [train] epochs"
             )
         return self
 
@@ -256,10 +294,29 @@ class Settings(_Table):
         return self.primary not in {"", NO_PRIMARY}
 
     @property
-    def phases(self) -> tuple[tuple[tuple[str, ...], int], ...]:
-        """The names of the tasks (none: all) and the epochs of each phase."""
-        epochs = 3 if self.epochs == "auto" else self.epochs
-        return tuple((item.tasks, item.epochs or epochs) for item in self.phase) or (((), epochs),)
+    def phases(self) -> tuple[PhaseSettings, ...]:
+        """The phases, at least one."""
+        return self.phase or (PhaseSettings(),)
+
+    def epochs_of(self, number: int) -> int:
+        """Return the epochs of a phase, by its number from 0; 0 where a number of tokens says how many there are."""
+        phase = self.phases[number]
+        if phase.epochs or phase.tokens:
+            return phase.epochs
+        if self.epochs == "auto":
+            return 0 if self.tokens else _EPOCHS
+        return self.epochs
+
+    def during(self, number: int) -> "Settings":
+        """Return the settings that hold in a phase, by its number from 0."""
+        phase = self.phases[number]
+        found: dict[str, Any] = {}
+        if phase.learning_rate:
+            own = self.encoder_learning_rate * phase.learning_rate / self.learning_rate
+            found |= {"learning_rate": phase.learning_rate, "encoder_learning_rate": own}
+        if phase.freeze:
+            found["freeze"] = phase.freeze
+        return self.model_copy(update=found)
 
 
 def make_settings(data: Mapping[str, Any]) -> Settings:
@@ -303,11 +360,11 @@ def flattened(data: Mapping[str, Any]) -> dict[str, Any]:
 def _explained(error: Any) -> str:
     """Say in words what one error of pydantic means."""
     table, key, known = _address(error["loc"])
-    if not known:
-        return f"{table} is {error['input']!r}; write a table"
-    if not key:
+    if not key and (known or error["type"] == "value_error"):
         text = error.get("ctx", {}).get("error", error["msg"])
         return f"{table} {text}"
+    if not known:
+        return f"{table} is {error['input']!r}; write a table"
     if error["type"] != "extra_forbidden":
         return f"{table} {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
     name = table.strip("[]").partition(".")[0]

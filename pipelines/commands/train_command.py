@@ -29,7 +29,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Continue from the last checkpoint with the settings of the run; epochs and max_steps may grow.",
+        help="Continue from the last checkpoint with the settings of the run; epochs, max_steps and tokens may grow.",
     ),
 ]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; continue later with --resume.")]

@@ -55,9 +55,18 @@ class Targets:
             candidates=int(_words(sequences)[where].sum()) if self.drawn else 0,
         )
 
-    def expected(self, rate: float) -> float:
-        """Return the number of labels of all rows; of drawn ones, that at a rate, which draws round up to 1/256."""
-        return self.candidates * (np.ceil(256 * rate) / 256) if self.drawn else len(self.values)
+    def expected(self, rate: float, rows: IntArray | None = None) -> float:
+        """Return the number of labels of all rows; of drawn ones, that at a rate, which draws round up to 1/256.
+
+        Args:
+            rate: of the draws.
+            rows: those that count; None: all. Of drawn labels they are taken to have their share.
+        """
+        every = rows is None or len(rows) == len(self)
+        if self.drawn:
+            count = self.candidates * (np.ceil(256 * rate) / 256)
+            return float(count if every or rows is None else count * len(rows) / len(self))
+        return len(self.values) if every else int(np.diff(self.offsets)[rows].sum())
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ _PATIENCE = 5
 
 
 def decided(settings: Settings, dataset: Dataset) -> Settings:
-    """Return the settings of a run on a dataset with nothing left open but the steps of an epoch with a primary.
+    """Return the settings of a run on a dataset with nothing left open but what follows from the encoded rows.
 
-    These follow from the encoded rows. What is given stays as it is.
+    That are the steps of an epoch with a primary, and the epochs that a number of tokens takes. What is given stays as
+    it is.
 
     Raises:
         ValueError: the settings do not fit the tasks, see `trainer.schedule.streams.check`.
@@ -26,9 +27,10 @@ def decided(settings: Settings, dataset: Dataset) -> Settings:
     has = settings.has_primary
     if settings.batch == "auto" and has and not _all_joint(primary, tasks):
         settings = settings.model_copy(update={"batch": "primary+one"})
+    open_ = settings.tokens > 0  # they say how many epochs there are
     found = {
         "batch": mode_of(tasks, settings),
-        "epochs": _EPOCHS_WITH_PRIMARY if has else _EPOCHS,
+        "epochs": "auto" if open_ else _EPOCHS_WITH_PRIMARY if has else _EPOCHS,
         "steps_per_epoch": "auto" if has else 0,
         "patience": _PATIENCE if has and "validation" in dataset.splits else 0,
     }

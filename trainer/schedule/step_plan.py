@@ -1,12 +1,13 @@
-"""The plan of an epoch: which rows of which tasks each step serves, as a pure function of what it is given.
+"""The plan of a phase: which rows of which tasks each step serves, as a pure function of what it is given.
 
 A stream is what rows are drawn from: a task, or the whole dataset where every label of a row trains at once. The rows
-of a stream follow its own permutation without replacement, across epochs: only when all were seen does a new one begin.
+of a stream follow its own permutation without replacement, across the epochs of a phase: only when all were seen does a
+new one begin.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from labelers.ragged import IntArray
 from trainer.schedule.samplers import Sampler
 
-__all__ = ["EpochPlan", "Phase", "StepPlan", "generator"]
+__all__ = ["EpochPlan", "StepPlan", "generator"]
 
 _SHARE = (3, 10)
 """Of the rows of all tasks in an epoch with a primary: its ten epochs hold what three hold without one."""
@@ -46,36 +47,31 @@ class EpochPlan:
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A part of the run in which some of the streams are served."""
-
-    streams: tuple[int, ...]
-    epochs: int
-    """Epochs over these streams."""
-
-
-@dataclass(frozen=True)
 class StepPlan:
-    """All that decides which rows a step serves."""
+    """All that decides which rows a step of a phase serves."""
 
     seed: int
     lengths: Sequence[npt.NDArray[Any]]
     """Per stream the pieces of each of its rows."""
     sampler: Sampler
-    phases: tuple[Phase, ...]
+    epochs: int
+    """Epochs that there are to be; the phase may end before, or behind them."""
     rows: int
     bucket: int
     window: int
     steps: int = 0
     """Steps of an epoch; 0: as many as serve as many rows as there are."""
     earlier: tuple[tuple[int, int], ...] = ()
-    """(step, epochs): an epoch that began before the step is drawn as one of so many in the last phase; where the run
-    was extended."""
+    """(step, epochs): an epoch that began before the step is drawn as one of so many; where the run was extended."""
     primary: int | None = None
     """The stream that fills half of each step; one drawn other fills the rest (Augenstein, Soegaard 2017)."""
     least: int = 0
     """Where `steps` is 0 and this is not: an epoch has so many steps at least, and serves each row of the primary at
     least once; beside that it is `_SHARE` of what it is otherwise."""
+    number: int = 0
+    """Of the phase, from 0: each draws anew."""
+    _counts: list[IntArray] = field(default_factory=list, init=False, repr=False, compare=False)
+    """For each epoch that was asked for and all before, how many rows of each stream it draws."""
 
     @property
     def sizes(self) -> IntArray:
@@ -83,73 +79,48 @@ class StepPlan:
         return np.array([len(item) for item in self.lengths], np.int64)
 
     @property
-    def total_epochs(self) -> int:
-        """Epochs of the run."""
-        return sum(phase.epochs for phase in self.phases)
+    def length(self) -> int:
+        """Steps of an epoch."""
+        if self.steps:
+            return self.steps
+        count = int(-(-self.sizes.sum() // self.rows))
+        if not self.least:
+            return count
+        if self.primary is None:  # every draw may be of any task: a pass over all rows is one over the primary's
+            return max(count, self.least)
+        own = self.rows // 2 if self._has_primary else self.rows
+        once = int(-(-self.sizes[self.primary] // own))
+        return max(-(-count * _SHARE[0] // _SHARE[1]), once, self.least)
 
-    def _phase(self, epoch: int) -> tuple[Phase, int]:
-        """Return the phase of an epoch, and the number of the epoch in it, from 0."""
-        for phase in self.phases:
-            if epoch < phase.epochs:
-                return phase, epoch
-            epoch -= phase.epochs
-        raise IndexError(f"there are {self.total_epochs} epochs")
+    @property
+    def _has_primary(self) -> bool:
+        """Tell whether half of each step is the primary's."""
+        return self.primary is not None and len(self.lengths) > 1
 
     def shares(self, epoch: int) -> npt.NDArray[np.float64]:
         """Return the share of each stream in the rows drawn in an epoch, which counts from 0."""
-        phase, number = self._phase(epoch)
-        served, shares = list(phase.streams), np.zeros(len(self.lengths))
-        epochs = self._of(epoch) if phase is self.phases[-1] else phase.epochs
-        shares[served] = self.sampler.shares(self.sizes[served].astype(np.float64), number + 1, epochs)
-        if self._has_primary(epoch):
+        begin = epoch * self.length
+        epochs = next((epochs for step, epochs in self.earlier if begin < step), self.epochs)
+        shares = self.sampler.shares(self.sizes.astype(np.float64), min(epoch + 1, epochs), epochs)
+        if self._has_primary:
             shares[self.primary] = 0
             shares /= shares.sum()
         return shares
 
-    def _has_primary(self, epoch: int) -> bool:
-        """Tell whether half of each step of an epoch is the primary's."""
-        streams = self._phase(epoch)[0].streams
-        return self.primary in streams and len(streams) > 1
+    def _drawn_before(self, epoch: int) -> IntArray:
+        """Return how many rows of each stream the epochs before one draw, int64 [T]."""
+        for known in range(len(self._counts), epoch):
+            self._counts.append(np.bincount(self._streams(known).reshape(-1), minlength=len(self.lengths)))
+        return sum(self._counts[:epoch], np.zeros(len(self.lengths), np.int64))
 
-    def _of(self, epoch: int) -> int:
-        """Return how many epochs of the last phase there were to be when an epoch began."""
-        begin = sum(self.length(before) for before in range(epoch))
-        return next((epochs for step, epochs in self.earlier if begin < step), self.phases[-1].epochs)
-
-    def length(self, epoch: int) -> int:
-        """Return the number of steps of an epoch."""
-        if self.steps:
-            return self.steps
-        streams = self._phase(epoch)[0].streams
-        count = int(-(-self.sizes[list(streams)].sum() // self.rows))
-        if not self.least:
-            return count
-        if self.primary not in streams:  # every draw may be of any task: a pass over all rows is one over the primary's
-            return max(count, self.least) if self.primary is None else count
-        own = self.rows // 2 if self._has_primary(epoch) else self.rows
-        once = int(-(-self.sizes[self.primary] // own))
-        return max(-(-count * _SHARE[0] // _SHARE[1]), once, self.least)
-
-    def pieces(self) -> float:
-        """Return how many sub-words the encoder is expected to read in a step, over all epochs.
-
-        A row that a step holds twice is read once.
-        """
-        means = np.array([item.mean() if len(item) else 0.0 for item in self.lengths])
-        rows = [np.minimum(self._expected(epoch), self.sizes) for epoch in range(self.total_epochs)]
-        return float(np.mean(np.array(rows) @ means))
-
-    def ends(self) -> IntArray:
-        """Return the number of steps up to the end of each epoch, int64 [epochs]."""
-        return np.cumsum([self.length(epoch) for epoch in range(self.total_epochs)])
+    def _generator(self, *address: str | int) -> np.random.Generator:
+        """Return the generator of an address in the phase."""
+        return generator(self.seed, *(("phase", self.number) if self.number else ()), *address)
 
     def epoch(self, epoch: int) -> EpochPlan:
         """Return the plan of an epoch, which counts from 0."""
         streams = self._streams(epoch)
-        before = sum(
-            (np.bincount(self._streams(e).reshape(-1), minlength=len(self.lengths)) for e in range(epoch)),
-            np.zeros(len(self.lengths), np.int64),
-        )
+        before = self._drawn_before(epoch)
         rows = np.empty(streams.shape, np.int64)
         for stream in np.unique(streams):
             mask = streams == stream
@@ -164,9 +135,9 @@ class StepPlan:
 
     def _streams(self, epoch: int) -> IntArray:
         """Draw the stream of each row of an epoch, int64 [S, rows]."""
-        rng, steps, shares = generator(self.seed, "streams", epoch), self.length(epoch), self.shares(epoch)
+        rng, steps, shares = self._generator("streams", epoch), self.length, self.shares(epoch)
         edges = np.cumsum(shares) / shares.sum()
-        if not self._has_primary(epoch):
+        if not self._has_primary:
             return np.searchsorted(edges, rng.random((steps, self.rows)), side="right").clip(max=len(shares) - 1)
         streams = np.full((steps, self.rows), self.primary)
         streams[:, self.rows // 2 :] = np.searchsorted(edges, rng.random(steps), side="right")[:, None]
@@ -175,7 +146,7 @@ class StepPlan:
     def _expected(self, epoch: int) -> npt.NDArray[np.float64]:
         """Return how many rows of each stream a step is expected to hold."""
         expected = self.rows * self.shares(epoch)
-        if self._has_primary(epoch):
+        if self._has_primary:
             expected /= 2
             expected[self.primary] = self.rows // 2
         return expected
@@ -184,7 +155,7 @@ class StepPlan:
         """Return the rows of a stream that are drawn in places [begin, begin + count) of all time."""
         size = len(self.lengths[stream])
         passes = range(begin // size, (begin + count - 1) // size + 1)
-        rows = np.concatenate([generator(self.seed, "rows", stream, number).permutation(size) for number in passes])
+        rows = np.concatenate([self._generator("rows", stream, number).permutation(size) for number in passes])
         return rows[begin - passes[0] * size :][:count]
 
     def _buckets(self, epoch: int, streams: IntArray, rows: IntArray) -> IntArray:
@@ -197,8 +168,8 @@ class StepPlan:
         for stream in np.unique(streams):
             mask = streams == stream
             lengths[mask] = self.lengths[stream][rows[mask]]
-        window = self.rows * (1 if self._has_primary(epoch) else self.window)
+        window = self.rows * (1 if self._has_primary else self.window)
         flat, number = lengths.reshape(-1), np.arange(lengths.size)
         order = np.lexsort((flat, number // window)).reshape(-1, self.bucket)
-        dealt = generator(self.seed, "buckets", epoch).random(len(order))
+        dealt = self._generator("buckets", epoch).random(len(order))
         return order[np.lexsort((dealt, np.arange(len(order)) * self.bucket // window))].reshape(-1)

@@ -61,15 +61,26 @@ def carry_out(job: Job, clock: Callable[[], float] = time.monotonic) -> dict[str
     tables = dict(trial.settings)
     if trial.first:
         tables["model"] = {**tables.get("model", {}), "init": str(job.runs / trial.first.digest)}
-    data, folder = Dataset.open(job.dataset), RunFolder(job.folder)
-    settings, mark = folder.find(data, make_settings(tables), auto=True, overwrite=True)
-    run = Run(data, folder, settings, mark)
+    run = _opened(job, Dataset.open(job.dataset), tables)
     fit(run)
     found = {} if trial.pretraining else _scored(run, job)
     if trial.pretraining:
-        folder.best.unlink(missing_ok=True)  # what follows begins with the last step: all have read as much
+        run.folder.best.unlink(missing_ok=True)  # what follows begins with the last step: all have read as much
         (job.folder / _DONE).touch()
     return _told(run, job) | found | {"seconds": round(clock() - started, 2)}
+
+
+def _opened(job: Job, data: Dataset, tables: dict[str, Any]) -> Run:
+    """Return a run that begins, or goes on where it was broken off."""
+    folder = RunFolder(job.folder)
+    if job.trial.evaluations:
+        steps = folder.settings().steps_per_epoch if folder.mark.exists() else 0
+        if not steps:  # how many steps the budget takes is known once they are planned
+            steps = -(-Run(data, folder, make_settings(tables)).total // job.trial.evaluations)
+            folder.clear()
+        tables = {**tables, "train": {**tables["train"], "steps_per_epoch": steps}}
+    settings, mark = folder.find(data, make_settings(tables), auto=True, overwrite=True)
+    return Run(data, folder, settings, mark)
 
 
 def _told(run: Run, job: Job) -> dict[str, Any]:

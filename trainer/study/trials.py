@@ -40,6 +40,8 @@ class Trial:
     digest: str
     first: "Trial | None" = None
     """The run that it begins with."""
+    evaluations: int = 0
+    """On the validation split, at equal distances; 0: after each pass over the rows."""
 
     @property
     def pretraining(self) -> bool:
@@ -151,23 +153,26 @@ class _Maker:
     def _first(self, build: int, condition: Condition, seed: int) -> Trial:
         """Return the run that is trained before the primary."""
         tasks = self.roles.masked if condition == "masked" else self.roles.auxiliaries
-        train = {"primary": NO_PRIMARY, "tokens": self.design.pretrain_tokens, "epochs": 1, "patience": 0}
+        train = {"primary": NO_PRIMARY, "tokens": self.design.pretrain_tokens, "patience": 0}
         given = self._train(tasks, seed) | train
         if given.get("batch") == "primary+one":
             del given["batch"]
         tables = _of_tasks(self.tables, given)
         if condition == "permuted":
             tables["task"] = _permuted(tables["task"], tasks)
-        return Trial(condition, -1, build, seed, tables, self._digest(build, tables, None))
+        return Trial(condition, -1, build, seed, tables, self._digest(build, tables, None, 0))
 
     def _second(self, build: int, condition: Condition, seed: int, labels: int, first: Trial | None) -> Trial:
         """Return the run that trains the primary."""
         tasks = (self.roles.primary, *(self.roles.auxiliaries if condition == "joint" else ()))
         tokens = self.design.tokens + (0 if first else self.design.pretrain_tokens)
-        train = {"primary": self.roles.primary, "labels": labels, "tokens": tokens, "epochs": self.design.evaluations}
-        # few rows that are sorted over many steps would fill buckets with copies of one another
-        tables = _of_tasks(self.tables, {"window": 1, **self._train(tasks, seed), **train})
-        return Trial(condition, labels, build, seed, tables, self._digest(build, tables, first), first)
+        train = {"primary": self.roles.primary, "labels": labels, "tokens": tokens}
+        # few rows that are sorted over many steps would fill buckets with copies of one another, and the score of a
+        # rare tag stays 0 for longer than patience lasts
+        tables = _of_tasks(self.tables, {"window": 1, "patience": 0, **self._train(tasks, seed), **train})
+        count = self.design.evaluations
+        digest = self._digest(build, tables, first, count)
+        return Trial(condition, labels, build, seed, tables, digest, first, count)
 
     def _train(self, tasks: tuple[str, ...], seed: int) -> dict[str, Any]:
         """Return the table [train] of a run of some tasks."""
@@ -178,11 +183,11 @@ class _Maker:
         own = {"tasks": tasks, "seed": base + seed, **rows}
         return {"threads": 1, **self.tables.get("train", {}), **own}
 
-    def _digest(self, build: int, tables: Mapping[str, Any], first: Trial | None) -> str:
+    def _digest(self, build: int, tables: Mapping[str, Any], first: Trial | None, evaluations: int) -> str:
         """Return a digest of all that decides a run."""
         settings = make_settings(tables).model_dump(mode="json")
         settings["model"] |= {"encoder": self.encoder, "init": first.digest if first else ""}
-        decides = {"format": _FORMAT, "dataset": self.datasets[build], "settings": settings}
+        decides = {"format": _FORMAT, "dataset": self.datasets[build], "settings": settings, "evaluations": evaluations}
         return hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
