@@ -15,14 +15,11 @@ from labelers.task import Task, write_tasks
 __all__ = ["write_planted"]
 
 _WORDS = [first + vowel + last for vowel in "aeiou" for first in "bdfgklmn" for last in "prst"][:120]
-_FREQUENT = 24
-_RATES = np.where(np.arange(120) < _FREQUENT, 0.4 / _FREQUENT, 0.6 / (120 - _FREQUENT))
 _LENGTH = 10
 _SPACES = {
     "kind": 4,  # the primary: which of four kinds a word is of
     "helpful": 8,  # each kind in halves
-    "neutral": 2,  # whether a word opens the row
-    "harmful": 4,  # of frequent words the kind, of rare ones any other
+    "harmful": 2,  # whether it opens the row, for which no word need be known
 }
 
 
@@ -34,26 +31,30 @@ def _task(name: str, classes: int) -> Task:
     )  # fmt: skip
 
 
-_MASKED = Task(
-    name="masking.word", labeler="masking", version=1, kind="masked_lm", sequences=("source",), target="masking.draw",
-    exclude="masking.never", rate=0.15, level="token", metric="nats_per_word", status="masking.status",
-)  # fmt: skip
+def _masked(name: str) -> Task:
+    return Task(
+        name=name, labeler=name, version=1, kind="masked_lm", sequences=("source",), target=f"{name}.draw", rate=0.15,
+        exclude=f"{name}.never", level="token", metric="nats_per_word", status=f"{name}.status",
+    )  # fmt: skip
+
+
+_MASKED = ("masking", "neutral")  # neutral: masks again, which are drawn anew
 
 
 def _row(number: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return a row of words with all their labels."""
-    words = rng.choice(len(_WORDS), _LENGTH, p=_RATES)
+    words = rng.integers(0, len(_WORDS), _LENGTH)
     tags = {
         "kind": words % 4,
         "helpful": words % 4 + 4 * (words // 4 % 2),
-        "neutral": (np.arange(_LENGTH) == 0).astype(int),
-        "harmful": np.where(words < _FREQUENT, words, words + 1 + words // 4 % 3) % 4,
+        "harmful": (np.arange(_LENGTH) == 0).astype(int),
     }
     return {
         "id": f"r{number}", "document": f"r{number}", "lang": "en", "tokens": [_WORDS[word] for word in words],
         "spaces": [True] * _LENGTH, "segments": [0], "roles": [],
-        "masking": {
-            "status": 0, "draw": rng.integers(0, 256, _LENGTH).tolist(), "never": [False] * _LENGTH,
+        **{
+            name: {"status": 0, "draw": rng.integers(0, 256, _LENGTH).tolist(), "never": [False] * _LENGTH}
+            for name in _MASKED
         },
         **{name: {"status": 0, "tags": values.tolist()} for name, values in tags.items()},
     }  # fmt: skip
@@ -66,10 +67,11 @@ def write_planted(folder: Path, train: int = 300, held: int = 60) -> Path:
     fields = [
         ("id", pa.string()), ("document", pa.string()), ("lang", pa.string()), ("tokens", pa.list_(pa.string())),
         ("spaces", pa.list_(pa.bool_())), ("segments", pa.list_(pa.int32())), ("roles", pa.list_(pa.string())),
-        ("masking", masking),
+        *((name, masking) for name in _MASKED),
         *((name, tagged) for name in _SPACES),
     ]  # fmt: skip
-    schema = write_tasks(pa.schema(fields), [*(_task(name, size) for name, size in _SPACES.items()), _MASKED])
+    tasks = [*(_task(name, size) for name, size in _SPACES.items()), *map(_masked, _MASKED)]
+    schema = write_tasks(pa.schema(fields), tasks)
     rng, number = np.random.default_rng(7), 0
     for split, count in (("train", train), ("validation", held // 2), ("test", held)):
         rows = [_row(number + place, rng) for place in range(count)]

@@ -155,8 +155,10 @@ def _report(study: "Study", failed: dict[str, str], *, as_json: bool) -> None:
     from trainer.data.dataset import Dataset
     from trainer.files import write
     from trainer.score.report import write as write_json
+    from trainer.study.curves import curves_of
     from trainer.study.gains import summarised
     from trainer.study.label_spaces import relate
+    from trainer.study.relation_table import relation_lines
     from trainer.study.study_table import csv_of, study_lines
 
     found: dict[str, Any] = summarised(study.results.of(study.trials), study.trials, study.design, failed)
@@ -165,10 +167,14 @@ def _report(study: "Study", failed: dict[str, str], *, as_json: bool) -> None:
     found["design"] = study.design.model_dump(mode="json")
     write_json(study.place.path / "study.json", found)
     write(study.place.path / "study.csv", csv_of(found))
+    write(study.place.path / "study.svg", curves_of(found))
     if as_json:
         print_json(found)
         return
     for line in study_lines(found):
+        say(line)
+    say("label spaces (auxloom relate):")
+    for line in relation_lines(found["relations"]):
         say(line)
 
 
