@@ -118,7 +118,8 @@ def _key(number: int, name: str) -> Iterator[str]:
     """Yield the line that tells which curve is a condition's."""
     x, y = _WIDTH - _RIGHT + 16, _TOP + 12 + 20 * number
     colour, dash = _COLOURS[name], _DASHES[name]  # type: ignore[index]
-    yield f'<line x1="{x}" y1="{y}" x2="{x + 28}" y2="{y}" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+    line = f'<line x1="{x}" y1="{y}" x2="{x + 28}" y2="{y}" stroke="{colour}" stroke-width="2"'
+    yield f'{line} stroke-dasharray="{dash}"/>'
     yield _text(x + 34, y + 4, name, "start")
 
 
