@@ -171,6 +171,15 @@ def test_what_cannot_be_compared_is_told(
     assert message in capsys.readouterr().err
 
 
+def test_a_folder_with_other_files_is_refused(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written beside them."""
+    (tmp_path / "thesis.txt").touch()
+    assert run(monkeypatch, "compare", recipe, "--out", tmp_path) == 2
+    assert "contains other files (thesis.txt)" in capsys.readouterr().err
+
+
 def test_runs_that_are_void_can_be_done_again(recipe: Path, finished: Path, tmp_path: Path) -> None:
     """In processes of their own, in a folder that was moved."""
     moved = tmp_path / "moved"

@@ -60,6 +60,7 @@ def compare(
         study = open_study(known, design, overwrite=overwrite) if built else planned_study(known, design)
         _show_plan(study, jobs, as_json=as_json)
         return
+    _check_folder(known)
     for item in recipes:
         _build(item, overwrite=overwrite, as_json=as_json)
     study = open_study(known, design, overwrite=overwrite)
@@ -68,6 +69,14 @@ def compare(
     failed = _train(study, design, jobs=jobs, keep=keep)
     _report(study, failed, as_json=as_json)
     raise typer.Exit(1 if failed else 0)
+
+
+def _check_folder(recipe: Recipe) -> None:
+    """Refuse a folder with files that are not those of a study."""
+    from pipelines.folder.out_folder import check_free
+
+    parts = {"runs", "cache", *(path.name for path in Path(recipe.out).glob("dataset-*"))}
+    check_free(recipe.out, "results.jsonl", {*parts, *(f"study.{ending}" for ending in ("json", "csv", "svg"))}, parts)
 
 
 def _numbers(text: str | None) -> list[int] | None:
