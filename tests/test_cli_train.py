@@ -176,7 +176,7 @@ def test_settings_are_read_from_a_recipe(
         ("[model]\nencoders = 'tiny'", "[model] has no key 'encoders' (did you mean 'encoder'?)"),
         ("[task.ner]\ndepth = 1", "[task.ner] depth is not in this version of auxloom yet; leave it out"),
         ('[task."a.b"]\nwait = 1', "[task.\"a.b\"] has no key 'wait' (did you mean 'weight'?)"),
-        ("[[phase]]\nfreeze = ['x']", "[[phase]] freeze is not in this version of auxloom yet; leave it out"),
+        ("[[phase]]\nmaximise = 'x'", "[[phase]] maximise is not in this version of auxloom yet; leave it out"),
         ("[[phase]]\nepochs = -1", "[[phase]] epochs = -1: input should be greater than or equal to 0"),
         ("[train]\nweights = {x = 1.0}", "[train] has no key 'weights': the weight of a task is a key of its table"),
         ("[train]\nencoder = 'small'", "[train] has no key 'encoder': it is a key of [model]"),

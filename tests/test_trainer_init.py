@@ -145,8 +145,8 @@ def test_such_runs_resume_exactly(dataset: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_the_run(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    """The step and the tasks are named, and the last checkpoint is as it was."""
-    settings = {**QUICK, "save_every": 1}
+    """The step, the phase, the tasks and the rows are named, and the last checkpoint is as it was."""
+    settings = {**QUICK, "save_every": 1, "phase": [{"tasks": ["topic.long"], "epochs": 1}, {"epochs": 1}]}
     if steps > 1:
         train(dataset, tmp_path / "run", settings, stop_after=steps - 1)
     last = tmp_path / "run" / "last.safetensors"
@@ -159,7 +159,8 @@ def test_a_loss_that_is_no_number_ends_the_run(
         return found | {first: found[first] * float("nan")}
 
     monkeypatch.setattr(Model, "losses", wrong)
-    kept = "the checkpoint of step 2 is kept in" if steps > 1 else "none was kept yet"
-    with pytest.raises(ValueError, match=rf"the loss of \S+ is not a finite number in step {steps}; {kept}"):
+    kept = r"the checkpoint of step 2 is kept in .*last\.safetensors" if steps > 1 else "none was kept yet"
+    what = rf"the loss of \S+ is not a finite number in step {steps}, in phase {1 if steps == 1 else 2} of 2, with the"
+    with pytest.raises(ValueError, match=rf"{what} train rows d\d/\d.*; {kept}"):
         train(dataset, tmp_path / "run", settings, resume=steps > 1)
     assert (last.read_bytes() if last.exists() else b"") == before

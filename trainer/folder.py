@@ -163,6 +163,11 @@ class RunFolder:
         settings = mark.grown(given, self.path, lambda settings: decided(settings, data))
         if same and settings != mark.settings:
             raise ValueError(f"the run in {self.path} was to be shorter")
+        if mark.outdated and not (self.report.exists() and settings == mark.settings):
+            raise ValueError(
+                f"the run in {self.path} has phases and was begun by an earlier version of auxloom (format "
+                f"{mark.format}), in which one optimiser and schedule ran through all of them; train in another folder"
+            )
         return settings, mark
 
     def claim(self, mark: Mark) -> None:

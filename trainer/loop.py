@@ -1,7 +1,6 @@
 """Training: a plain loop over the planned steps."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from labelers.place import local
 from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
 from trainer.device import autocast
+from trainer.failure import check_finite, told_memory
 from trainer.folder import RunFolder
 from trainer.inherit import told_of
 from trainer.memory import give_back
@@ -88,8 +88,10 @@ def fit(run: Run, stop_after: int | None = None, progress: Progress | None = Non
     settings, state, note = run.settings, run.state, ""
     if run.phase_over and not run.ended:  # a limit had ended the run there
         run.begin_phase()
+        run.save()
     for epoch, plan, index in _steps(run, stop_after):
-        losses = _step(run, epoch, plan, index)
+        with told_memory(run):
+            losses = _step(run, epoch, plan, index)
         state.count(losses)
         place = _place(run, epoch)
         if state.step % settings.log_every == 0 or run.phase_over:
@@ -137,7 +139,8 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
     for part in _parts(requests, settings.accumulate):
         batch = collate(run.data, "train", part, noise).to(run.device)
         with autocast(settings, run.device):
-            losses = model.losses(batch, model(batch))
+            scores = model(batch)
+        losses = model.losses(batch, scores)
         # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
         labels = run.streams.labels(plan)
         weighed = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]
@@ -145,7 +148,7 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
         found.add(losses, batch)
         pieces += batch.pieces
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-    _check(run, found.sums, float(norm))
+    check_finite(run, found.sums, float(norm), requests)
     for group in run.optimiser.param_groups:
         group["lr"] = run.rate * group["scale"]
     run.optimiser.step()
@@ -173,20 +176,3 @@ def _parts(requests: list[list[TaskSlice]], count: int) -> Iterator[list[list[Ta
     for number in range(count):
         if part := buckets[number * len(buckets) // count : (number + 1) * len(buckets) // count]:
             yield part
-
-
-def _check(run: Run, losses: Mapping[str, tuple[float, int]], norm: float) -> None:
-    """Check that a step can be taken.
-
-    Raises:
-        ValueError: a loss or the gradient is not a number.
-    """
-    if math.isfinite(norm) and all(math.isfinite(loss) for loss, _ in losses.values()):
-        return
-    wrong = [name for name, (loss, _) in losses.items() if not math.isfinite(loss)]
-    what = f"the loss of {', '.join(wrong)}" if wrong else f"the gradient ({', '.join(losses)})"
-    kept = f"the checkpoint of step {run.saved} is kept in {run.folder.path}" if run.saved > 0 else "none was kept yet"
-    raise ValueError(
-        f"{what} is not a finite number in step {run.state.step + 1}; {kept}. Train in another folder with a lower "
-        "learning_rate, or a longer warmup"
-    )

@@ -51,6 +51,8 @@ class Mark:
     """The digest of its dataset."""
     settings: Settings
     extensions: tuple[Extension, ...] = ()
+    format: int = FORMAT
+    """Of the version that wrote it."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -75,7 +77,7 @@ class Mark:
             Extension(item["step"], *(_pair(item[name]) for name in ("epochs", "max_steps", "steps")))
             for item in data["extensions"]
         )
-        return cls(data["dataset"], make_settings(known), tuple(extensions))
+        return cls(data["dataset"], make_settings(known), tuple(extensions), found)
 
     def write(self, path: Path) -> None:
         """Write the mark."""
@@ -86,6 +88,11 @@ class Mark:
             "extensions": [item.to_json() for item in self.extensions],
         }
         write(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+    @property
+    def outdated(self) -> bool:
+        """Tell whether the steps that are left would be others than those of the version that began the run."""
+        return self.format < FORMAT and bool(self.settings.phase)
 
     def grown(self, given: Mapping[str, Any], folder: Path, decide: Callable[[Settings], Settings]) -> Settings:
         """Return the settings of the run in a folder, with more epochs or steps where ``given`` asks for them.

@@ -69,11 +69,7 @@ class Run:
         check_views(trained, dataset.splits["train"])
         self._encoder = find_encoder(settings.model.encoder)
         self.validation = VALIDATION if VALIDATION in dataset.splits else ""
-        if isinstance(settings.patience, int) and settings.patience and not self.validation:
-            raise ValueError(
-                f"patience = {settings.patience} counts evaluations on the validation split, and {dataset.path} has "
-                "none; leave it out"
-            )
+        self._check_validation()
         if not mark:
             mark = Mark(dataset.digest, settings)
             folder.claim(mark)
@@ -103,6 +99,18 @@ class Run:
         left_out = (task.name for task in self._able if not self.settings.trains(task.name))
         self.untrained |= dict.fromkeys(left_out, "it is not among [train] tasks")
         return [task for task in self._able if self.settings.trains(task.name)]
+
+    def _check_validation(self) -> None:
+        """Check that there is a validation split where a setting asks for one."""
+        patience = self.settings.patience
+        asked = [f"patience = {patience} counts"] if isinstance(patience, int) and patience else []
+        asked += [
+            "[[phase]] start = 'best' means the best of the" for item in self.settings.phase if item.start == "best"
+        ]
+        if asked and not self.validation:
+            raise ValueError(
+                f"{asked[0]} evaluations on the validation split, and {self.dataset.path} has none; leave it out"
+            )
 
     def _take_over(self) -> None:
         """Take over weights that were trained before; a run that cannot begin leaves its folder free."""
@@ -364,7 +372,7 @@ class Run:
             "extended": [item.to_json() for item in self.mark.extensions],
             "best_step": step,
             "best_epoch": self.leg.epoch_of(step - 1) + 1,
-            **({"phases": self._phases()} if self.settings.phase else {}),
+            **({"phases": self._course.told([*self.state.ended, self._end()])} if self.settings.phase else {}),
             "chosen_on": self.validation or None,
             "chosen_by": self._chosen_by,
             "pieces": self.state.pieces,
@@ -376,17 +384,6 @@ class Run:
             "device": str(self.device),
             "threads": torch.get_num_threads(),
         }
-
-    def _phases(self) -> list[dict[str, Any]]:
-        """Return what the report says of each phase that has begun."""
-        made, ended = [], [*self.state.ended, self._end()]
-        for number, end in enumerate(ended):
-            leg = self._course.legs(ended[:number])[number]
-            facts: dict[str, Any] = {"tasks": [task.name for task in leg.streams.tasks], "first_step": leg.begin + 1}
-            facts |= {"steps": end.step - leg.begin, "planned_steps": leg.steps}
-            facts |= {"pieces": end.pieces - (ended[number - 1].pieces if number else 0), "best_step": end.best or None}
-            made.append(facts)
-        return made
 
 
 def _steps(legs: Sequence[Leg]) -> int:

@@ -4,12 +4,13 @@
 `[[phase]]` a part of the run that trains some of the tasks. None of them changes a byte of a dataset.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
+
+from trainer.explain import HEADERS, LATER, explained
 
 __all__ = [
     "NO_PRIMARY",
@@ -47,23 +48,6 @@ def _auto_or(least: int) -> PlainValidator:
 
 _Auto = Literal["auto"]
 _Freeze = Literal["none", "embeddings", "encoder"] | Annotated[int, Field(ge=1)]
-
-_LATER = {
-    "model": ("private", "orthogonal", "iterations", "align"),
-    "task": ("depth", "reads", "pool", "head", "loss", "target", "decoder", "noise", "threshold", "level"),
-    "phase": ("maximise",),
-}
-"""Keys that a later version will know."""
-
-_HEADERS = {"train": "[train]", "model": "[model]", "task": "[task.NAME]", "phase": "[[phase]]"}
-"""How each table is written."""
-
-_ELSEWHERE = {
-    **dict.fromkeys(("encoder", "vocabulary", "max_pieces", "dropout", "head_dropout"), "it is a key of [model]"),
-    "weights": "the weight of a task is a key of its table, [task.NAME] weight",
-    "words_first": "write a [[phase]] with the tasks that mask words, and one behind it with all tasks",
-}
-"""Keys that are looked for in [train], and where to write them."""
 
 
 class _Table(BaseModel):
@@ -141,7 +125,7 @@ def _by_task(value: Any) -> Any:
     """Return the tables of tasks by their whole names, however they are nested: [task.disfluency.tags] is one task."""
     if not isinstance(value, Mapping):
         return value
-    known, tables = {*TaskSettings.model_fields, *_LATER["task"]}, {}
+    known, tables = {*TaskSettings.model_fields, *LATER["task"]}, {}
     for name, item in value.items():
         if not isinstance(item, Mapping):
             return value
@@ -319,6 +303,15 @@ class Settings(_Table):
         return self.model_copy(update=found)
 
 
+_FORMS: Mapping[str, type[BaseModel]] = {
+    "train": Settings,
+    "model": ModelSettings,
+    "task": TaskSettings,
+    "phase": PhaseSettings,
+}
+"""By the name of the table."""
+
+
 def make_settings(data: Mapping[str, Any]) -> Settings:
     """Return the settings in the tables of a recipe.
 
@@ -338,7 +331,7 @@ def make_settings(data: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(flattened(data))
     except ValidationError as error:
-        raise ValueError("; ".join(_explained(item) for item in error.errors())) from None
+        raise ValueError("; ".join(explained(item, _FORMS) for item in error.errors())) from None
 
 
 def flattened(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -353,40 +346,5 @@ def flattened(data: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"[train] is {train!r}; write a table")  # noqa: TRY004  (a mistake in a recipe)
     for name in TABLES:
         if name in train:
-            raise ValueError(f"[train] has no key {name!r}: {_HEADERS[name]} is a table of its own")
+            raise ValueError(f"[train] has no key {name!r}: {HEADERS[name]} is a table of its own")
     return {**train, **keys}
-
-
-def _explained(error: Any) -> str:
-    """Say in words what one error of pydantic means."""
-    table, key, known = _address(error["loc"])
-    if not key and (known or error["type"] == "value_error"):
-        text = error.get("ctx", {}).get("error", error["msg"])
-        return f"{table} {text}"
-    if not known:
-        return f"{table} is {error['input']!r}; write a table"
-    if error["type"] != "extra_forbidden":
-        return f"{table} {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    name = table.strip("[]").partition(".")[0]
-    if key in _LATER.get(name, ()):
-        return f"{table} {key} is not in this version of auxloom yet; leave it out"
-    if name == "train" and key in _ELSEWHERE:
-        return f"[train] has no key {key!r}: {_ELSEWHERE[key]}"
-    close = difflib.get_close_matches(key, known, 1, 0.5)
-    hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(known)}"
-    return f"{table} has no key {key!r}{hint}"
-
-
-def _address(place: tuple[Any, ...]) -> tuple[str, str, list[str]]:
-    """Return the table of a place among the settings, the key in it and its keys; only a name where it is the table."""
-    first, *rest = [str(part) for part in place] or [""]
-    table = _HEADERS.get(first)
-    if first == "task" and rest:
-        name, *rest = rest
-        table = f'[task."{name}"]' if "." in name else f"[task.{name}]"
-    elif first == "phase":
-        rest = rest[1:]
-    if table:
-        forms: dict[str, type[BaseModel]] = {"model": ModelSettings, "task": TaskSettings, "phase": PhaseSettings}
-        return table, ".".join(rest), sorted(forms[first].model_fields) if rest else []
-    return "[train]", ".".join([first, *rest]), sorted(set(Settings.model_fields) - set(TABLES))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,23 @@ class Course:
             legs.append(leg)
             step, pieces = step + leg.steps, pieces + leg.pieces
         return legs
+
+    def told(self, ended: Sequence[Ended]) -> list[dict[str, Any]]:
+        """Return what a report says of phases that have ended."""
+        made = []
+        for number, end in enumerate(ended):
+            leg, read = self.legs(ended[:number])[number], ended[number - 1].pieces if number else 0
+            made.append(
+                {
+                    "tasks": [task.name for task in leg.streams.tasks],
+                    "first_step": leg.begin + 1,
+                    "steps": end.step - leg.begin,
+                    "planned_steps": leg.steps,
+                    "pieces": end.pieces - read,
+                    "best_step": end.best or None,
+                }
+            )
+        return made
 
     def _leg(self, number: int, step: int, pieces: int) -> Leg:
         """Return a phase that begins behind so many steps, in which so many sub-words were read."""

@@ -21,8 +21,9 @@ def parameter_groups(model: Model, settings: Settings) -> list[dict[str, Any]]:
     table = encoder[id(model.encoder.embedding.weight)]
     for parameter in model.parameters():
         name = encoder.get(id(parameter))
-        if name is not None and _frozen(model.encoder.layer_of(name), settings.freeze, table=name == table):
-            parameter.requires_grad_(False)
+        frozen = name is not None and _frozen(model.encoder.layer_of(name), settings.freeze, table=name == table)
+        parameter.requires_grad_(not frozen)  # one that an earlier phase has frozen is trained again
+        if frozen:
             continue
         scale = 1.0 if name is None else _scale(model.encoder, name, settings)
         groups.setdefault((scale, parameter.dim() > 1), []).append(parameter)

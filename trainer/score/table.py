@@ -125,14 +125,22 @@ def span_notes(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how the checkpoint was chosen, and where the run was extended or stopped."""
+    """Yield which phases there were, how the checkpoint was chosen, and where the run was extended or stopped."""
     run, split = report.get("run", {}), report["split"]
     if "best_step" not in run:
         return
+    for number, item in enumerate(run.get("phases", ()), 1):
+        tasks = "all tasks" if len(item["tasks"]) == len(report["tasks"]) else ", ".join(item["tasks"])
+        planned = f" of {item['planned_steps']:,}" if item["steps"] < item["planned_steps"] else ""
+        yield (
+            f"phase {number}: {item['steps']:,}{planned} steps from step {item['first_step']:,}, {item['pieces']:,} "
+            f"sub-words, {tasks}"
+        )
     if run["chosen_on"]:
         by = f" by the score of {run['chosen_by']}" if run.get("chosen_by") else ""
+        phase = f" of phase {len(run['phases'])}" if run.get("phases") else ""
         yield (
-            f"checkpoint: step {run['best_step']:,}, in epoch {run['best_epoch']}, the best on the "
+            f"checkpoint: step {run['best_step']:,}, in epoch {run['best_epoch']}{phase}, the best on the "
             f"{run['chosen_on']} split{by}"
         )
     else:
