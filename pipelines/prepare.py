@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.compare import differences, found_differences
 from pipelines.folder.damage import read_manifest
 from pipelines.folder.layout import PLAN, STATS, Folder, digest_json, to_json
 from pipelines.folder.marks import Problem
@@ -12,6 +11,7 @@ from pipelines.input.changes import changed_inputs
 from pipelines.input.records import InputFile
 from pipelines.layers.folders import layer_at, layer_names
 from pipelines.plan import Plan, PlanError, identity, plan_bytes
+from pipelines.plan_changes import differences, found_differences
 from pipelines.planning import Scan, fill
 from pipelines.recipes.recipe import RecipeError
 

@@ -16,9 +16,9 @@ from command import run
 from small import built, files, rows, text, write
 
 from labelers.task import tasks
-from pipelines.compare import differences
 from pipelines.folder.layout import Folder, digest_json
 from pipelines.plan import Plan, identity
+from pipelines.plan_changes import differences
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset, Types
 

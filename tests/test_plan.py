@@ -12,12 +12,12 @@ from small import built, recipe, rows, text, write
 
 from labelers.text.document import Document, Turn
 from pipelines import scan
-from pipelines.compare import differences
 from pipelines.folder.layout import Folder
 from pipelines.input import repeats
 from pipelines.input.records import InputFile
 from pipelines.input.splits import Splitter, group_digest
 from pipelines.plan import Plan, identity
+from pipelines.plan_changes import differences
 from pipelines.planning import draft
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import RecipeError

@@ -215,7 +215,7 @@ def test_the_documented_recipe_is_the_default() -> None:
     data = tomllib.loads(DOCUMENTED)
     trained = {name: data.pop(name) for name in ("train", "model")}
     assert make_recipe(data) == make_recipe({})
-    unset = {"labelers", "labels", "task", "phase"}
+    unset = {"labelers", "labels", "task", "phase", "study"}
     assert {*data, *trained} | unset == {item.alias or name for name, item in Recipe.model_fields.items()}
     for table in ("input", "text", "passage", "split", "dedup", "unit", "plan", "run"):
         default = getattr(Recipe(), table)

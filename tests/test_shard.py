@@ -377,7 +377,7 @@ def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monk
     )
     names.write_text("C1\tlamp\tlantern\n")
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.compare.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
+        patch.setattr("pipelines.plan_changes.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
         assert f"it was built with spacy {plan.versions['spacy']}, but 3.1 is installed here" in error()
     with monkeypatch.context() as patch:
         patch.setattr(load("paraphrase").__class__, "version", 99)

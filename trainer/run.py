@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from labelers.ragged import IntArray
+from labelers.task import Task
 from trainer import checkpoint
 from trainer.data.cache import EncodedDataset, encode
+from trainer.data.chosen_labels import check_choice, chosen_labels
 from trainer.data.dataset import Dataset
 from trainer.data.inputs import check_views
 from trainer.device import prepared
@@ -58,7 +61,8 @@ class Run:
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.device = prepared(settings)
         self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
-        trained = [task for task in dataset.tasks if task.name not in self.untrained]
+        self._able = [task for task in dataset.tasks if task.name not in self.untrained]
+        trained = self._chosen_tasks()
         if not trained:
             raise self._nothing_to_train()
         check(trained, settings)
@@ -75,7 +79,7 @@ class Run:
         write(folder.tasks, json.dumps(heads, indent=1) + "\n")
         write(folder.readings, json.dumps(dataset.reading(), indent=1) + "\n")
         if not folder.forms.exists():
-            write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks))
+            write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks, self._sampled()))
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
         self.model.begin(self.data.splits["train"].targets)
@@ -88,6 +92,13 @@ class Run:
             checkpoint.restore(self.model, self.optimiser, tensors)
         self._uninformed = uninformed(self.data, self.validation)
         give_back()
+
+    def _chosen_tasks(self) -> list[Task]:
+        """Return the tasks that can and are to be trained."""
+        check_choice(self.dataset, self.settings)
+        left_out = (task.name for task in self._able if not self.settings.trains(task.name))
+        self.untrained |= dict.fromkeys(left_out, "it is not among [train] tasks")
+        return [task for task in self._able if self.settings.trains(task.name)]
 
     def _check_validation(self) -> None:
         """Check that there is a validation split where a setting asks for one."""
@@ -125,15 +136,22 @@ class Run:
 
     def _encoded(self) -> EncodedDataset:
         """Return the dataset encoded for the tasks that can be trained; one without train rows cannot."""
-        tasks = [task for task in self.dataset.tasks if task.name not in self.untrained]
         hand_on(self.settings, self.folder.learnt)
-        encoded = encode(self.dataset, tasks, self.folder.learnt, self._encoder, self.settings)
+        # of all tasks, so that runs on some of them share the cache
+        encoded = encode(self.dataset, self._able, self.folder.learnt, self._encoder, self.settings)
+        encoded = chosen_labels(encoded, self.dataset, self.settings)
+        tasks = [task for task in self._able if task.name not in self.untrained]
         empty = [task.name for task in tasks if not len(encoded.splits["train"].targets[task.name])]
         self.untrained |= dict.fromkeys(empty, "no train row has a label")
         kept = tuple(task for task in tasks if task.name not in empty)
         if not kept:
             raise self._nothing_to_train()
         return dataclasses.replace(encoded, tasks=kept)
+
+    def _sampled(self) -> dict[str, IntArray]:
+        """Return the train rows of the primary that keep their labels, where not all do."""
+        primary, train = self.settings.primary, self.data.splits["train"]
+        return {primary: train.read(primary).rows[train.targets[primary].where]} if self.settings.labels else {}
 
     def _nothing_to_train(self) -> ValueError:
         """Return the error that tells why no task can be trained."""

@@ -106,6 +106,9 @@ class TaskSettings(_Table):
 
     weight: float = Field(1.0, ge=0)
     """Of its loss."""
+    permuted: bool = False
+    """Train it on the labels of other rows of like length, where possible of the same document: the control that tells
+    what the labels are good for, beside the text and the updates. Held-out labels stay as they are."""
 
 
 class PhaseSettings(_Table):
@@ -197,6 +200,15 @@ class Settings(_Table):
     primary: str = ""
     """The task that the run is for: it chooses the best checkpoint, and fills half of each step; "": the gold task if
     there is one and no other, else none; "none": none, and the mean of all tasks' metrics chooses."""
+    labels: int = Field(0, ge=0)
+    """Train rows of the primary that keep their labels, and validation rows at most; a sample by the seed, which holds
+    the sample of any lower number; 0: all."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that are trained; none named: all."""
+    with_labels: tuple[str, ...] = ()
+    """Tasks but the primary are trained on those rows that have a label of one of these tasks; none named: on all."""
+    without_labels: tuple[str, ...] = ()
+    """Tasks but the primary are trained on those rows that have no label of any of these tasks."""
     outside_weight: float = Field(0.6, gt=0)
     """Weight of the tag O in the loss of a token task that is constructed and has it as its first class, the others
     having 1."""
@@ -272,6 +284,10 @@ class Settings(_Table):
     def weight(self, task: str) -> float:
         """Return the weight of a task's loss."""
         return self.task[task].weight if task in self.task else 1.0
+
+    def trains(self, task: str) -> bool:
+        """Tell whether a task is among those that are trained."""
+        return not self.tasks or task in self.tasks
 
     @property
     def has_primary(self) -> bool:

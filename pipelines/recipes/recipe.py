@@ -90,6 +90,8 @@ class Recipe(Table):
     """How single tasks are trained, by the name of the task."""
     phase: tuple[Mapping[str, Any], ...] = ()
     """The parts of a training run, in their order."""
+    study: Mapping[str, Any] = Field(default_factory=dict)
+    """What `auxloom compare` compares; the trainer validates it."""
     run: RunTable = RunTable()
 
     @property
@@ -103,9 +105,9 @@ class Recipe(Table):
         return any(table.second for table in self.input)
 
     def stored(self) -> dict[str, Any]:
-        """Return it as a plan has it: without [run], and with keys that came later only where they say something."""
+        """Return it as a plan has it: no [run], no [study], and keys that came later only where they say something."""
         unsaid = {name for name in (*_TRAINING, "labels") if not getattr(self, name)}
-        data = self.model_dump(mode="json", by_alias=True, exclude={"run", *unsaid})
+        data = self.model_dump(mode="json", by_alias=True, exclude={"run", "study", *unsaid})
         inputs = [_said(InputTable, table) for table in data["input"]]
         data["input"] = inputs if len(inputs) > 1 else inputs[0]
         data["text"], data["dedup"] = _said(TextTable, data["text"]), _said(DedupTable, data["dedup"])

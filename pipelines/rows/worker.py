@@ -3,13 +3,13 @@
 import socket
 from dataclasses import dataclass
 
-from pipelines.compare import changed_resources, changed_tools
 from pipelines.folder.layout import Folder
 from pipelines.labels.held_out import HeldOut, read_held_out
 from pipelines.layers.folders import base_of
 from pipelines.layers.join_source import JoinSource
 from pipelines.layers.matching import Matching
 from pipelines.plan import Plan
+from pipelines.plan_changes import changed_resources, changed_tools
 from pipelines.recipes.loading import load_labelers
 from pipelines.rows.context import Context
 from pipelines.rows.cutter import Cutter

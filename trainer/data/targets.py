@@ -41,6 +41,20 @@ class Targets:
     def __len__(self) -> int:
         return len(self.where)
 
+    def take(self, rows: BoolArray, sequences: Sequences) -> "Targets":
+        """Return the targets of the rows where a mask [n] holds, given the sequences that the task reads."""
+        where, labels = self.where[rows], np.repeat(rows, np.diff(self.offsets))
+        values = self.values.take(np.flatnonzero(labels)) if isinstance(self.values, Ragged) else self.values[labels]
+        return replace(
+            self,
+            where=where,
+            offsets=running_total(np.diff(self.offsets)[rows]),
+            values=values,
+            spans=self.spans[labels],
+            weight=self.weight[rows],
+            candidates=int(_words(sequences)[where].sum()) if self.drawn else 0,
+        )
+
     def expected(self, rate: float, rows: IntArray | None = None) -> float:
         """Return the number of labels of all rows; of drawn ones, that at a rate, which draws round up to 1/256.
 
@@ -170,10 +184,7 @@ def _narrow(values: npt.NDArray[Any] | Ragged, classes: int) -> npt.NDArray[Any]
 
 def _drawn(where: IntArray, sequences: Sequences) -> Targets:
     """Return the rows that have a word that draws may hide, and the number of such words."""
-    pieces = Ragged(sequences.offsets, sequences.word)
-    key = np.where(sequences.word >= 0, pieces.owners << 16 | sequences.word, -1)
-    opens = (key >= 0) & np.diff(key, prepend=-1).astype(bool)
-    count = np.bincount(pieces.owners[opens], minlength=len(pieces))[where]
+    count = _words(sequences)[where]
     where = where[count > 0]
     return Targets(
         where=where,
@@ -184,3 +195,11 @@ def _drawn(where: IntArray, sequences: Sequences) -> Targets:
         drawn=True,
         candidates=int(count.sum()),
     )
+
+
+def _words(sequences: Sequences) -> IntArray:
+    """Return the number of words of each row that draws may hide, int64 [R]."""
+    pieces = Ragged(sequences.offsets, sequences.word)
+    key = np.where(sequences.word >= 0, pieces.owners << 16 | sequences.word, -1)
+    opens = (key >= 0) & np.diff(key, prepend=-1).astype(bool)
+    return np.bincount(pieces.owners[opens], minlength=len(pieces))

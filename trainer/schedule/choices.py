@@ -21,7 +21,7 @@ def decided(settings: Settings, dataset: Dataset) -> Settings:
     Raises:
         ValueError: the settings do not fit the tasks, see `trainer.schedule.streams.check`.
     """
-    tasks = [task for task in dataset.tasks if not untrained(task)]
+    tasks = [task for task in dataset.tasks if settings.trains(task.name) and not untrained(task)]
     primary = settings.primary or _only_gold(tasks, dataset) or NO_PRIMARY
     settings = settings.model_copy(update={"primary": primary})
     has = settings.has_primary

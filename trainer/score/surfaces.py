@@ -32,12 +32,21 @@ def has_spans(task: Task) -> bool:
     return task.gold and task.scheme == BIO
 
 
-def train_forms(train: Split, tasks: Iterable[Task]) -> dict[str, list[str]]:
-    """Return the digests of the forms in a split, of the tasks that have spans."""
+def train_forms(
+    train: Split, tasks: Iterable[Task], sampled: Mapping[str, IntArray] | None = None
+) -> dict[str, list[str]]:
+    """Return the digests of the forms in a split, of the tasks that have spans.
+
+    Args:
+        train: the split.
+        tasks: any.
+        sampled: the rows, rising, of tasks that are not trained on all of theirs.
+    """
     found = {}
     for task in filter(has_spans, tasks):
         known: set[str] = set()
-        for part in train.parts():
+        split = train.chosen(sampled[task.name]) if sampled and task.name in sampled else train
+        for part in split.parts():
             rows = np.flatnonzero(kind_of(task).present(part, task))
             known.update(_digests(read_rows(part, task, Types(), rows)))
         found[task.name] = sorted(known)

@@ -1,0 +1,153 @@
+"""A study on the command line's side: the datasets that its recipe describes, and what is done about their runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelers.place import local
+from pipelines.recipes.recipe import Recipe, RecipeError
+from pipelines.training import settings_of
+from trainer.data.dataset import TRAIN, Dataset
+from trainer.kinds import kind_of, untrained
+from trainer.study.conduct import StudyFolder, needed
+from trainer.study.cost import Cost, cost_of
+from trainer.study.design import Design, make_design
+from trainer.study.results import Results, void
+from trainer.study.trials import Roles, Trial, fingerprint, roles_of, trials_of
+
+__all__ = ["Study", "dataset_recipes", "design_of", "open_study", "planned_study"]
+
+_MANIFEST = "auxloom.json"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study whose runs are known."""
+
+    place: StudyFolder
+    design: Design
+    roles: Roles
+    tables: Mapping[str, Any]
+    trials: Sequence[Trial]
+    results: Results
+    datasets: Sequence[Path]
+
+    @property
+    def left(self) -> list[Trial]:
+        """The runs that have not ended."""
+        return needed(self.trials, self.results, self.place.runs)
+
+    def cost(self, jobs: int) -> Cost:
+        """Return what is left to be paid."""
+        return cost_of(self.left, self.results, self.tables, jobs)
+
+    def overlap(self) -> list[str]:
+        """Return how much of the held-out text stands in the train text of each dataset."""
+        found = []
+        for path in self.datasets:
+            book = json.loads((path / _MANIFEST).read_bytes()).get("held_out") or {}
+            if book.get("grams"):
+                found.append(
+                    f"{path.name}: {book['seen'] / book['grams']:.1%} of the 8-grams of labelled validation and test "
+                    f"passages also occur in train ({book['seen']:,} of {book['grams']:,} in a sample)"
+                )
+        return found
+
+
+def dataset_recipes(recipe: Recipe, design: Design) -> list[Recipe]:
+    """Return the recipe of the dataset of each build seed."""
+    place = StudyFolder(local(recipe.out, "the folder of a study"))
+    seeds = range(recipe.seed, recipe.seed + design.build_seeds)
+    return [recipe.model_copy(update={"seed": seed, "out": str(place.dataset(seed))}) for seed in seeds]
+
+
+def open_study(recipe: Recipe, design: Design, *, overwrite: bool = False) -> Study:
+    """Open the study of a recipe whose datasets are built.
+
+    Args:
+        recipe: of the study.
+        design: of the study.
+        overwrite: runs that ended with other settings may be done again.
+
+    Raises:
+        ValueError: a condition cannot be, there are fewer labels than asked for, or the results are those of another
+            study or of other settings.
+    """
+    tables = _tables(recipe)
+    place = StudyFolder(local(recipe.out, "the folder of a study"))
+    paths = [Path(item.out) for item in dataset_recipes(recipe, design)]
+    opened = [Dataset.open(path) for path in paths]
+    able = [task for task in opened[0].tasks if not untrained(task)]
+    roles = roles_of(able, str(tables["train"].get("primary", "")), design)
+    for data in opened:
+        _check_labels(data, roles.primary, max(design.labels))
+    encoder = fingerprint(str(tables["model"].get("encoder", "tiny")))
+    trials = trials_of(design, roles, tables, [data.digest for data in opened], encoder)
+    results = Results.read(place.results, roles.primary)
+    changed, differences = void(results, [item for item in trials if not item.pretraining])
+    if changed and not overwrite:
+        raise ValueError(
+            f"{place.results} has {len(changed)} runs that are void, for the recipe has changed: "
+            f"{'; '.join(differences)}; give --overwrite to do them again, another folder with --out, or the recipe as "
+            f"it was. Void are: {_few([item.told for item in changed])}"
+        )
+    return Study(place, design, roles, tables, trials, results, paths)
+
+
+def planned_study(recipe: Recipe, design: Design) -> Study:
+    """Return the study of a recipe whose datasets are not all built: its runs count, their digests mean nothing."""
+    tables = _tables(recipe)
+    primary = str(tables["train"].get("primary", "")) or next(iter(recipe.labels), "primary")
+    roles = Roles(primary, design.auxiliaries or ("auxiliaries",), design.masked or ("masked words",))
+    trials = trials_of(design, roles, tables, [""] * design.build_seeds, "")
+    place = StudyFolder(local(recipe.out, "the folder of a study"))
+    return Study(place, design, roles, tables, trials, Results(place.results, {}), [])
+
+
+def design_of(recipe: Recipe, given: Mapping[str, Any]) -> Design:
+    """Return the design in a recipe, under what the command line says."""
+    return make_design({**recipe.study, **{key: value for key, value in given.items() if value is not None}})
+
+
+def _tables(recipe: Recipe) -> dict[str, Any]:
+    """Return the tables of training that all runs have.
+
+    Raises:
+        RecipeError: they say what a study arranges itself.
+    """
+    settings_of(recipe)
+    if recipe.phase:
+        raise RecipeError("a study arranges the parts of its runs itself; leave out [[phase]]")
+    own = ("tasks", "labels", "tokens", "epochs", "steps_per_epoch", "max_steps", "with_labels", "without_labels")
+    for key in own:
+        if key in recipe.train:
+            raise RecipeError(f"[train] {key} is arranged by a study; leave it out, see the keys of [study]")
+    if recipe.model.get("init"):
+        raise RecipeError("[model] init is arranged by a study; leave it out")
+    tasks = {name: dict(table) for name, table in recipe.task.items()}
+    return {"train": dict(recipe.train), "model": dict(recipe.model), "task": tasks}
+
+
+def _check_labels(data: Dataset, primary: str, wanted: int) -> None:
+    """Check that the primary has as many labelled train rows as the largest sample.
+
+    Raises:
+        ValueError: it has not.
+    """
+    task = next(item for item in data.tasks if item.name == primary)
+    there = int(np.count_nonzero(kind_of(task).present(data.splits[TRAIN], task)))
+    if there < wanted:
+        raise ValueError(
+            f"--labels asks for {wanted:,} labelled train rows of {primary}, and {data.path} has {there:,}; ask for "
+            "fewer, or for 0, which is all"
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    shown = 3
+    return ", and ".join(["; ".join(names[:shown]), *([f"{len(names) - shown} more"] if len(names) > shown else [])])
