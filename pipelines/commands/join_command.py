@@ -73,12 +73,15 @@ def join(
             say=warn,
         )
     if as_json:
-        print_json(joined.report.to_json() | {"on": joined.on, "joined": dataclasses.asdict(joined.compared)})
+        told = {"on": joined.on, "joined": dataclasses.asdict(joined.compared), "unread": list(joined.unread)}
+        print_json(joined.report.to_json() | told | {"exit_code": joined.exit_code})
     else:
         for line in joined.lines():
             say(line)
         joined.report.print(OUT)
-    raise typer.Exit(joined.report.exit_code)
+        for line in joined.unread:
+            say(f"warning: {line}")
+    raise typer.Exit(joined.exit_code)
 
 
 COMMAND = join

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.build import Progress, build, build_plan
+from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, TEMPORARY, Folder
 from pipelines.folder.lock import Say
 from pipelines.folder.out_folder import check_free
+from pipelines.layers.annotated_files import AnnotatedFiles
 from pipelines.layers.folders import shard_schema
 from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_base
-from pipelines.layers.matching import Compared, Rows, compared, default_on
+from pipelines.layers.matching import Compared, Rows, compared
 from pipelines.plan import Plan
 from pipelines.recipes.loading import find_own_modules
-from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipes.recipe import Recipe, RecipeError
 
 __all__ = ["Joined", "On", "join"]
 
@@ -23,12 +24,6 @@ On = Literal["id", "order", "tokens"]
 
 _OTHER = f"{TEMPORARY}other-"
 """The annotations as a dataset, beside the folder of the layer while it is made."""
-_CUT = ("text", "passage", "dedup")
-"""Tables of a recipe by which text is cut."""
-_NO_ID = "\0none"
-"""The name of a field that no record has."""
-
-
 @dataclass(frozen=True)
 class Joined:
     """What came of a join."""
@@ -36,6 +31,10 @@ class Joined:
     report: BuildReport
     on: On
     compared: Compared
+    unread: Sequence[str] = ()
+    """What is wrong with records of the annotations."""
+    exit_code: int = 0
+    """That of the report, or 1 where too many of these records cannot be used."""
 
     def lines(self) -> Iterator[str]:
         """Yield what to tell a reader."""
@@ -81,17 +80,21 @@ def join(
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
     scratch = f"{LAYERS}/{_OTHER}{name}"
     try:
-        place = annotated or _Other(
-            f"{dataset.rstrip('/')}/{scratch}", base, other, labels or {}, run or {}, say
-        ).built(folder, on)
+        mine = Rows.of(folder, base, place=dataset)
+        on = on or (None if mine.own_ids else "order")
+        place, unread, code = annotated, list[str](), 0
+        if place is None:
+            out = f"{dataset.rstrip('/')}/{scratch}"
+            unread, code = AnnotatedFiles(out, base, other, labels or {}, run or {}, called).built(mine, on)
+            place = Folder.at(out)
         joined = _Join(dataset, base, manifest, place, called, name, names)
-        plan, on, found = joined.draft(folder, on, run or {})
+        plan, on, found = joined.draft(mine, on, run or {})
         report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
     finally:
         folder.remove(scratch)
         if not folder.names(LAYERS):
             folder.remove(LAYERS)
-    return Joined(report, on, found)
+    return Joined(report, on, found, unread, report.exit_code or code)
 
 
 def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
@@ -129,61 +132,6 @@ def _gold_of(folder: Folder, wanted: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Other:
-    """Files with annotations, which are cut as the base is."""
-
-    out: str
-    base: Plan
-    source: Sequence[str] | Recipe
-    labels: Mapping[str, Any]
-    run: Mapping[str, Any]
-    say: Say | None
-
-    def built(self, base: Folder, on: On | None) -> Folder:
-        """Build them as a dataset and return where it lies; where the order counts, ids of their own do not."""
-        place = Folder.at(self.out)
-        self._build(own_ids=on != "order")
-        if on is None:
-            mine, theirs = Rows.of(base, self.base), Rows.of(place, Plan.read(place))
-            if default_on(mine, theirs) == "order" and theirs.own_ids:
-                self._build(own_ids=False)
-        return place
-
-    def _build(self, *, own_ids: bool) -> None:
-        """Build them."""
-        recipe = self._recipe(own_ids=own_ids)
-        report = build(recipe, overwrite=True, say=self.say)
-        if not report.complete:
-            raise RecipeError(f"the annotations cannot be read: {'; '.join(report.failures[:3])}")
-        if report.exit_code and self.say:
-            for text in report.warnings[:3]:
-                self.say(text)
-
-    def _recipe(self, *, own_ids: bool) -> Recipe:
-        """Return the recipe of the annotations."""
-        stored = self.base.recipe.stored()
-        data: dict[str, Any] = {key: stored[key] for key in _CUT if key in stored}
-        if isinstance(self.source, Recipe):
-            own = self.source.stored()
-            tables = own["input"] if isinstance(own["input"], list) else [own["input"]]
-            labels = own["labels"]
-        else:
-            first = stored["input"][0] if isinstance(stored["input"], list) else stored["input"]
-            same = {key: value for key, value in first.items() if key not in _PLACES}
-            tables, labels = [{**same, "train": [item]} for item in self.source], dict(self.labels)
-        if not own_ids:
-            tables = [{**table, "id": _NO_ID} for table in tables]
-        data["dedup"] = {**data.get("dedup", {}), "held_out": False}
-        # a label is no row of another split here
-        split = {"validation": 0, "test": 0}
-        data |= {"with": [], "out": self.out, "input": tables, "labels": labels, "split": split}
-        return make_recipe({**data, "run": dict(self.run)})
-
-
-_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record")
-
-
-@dataclass(frozen=True)
 class _Join:
     """A layer of joined labels before it is made."""
 
@@ -196,13 +144,12 @@ class _Join:
     name: str
     labels: Sequence[str]
 
-    def draft(self, folder: Folder, on: On | None, run: Mapping[str, Any]) -> tuple[Plan, On, Compared]:
+    def draft(self, mine: Rows, on: On | None, run: Mapping[str, Any]) -> tuple[Plan, On, Compared]:
         """Match the rows and return the plan of the layer, what they were matched by, and what came of it."""
         other = Plan.read(self.other)
-        mine = Rows.of(folder, self.base, place=self.dataset)
-        theirs = Rows.of(self.other, other, place=self.called)
-        by: On = on or ("id" if default_on(mine, theirs) == "id" else "order")
-        found = compared(mine, theirs, by)
+        theirs = Rows.of(self.other, other, self.labels, place=self.called)
+        by: On = on or ("id" if theirs.own_ids else "order")
+        found = compared(mine, theirs, by, self.labels)
         schema = shard_schema(self.other, len(other.units))
         assert schema is not None, "a row was matched, so that there is a shard"  # noqa: S101
         rows = self.other.read_json(MANIFEST)["rows_blake2b"]
