@@ -187,7 +187,7 @@ def test_a_base_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
     out = base(tmp_path, lines(40, own=True))
     next(iter(sorted(out.glob("train/*.arrow")))).unlink()
     for on in ("id", "tokens"):
-        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; run its build again first"):
+        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; `auxloom verify` lists):
             joined(out, lines(40, own=True), on=on)
 
 

@@ -24,6 +24,8 @@ On = Literal["id", "order", "tokens"]
 
 _OTHER = f"{TEMPORARY}other-"
 """The annotations as a dataset, beside the folder of the layer while it is made."""
+
+
 @dataclass(frozen=True)
 class Joined:
     """What came of a join."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelers.advice import restore
 from labelers.label_space import COPY, LABELLED, REJECTED, UNLABELLED, LabelSpace, blank
 from labelers.ragged import IntArray
 from labelers.text.document import Reject
@@ -51,7 +52,7 @@ class Rows:
         names, place = ["id", "document", "tokens", *columns], place or folder.path
         for unit in range(len(plan.units)):
             if done_stats(folder, plan, unit) is None:
-                raise ValueError(f"unit {unit} of {place} is unfinished or damaged; run its build again first")
+                raise ValueError(f"unit {unit} of {place} is unfinished or damaged; {restore(folder.path)}")
         shards = [(split, part) for split in SPLITS for part in _shards(folder, plan, split, names)]
         parts = [part for _, part in shards]
         table = pa.concat_tables(parts) if parts else pa.table({name: [] for name in names})
