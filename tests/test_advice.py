@@ -16,7 +16,7 @@ LISTS = "`auxloom verify` lists all damaged files, and the same "
 OF_BASE, OF_LAYER = f"{LISTS}`auxloom build` restores them", f"{LISTS}`auxloom label` or `auxloom join` restores them"
 READERS: dict[str, Callable[[Path], object]] = {
     "show": lambda out: first_rows(out, 1, layers=[out / "layers/masking"]),
-    "train": lambda out: Dataset.open(out),
+    "train": Dataset.open,
     "merge": lambda out: merge(str(out), f"{out}-whole"),
 }
 
@@ -48,5 +48,5 @@ def test_a_layer_of_other_rows_is_told_alike(whole: Path, tmp_path: Path, reader
     out = Path(shutil.copytree(whole, tmp_path / "out"))
     shutil.rmtree(out / "layers")
     built(write(tmp_path, text(60, 1)), out / "layers/masking", **{"with": ["masking"]})
-    with pytest.raises(ValueError, match="; leave it out with --layers, or make it again$"):
+    with pytest.raises(ValueError, match=r"; leave it out with --layers, or make it again$"):
         READERS[reader](out)

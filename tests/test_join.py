@@ -187,7 +187,7 @@ def test_a_base_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
     out = base(tmp_path, lines(40, own=True))
     next(iter(sorted(out.glob("train/*.arrow")))).unlink()
     for on in ("id", "tokens"):
-        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; `auxloom verify` lists):
+        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; `auxloom verify` lists"):
             joined(out, lines(40, own=True), on=on)
 
 
@@ -253,7 +253,8 @@ def test_a_label_that_was_rejected_keeps_its_reason(tmp_path: Path) -> None:
         }
         texts = [path.read_text() for path in (out / "layers/ner/rejects").iterdir()]
         notes = {item["reason"]: item["note"] for text in texts for item in map(json.loads, text.splitlines())}
-        assert notes["wrong_length"].startswith(f"other.jsonl:{len(''.join(bad.splitlines(keepends=True)[:6]))}: 7 tags")
+        place = len("".join(bad.splitlines(keepends=True)[:6]))
+        assert notes["wrong_length"].startswith(f"other.jsonl:{place}: 7 tags")
         assert "'I-who' behind the beginning" in notes["bad_scheme"]
         assert verify(out) == []
 

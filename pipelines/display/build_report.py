@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.folder.books import add_up
+from pipelines.folder.books import add_up, label_count
 from pipelines.folder.layout import SPLITS
 from pipelines.plan import Plan
 
@@ -73,7 +73,7 @@ class BuildReport:
 
     def _table(self) -> Table:
         """Return rows and labels per split."""
-        table = Table("task", *self.splits)
+        table = Table("labels per task", *self.splits)
         table.add_row("rows", *(f"{rows:,}" for rows in self.splits.values()), end_section=True)
         for name, counts in self.tasks.items():
             table.add_row(name, *(f"{counts[split]:,}" for split in self.splits))
@@ -115,7 +115,7 @@ def make_report(
         exit_code=1 if failures or faults else 0,
         splits=splits,
         books=books,
-        tasks=_task_labels(books),
+        tasks=_task_labels(plan, books),
         warnings=[*faults, *_warnings(plan, books, manifest or {})],
         skipped=plan.skipped,
         failures=failures,
@@ -130,12 +130,13 @@ def _ordered(books: dict[str, Any]) -> dict[str, Any]:
     return books | {"splits": {name: books["splits"][name] for name in SPLITS if name in books["splits"]}}
 
 
-def _task_labels(books: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the number of labels per task and split."""
+def _task_labels(plan: Plan, books: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the number of labels per task and split; a set of classes is one."""
+    sets = {name for name, table in plan.recipe.labels.items() if table.kind == "multilabel"}
     labels: dict[str, dict[str, int]] = {}
     for split, book in books.get("splits", {}).items():
-        for task, classes in book["tasks"].items():
-            labels.setdefault(task, {})[split] = sum(classes.values())
+        for task in book["tasks"]:
+            labels.setdefault(task, {})[split] = label_count(book, task, task, sets=task in sets)
     return labels
 
 
@@ -185,7 +186,8 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
         yield "there is no validation split: the labelled documents of train are too few to give one"
     yield from _unlabelled(plan, splits)
     held_out = {
-        task: sum(n for split, n in labels.items() if split != "train") for task, labels in _task_labels(books).items()
+        task: sum(n for split, n in labels.items() if split != "train")
+        for task, labels in _task_labels(plan, books).items()
     }
     few = [f"{task} ({n})" for task, n in held_out.items() if n < _FEW_LABELS]
     if few:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.paths import column
 from labelers.advice import OTHER_LAYER, damaged
+from labelers.paths import column
 from labelers.task import SECOND, SOURCE, WOVEN, Task, status_reason
 from pipelines.display.gold_values import gold_value
 from pipelines.display.sheet import Row, Sheet, spelt_out

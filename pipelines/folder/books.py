@@ -13,7 +13,7 @@ from labelers.paths import resolve
 from labelers.task import Task, status_reason
 from pipelines.folder.layout import SPLITS
 
-__all__ = ["RowBook", "add_up", "balance", "column_at"]
+__all__ = ["RowBook", "add_up", "balance", "column_at", "label_count"]
 
 _ABSTAINED = 2
 
@@ -85,6 +85,24 @@ def add_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             else:
                 total[key] = total.get(key, 0) + value
     return total
+
+
+def label_count(book: Mapping[str, Any], task: str, labeler: str, *, sets: bool) -> int:
+    """Return how many labels of a task the book of a split has: as many as are trained on and scored.
+
+    Args:
+        book: of the split.
+        task: name of the task.
+        labeler: name of its labeler.
+        sets: a label is a set of classes, which is counted once, however many classes it has.
+
+    Example:
+        >>> book = {"tasks": {"topics": {"art": 2, "sea": 2}}, "labelers": {"topics": {"labelled": 3}}}
+        >>> label_count(book, "topics", "topics", sets=True), label_count(book, "topics", "topics", sets=False)
+        (3, 4)
+    """
+    count: int = book["labelers"][labeler]["labelled"] if sets else sum(book["tasks"][task].values())
+    return count
 
 
 def balance(books: Mapping[str, Any]) -> Iterator[str]:

@@ -98,7 +98,7 @@ class AnnotatedFiles:
                 raise RecipeError(differ(mine.column("id")[i].as_py(), batch.ids[i], expected, found))
 
     def _unread(self, book: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what is wrong with records of the annotations: the folder of their dataset is gone when one reads it."""
+        """Yield what is wrong with records: the folder of their dataset is gone when somebody reads it."""
         rejected = sum(book["rejected"].values())
         if rejected:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in book["rejected"].items())

@@ -1,6 +1,5 @@
 """Which row of a dataset has the annotations of which row of another: by id, by order, or by tokens."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest

@@ -116,5 +116,6 @@ class Whole:
         found = json.loads(self.manifests[0])
         if any(found.get(name, value) != value for name, value in told.items()):
             raise ValueError(
-                f"the layer {layer.name} is of another dataset than {self._root}, whose rows have the same ids; {OTHER_LAYER}"
+                f"the layer {layer.name} is of another dataset than {self._root}, whose rows have the same ids; "
+                f"{OTHER_LAYER}"
             )
