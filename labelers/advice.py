@@ -1,4 +1,4 @@
-"""What to do about a dataset or layer that is damaged, unfinished or not the one that is meant: one text for all commands.
+"""What to do about a dataset or layer that is damaged, unfinished or another one: one text for all commands.
 
 A trainer may import it; it needs the names of files alone.
 """

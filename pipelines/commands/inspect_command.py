@@ -39,7 +39,7 @@ def _look(file: Any, table: Any) -> dict[str, Any]:
 
     records, rejects = first_records(file, table)
     columns = columns_of(records, table.tokens)
-    found = suggest(columns, records, table, tables=file.format in ("csv", "tsv"))
+    found = suggest(columns, records, table, tables=file.format.partition(".")[0] in ("csv", "tsv"))
     return {
         "file": file.name,
         "format": file.format,

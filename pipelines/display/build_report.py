@@ -214,6 +214,7 @@ def _records(books: Mapping[str, Any]) -> str:
     """Return what became of the input, and of the labelers' rows."""
     records, passages = books["records"], books["passages"]
     sums = f"{records['used']:,} used + {_rejected(records)} + {records['duplicate']:,} duplicate"
+    sums += f" + {records['filtered']:,} filtered" if records.get("filtered") else ""
     lines = [f"records: {records['read']:,} read = {sums}"]
     for name, book in books.get("labels", {}).items():
         lines.append(f"label {name}: {book['read']:,} records read = {book['used']:,} used + {_rejected(book)}")

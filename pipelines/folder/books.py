@@ -115,9 +115,11 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
     """
     records, passages = books["records"], books["passages"]
     rejected = sum(records["rejected"].values())
-    if records["read"] != records["used"] + rejected + records["duplicate"]:
-        read, used, duplicate = records["read"], records["used"], records["duplicate"]
-        yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate"
+    read, used, duplicate = records["read"], records["used"], records["duplicate"]
+    filtered = records.get("filtered", 0)
+    if read != used + rejected + duplicate + filtered:
+        told = f" + {filtered} filtered" if filtered else ""
+        yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate{told}"
     for name, book in books.get("labels", {}).items():
         rejected = sum(book["rejected"].values())
         if book["read"] != book["used"] + rejected:

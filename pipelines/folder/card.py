@@ -142,6 +142,7 @@ def _records(books: Mapping[str, Any]) -> str:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in records["rejected"].items())
     rejected = f"{sum(records['rejected'].values()):,} rejected" + (f" ({reasons})" if reasons else "")
     text = (
-        f"Records: {records['read']:,} read, {records['used']:,} used, {rejected}, {records['duplicate']:,} duplicate."
+        f"Records: {records['read']:,} read, {records['used']:,} used, {rejected}, {records['duplicate']:,} duplicate"
     )
+    text += f", {records['filtered']:,} filtered." if records.get("filtered") else "."
     return f"\n{text}\n"

@@ -2,9 +2,8 @@
 
 import re
 
-import pyarrow as pa
-
-from pipelines.formats.format import opened
+from pipelines.formats.format import UNREADABLE, opened
+from pipelines.formats.packed_files import packed_head, packing_of
 from pipelines.recipes.recipe_tables import InputTable
 
 __all__ = ["format_of", "looks_like_columns"]
@@ -30,16 +29,19 @@ def format_of(ending: str, table: InputTable, path: str, *, given: bool) -> str:
         path: of the file.
         given: it was named by itself, and not found in a folder.
     """
+    packing = packing_of(path)
+    behind = f".{packing}" if packing else ""
+    plain = ending.removesuffix(behind)
     if table.format:
-        return _CHOSEN[table.format] if ending in _FREE and (ending or given) else ending
-    if ending != _GUESSED:
+        return _CHOSEN[table.format] + behind if plain in _FREE and (plain or given) else ending
+    if plain != _GUESSED:
         return ending
     try:
         with opened(path) as stream:
-            head = stream.read(_HEAD)
-    except (OSError, pa.ArrowException):  # reading it will say so
+            head = packed_head(stream, packing) if packing else stream.read(_HEAD)
+    except UNREADABLE:  # reading it will say so
         return ending
-    return "conll" if looks_like_columns(head.decode(table.encoding, "replace"), table) else ending
+    return f"conll{behind}" if looks_like_columns(head.decode(table.encoding, "replace"), table) else ending
 
 
 def looks_like_columns(head: str, table: InputTable) -> bool:

@@ -58,15 +58,17 @@ _Blocks = Iterator[tuple[int | None, int, bytes, int]]
 
 def _sentences(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator[tuple[int, Document | Reject]]:
     """Yield a record for each sentence; those of one document stay on one side of the split."""
-    named, name = -1, ""
+    named, name, opening = -1, "", dict[str, str]()
     for document, place, data, length in blocks:
         found = _parsed(form, parser, place, data, length)
         if isinstance(found, Sentence):
             if document is not None and document != named:
-                named, name = document, f"{parser.file.name}:{document}"
+                named, name, opening = document, f"{parser.file.name}:{document}", found.comments
             name = found.comments.get("newdoc id", name)
             if found.count:
-                yield place, _record(parser, place, found, [0], own=found.comments.get("sent_id", ""), group=name)
+                own = found.comments.get("sent_id", "")
+                found.comments = {**opening, **found.comments}
+                yield place, _record(parser, place, found, [0], own=own, group=name)
         elif found is not None:
             yield place, found
 
@@ -75,7 +77,7 @@ def _documents(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator
     """Yield a record for each document."""
     for place, parts in groupby(blocks, lambda block: block[0]):
         sentences, wrong, size = list[Sentence](), None, 0
-        own = ""
+        own, said = "", dict[str, str]()
         for _, at, data, length in parts:
             size += length
             if wrong is not None:
@@ -88,11 +90,13 @@ def _documents(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator
                 wrong = parser.reject(place or 0, found.reason, data, found.note)
             elif found is not None:
                 own = own or found.comments.get("newdoc id", "")
+                said = {**found.comments, **said}
                 sentences += [found] * bool(found.count)
         if wrong is not None:
             yield place or 0, wrong
         elif sentences:
             whole, starts = joined(sentences)
+            whole.comments = said
             yield place or 0, _record(parser, place or 0, whole, starts, own=own, group=own)
 
 
@@ -114,7 +118,9 @@ def _record(
     """Return the document of a record."""
     names = parser.settings
     columns = {name: values for name, values in whole.columns.items() if name != names.id}
-    record: dict[str, Any] = {**columns, "segments": starts} | ({names.id: own} if own else {})
+    asked = names.where.keys() | names.keep.keys()
+    comments = {name: value for name, value in whole.comments.items() if name in asked}
+    record: dict[str, Any] = {**comments, **columns, "segments": starts} | ({names.id: own} if own else {})
     return parser.record(place, place, record, group=group, spaces=whole.spaces)
 
 

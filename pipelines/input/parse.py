@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Never
 
 from labelers.text.clean import clean, is_empty, is_token
-from labelers.text.document import Document, Reject, Turn
+from labelers.text.document import FILTERED, Document, Reject, Turn
 from pipelines.input.records import InputFile
+from pipelines.input.where_values import is_asked_for
 from pipelines.labels.annotations import plain_record
 from pipelines.labels.record_labels import LabelColumn, beginnings, read_labels, value_at
 from pipelines.recipes.recipe_tables import InputTable
@@ -42,17 +43,20 @@ class Parser:
         """The fields of a record that are read."""
         names = self.settings
         roots = {root for column in self.labels for root in column.roots}
-        own = (names.text, names.tokens, names.id, names.turns, names.second)
+        own = (names.text, names.tokens, names.id, names.turns, names.second, *names.where)
         return {"segments", *names.keep, *roots, *(name for path in own for name in beginnings(path))}
 
     @property
     def class_columns(self) -> Container[str]:
         """The fields that have the names of classes in the place of their numbers; kept fields stay as they are."""
-        return {root for column in self.labels for root in column.roots} - self.settings.keep.keys()
+        asked = {root for path in self.settings.where for root in beginnings(path)}
+        return {root for column in self.labels for root in column.roots} | asked - self.settings.keep.keys()
 
     def text(self, place: int, offset: int, text: str) -> Document | Reject:
         """Return the document that a plain text is, which begins at so many bytes."""
         name = self.file.name
+        if self.settings.where:  # none of its fields has a value
+            return self.reject(place, FILTERED, "")
         if is_empty(text):
             return Reject(name, place, "empty", excerpt(text))
         if self.settings.second:
@@ -92,6 +96,8 @@ class Parser:
             group: what keeps it on one side of the split, where the file itself tells.
             spaces: whether a space follows each of its tokens, where the file tells.
         """
+        if self.settings.where and isinstance(record, Mapping) and not is_asked_for(record, self.settings.where):
+            return self.reject(place, FILTERED, "")
         try:
             document = self._document(place, offset, record, group)
             return document if spaces is None else replace(document, spaces=tuple(spaces))

@@ -68,7 +68,6 @@ def join(
         overwrite: make all of the layer again, also of another plan.
         check: compare the digest of every file that is there already.
         progress: see `pipelines.build.build`; as is say.
-        say: is told what should be known at once.
 
     Raises:
         ValueError: annotations that cannot be read, or rows that cannot be matched.
@@ -80,17 +79,15 @@ def join(
     name = named(name or "+".join(names))
     check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
-    scratch = f"{LAYERS}/{_OTHER}{name}"
+    scratch, unread, code = f"{LAYERS}/{_OTHER}{name}", list[str](), 0
     try:
         mine = Rows.of(folder, base, place=dataset)
         on = on or (None if mine.own_ids else "order")
-        place, unread, code = annotated, list[str](), 0
-        if place is None:
-            out = f"{dataset.rstrip('/')}/{scratch}"
+        out = f"{dataset.rstrip('/')}/{scratch}"
+        if annotated is None:
             unread, code = AnnotatedFiles(out, base, other, labels or {}, run or {}, called).built(mine, on)
-            place = Folder.at(out)
-        joined = _Join(dataset, base, manifest, place, called, name, names)
-        plan, on, found = joined.draft(mine, on, run or {})
+        place = annotated or Folder.at(out)
+        plan, on, found = _Join(dataset, base, manifest, place, called, name, names).draft(mine, on, run or {})
         report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
     finally:
         folder.remove(scratch)
