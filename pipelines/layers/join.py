@@ -1,6 +1,7 @@
 """A layer of labels that people made elsewhere: annotations of the same text, matched to the rows of a dataset."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -68,6 +69,7 @@ def join(
         overwrite: make all of the layer again, also of another plan.
         check: compare the digest of every file that is there already.
         progress: see `pipelines.build.build`; as is say.
+        say: is told what should be known at once.
 
     Raises:
         ValueError: annotations that cannot be read, or rows that cannot be matched.
@@ -79,8 +81,8 @@ def join(
     name = named(name or "+".join(names))
     check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
-    scratch, unread, code = f"{LAYERS}/{_OTHER}{name}", list[str](), 0
-    try:
+    unread, code = list[str](), 0
+    with _scratch(folder, name) as scratch:
         mine = Rows.of(folder, base, place=dataset)
         on = on or (None if mine.own_ids else "order")
         out = f"{dataset.rstrip('/')}/{scratch}"
@@ -89,11 +91,19 @@ def join(
         place = annotated or Folder.at(out)
         plan, on, found = _Join(dataset, base, manifest, place, called, name, names).draft(mine, on, run or {})
         report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
+    return Joined(report, on, found, unread, report.exit_code or code)
+
+
+@contextmanager
+def _scratch(folder: Folder, name: str) -> Iterator[str]:
+    """Give the name of a folder in that of a dataset, which is removed at the end."""
+    scratch = f"{LAYERS}/{_OTHER}{name}"
+    try:
+        yield scratch
     finally:
         folder.remove(scratch)
         if not folder.names(LAYERS):
             folder.remove(LAYERS)
-    return Joined(report, on, found, unread, report.exit_code or code)
 
 
 def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
