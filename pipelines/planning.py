@@ -107,7 +107,13 @@ def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan,
     labels = found_labels(plan.recipe, found["labels"], lambda: _columns(plan))
     if plan.recipe.plan.from_:
         earlier = _earlier(plan.recipe)
-        labels = {**labels, **{name: item for name, item in earlier.labels.items() if name in labels}}
+        labels |= {
+            name: replace(labels[name], classes=item.classes, scheme=labels[name].scheme or item.scheme)
+            if item.scheme
+            else item
+            for name, item in earlier.labels.items()
+            if name in labels
+        }
         classes, pool = earlier.classes, Folder.at(plan.recipe.plan.from_).read(POOL)
     else:
         documents = found["documents"].get("train", 0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -170,5 +170,5 @@ class _Join:
         recipe = layer_recipe(
             self.dataset, self.base, self.name, {"with": [], "labels": tables, "labelers": {}, "run": dict(run)}
         )
-        labels = {name: other.labels[name] for name in self.labels}
+        labels = {name: replace(other.labels[name], schemes={}) for name in self.labels}
         return draft_layer(recipe, self.base, self.manifest, joined=joined, labels=labels), by, found
