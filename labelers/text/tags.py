@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -180,8 +180,8 @@ class TagReader:
             opens = np.union1d(opens, [0])  # whatever the last of all is a part of
         return self.opened(values[kept], opens)
 
-    def read(self, lists: Sequence[Sequence[Any]], scheme: str) -> tuple[list[IntArray], dict[int, BadLabel]]:
-        """Return the classes of each list, -1 for none, and why some of the lists cannot be used.
+    def read(self, lists: Sequence[Sequence[Any]], scheme: str) -> tuple[IntArray, dict[int, BadLabel]]:
+        """Return the classes of all lists, -1 for none, and why some of the lists cannot be used.
 
         Args:
             lists: of tags.
@@ -204,7 +204,7 @@ class TagReader:
                     n,
                     BadLabel("bad_scheme", f"tag {at} is {flat[place]!r} behind {before}, read as {scheme}"),
                 )
-        return [codes[start:end] for start, end in pairwise(offsets)], bad
+        return codes, bad
 
     def _converted(self, codes: IntArray, offsets: IntArray, scheme: str) -> tuple[IntArray, IntArray]:
         """Return BIO classes of tags in a scheme, and the places that break it."""

@@ -226,15 +226,30 @@ def _text(record: Mapping[str, Any], name: str, most: int) -> str:
 
 def _tokens(value: Any, most: int) -> tuple[str, ...]:
     """Return the tokens of a record: strings that are not empty and hold no white space."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, Sequence) or isinstance(value, str) or not {str}.issuperset(map(type, value)):
         raise _RejectError("wrong_type")
     if not value:
         raise _RejectError("empty")
     if len(" ".join(value).encode()) > most:
         raise _RejectError("too_long")
-    if not all(map(is_token, value)):
+    if not _are_tokens(value):
         raise _RejectError("bad_token")
     return tuple(value)
+
+
+_MOST_TYPES = 500_000  # that are remembered, some 50 MB
+_types: set[str] = set()  # strings that may be tokens: few are met for the first time
+
+
+def _are_tokens(value: Sequence[str]) -> bool:
+    """Return whether strings may all be tokens; each is looked at once."""
+    new = set(value) - _types
+    if not all(map(is_token, new)):
+        return False
+    if len(_types) > _MOST_TYPES:
+        _types.clear()
+    _types.update(new)
+    return True
 
 
 def _second(record: Mapping[str, Any], name: str, most: int) -> str | tuple[str, ...]:
