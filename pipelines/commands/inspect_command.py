@@ -34,16 +34,17 @@ def inspect(
 
 def _look(file: Any, table: Any) -> dict[str, Any]:
     """Return what a file holds, and what a recipe may say of it."""
-    from pipelines.labels.look import columns_of, first_records
+    from pipelines.labels.look import columns_of, look_into
     from pipelines.labels.suggest import suggest
 
-    records, rejects = first_records(file, table)
+    records, rejects, header = look_into(file, table)
     columns = columns_of(records, table.tokens)
     found = suggest(columns, records, table, tables=file.format.partition(".")[0] in ("csv", "tsv"))
     return {
         "file": file.name,
         "format": file.format,
         "records": len(records),
+        "header": header,
         "unreadable": {reason: sum(item.reason == reason for item in rejects) for reason in _reasons(rejects)},
         "columns": [column.to_json() for column in columns],
         "recipe": found.toml,
@@ -67,6 +68,8 @@ def _print(look: Mapping[str, Any]) -> None:
 
     unreadable = "".join(f", {n} unreadable ({reason})" for reason, n in look["unreadable"].items())
     say(f"{look['file']}: read as {look['format']}, the first {look['records']:,} records{unreadable}", "bold")
+    if look["header"]:
+        say(f"  the header names the columns {', '.join(look['header'])}")
     for column in look["columns"]:
         types = ", ".join(column["types"]) or "nothing"
         values = ", ".join(f"{value} {n:,}" for value, n in column["values"])

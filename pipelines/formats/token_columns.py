@@ -7,13 +7,15 @@ from itertools import groupby
 from typing import Any
 
 from labelers.text.document import Document, Reject
+from pipelines.formats.column_header import Header, cells_of, find_header
 from pipelines.formats.format import Format, OpenRange, other_kind
-from pipelines.formats.token_blocks import Sentence, blocks_of, head_indices, is_marked, joined
+from pipelines.formats.token_blocks import HEAD, Sentence, blocks_of, head_indices, is_marked, joined
 from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "BadRowError", "ColumnsFormat", "ConllFormat", "comment_of"]
 
 _COMMENT = re.compile(r"#[ \t]*(newdoc\b(?: id)?|newpar\b(?: id)?|[A-Za-z][\w.:]*)[ ]*(?:=[ ]*(.*)|)$")
+_NO_WORD = re.compile(r"\d+[-.]\d+")
 _BARE = ("newdoc", "newpar")
 _DOCSTART = "-DOCSTART-"
 
@@ -38,11 +40,21 @@ class ColumnsFormat(Format):
             if span.start == 0:
                 yield 0, parser.reject(0, "file", f"{kind}, not text")
             return
+        header = self.header(span.stream.read_at(HEAD, 0), parser)
+        if header is not None:
+            parser = parser.with_columns(header.names)
         marked = is_marked(span.stream)
         whole = settings.record == "document" or (settings.record == "auto" and marked)
         most = settings.max_record_bytes
         blocks = blocks_of(span.stream, span.start, span.stop, most, marked=marked or whole)
+        if header is not None:
+            blocks = ((document, at, header.without(at, data), size) for document, at, data, size in blocks)
+            blocks = (block for block in blocks if block[2])
         yield from _documents(self, parser, blocks) if whole else _sentences(self, parser, blocks)
+
+    def header(self, head: bytes, parser: Parser) -> Header | None:  # noqa: ARG002
+        """Return the names of columns that the beginning of a file gives, None where it gives none."""
+        return None
 
     @abstractmethod
     def parse(self, parser: Parser, text: str) -> Sentence | None:
@@ -138,7 +150,11 @@ def comment_of(line: str) -> tuple[str, str] | None:
 
 
 class ConllFormat(ColumnsFormat):
-    """Columns that the recipe names: between tabs, or between spaces where a line has no tab."""
+    """Columns that the recipe or a header names: between tabs, or between spaces where a line has no tab."""
+
+    def header(self, head: bytes, parser: Parser) -> Header | None:
+        """Return the header of a file."""
+        return find_header(head, parser)
 
     def parse(self, parser: Parser, text: str) -> Sentence | None:
         """Return the sentence of some lines."""
@@ -148,6 +164,8 @@ class ConllFormat(ColumnsFormat):
             return Sentence({}, 0, comments)
         rows = _cells(lines)
         names = _names(parser, max(map(len, rows)))
+        if names[0] == parser.settings.id:  # as in CoNLL-U, numbers of tokens of several words, and of empty nodes
+            rows = [row for row in rows if not _NO_WORD.fullmatch(row[0])] or rows
         columns = {name: [row[i] for row in rows if len(row) > i] for i, name in enumerate(names)}
         sentence = Sentence({name: values for name, values in columns.items() if values}, len(rows), comments)
         _read_numbers(parser, sentence)
@@ -174,7 +192,7 @@ def _without_comments(lines: list[str]) -> tuple[dict[str, str], list[str]]:
 
 def _cells(lines: list[str]) -> list[list[str]]:
     """Return the columns of each line."""
-    rows = [[cell.strip() for cell in line.rstrip().split("\t")] if "\t" in line else line.split() for line in lines]
+    rows = [cells_of(line) for line in lines]
     if len({len(row) for row in rows}) > 1:  # tabs and spaces mixed
         spaced = [line.split() for line in lines]
         if len({len(row) for row in spaced}) == 1:
@@ -209,4 +227,4 @@ def _number(cell: str) -> Any:
         return cell
 
 
-ENDINGS: Mapping[str, Format] = dict.fromkeys(("conll", "iob", "iob2", "bio"), ConllFormat())
+ENDINGS: Mapping[str, Format] = dict.fromkeys(("conll", "conllup", "iob", "iob2", "bio"), ConllFormat())

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Never
+from typing import Any, Never, Self
 
 from labelers.text.clean import clean, is_empty, is_token
 from labelers.text.document import FILTERED, Document, Reject, Turn
@@ -51,6 +51,10 @@ class Parser:
         """The fields that have the names of classes in the place of their numbers; kept fields stay as they are."""
         asked = {root for path in self.settings.where for root in beginnings(path)}
         return {root for column in self.labels for root in column.roots} | asked - self.settings.keep.keys()
+
+    def with_columns(self, names: tuple[str, ...]) -> Self:
+        """Return a parser of a file that names its columns itself."""
+        return replace(self, settings=self.settings.model_copy(update={"columns": names}))
 
     def text(self, place: int, offset: int, text: str) -> Document | Reject:
         """Return the document that a plain text is, which begins at so many bytes."""
