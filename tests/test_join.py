@@ -11,6 +11,7 @@ from command import run
 from small import built, rows, write
 
 from pipelines.layers.join import join
+from pipelines.layers.merge import merge
 from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
@@ -180,6 +181,8 @@ def test_a_layer_with_rejected_labels_is_whole(tmp_path: Path) -> None:
         ("d1/0", "ner", "bad_scheme"),
     ]
     assert verify(str(out)) == []
+    merge(str(out), str(tmp_path / "whole"))
+    assert verify(str(tmp_path / "whole")) == []
 
 
 def test_a_base_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
@@ -222,6 +225,7 @@ def test_the_command_joins_files_recipes_and_datasets(
     told = capsys.readouterr().out
     assert "joined by id: 50 rows matched" in told
     assert "ner: 60 rows = 50 labelled + abstained (10 unlabelled)" in told
+    assert "label ner: 50 rows read = 50 used" in told
     recipe = tmp_path / "gold.toml"
     recipe.write_text(f'with = []\n[input]\ntrain = "{other}"\n[labels.gold]\ncolumn = "tags"\n')
     assert run(monkeypatch, "join", out, recipe, "--json") == 0

@@ -46,6 +46,8 @@ class BuildReport:
     """A sentence for each unit that failed."""
     retry: str
     """The command that does what is missing."""
+    joined: bool = False
+    """It is a layer of labels that people made, which are counted by rows."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
@@ -61,7 +63,7 @@ class BuildReport:
             _say(console, f"{self.out} is complete already; there was nothing to do")
         if self.books:
             console.print(self._table())
-            _say(console, _records(self.books))
+            _say(console, _records(self.books, "rows" if self.joined else "records"))
         if self.skipped:
             _say(console, f"skipped because of their extension: {_few(self.skipped)}")
         for text in self.warnings:
@@ -120,6 +122,7 @@ def make_report(
         skipped=plan.skipped,
         failures=failures,
         retry=retry,
+        joined=bool(plan.joined),
     )
 
 
@@ -210,14 +213,14 @@ def _unlabelled(plan: Plan, splits: Mapping[str, Any]) -> Iterator[str]:
             yield f"no row of {' and '.join(empty)} has a label of {name}"
 
 
-def _records(books: Mapping[str, Any]) -> str:
-    """Return what became of the input, and of the labelers' rows."""
+def _records(books: Mapping[str, Any], labelled: str) -> str:
+    """Return what became of the input, of the labels of records or rows, and of the labelers' rows."""
     records, passages = books["records"], books["passages"]
     sums = f"{records['used']:,} used + {_rejected(records)} + {records['duplicate']:,} duplicate"
     sums += f" + {records['filtered']:,} filtered" if records.get("filtered") else ""
     lines = [f"records: {records['read']:,} read = {sums}"]
     for name, book in books.get("labels", {}).items():
-        lines.append(f"label {name}: {book['read']:,} records read = {book['used']:,} used + {_rejected(book)}")
+        lines.append(f"label {name}: {book['read']:,} {labelled} read = {book['used']:,} used + {_rejected(book)}")
     left_out = passages.get("held_out", 0)
     held = f"{left_out:,} left out of train, since validation or test has them labelled, " if left_out else ""
     lines.append(f"passages: {passages['cut']:,} cut, {held}{passages['written']:,} rows written")

@@ -152,9 +152,10 @@ class _Unit:
         pending: list[Pending] = []
         try:
             splits = {split: self._shard(split, pending) for split in SPLITS}
-            for name in (keys_name(self.unit), rejects_name(self.unit)):
-                if self.parts[0].folder.is_file(name):
-                    self._pend(name, self.parts[0].folder.read(name), pending)
+            for name, parts in ((keys_name(self.unit), self.parts[:1]), (rejects_name(self.unit), self.parts)):
+                found = [part.folder.read(name) for part in parts if part.folder.is_file(name)]
+                if found:
+                    self._pend(name, b"".join(found), pending)
             self._pend(stats_name(self.unit), to_json(self._mark(marks, splits, pending)), pending)
             *files, last = pending
             for item in files:
