@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from columns_files import documents
+from columns_files import documents, records
 from command import run
 from hypothesis import given
 from hypothesis import strategies as st
 from small import write
 
-from labelers.text.document import Document
+from labelers.text.document import Document, Reject
 from pipelines.input.find import find_files
 from pipelines.recipes.recipe_tables import InputTable
 
@@ -83,6 +83,12 @@ def test_a_sentence_of_one_token_is_kept(tmp_path: Path, text: str) -> None:
     """Whatever it is, unless each of its cells names a column and is no value of one."""
     found = documents(write(tmp_path, text, "a.conll"), {"ner": {"column": "tags"}})
     assert len(found) == 2
+
+
+def test_declared_columns_without_tokens_are_no_reason_to_break_off(tmp_path: Path) -> None:
+    """The header is found, and each record says what it lacks."""
+    found = records(write(tmp_path, "Wort\tArt\n" + SENTENCES, "a.conll"), NER, columns=["Wort", "Art"])
+    assert [item.reason for item in found if isinstance(item, Reject)] == ["missing_field"] * 2
 
 
 @given(st.lists(st.tuples(st.sampled_from(["word", "token", "Oslo"]), st.sampled_from(["O", "B-x"])), min_size=1))

@@ -84,9 +84,11 @@ def find_header(head: bytes, parser: Parser) -> Header | None:
             continue
         cells = cells_of(line)
         names = _named(cells, parser, common=True)
-        if names and not _are_values(cells, names.index(settings.tokens), [item[2] for item in lines[number + 1 :]]):
-            return Header(names, place, data)
-        return None
+        if names is None:
+            return None
+        tokens = names.index(settings.tokens) if settings.tokens in names else 0
+        found = _are_values(cells, tokens, [item[2] for item in lines[number + 1 :]])
+        return None if found else Header(names, place, data)
     return None
 
 
