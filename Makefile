@@ -31,7 +31,7 @@ golden: $(VENV)/installed
 
 # The dataset must open in old and new releases of Hugging Face datasets; each gets an environment of its own.
 test-datasets: $(VENV)/installed
-	$(BIN)/python tests/compatibility/datasets_versions.py 2.14.7 3.6.0
+	$(BIN)/python tests/compatibility/datasets_versions.py 2.14.7 3.6.0 newest
 
 # The wheel, in environments that hold nothing else: without an extra, with `build` alone, with `train` alone.
 test-installed: $(VENV)/installed

@@ -1,7 +1,7 @@
 """Label spaces that people filled: what each declares, and the column that holds it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ class LabelSpace:
     relations: bool = False
     """arc: arcs have names."""
     on: str = ""
+    schemes: Mapping[str, str] = field(default_factory=dict)
+    """Schemes of input files that have another one than most, by their names."""
 
     @property
     def whole(self) -> bool:

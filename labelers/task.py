@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from labelers.advice import damaged
 from labelers.place import local
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "TASKS_KEY",
     "WOVEN",
     "Task",
-    "damaged",
     "read_tasks",
     "status_reason",
     "tasks",
@@ -202,11 +202,3 @@ def tasks(folder: str | Path) -> list[Task]:
             return read_tasks(pa.ipc.open_stream(source).schema)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(damaged(files[0], error)) from None
-
-
-def damaged(file: Path, error: Exception) -> str:
-    """Return the sentence about an Arrow file of a dataset that cannot be read."""
-    return (
-        f"{file} is damaged ({str(error).partition(chr(10))[0]}); `auxloom verify` lists all damaged files, "
-        "and the same `auxloom build` restores them"
-    )

@@ -46,6 +46,12 @@ class FoundLabels:
     """As they are written; declared ones as they are declared."""
     scheme: str
     """Of the tags in the input; empty where they mark no spans."""
+    schemes: Mapping[str, str] = field(default_factory=dict)
+    """Schemes of files that have another one than most, by their names."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object; schemes of files stand in it where there are any."""
+        return {key: value for key, value in asdict(self).items() if key != "schemes" or value}
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class Plan:
         units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
         if self.labels:
-            rest["labels"] = {name: asdict(found) for name, found in self.labels.items()}
+            rest["labels"] = {name: found.to_json() for name, found in self.labels.items()}
         if self.held_out:
             rest["held_out"] = self.held_out
         rest |= {name: dict(getattr(self, name)) for name in _OF_LAYERS if getattr(self, name)}
@@ -112,7 +118,7 @@ class Plan:
             skipped=tuple(data["skipped"]),
             held_out=data.get("held_out", ""),
             labels={
-                name: FoundLabels(tuple(item["classes"]), item["scheme"])
+                name: FoundLabels(tuple(item["classes"]), item["scheme"], item.get("schemes", {}))
                 for name, item in data.get("labels", {}).items()
             },
             **{name: data[name] for name in _OF_LAYERS if name in data},
@@ -162,9 +168,8 @@ def label_spaces(recipe: Recipe, found: Mapping[str, FoundLabels]) -> tuple[Labe
     for name, table in sorted(recipe.labels.items()):  # as a stored plan has them
         known = found.get(name, FoundLabels(table.classes, ""))
         relations = table.kind == "arc" and bool(table.relations)
-        spaces.append(
-            LabelSpace(name, table.kind, known.classes, known.scheme, table.metric, table.level, relations, table.on)
-        )
+        form = (table.kind, known.classes, known.scheme, table.metric, table.level, relations, table.on)
+        spaces.append(LabelSpace(name, *form, known.schemes))
     return tuple(spaces)
 
 

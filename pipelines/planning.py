@@ -26,6 +26,7 @@ from pipelines.input.find import find_files, reaches
 from pipelines.input.records import InputFile, Unit
 from pipelines.input.repeats import repeats
 from pipelines.input.units import make_units
+from pipelines.input.where_values import met
 from pipelines.labels.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
 from pipelines.labels.label_scan import found_labels
 from pipelines.labels.look import first_records, names_in
@@ -101,11 +102,18 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
 
 def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan, bytes]:
     """Return a draft with what a scan found, and the pool."""
+    _check_asked(plan, found)
     pieces, moved = pieces_of(found), _moved(plan, found)
     labels = found_labels(plan.recipe, found["labels"], lambda: _columns(plan))
     if plan.recipe.plan.from_:
         earlier = _earlier(plan.recipe)
-        labels = {**labels, **{name: item for name, item in earlier.labels.items() if name in labels}}
+        labels |= {
+            name: replace(labels[name], classes=item.classes, scheme=labels[name].scheme or item.scheme)
+            if item.scheme
+            else item
+            for name, item in earlier.labels.items()
+            if name in labels
+        }
         classes, pool = earlier.classes, Folder.at(plan.recipe.plan.from_).read(POOL)
     else:
         documents = found["documents"].get("train", 0)
@@ -122,6 +130,15 @@ def _filled(plan: Plan, found: Found, dropped: Mapping[str, str]) -> tuple[Plan,
         content=digest_json(found["units"]),
     )
     return filled, pool
+
+
+def _check_asked(plan: Plan, found: Found) -> None:
+    """Refuse an input of which no record has the values that it asks for, and tell which there are."""
+    for number, table in enumerate(plan.recipe.input):
+        if table.where and not found["asked"].get(str(number)):
+            files = [file for file in plan.files if file.input == number][:_FIRST_FILES]
+            records = [record for file in files for record in first_records(file, table)[0]]
+            raise RecipeError(f"[input] where: no record that can be used is asked for; {met(records, table.where)}")
 
 
 def _held_out(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> bytes | None:

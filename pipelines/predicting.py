@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from rich.text import Text
 
-from labelers.text.document import Document, Reject
+from labelers.text.document import FILTERED, Document, Reject
 from pipelines.input.find import find_files
 from pipelines.input.parse import Parser
 from pipelines.input.records import InputFile
@@ -52,7 +52,8 @@ def predictions(
     characters = 0
     for record in records:
         if isinstance(record, Reject):
-            yield record
+            if record.reason != FILTERED:
+                yield record
             continue
         batch.append(record)
         characters += len(record.text) + sum(map(len, record.tokens or ()))

@@ -57,7 +57,8 @@ class ScanUnit:
         """Return what a unit holds."""
         inputs = self.recipe.input
         columns = [label_columns(self.recipe, table) for table in inputs]
-        labels, documents = LabelCounts(), Counter[str]()
+        labels, documents, asked = LabelCounts(), Counter[str](), Counter[str]()
+        choosy = {file.name: str(file.input) for file in self.files if inputs[file.input].where}
         splitter = Splitter.of(self.recipe.split, self.files, {})
         content = hashlib.blake2b(digest_size=16)
         keys = RecordKeys(self.files, unit.index, dedup=self.recipe.dedup.documents, all_ids=self.all_ids)
@@ -71,6 +72,8 @@ class ScanUnit:
                 continue
             split = splitter.split(record)
             documents[split] += 1
+            if record.source in choosy:
+                asked[choosy[record.source]] += 1
             keys.add(record)
             labels.add(record)
             if split == "train":
@@ -87,6 +90,7 @@ class ScanUnit:
             "keys": {str(unit.index): found} if found else {},
             **keys.found(),
             "documents": dict(documents),
+            "asked": dict(asked),
             "labels": labels.to_json(),
             **train.found(),
         }
@@ -125,7 +129,7 @@ class _Train:
 def merge_scans(parts: Iterable[Found]) -> Found:
     """Return what several scans found together, whatever their order."""
     total: Found = {"units": {}, "keys": {}, "documents": {}, "classes": {}, "groups": [], "pool": [], "errors": []}
-    total |= {"places": False, "unnamed": [], "numbered": [], "pieces": {}, "labels": {}, "labelled": []}
+    total |= {"places": False, "unnamed": [], "numbered": [], "pieces": {}, "labels": {}, "labelled": [], "asked": {}}
     for part in parts:
         total["errors"] = total["errors"] + part.get("errors", [])
         total["units"].update(part.get("units", {}))
@@ -134,8 +138,9 @@ def merge_scans(parts: Iterable[Found]) -> Found:
         total["places"] = total["places"] or part.get("places", False)
         for name in ("unnamed", "numbered"):
             total[name] = sorted({*total[name], *part.get(name, [])})
-        for split, n in part.get("documents", {}).items():
-            total["documents"][split] = total["documents"].get(split, 0) + n
+        for name in ("documents", "asked"):
+            for split, n in part.get(name, {}).items():
+                total[name][split] = total[name].get(split, 0) + n
         total["labels"] = merge_labels([total["labels"], part.get("labels", {})])
         for name, values in part.get("classes", {}).items():
             known = total["classes"].setdefault(name, {})

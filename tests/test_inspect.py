@@ -120,3 +120,17 @@ def test_numbers_of_a_table_are_strings() -> None:
         "stars": {"kind": "passage"},
         "score": {"kind": "regression"},
     }
+
+
+def test_what_has_no_text_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table of words has labels and nothing that they are of; a column without values says so."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"word": "gulls", "kind": "bird", "notes": []}\n{"word": "cry", "kind": "bird", "notes": []}\n')
+    assert not looked(monkeypatch, capsys, path)["text"]
+    assert run(monkeypatch, "inspect", path) == 0
+    shown = capsys.readouterr().out
+    assert "no column looks like text: name the one that is, such as --set input.text=COLUMN" in shown
+    assert "  notes: no value in 2\n" in shown
+    assert "  kind: str in 2; 1 value: bird 2\n" in shown

@@ -11,6 +11,7 @@ from command import run
 from small import built, rows, write
 
 from pipelines.layers.join import join
+from pipelines.layers.merge import merge
 from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
@@ -116,7 +117,6 @@ def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -
             {},
             r"out has 60 rows and .*other\.jsonl has 50; by order they must be as many; join with",
         ),
-        (lines(59, own=False, start=1), {}, r"must be as many \(the first row that differs is 'base\.jsonl:0/0': from"),
         (
             lines(60, own=False, start=1),
             {},
@@ -136,6 +136,16 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, content: str, more: dict[s
     assert not (out / "layers").exists()
 
 
+def test_a_difference_behind_the_first_records_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the numbers of rows differ, and where they do not."""
+    monkeypatch.setattr("pipelines.layers.annotated_files._LOOKED_AT", 5)
+    out = base(tmp_path, lines(60, own=False))
+    with pytest.raises(RecipeError, match=r"must be as many \(the first row that differs is 'base\.jsonl:.*/0': from"):
+        joined(out, lines(10, own=False) + lines(49, own=False, start=11))
+    with pytest.raises(RecipeError, match=r"have different tokens: from token 6 '10 \.' in the dataset, '11 \.' there"):
+        joined(out, lines(10, own=False) + lines(50, own=False, start=11))
+
+
 def test_an_order_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     """Ids of their own hide the places of records that were divided by chance."""
     out = base(tmp_path, lines(60, own=True))
@@ -148,7 +158,7 @@ def test_of_repeated_rows_the_first_holds(tmp_path: Path) -> None:
     out = base(tmp_path, lines(60, own=False))
     other = lines(60, own=False) + lines(2, own=False, tags=["O"] * 8)
     done = joined(out, other, on="tokens")
-    assert "2 annotated rows repeat an earlier one, whose labels hold (other.jsonl:" in " ".join(done.lines())
+    assert "2 annotated rows repeat another one, whose labels hold (other.jsonl:" in " ".join(done.lines())
     assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
 
 
@@ -157,7 +167,7 @@ def test_a_bad_label_of_an_annotated_row_is_booked(tmp_path: Path) -> None:
     out = base(tmp_path, lines(60, own=False))
     bad = lines(60, own=False).replace('"B-who"', '"B-who", "O"', 1)
     done = joined(out, bad)
-    assert done.report.books["labels"]["ner"] == {"read": 60, "used": 59, "rejected": {"rejected": 1}}
+    assert done.report.books["labels"]["ner"] == {"read": 60, "used": 59, "rejected": {"wrong_length": 1}}
 
 
 def test_a_layer_with_rejected_labels_is_whole(tmp_path: Path) -> None:
@@ -167,10 +177,12 @@ def test_a_layer_with_rejected_labels_is_whole(tmp_path: Path) -> None:
     texts = [path.read_text() for path in (out / "layers/ner/rejects").iterdir()]
     found = [json.loads(line) for text in texts for line in text.splitlines()]
     assert sorted((item["sample"], item["task"], item["reason"]) for item in found) == [
-        ("d0/0", "ner", "rejected"),
-        ("d1/0", "ner", "rejected"),
+        ("d0/0", "ner", "bad_scheme"),
+        ("d1/0", "ner", "bad_scheme"),
     ]
     assert verify(str(out)) == []
+    merge(str(out), str(tmp_path / "whole"))
+    assert verify(str(tmp_path / "whole")) == []
 
 
 def test_a_base_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
@@ -178,7 +190,7 @@ def test_a_base_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
     out = base(tmp_path, lines(40, own=True))
     next(iter(sorted(out.glob("train/*.arrow")))).unlink()
     for on in ("id", "tokens"):
-        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; run its build again first"):
+        with pytest.raises(ValueError, match=r"unit 0 of .* is unfinished or damaged; `auxloom verify` lists"):
             joined(out, lines(40, own=True), on=on)
 
 
@@ -213,6 +225,7 @@ def test_the_command_joins_files_recipes_and_datasets(
     told = capsys.readouterr().out
     assert "joined by id: 50 rows matched" in told
     assert "ner: 60 rows = 50 labelled + abstained (10 unlabelled)" in told
+    assert "label ner: 50 rows read = 50 used" in told
     recipe = tmp_path / "gold.toml"
     recipe.write_text(f'with = []\n[input]\ntrain = "{other}"\n[labels.gold]\ncolumn = "tags"\n')
     assert run(monkeypatch, "join", out, recipe, "--json") == 0
@@ -227,3 +240,85 @@ def test_the_command_joins_files_recipes_and_datasets(
     capsys.readouterr()
     assert run(monkeypatch, "show", out) == 2
     assert "finish it: run the same auxloom join" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_label_that_was_rejected_keeps_its_reason(tmp_path: Path) -> None:
+    """Whether records have ids or not; the note tells where it stands in the annotations."""
+    for own in (True, False):
+        folder = tmp_path / str(own)
+        out = base(folder, lines(60, own=own))
+        bad = lines(5, own=own) + lines(1, own=own, start=5, tags=["I-who", *TAGS[1:]])
+        bad += lines(1, own=own, start=6, tags=TAGS[1:]) + lines(53, own=own, start=7)
+        done = joined(out, bad)
+        assert done.report.books["labels"]["ner"] == {
+            "read": 60,
+            "used": 58,
+            "rejected": {"bad_scheme": 1, "wrong_length": 1},
+        }
+        texts = [path.read_text() for path in (out / "layers/ner/rejects").iterdir()]
+        notes = {item["reason"]: item["note"] for text in texts for item in map(json.loads, text.splitlines())}
+        place = len("".join(bad.splitlines(keepends=True)[:6]))
+        assert notes["wrong_length"].startswith(f"other.jsonl:{place}: 7 tags")
+        assert "'I-who' behind the beginning" in notes["bad_scheme"]
+        assert verify(out) == []
+
+
+def test_reasons_of_a_dataset_that_was_divided_by_chance(tmp_path: Path) -> None:
+    """The one that there is; of several nobody can tell which record has which."""
+    out = base(tmp_path, lines(60, own=True))
+    wrong, broken = lines(30, own=True, tags=TAGS[1:]), lines(1, own=True, start=59, tags=["I-who", *TAGS[1:]])
+    good = lines(29, own=True, start=30)
+    for name, content, reasons in (
+        ("one", wrong + good, {"wrong_length": 30}),
+        ("more", wrong + good + broken, {"rejected": 31}),
+    ):
+        source = write(tmp_path, content, f"{name}.jsonl")
+        tables: dict[str, Any] = {"with": [], "labels": {name: {"column": "tags"}}, "unit": {"bytes": 10**6}}
+        built(source, tmp_path / name, **tables, split={"validation": 0.3, "test": 0.3})
+        done = join(str(out), [str(tmp_path / name)])
+        assert done.report.books["labels"][name]["rejected"] == reasons
+
+
+def test_an_annotation_that_can_be_used_holds_before_one_that_cannot(tmp_path: Path) -> None:
+    """Also behind a row without any; how many these are is told."""
+    out = base(tmp_path, lines(60, own=False))
+    none = json.dumps({"tokens": [*TOKENS, "2", "."]}) + "\n"
+    other = lines(2, own=False, tags=["I-who", *TAGS[1:]]) + none + lines(60, own=False) + lines(1, own=False)
+    done = joined(out, other, on="tokens")
+    assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
+    assert done.report.books["labels"]["ner"] == {"read": 60, "used": 60, "rejected": {}}
+    assert (done.compared.preferred[0], done.compared.repeated[0]) == (3, 4)
+    assert "3 annotated rows hold though they repeat an earlier one, which has no label that can be used (" in " ".join(
+        done.lines()
+    )
+
+
+def test_what_is_wrong_with_annotations_is_told_as_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Records that cannot be read, with the first of them; nothing of the folder that they were built in."""
+    out = base(tmp_path, lines(60, own=True))
+    other = write(tmp_path, lines(40, own=True) + "not JSON\n" * 20, "other.jsonl")
+    assert run(monkeypatch, "join", out, other, "--label", "ner=token:tags") == 1
+    told = capsys.readouterr()
+    first = f"the first other.jsonl:{len(lines(40, own=True))}"
+    assert f"warning: 20 of 60 records of {other} cannot be used (20 not_json), {first}" in told.out
+    assert "warning" not in told.err
+    assert "tmp" not in told.out.replace(str(tmp_path), "")
+    one = write(tmp_path, lines(40, own=True) + "not JSON\n", "one.jsonl")
+    assert run(monkeypatch, "join", out, one, "--label", "more=token:tags") == 0
+    assert "warning: 1 of 41 records" in capsys.readouterr().out
+
+
+def test_another_order_is_refused_before_all_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the first records, or because that of the dataset is unknown; the annotations are not built for it."""
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr("pipelines.layers.annotated_files.build", never)
+    out = base(tmp_path / "plain", lines(60, own=False))
+    with pytest.raises(RecipeError, match=r"row 'base\.jsonl:0/0' and annotated row 'other\.jsonl:0/0' have different"):
+        joined(out, lines(60, own=True, start=1))
+    with pytest.raises(RecipeError, match=r"the order of the input of .*out is not known"):
+        joined(base(tmp_path / "own", lines(60, own=True)), lines(60, own=True), on="order")

@@ -241,7 +241,7 @@ def test_tags_of_any_scheme_tell_of_the_same_spans_as_bio(parts: list[tuple[int,
         place += gap + length
     tags = in_scheme(spans, place, scheme)
     classes = bio_classes({"B-x", "B-y"}, "ner")
-    (values,), bad = TagReader(LabelSpace("ner", "token", classes=classes, scheme=scheme)).read([tags])
+    values, bad = TagReader(LabelSpace("ner", "token", classes=classes, scheme=scheme)).read([tags], scheme)
     assert bad == {}
     expected = [(kind, start, end - 1) for start, end, kind in spans]
     assert get_entities([classes[value] for value in values]) == expected

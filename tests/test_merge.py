@@ -85,7 +85,10 @@ def test_what_cannot_be_merged_is_refused(out: Path, tmp_path: Path) -> None:
         merge(str(out), str(tmp_path / "new"))
     shutil.rmtree(out / "layers/again")
     next((out / "layers/more/train").glob("*.arrow")).unlink()
-    with pytest.raises(OSError, match=r"unit 0 of .*more is damaged; `auxloom verify` says how"):
+    with pytest.raises(
+        OSError,
+        match=r"unit 0 of .*more is damaged; `auxloom verify` lists all damaged files, and the same `auxloom label`",
+    ):
         merge(str(out), str(tmp_path / "new"))
     path = out / "layers/more/auxloom.json"
     plan = out / "layers/more/plan.json"

@@ -223,7 +223,7 @@ def test_what_is_no_row_of_a_dataset_is_refused(tmp_path: Path) -> None:
         passages_of(mixed, Vocabulary())
     built(write(tmp_path, text(20)), tmp_path / "out", **{"with": ["masking"]})
     next((tmp_path / "out" / "train").glob("*.arrow")).write_bytes(b"")
-    with pytest.raises(OSError, match=r"unit 0 of .*out is unfinished or damaged; run its build again"):
+    with pytest.raises(OSError, match=r"unit 0 of .*out is unfinished or damaged; `auxloom verify` lists"):
         RowsSource(str(tmp_path / "out")).check(0)
 
 

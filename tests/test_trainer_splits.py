@@ -125,8 +125,8 @@ def test_a_damaged_shard_is_named(tmp_path: Path, damage: Any, told: str) -> Non
     ("name", "text", "told"),
     [
         ("stats/00000.json", None, "is missing"),
-        ("stats/00000.json", "{", "is damaged: it is not valid JSON"),
-        ("auxloom.json", "nothing", "is damaged: it is not valid JSON"),
+        ("stats/00000.json", "{", "is damaged \\(it is not valid JSON"),
+        ("auxloom.json", "nothing", "is damaged \\(it is not valid JSON"),
     ],
 )
 def test_a_damaged_or_missing_note_is_named(tmp_path: Path, name: str, text: str | None, told: str) -> None:

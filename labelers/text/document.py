@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["FIELD_TYPES", "LABEL_REASONS", "BadLabel", "Document", "Reject", "Spans", "Turn"]
+__all__ = ["FIELD_TYPES", "FILTERED", "LABEL_REASONS", "BadLabel", "Document", "Reject", "Spans", "Turn"]
 
 FIELD_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -29,6 +29,9 @@ LABEL_REASONS = (
     "not_a_number",
 )
 """Why a label cannot be used; the record and its other labels can."""
+
+FILTERED = "filtered"
+"""Why a record is left out that nobody asked for: no mistake of it, and told of in no list of rejects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Reject:
     place: int
     """Byte offset, or row in parquet, arrow and gz files."""
     reason: str
-    """One of `pipelines.input.units.REASONS`; of a label, one of `LABEL_REASONS`."""
+    """One of `pipelines.input.units.REASONS`, or `FILTERED`; of a label, one of `LABEL_REASONS`."""
     sample: str = ""
     """What was found there, at most 1 kB of it."""
     note: str = ""

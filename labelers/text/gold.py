@@ -82,16 +82,16 @@ def _tags(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
     values = np.full(len(cut.read.codes), -1)
     reader = TagReader(space)
     lists = {n: label for n, label in known.items() if not isinstance(label, Spans)}
-    bad |= {
-        n: BadLabel("wrong_length", f"{len(label)} tags for {offsets[n + 1] - offsets[n]} tokens")
-        for n, label in lists.items()
-        if len(label) != offsets[n + 1] - offsets[n]
-    }
-    good = [n for n in lists if n not in bad]
-    read, wrong = reader.read([lists[n] for n in good])
-    bad |= {good[i]: label for i, label in wrong.items()}
-    for n, tags in zip(good, read, strict=True):
-        values[offsets[n] : offsets[n + 1]] = tags
+    sizes, lengths = np.diff(offsets), np.zeros(len(offsets) - 1, np.int64)
+    lengths[list(lists)] = list(map(len, lists.values()))
+    wrong_length = np.flatnonzero((lengths != sizes) & np.isin(np.arange(len(sizes)), list(lists))).tolist()
+    bad |= {n: BadLabel("wrong_length", f"{lengths[n]} tags for {sizes[n]} tokens") for n in wrong_length}
+    for scheme, good in _by_scheme(cut, space, [n for n in lists if n not in bad]).items():
+        read, wrong = reader.read([lists[n] for n in good], scheme)
+        bad |= {good[i]: label for i, label in wrong.items()}
+        chosen = np.zeros(len(sizes), bool)
+        chosen[good] = True
+        values[np.repeat(chosen, sizes)] = read
     marked = [(n, label) for n, label in known.items() if isinstance(label, Spans)]
     if marked:
         places = cut.read_positions
@@ -104,6 +104,16 @@ def _tags(cut: CutDocuments, space: LabelSpace, known: _Known, bad: _Bad) -> _Ma
                 values[part] = marks
     values = reader.opened(reader.kept(values, cut.kept), batch.offsets[:-1])
     return [lambda keep: class_lists(values, batch.offsets, keep, classes=len(space.classes))]
+
+
+def _by_scheme(cut: CutDocuments, space: LabelSpace, numbers: list[int]) -> dict[str, list[int]]:
+    """Return the documents by the scheme of their tags."""
+    if not space.schemes:
+        return {space.scheme: numbers}
+    found: dict[str, list[int]] = {}
+    for n in numbers:
+        found.setdefault(space.schemes.get(cut.documents[n].source, space.scheme), []).append(n)
+    return found
 
 
 def _unknown(space: LabelSpace, value: Any) -> BadLabel:

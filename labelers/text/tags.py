@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from labelers.label_space import LabelSpace, class_numbers
 from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.text.document import BadLabel, Spans
 
-__all__ = ["TagReader", "bio_classes", "find_scheme", "mark_spans"]
+__all__ = ["TagReader", "bio_classes", "find_scheme", "find_schemes", "mark_spans", "signs_of"]
 
 _TAG = re.compile(r"([BIESLU])(?:-(.+))?", re.DOTALL)
 _O, _B, _I, _E, _S = range(5)
@@ -46,6 +46,69 @@ def find_scheme(pairs: Mapping[tuple[str, str], int]) -> str:
         if tag in parts and (before not in parts or parts[before][2] != parts[tag][2]):
             opens[parts[tag][1]] += count
     return "iob1" if opens["I"] > opens["B"] else "bio"
+
+
+def signs_of(pairs: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """Return what tells the scheme of the tags of a file, as numbers that are added up over its parts.
+
+    Args:
+        pairs: how often each tag follows each other one; see `find_scheme`.
+
+    Returns:
+        ``B`` and ``I``: spans that open with such a tag, touching ones of one type aside; ``E``: tags that BIOES alone
+        has; nothing where there are no spans, or other tags as well.
+
+    Example:
+        >>> signs_of({("", "I-x"): 3, ("I-x", "O"): 3}), signs_of({("", "S-x"): 2}), signs_of({("", "NOUN"): 1})
+        ({'I': 3}, {'E': 2}, {})
+    """
+    parts = {tag: _TAG.fullmatch(tag) for _, tag in pairs if tag != "O"}
+    if None in parts.values():
+        return {}
+    signs: Counter[str] = Counter()
+    for (before, tag), count in pairs.items():
+        found, last = parts.get(tag), parts.get(before)
+        if found and found[1] in "ESLU":
+            signs["E"] += count
+        elif found and (last is None or last[2] != found[2]):
+            signs[found[1]] += count
+    return dict(signs)
+
+
+_SURE = 10
+"""Spans from which on a file in which each opens with I- is IOB1, and not BIO with mistakes."""
+
+
+def find_schemes(scheme: str, files: Mapping[str, Mapping[str, int]]) -> tuple[str, dict[str, str]]:
+    """Return the scheme of most files, and that of each file which is in another one.
+
+    BIOES has tags that no other scheme has. IOB1 is BIO to a reader unless spans open with I-.
+
+    Args:
+        scheme: that of all tags together.
+        files: what tells the scheme of each file; see `signs_of`.
+
+    Example:
+        >>> find_schemes("bioes", {"a": {"B": 9}, "b": {"E": 2, "B": 1}})
+        ('bio', {'b': 'bioes'})
+        >>> find_schemes("bio", {"a": {"B": 90}, "b": {"I": 20}, "c": {"I": 2}})
+        ('bio', {'b': 'iob1'})
+    """
+    own = {name: _own_scheme(signs) for name, signs in files.items() if signs}
+    spans: Counter[str] = Counter()
+    for name, found in own.items():
+        spans[found] += sum(files[name].values())
+    if scheme == "bioes" and len(spans) > 1:
+        scheme = max(("bio", "iob1", "bioes"), key=lambda name: spans[name])
+    accepted = {scheme, "bio"} if scheme == "iob1" else {scheme}
+    return scheme, {name: found for name, found in sorted(own.items()) if found not in accepted}
+
+
+def _own_scheme(signs: Mapping[str, int]) -> str:
+    """Return the scheme of a file that has spans."""
+    if signs.get("E"):
+        return "bioes"
+    return "iob1" if signs.get("I", 0) >= _SURE and not signs.get("B") else "bio"
 
 
 def span_types(tags: Iterable[str], name: str) -> list[str]:
@@ -117,8 +180,13 @@ class TagReader:
             opens = np.union1d(opens, [0])  # whatever the last of all is a part of
         return self.opened(values[kept], opens)
 
-    def read(self, lists: Sequence[Sequence[Any]]) -> tuple[list[IntArray], dict[int, BadLabel]]:
-        """Return the classes of each list, -1 for none, and why some of the lists cannot be used."""
+    def read(self, lists: Sequence[Sequence[Any]], scheme: str) -> tuple[IntArray, dict[int, BadLabel]]:
+        """Return the classes of all lists, -1 for none, and why some of the lists cannot be used.
+
+        Args:
+            lists: of tags.
+            scheme: in which they are, where they mark spans.
+        """
         offsets = running_total(np.array([len(tags) for tags in lists], np.int64))
         flat = list(chain.from_iterable(lists))
         codes = np.fromiter(map(self._table.get, flat, repeat(-2)), np.int64, len(flat))
@@ -127,19 +195,19 @@ class TagReader:
         for place in np.flatnonzero(codes == -2)[::-1].tolist():  # noqa: PLR2004  (what the table does not know)
             bad[int(owners[place])] = BadLabel("unknown_class", f"{flat[place]!r} is none of the classes")
         if self.space.scheme:
-            codes, wrong = self._converted(codes, offsets)
+            codes, wrong = self._converted(codes, offsets, scheme)
             for place in wrong[::-1].tolist():
                 n = int(owners[place])
                 at = place - int(offsets[n])
                 before = "the beginning" if not at else repr(flat[place - 1])
                 bad.setdefault(
                     n,
-                    BadLabel("bad_scheme", f"tag {at} is {flat[place]!r} behind {before}, read as {self.space.scheme}"),
+                    BadLabel("bad_scheme", f"tag {at} is {flat[place]!r} behind {before}, read as {scheme}"),
                 )
-        return [codes[start:end] for start, end in pairwise(offsets)], bad
+        return codes, bad
 
-    def _converted(self, codes: IntArray, offsets: IntArray) -> tuple[IntArray, IntArray]:
-        """Return BIO classes of tags in the scheme of the input, and the places that break it."""
+    def _converted(self, codes: IntArray, offsets: IntArray, scheme: str) -> tuple[IntArray, IntArray]:
+        """Return BIO classes of tags in a scheme, and the places that break it."""
         known = codes >= 0
         prefix, kind = np.where(known, codes % 5, _O), np.where(known, codes // 5, 0)
         first = np.zeros(len(codes) + 1, bool)
@@ -148,13 +216,13 @@ class TagReader:
         before[first[:-1]] = _O
         open_before = np.isin(before, (_B, _I))
         goes_on = (prefix != _O) & (kind == before_kind) & open_before
-        if self.space.scheme == "iob1":
+        if scheme == "iob1":
             wrong = np.zeros(len(codes), bool)  # B where I would do is BIO, which some files of an input may have
             opens = (prefix == _B) | ((prefix == _I) & ~goes_on)
         else:
             wrong = np.isin(prefix, (_I, _E)) & ~goes_on
             opens = np.isin(prefix, (_B, _S))
-        if self.space.scheme == "bioes":
+        if scheme == "bioes":
             inside = np.isin(prefix, (_I, _E))
             wrong |= open_before & ~(inside & goes_on)
             wrong |= np.isin(prefix, (_B, _I)) & first[1:]

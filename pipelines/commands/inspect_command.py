@@ -34,16 +34,19 @@ def inspect(
 
 def _look(file: Any, table: Any) -> dict[str, Any]:
     """Return what a file holds, and what a recipe may say of it."""
-    from pipelines.labels.look import columns_of, first_records
+    from pipelines.labels.look import columns_of, look_into
     from pipelines.labels.suggest import suggest
 
-    records, rejects = first_records(file, table)
+    records, rejects, header = look_into(file, table)
     columns = columns_of(records, table.tokens)
-    found = suggest(columns, records, table, tables=file.format in ("csv", "tsv"))
+    names = {column.path.partition(".")[0] for column in columns}
+    found = suggest(columns, records, table, tables=file.format.partition(".")[0] in ("csv", "tsv"))
     return {
         "file": file.name,
         "format": file.format,
         "records": len(records),
+        "header": header,
+        "text": bool(names & {table.text, table.tokens, table.turns} or "text" in found.input),
         "unreadable": {reason: sum(item.reason == reason for item in rejects) for reason in _reasons(rejects)},
         "columns": [column.to_json() for column in columns],
         "recipe": found.toml,
@@ -67,10 +70,12 @@ def _print(look: Mapping[str, Any]) -> None:
 
     unreadable = "".join(f", {n} unreadable ({reason})" for reason, n in look["unreadable"].items())
     say(f"{look['file']}: read as {look['format']}, the first {look['records']:,} records{unreadable}", "bold")
+    if look["header"]:
+        say(f"  the header names the columns {', '.join(look['header'])}")
     for column in look["columns"]:
-        types = ", ".join(column["types"]) or "nothing"
-        values = ", ".join(f"{value} {n:,}" for value, n in column["values"])
-        say(f"  {column['column']}: {types} in {column['records']:,}; {column['distinct']:,} values: {values}")
+        say(f"  {column['column']}: {_values(column)}")
+    if look["records"] and not look["text"]:
+        say("no column looks like text: name the one that is, such as --set input.text=COLUMN or input.tokens=COLUMN")
     if not look["recipe"]:
         say("no column looks like labels")
         return
@@ -80,6 +85,16 @@ def _print(look: Mapping[str, Any]) -> None:
     say("")
     say(" ".join(look["options"]))
     say("")
+
+
+def _values(column: Mapping[str, Any]) -> str:
+    """Return what stands in a column."""
+    if not column["values"]:
+        return f"no value in {column['records']:,}"
+    types = ", ".join(kind for kind in column["types"] if kind != "list of nothing")
+    values = ", ".join(f"{value} {n:,}" for value, n in column["values"])
+    number = "1 value" if column["distinct"] == 1 else f"{column['distinct']:,} values"
+    return f"{types} in {column['records']:,}; {number}: {values}"
 
 
 COMMAND = inspect

@@ -1,7 +1,7 @@
 """`auxloom join`."""
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from pipelines.interrupt import command_again, on_interrupt
 from pipelines.layers.layer_options import Name
 from pipelines.options import AsJson, Beam, Check, Runner, Workers, flags_of
 from pipelines.recipes.recipe import RecipeError
+
+if TYPE_CHECKING:
+    from pipelines.layers.join import Joined
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -72,13 +75,21 @@ def join(
             progress=bar,
             say=warn,
         )
+    _print(joined, as_json=as_json)
+    raise typer.Exit(joined.exit_code)
+
+
+def _print(joined: "Joined", *, as_json: bool) -> None:
+    """Print what came of a join."""
     if as_json:
-        print_json(joined.report.to_json() | {"on": joined.on, "joined": dataclasses.asdict(joined.compared)})
-    else:
-        for line in joined.lines():
-            say(line)
-        joined.report.print(OUT)
-    raise typer.Exit(joined.report.exit_code)
+        told = {"on": joined.on, "joined": dataclasses.asdict(joined.compared), "unread": list(joined.unread)}
+        print_json(joined.report.to_json() | told | {"exit_code": joined.exit_code})
+        return
+    for line in joined.lines():
+        say(line)
+    joined.report.print(OUT)
+    for line in joined.unread:
+        say(f"warning: {line}")
 
 
 COMMAND = join

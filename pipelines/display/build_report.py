@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.folder.books import add_up
+from pipelines.folder.books import add_up, label_count
 from pipelines.folder.layout import SPLITS
 from pipelines.plan import Plan
 
@@ -46,6 +46,8 @@ class BuildReport:
     """A sentence for each unit that failed."""
     retry: str
     """The command that does what is missing."""
+    joined: bool = False
+    """It is a layer of labels that people made, which are counted by rows."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
@@ -61,7 +63,7 @@ class BuildReport:
             _say(console, f"{self.out} is complete already; there was nothing to do")
         if self.books:
             console.print(self._table())
-            _say(console, _records(self.books))
+            _say(console, _records(self.books, "rows" if self.joined else "records"))
         if self.skipped:
             _say(console, f"skipped because of their extension: {_few(self.skipped)}")
         for text in self.warnings:
@@ -73,7 +75,7 @@ class BuildReport:
 
     def _table(self) -> Table:
         """Return rows and labels per split."""
-        table = Table("task", *self.splits)
+        table = Table("labels per task", *self.splits)
         table.add_row("rows", *(f"{rows:,}" for rows in self.splits.values()), end_section=True)
         for name, counts in self.tasks.items():
             table.add_row(name, *(f"{counts[split]:,}" for split in self.splits))
@@ -115,11 +117,12 @@ def make_report(
         exit_code=1 if failures or faults else 0,
         splits=splits,
         books=books,
-        tasks=_task_labels(books),
+        tasks=_task_labels(plan, books),
         warnings=[*faults, *_warnings(plan, books, manifest or {})],
         skipped=plan.skipped,
         failures=failures,
         retry=retry,
+        joined=bool(plan.joined),
     )
 
 
@@ -130,12 +133,13 @@ def _ordered(books: dict[str, Any]) -> dict[str, Any]:
     return books | {"splits": {name: books["splits"][name] for name in SPLITS if name in books["splits"]}}
 
 
-def _task_labels(books: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the number of labels per task and split."""
+def _task_labels(plan: Plan, books: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the number of labels per task and split; a set of classes is one."""
+    sets = {name for name, table in plan.recipe.labels.items() if table.kind == "multilabel"}
     labels: dict[str, dict[str, int]] = {}
     for split, book in books.get("splits", {}).items():
-        for task, classes in book["tasks"].items():
-            labels.setdefault(task, {})[split] = sum(classes.values())
+        for task in book["tasks"]:
+            labels.setdefault(task, {})[split] = label_count(book, task, task, sets=task in sets)
     return labels
 
 
@@ -185,7 +189,8 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
         yield "there is no validation split: the labelled documents of train are too few to give one"
     yield from _unlabelled(plan, splits)
     held_out = {
-        task: sum(n for split, n in labels.items() if split != "train") for task, labels in _task_labels(books).items()
+        task: sum(n for split, n in labels.items() if split != "train")
+        for task, labels in _task_labels(plan, books).items()
     }
     few = [f"{task} ({n})" for task, n in held_out.items() if n < _FEW_LABELS]
     if few:
@@ -208,13 +213,14 @@ def _unlabelled(plan: Plan, splits: Mapping[str, Any]) -> Iterator[str]:
             yield f"no row of {' and '.join(empty)} has a label of {name}"
 
 
-def _records(books: Mapping[str, Any]) -> str:
-    """Return what became of the input, and of the labelers' rows."""
+def _records(books: Mapping[str, Any], labelled: str) -> str:
+    """Return what became of the input, of the labels of records or rows, and of the labelers' rows."""
     records, passages = books["records"], books["passages"]
     sums = f"{records['used']:,} used + {_rejected(records)} + {records['duplicate']:,} duplicate"
+    sums += f" + {records['filtered']:,} filtered" if records.get("filtered") else ""
     lines = [f"records: {records['read']:,} read = {sums}"]
     for name, book in books.get("labels", {}).items():
-        lines.append(f"label {name}: {book['read']:,} records read = {book['used']:,} used + {_rejected(book)}")
+        lines.append(f"label {name}: {book['read']:,} {labelled} read = {book['used']:,} used + {_rejected(book)}")
     left_out = passages.get("held_out", 0)
     held = f"{left_out:,} left out of train, since validation or test has them labelled, " if left_out else ""
     lines.append(f"passages: {passages['cut']:,} cut, {held}{passages['written']:,} rows written")

@@ -9,8 +9,9 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
+from labelers.advice import OTHER_LAYER, damaged
 from labelers.paths import column
-from labelers.task import SECOND, SOURCE, WOVEN, Task, damaged, status_reason
+from labelers.task import SECOND, SOURCE, WOVEN, Task, status_reason
 from pipelines.display.gold_values import gold_value
 from pipelines.display.sheet import Row, Sheet, spelt_out
 from pipelines.display.where import labelled
@@ -92,7 +93,7 @@ def _joined(files: Sequence[Path], parts: Sequence[pa.RecordBatch]) -> pa.Record
     columns = {name: parts[0].column(name) for name in parts[0].schema.names}
     for file, part in zip(files[1:], parts[1:], strict=True):
         if not part.column("id").equals(columns["id"]):
-            raise ValueError(f"{file} has other rows than {files[0]}; run `auxloom verify`, or leave the layer out")
+            raise ValueError(f"{file} has other rows than {files[0]}; {OTHER_LAYER}")
         columns |= {name: part.column(name) for name in part.schema.names if name != "id"}
     return pa.record_batch(columns)
 

@@ -13,7 +13,7 @@ from labelers.paths import resolve
 from labelers.task import Task, status_reason
 from pipelines.folder.layout import SPLITS
 
-__all__ = ["RowBook", "add_up", "balance", "column_at"]
+__all__ = ["RowBook", "add_up", "balance", "column_at", "label_count"]
 
 _ABSTAINED = 2
 
@@ -87,6 +87,24 @@ def add_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return total
 
 
+def label_count(book: Mapping[str, Any], task: str, labeler: str, *, sets: bool) -> int:
+    """Return how many labels of a task the book of a split has: as many as are trained on and scored.
+
+    Args:
+        book: of the split.
+        task: name of the task.
+        labeler: name of its labeler.
+        sets: a label is a set of classes, which is counted once, however many classes it has.
+
+    Example:
+        >>> book = {"tasks": {"topics": {"art": 2, "sea": 2}}, "labelers": {"topics": {"labelled": 3}}}
+        >>> label_count(book, "topics", "topics", sets=True), label_count(book, "topics", "topics", sets=False)
+        (3, 4)
+    """
+    count: int = book["labelers"][labeler]["labelled"] if sets else sum(book["tasks"][task].values())
+    return count
+
+
 def balance(books: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each book of a unit or a dataset that does not add up.
 
@@ -97,9 +115,11 @@ def balance(books: Mapping[str, Any]) -> Iterator[str]:
     """
     records, passages = books["records"], books["passages"]
     rejected = sum(records["rejected"].values())
-    if records["read"] != records["used"] + rejected + records["duplicate"]:
-        read, used, duplicate = records["read"], records["used"], records["duplicate"]
-        yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate"
+    read, used, duplicate = records["read"], records["used"], records["duplicate"]
+    filtered = records.get("filtered", 0)
+    if read != used + rejected + duplicate + filtered:
+        told = f" + {filtered} filtered" if filtered else ""
+        yield f"records: {read} read, but {used} used + {rejected} rejected + {duplicate} duplicate{told}"
     for name, book in books.get("labels", {}).items():
         rejected = sum(book["rejected"].values())
         if book["read"] != book["used"] + rejected:

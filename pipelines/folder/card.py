@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelers.task import Task
+from pipelines.folder.books import label_count
 from pipelines.labels.held_out import LEAST
 from pipelines.plan import Plan
 
@@ -127,7 +128,8 @@ def _tasks(splits: Mapping[str, Any], tasks: Sequence[Task]) -> str:
     head = ["", f"| task | kind | reads | {' | '.join(splits)} | paper |", "|---" * (4 + len(splits)) + "|"]
     lines = []
     for task in tasks:
-        counts = [f"{sum(split['tasks'][task.name].values()):,}" for split in splits.values()]
+        numbers = (label_count(split, task.name, task.labeler, sets=task.multi) for split in splits.values())
+        counts = [f"{number:,}" for number in numbers]
         lines.append(
             f"| {task.name} | {task.kind} | {', '.join(task.sequences)} | {' | '.join(counts)} | {task.paper} |"
         )
@@ -140,6 +142,7 @@ def _records(books: Mapping[str, Any]) -> str:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in records["rejected"].items())
     rejected = f"{sum(records['rejected'].values()):,} rejected" + (f" ({reasons})" if reasons else "")
     text = (
-        f"Records: {records['read']:,} read, {records['used']:,} used, {rejected}, {records['duplicate']:,} duplicate."
+        f"Records: {records['read']:,} read, {records['used']:,} used, {rejected}, {records['duplicate']:,} duplicate"
     )
+    text += f", {records['filtered']:,} filtered." if records.get("filtered") else "."
     return f"\n{text}\n"

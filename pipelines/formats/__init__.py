@@ -5,12 +5,13 @@ import pkgutil
 from collections.abc import Mapping
 
 from pipelines.formats.format import Format
+from pipelines.formats.packed_files import PACKINGS, PackedFormat
 
-__all__ = ["FORMATS", "ending_of", "find_formats"]
+__all__ = ["ENDINGS_READ", "FORMATS", "ending_of", "find_formats"]
 
 
 def find_formats() -> dict[str, Format]:
-    """Return the formats by their endings: all that the modules of this package have in ``ENDINGS``.
+    """Return the formats by their endings: all that the modules of this package have in ``ENDINGS``, packed ones too.
 
     They are in the order in which errors list them: what is read from first byte to last, which is text, before
     tables, and of each the longer endings first.
@@ -25,11 +26,22 @@ def find_formats() -> dict[str, Format]:
             if ending in found:
                 raise ValueError(f".{ending} is read by {type(found[ending]).__name__} and {type(form).__name__}")
             found[ending] = form
+    for ending, form in list(found.items()):
+        if form.onward:
+            found |= {f"{ending}.{packing}": PackedFormat(form, packing) for packing in PACKINGS}
     return dict(sorted(found.items(), key=lambda item: (not item[1].onward, -len(item[0]), item[0])))
 
 
 FORMATS: Mapping[str, Format] = find_formats()
 """The formats by their endings, in the order of `find_formats`."""
+
+_PLAIN = [ending for ending, form in FORMATS.items() if not isinstance(form, PackedFormat)]
+
+ENDINGS_READ = (
+    f"{', '.join(f'.{ending}' for ending in _PLAIN)}; those of text also packed, with "
+    f"{', '.join(f'.{packing}' for packing in PACKINGS)} behind it"
+)
+"""What an error says of the endings."""
 
 
 def ending_of(name: str) -> str:

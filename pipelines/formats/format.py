@@ -5,6 +5,7 @@ their files. It derives from `LineFormat` where a line is a record, from `TableF
 batches, and else from `Format`.
 """
 
+import lzma
 import os
 import zlib
 from abc import ABC, abstractmethod
@@ -22,7 +23,7 @@ from pipelines.input.changes import PieceDigest
 from pipelines.input.lines import lines_of
 from pipelines.input.parse import Parser
 
-__all__ = ["ROWS", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
+__all__ = ["ROWS", "UNREADABLE", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 
 ROWS = 1024
 """Rows that are read at a time."""
@@ -38,6 +39,7 @@ _MAGIC: Mapping[bytes, str] = {
     b"%PDF-": "pdf",
     b"\x89PNG": "png",
     b"\xff\xd8\xff": "jpeg",
+    b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xff\xfe": "utf-16",
@@ -46,7 +48,8 @@ _MAGIC: Mapping[bytes, str] = {
 }
 """How files begin that are no text in an encoding with single-byte line breaks."""
 
-_UNREADABLE = (OSError, pa.ArrowException, EOFError, zlib.error)
+UNREADABLE = (OSError, pa.ArrowException, EOFError, zlib.error, lzma.LZMAError)
+"""What reading a file raises that cannot be read."""
 
 
 def locate(path: str) -> tuple[pafs.FileSystem, str]:
@@ -123,7 +126,7 @@ class Format(ABC):
                     last = place
                 if digest:
                     digest.finish(stream)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if last is not None:
                 yield parser.reject(last + 1, "file", _told(error))
 

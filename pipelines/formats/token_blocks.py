@@ -7,10 +7,10 @@ from typing import Any
 
 from pipelines.input.lines import lines_of, paragraphs_of
 
-__all__ = ["Sentence", "blocks_of", "head_indices", "is_marked", "joined"]
+__all__ = ["HEAD", "Sentence", "blocks_of", "head_indices", "is_marked", "joined"]
 
-_HEAD = 65_536
-"""Bytes at the beginning of a file in which a mark of documents is looked for."""
+HEAD = 65_536
+"""Bytes at the beginning of a file in which marks of documents and a header are looked for."""
 
 _MARK = re.compile(rb"(?:\xef\xbb\xbf)?(?:-DOCSTART-|#\s*newdoc\b)")
 _MARKS = re.compile(rb"^" + _MARK.pattern, re.MULTILINE)
@@ -34,7 +34,7 @@ class Sentence:
 
 def is_marked(stream: Any) -> bool:
     """Return whether a file marks where its documents begin."""
-    return _MARKS.search(stream.read_at(_HEAD, 0)) is not None
+    return _MARKS.search(stream.read_at(HEAD, 0)) is not None
 
 
 def blocks_of(

@@ -7,13 +7,15 @@ from itertools import groupby
 from typing import Any
 
 from labelers.text.document import Document, Reject
+from pipelines.formats.column_header import Header, cells_of, find_header
 from pipelines.formats.format import Format, OpenRange, other_kind
-from pipelines.formats.token_blocks import Sentence, blocks_of, head_indices, is_marked, joined
+from pipelines.formats.token_blocks import HEAD, Sentence, blocks_of, head_indices, is_marked, joined
 from pipelines.input.parse import Parser
 
 __all__ = ["ENDINGS", "BadRowError", "ColumnsFormat", "ConllFormat", "comment_of"]
 
 _COMMENT = re.compile(r"#[ \t]*(newdoc\b(?: id)?|newpar\b(?: id)?|[A-Za-z][\w.:]*)[ ]*(?:=[ ]*(.*)|)$")
+_NO_WORD = re.compile(r"\d+[-.]\d+")
 _BARE = ("newdoc", "newpar")
 _DOCSTART = "-DOCSTART-"
 
@@ -38,11 +40,21 @@ class ColumnsFormat(Format):
             if span.start == 0:
                 yield 0, parser.reject(0, "file", f"{kind}, not text")
             return
+        header = self.header(span.stream.read_at(HEAD, 0), parser)
+        if header is not None:
+            parser = parser.with_columns(header.names)
         marked = is_marked(span.stream)
         whole = settings.record == "document" or (settings.record == "auto" and marked)
         most = settings.max_record_bytes
         blocks = blocks_of(span.stream, span.start, span.stop, most, marked=marked or whole)
+        if header is not None:
+            blocks = ((document, at, header.without(at, data), size) for document, at, data, size in blocks)
+            blocks = (block for block in blocks if block[2])
         yield from _documents(self, parser, blocks) if whole else _sentences(self, parser, blocks)
+
+    def header(self, head: bytes, parser: Parser) -> Header | None:  # noqa: ARG002
+        """Return the names of columns that the beginning of a file gives, None where it gives none."""
+        return None
 
     @abstractmethod
     def parse(self, parser: Parser, text: str) -> Sentence | None:
@@ -58,15 +70,17 @@ _Blocks = Iterator[tuple[int | None, int, bytes, int]]
 
 def _sentences(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator[tuple[int, Document | Reject]]:
     """Yield a record for each sentence; those of one document stay on one side of the split."""
-    named, name = -1, ""
+    named, name, opening = -1, "", dict[str, str]()
     for document, place, data, length in blocks:
         found = _parsed(form, parser, place, data, length)
         if isinstance(found, Sentence):
             if document is not None and document != named:
-                named, name = document, f"{parser.file.name}:{document}"
+                named, name, opening = document, f"{parser.file.name}:{document}", found.comments
             name = found.comments.get("newdoc id", name)
             if found.count:
-                yield place, _record(parser, place, found, [0], own=found.comments.get("sent_id", ""), group=name)
+                own = found.comments.get("sent_id", "")
+                found.comments = {**opening, **found.comments}
+                yield place, _record(parser, place, found, [0], own=own, group=name)
         elif found is not None:
             yield place, found
 
@@ -75,7 +89,7 @@ def _documents(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator
     """Yield a record for each document."""
     for place, parts in groupby(blocks, lambda block: block[0]):
         sentences, wrong, size = list[Sentence](), None, 0
-        own = ""
+        own, said = "", dict[str, str]()
         for _, at, data, length in parts:
             size += length
             if wrong is not None:
@@ -88,11 +102,13 @@ def _documents(form: ColumnsFormat, parser: Parser, blocks: _Blocks) -> Iterator
                 wrong = parser.reject(place or 0, found.reason, data, found.note)
             elif found is not None:
                 own = own or found.comments.get("newdoc id", "")
+                said = {**found.comments, **said}
                 sentences += [found] * bool(found.count)
         if wrong is not None:
             yield place or 0, wrong
         elif sentences:
             whole, starts = joined(sentences)
+            whole.comments = said
             yield place or 0, _record(parser, place or 0, whole, starts, own=own, group=own)
 
 
@@ -114,7 +130,9 @@ def _record(
     """Return the document of a record."""
     names = parser.settings
     columns = {name: values for name, values in whole.columns.items() if name != names.id}
-    record: dict[str, Any] = {**columns, "segments": starts} | ({names.id: own} if own else {})
+    asked = names.where.keys() | names.keep.keys()
+    comments = {name: value for name, value in whole.comments.items() if name in asked}
+    record: dict[str, Any] = {**comments, **columns, "segments": starts} | ({names.id: own} if own else {})
     return parser.record(place, place, record, group=group, spaces=whole.spaces)
 
 
@@ -132,7 +150,11 @@ def comment_of(line: str) -> tuple[str, str] | None:
 
 
 class ConllFormat(ColumnsFormat):
-    """Columns that the recipe names: between tabs, or between spaces where a line has no tab."""
+    """Columns that the recipe or a header names: between tabs, or between spaces where a line has no tab."""
+
+    def header(self, head: bytes, parser: Parser) -> Header | None:
+        """Return the header of a file."""
+        return find_header(head, parser)
 
     def parse(self, parser: Parser, text: str) -> Sentence | None:
         """Return the sentence of some lines."""
@@ -142,6 +164,8 @@ class ConllFormat(ColumnsFormat):
             return Sentence({}, 0, comments)
         rows = _cells(lines)
         names = _names(parser, max(map(len, rows)))
+        if names[0] == parser.settings.id:  # as in CoNLL-U, numbers of tokens of several words, and of empty nodes
+            rows = [row for row in rows if not _NO_WORD.fullmatch(row[0])] or rows
         columns = {name: [row[i] for row in rows if len(row) > i] for i, name in enumerate(names)}
         sentence = Sentence({name: values for name, values in columns.items() if values}, len(rows), comments)
         _read_numbers(parser, sentence)
@@ -168,7 +192,7 @@ def _without_comments(lines: list[str]) -> tuple[dict[str, str], list[str]]:
 
 def _cells(lines: list[str]) -> list[list[str]]:
     """Return the columns of each line."""
-    rows = [[cell.strip() for cell in line.rstrip().split("\t")] if "\t" in line else line.split() for line in lines]
+    rows = [cells_of(line) for line in lines]
     if len({len(row) for row in rows}) > 1:  # tabs and spaces mixed
         spaced = [line.split() for line in lines]
         if len({len(row) for row in spaced}) == 1:
@@ -203,4 +227,4 @@ def _number(cell: str) -> Any:
         return cell
 
 
-ENDINGS: Mapping[str, Format] = dict.fromkeys(("conll", "iob", "iob2", "bio"), ConllFormat())
+ENDINGS: Mapping[str, Format] = dict.fromkeys(("conll", "conllup", "iob", "iob2", "bio"), ConllFormat())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from pipelines.folder.layout import Folder
-from pipelines.formats import FORMATS, ending_of
+from pipelines.formats import ENDINGS_READ, ending_of
 from pipelines.formats.format import locate
 from pipelines.formats.guess import format_of
 from pipelines.input.records import InputFile
@@ -72,7 +72,7 @@ def find_files(inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]
     return files, skipped
 
 
-_ENDINGS = f"auxloom reads {', '.join('.' + ending for ending in FORMATS)}"
+_ENDINGS = f"auxloom reads {ENDINGS_READ}"
 
 
 def _given(table: InputTable) -> list[tuple[str, str]]:

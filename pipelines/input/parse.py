@@ -3,11 +3,12 @@
 import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Never
+from typing import Any, Never, Self
 
 from labelers.text.clean import clean, is_empty, is_token
-from labelers.text.document import Document, Reject, Turn
+from labelers.text.document import FILTERED, Document, Reject, Turn
 from pipelines.input.records import InputFile
+from pipelines.input.where_values import is_asked_for
 from pipelines.labels.annotations import plain_record
 from pipelines.labels.record_labels import LabelColumn, beginnings, read_labels, value_at
 from pipelines.recipes.recipe_tables import InputTable
@@ -42,17 +43,24 @@ class Parser:
         """The fields of a record that are read."""
         names = self.settings
         roots = {root for column in self.labels for root in column.roots}
-        own = (names.text, names.tokens, names.id, names.turns, names.second)
+        own = (names.text, names.tokens, names.id, names.turns, names.second, *names.where)
         return {"segments", *names.keep, *roots, *(name for path in own for name in beginnings(path))}
 
     @property
     def class_columns(self) -> Container[str]:
         """The fields that have the names of classes in the place of their numbers; kept fields stay as they are."""
-        return {root for column in self.labels for root in column.roots} - self.settings.keep.keys()
+        asked = {root for path in self.settings.where for root in beginnings(path)}
+        return {root for column in self.labels for root in column.roots} | asked - self.settings.keep.keys()
+
+    def with_columns(self, names: tuple[str, ...]) -> Self:
+        """Return a parser of a file that names its columns itself."""
+        return replace(self, settings=self.settings.model_copy(update={"columns": names}))
 
     def text(self, place: int, offset: int, text: str) -> Document | Reject:
         """Return the document that a plain text is, which begins at so many bytes."""
         name = self.file.name
+        if self.settings.where:  # none of its fields has a value
+            return self.reject(place, FILTERED, "")
         if is_empty(text):
             return Reject(name, place, "empty", excerpt(text))
         if self.settings.second:
@@ -92,6 +100,8 @@ class Parser:
             group: what keeps it on one side of the split, where the file itself tells.
             spaces: whether a space follows each of its tokens, where the file tells.
         """
+        if self.settings.where and isinstance(record, Mapping) and not is_asked_for(record, self.settings.where):
+            return self.reject(place, FILTERED, "")
         try:
             document = self._document(place, offset, record, group)
             return document if spaces is None else replace(document, spaces=tuple(spaces))
@@ -220,15 +230,30 @@ def _text(record: Mapping[str, Any], name: str, most: int) -> str:
 
 def _tokens(value: Any, most: int) -> tuple[str, ...]:
     """Return the tokens of a record: strings that are not empty and hold no white space."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, Sequence) or isinstance(value, str) or not {str}.issuperset(map(type, value)):
         raise _RejectError("wrong_type")
     if not value:
         raise _RejectError("empty")
     if len(" ".join(value).encode()) > most:
         raise _RejectError("too_long")
-    if not all(map(is_token, value)):
+    if not _are_tokens(value):
         raise _RejectError("bad_token")
     return tuple(value)
+
+
+_MOST_TYPES = 500_000  # that are remembered, some 50 MB
+_types: set[str] = set()  # strings that may be tokens: few are met for the first time
+
+
+def _are_tokens(value: Sequence[str]) -> bool:
+    """Return whether strings may all be tokens; each is looked at once."""
+    new = set(value) - _types
+    if not all(map(is_token, new)):
+        return False
+    if len(_types) > _MOST_TYPES:
+        _types.clear()
+    _types.update(new)
+    return True
 
 
 def _second(record: Mapping[str, Any], name: str, most: int) -> str | tuple[str, ...]:

@@ -18,7 +18,7 @@ class InputFile:
     path: str
     """Where to open it: a local path or a URI."""
     format: str
-    """Its ending, by which `pipelines.formats.FORMATS` knows how to read it: txt, jsonl.gz."""
+    """Its ending, by which `pipelines.formats.FORMATS` knows how to read it: txt, jsonl.gz, conll.xz."""
     size: int
     modified: str
     """When it was last changed, ISO 8601, to tell whether it changed since."""

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from labelers.text.document import BadLabel, Document, Spans
-from labelers.text.tags import bio_classes, find_scheme
+from labelers.text.tags import bio_classes, find_scheme, find_schemes, signs_of
+from pipelines.folder.books import add_up
 from pipelines.plan import FoundLabels
 from pipelines.recipes.recipe import Recipe, RecipeError, nearest
 from pipelines.recipes.recipe_tables import LabelTable
@@ -15,7 +17,49 @@ __all__ = ["LabelCounts", "found_labels", "merge_labels"]
 
 _MOST_CLASSES = 1000
 _SHOWN = 5
+_MANY = 65_536  # classes that are counted at a time
 _BETWEEN = "\0"  # of two tags that follow each other
+
+
+class _Numbers(dict[str | None, int]):
+    """Numbers classes as they come up."""
+
+    def __missing__(self, name: str | None) -> int:
+        """Return the number of a new one."""
+        self[name] = number = len(self)
+        return number
+
+
+class _Pairs:
+    """Counts how often each of the classes in lists follows each other one; the first follows an empty string."""
+
+    def __init__(self) -> None:
+        self._numbers = _Numbers({None: 0})  # what stands between two lists
+        self._waiting: list[str | None] = []
+        self._counts: Counter[tuple[int, int]] = Counter()
+
+    def add(self, values: Sequence[str]) -> None:
+        """Add a list."""
+        self._waiting += values
+        self._waiting.append(None)
+        if len(self._waiting) > _MANY:
+            self._count()
+
+    def _count(self) -> None:
+        """Count what waits: with arrays, since a list has a class for each token."""
+        codes = np.fromiter(map(self._numbers.__getitem__, self._waiting), np.int64, len(self._waiting))
+        size, self._waiting = len(self._numbers), []
+        keys, counts = np.unique(np.append(0, codes[:-1]) * size + codes, return_counts=True)
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            if key % size:  # what follows is a class, and no end
+                self._counts[divmod(key, size)] += count
+
+    def counted(self) -> dict[tuple[str, str], int]:
+        """Return the counts."""
+        if self._waiting:
+            self._count()
+        names = [name or "" for name in self._numbers]
+        return {(names[before], names[value]): n for (before, value), n in self._counts.items()}
 
 
 class LabelCounts:
@@ -32,7 +76,7 @@ class LabelCounts:
         """Start with none."""
         self._read: Counter[str] = Counter()
         self._values: dict[str, Counter[Any]] = {}
-        self._pairs: dict[str, Counter[tuple[Any, Any]]] = {}
+        self._pairs: dict[str, dict[str, _Pairs]] = {}
         self._spans: dict[str, Counter[str]] = {}
         self._bad: dict[str, Counter[str]] = {}
 
@@ -45,39 +89,45 @@ class LabelCounts:
             elif isinstance(label, str | int):
                 self._values.setdefault(name, Counter())[_text(label)] += 1
             elif isinstance(label, tuple):
-                self._add_list(name, label)
+                self._add_list(name, document.source, label)
             elif isinstance(label, BadLabel):
                 self._bad.setdefault(name, Counter())[f"{label.reason}: {label.note}"] += 1
 
-    def _add_list(self, name: str, label: tuple[Any, ...]) -> None:
+    def _add_list(self, name: str, file: str, label: tuple[Any, ...]) -> None:
         """Count the labels of a list; of arcs, the relations."""
         if label and isinstance(label[0], tuple):
             label = label[1] or ()
         # a list is of one type, but for classes that are not there
         plain = None not in label and not (label and not isinstance(label[0], str))
         values = label if plain else [_text(item) for item in label if isinstance(item, str | int)]
-        self._pairs.setdefault(name, Counter()).update(pairwise(("", *values)))
+        files = self._pairs.setdefault(name, {})
+        if file not in files:
+            files[file] = _Pairs()
+        files[file].add(values)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""
-        return {
-            name: {
-                "read": read,
-                "values": self._counted(name),
-                "pairs": {_BETWEEN.join(pair): n for pair, n in self._pairs.get(name, {}).items()},
-                "spans": dict(self._spans.get(name, {})),
-                "bad": dict(self._bad.get(name, Counter()).most_common(1)),
-                "unusable": self._bad.get(name, Counter()).total(),
-            }
-            for name, read in self._read.items()
-        }
+        return {name: self._counted(name) for name in self._read}
 
-    def _counted(self, name: str) -> dict[str, int]:
-        """Return how often each class occurs; in lists, each is the second of one pair."""
-        counts = Counter(self._values.get(name, {}))
-        for (_, value), n in self._pairs.get(name, {}).items():
-            counts[value] += n
-        return dict(counts)
+    def _counted(self, name: str) -> dict[str, Any]:
+        """Return the counts of a label; in lists, each class is the second of one pair."""
+        pairs, values, files = Counter[tuple[str, str]](), Counter(self._values.get(name, {})), {}
+        for file, found in self._pairs.get(name, {}).items():
+            counted = found.counted()
+            pairs.update(counted)
+            files[file] = signs_of(counted)
+        for (_, value), n in pairs.items():
+            values[value] += n
+        bad = self._bad.get(name, Counter())
+        return {
+            "read": self._read[name],
+            "values": dict(values),
+            "pairs": {_BETWEEN.join(pair): n for pair, n in pairs.items()},
+            "files": {file: signs for file, signs in files.items() if signs},
+            "spans": dict(self._spans.get(name, {})),
+            "bad": dict(bad.most_common(1)),
+            "unusable": bad.total(),
+        }
 
 
 def _text(value: str | int) -> str:
@@ -91,13 +141,15 @@ def merge_labels(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for part in parts:
         for name, counts in part.items():
             known = total.setdefault(
-                name, {"read": 0, "unusable": 0, "values": {}, "pairs": {}, "spans": {}, "bad": {}}
+                name, {"read": 0, "unusable": 0, "values": {}, "pairs": {}, "files": {}, "spans": {}, "bad": {}}
             )
             known["read"] += counts["read"]
             known["unusable"] += counts["unusable"]
             for key in ("values", "pairs", "spans", "bad"):
                 for value, n in counts[key].items():
                     known[key][value] = known[key].get(value, 0) + n
+            for file, signs in counts["files"].items():
+                known["files"][file] = add_up([known["files"].get(file, {}), signs])
     return total
 
 
@@ -145,11 +197,13 @@ def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabe
         )
     if table.kind == "regression":
         return FoundLabels((), "")
-    scheme = _scheme(name, table, counts)
+    scheme, schemes = _scheme(name, table, counts), dict[str, str]()
+    if scheme and table.scheme == "auto":
+        scheme, schemes = find_schemes(scheme, counts["files"])
     tags = {*counts["values"], *(f"B-{kind}" for kind in counts["spans"])}
     if table.classes:
         _check_declared(name, table.classes, scheme)
-        return FoundLabels(table.classes, scheme)
+        return FoundLabels(table.classes, scheme, schemes)
     classes = bio_classes(tags, name) if scheme else _sorted(tags)
     if len(classes) > _MOST_CLASSES:
         shown = ", ".join(repr(item) for item in classes[:_SHOWN])
@@ -157,7 +211,7 @@ def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabe
             f"[labels.{name}] has {len(classes):,} classes ({shown}, ...); at most {_MOST_CLASSES:,} can be learnt: is "
             f"{table.column or name!r} the column of labels, and {table.kind!r} their kind?"
         )
-    return FoundLabels(classes, scheme)
+    return FoundLabels(classes, scheme, schemes)
 
 
 def _scheme(name: str, table: LabelTable, counts: Mapping[str, Any]) -> str:

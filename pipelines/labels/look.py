@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from labelers.text.document import Document, Reject
 from pipelines.formats import FORMATS
@@ -12,7 +12,7 @@ from pipelines.input.parse import Parser
 from pipelines.input.records import InputFile
 from pipelines.recipes.recipe_tables import InputTable
 
-__all__ = ["LOOKED_AT", "Column", "columns_of", "first_records", "names_in"]
+__all__ = ["LOOKED_AT", "Column", "columns_of", "first_records", "look_into", "names_in"]
 
 LOOKED_AT = 1000
 """Records that are looked at."""
@@ -33,6 +33,13 @@ class _Looker(Parser):
     """Keeps records as they are."""
 
     found: list[Mapping[str, Any]] = field(default_factory=list)
+    named: list[tuple[str, ...]] = field(default_factory=list)
+    """The columns, where the file itself names them."""
+
+    def with_columns(self, names: tuple[str, ...]) -> Self:
+        """Note the names."""
+        self.named.append(names)
+        return super().with_columns(names)
 
     @property
     def columns(self) -> Container[str]:
@@ -63,11 +70,19 @@ def first_records(
     file: InputFile, table: InputTable, most: int = LOOKED_AT
 ) -> tuple[list[Mapping[str, Any]], list[Reject]]:
     """Return the first records of a file as they are, and those among them that cannot be read."""
+    records, rejects, _ = look_into(file, table, most)
+    return records, rejects
+
+
+def look_into(
+    file: InputFile, table: InputTable, most: int = LOOKED_AT
+) -> tuple[list[Mapping[str, Any]], list[Reject], list[str]]:
+    """Return the first records of a file, those that cannot be read, and the columns that its header names, if any."""
     form = FORMATS[file.format]
     looker = _Looker(file, table)
     read = islice(form.read(looker, 0, file.size if form.bytewise else form.parts(file.path)), most)
     rejects = [item for item in read if isinstance(item, Reject)]
-    return looker.found, rejects
+    return looker.found, rejects, list(looker.named[0]) if looker.named else []
 
 
 def names_in(records: Sequence[Mapping[str, Any]]) -> list[str]:

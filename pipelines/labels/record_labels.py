@@ -1,6 +1,6 @@
 """The labels that a record brings: where they stand in it, and what form they have."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ def read_labels(
     labels = {}
     for column in columns:
         value = _as_given(column, value_at(record, column.column))
-        if value is None or (isinstance(value, list) and value and not any(_given(value))):
+        if value is None or (isinstance(value, list) and value and value.count(None) == len(value)):
             continue
         bad = isinstance(value, BadLabel)  # found by who read the record
         labels[column.name] = value if bad else _formed(record, column, value, text, spoken)
@@ -103,11 +103,6 @@ def _as_given(column: LabelColumn, value: Any) -> Any:
     if column.kind == "multilabel" and isinstance(value, Mapping):
         return [name for name, holds in value.items() if holds]
     return value
-
-
-def _given(values: Sequence[Any]) -> Iterator[bool]:
-    """Yield which values are there."""
-    return (item is not None for item in values)
 
 
 def value_at(value: Any, path: str) -> Any:

@@ -4,12 +4,13 @@ A layer has the splits, shards and rows of its base, but of their columns only `
 the folder two above, so that both are moved and copied as one.
 """
 
-import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from labelers.advice import unfinished
 from labelers.label_space import LabelSpace
 from labelers.task import Task, read_tasks
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, SPLITS, TEMPORARY, Folder, shard_name
@@ -20,7 +21,6 @@ __all__ = [
     "base_of",
     "check_columns",
     "chosen_layers",
-    "finished_with",
     "layer_at",
     "layer_names",
     "misaligned",
@@ -66,24 +66,15 @@ def chosen_layers(folder: Folder, dataset: str, wanted: Sequence[str] | None = N
     chosen = [name for name in known if wanted is None or name in wanted]
     for name in chosen:
         if not layer_at(folder, name).is_file(MANIFEST):
-            raise RecipeError(
-                f"the layer {name} of {dataset} is unfinished; finish it: {finished_with(folder, dataset, name)}, "
-                "or leave it out with --layers or --no-layers"
-            )
+            raise RecipeError(_unfinished(folder, dataset, name))
     return chosen
 
 
-def finished_with(folder: Folder, dataset: str, name: str) -> str:
-    """Return the command that finishes a layer."""
+def _unfinished(folder: Folder, dataset: str, name: str) -> str:
+    """Return the sentence about a layer without a manifest."""
     layer = layer_at(folder, name)
-    if not layer.is_file(PLAN):
-        return f"run the command that began it again, or remove {layer.path}"
-    plan = Plan.read(layer)
-    if plan.joined:
-        return f"run the same auxloom join {shlex.quote(dataset)} again"
-    words = [word for item in plan.recipe.with_ for word in ("--with", item)]
-    options = " with the same --set" if plan.recipe.labelers else ""
-    return shlex.join(["auxloom", "label", dataset, *words, "--name", name]) + options
+    plan = layer.read_json(PLAN) if layer.is_file(PLAN) else None
+    return unfinished(dataset, PurePosixPath(layer.path), plan)
 
 
 def shard_schema(folder: Folder, units: int) -> pa.Schema | None:

@@ -1,21 +1,23 @@
 """A layer of labels that people made elsewhere: annotations of the same text, matched to the rows of a dataset."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.build import Progress, build, build_plan
+from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, TEMPORARY, Folder
 from pipelines.folder.lock import Say
 from pipelines.folder.out_folder import check_free
+from pipelines.layers.annotated_files import AnnotatedFiles
 from pipelines.layers.folders import shard_schema
 from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_base
-from pipelines.layers.matching import Compared, Rows, compared, default_on
+from pipelines.layers.matching import Compared, Rows, compared
 from pipelines.plan import Plan
 from pipelines.recipes.loading import find_own_modules
-from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipes.recipe import Recipe, RecipeError
 
 __all__ = ["Joined", "On", "join"]
 
@@ -23,10 +25,6 @@ On = Literal["id", "order", "tokens"]
 
 _OTHER = f"{TEMPORARY}other-"
 """The annotations as a dataset, beside the folder of the layer while it is made."""
-_CUT = ("text", "passage", "dedup")
-"""Tables of a recipe by which text is cut."""
-_NO_ID = "\0none"
-"""The name of a field that no record has."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,10 @@ class Joined:
     report: BuildReport
     on: On
     compared: Compared
+    unread: Sequence[str] = ()
+    """What is wrong with records of the annotations."""
+    exit_code: int = 0
+    """That of the report, or 1 where too many of these records cannot be used."""
 
     def lines(self) -> Iterator[str]:
         """Yield what to tell a reader."""
@@ -79,19 +81,29 @@ def join(
     name = named(name or "+".join(names))
     check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
+    unread, code = list[str](), 0
+    with _scratch(folder, name) as scratch:
+        mine = Rows.of(folder, base, place=dataset)
+        on = on or (None if mine.own_ids else "order")
+        out = f"{dataset.rstrip('/')}/{scratch}"
+        if annotated is None:
+            unread, code = AnnotatedFiles(out, base, other, labels or {}, run or {}, called).built(mine, on)
+        place = annotated or Folder.at(out)
+        plan, on, found = _Join(dataset, base, manifest, place, called, name, names).draft(mine, on, run or {})
+        report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
+    return Joined(report, on, found, unread, report.exit_code or code)
+
+
+@contextmanager
+def _scratch(folder: Folder, name: str) -> Iterator[str]:
+    """Give the name of a folder in that of a dataset, which is removed at the end."""
     scratch = f"{LAYERS}/{_OTHER}{name}"
     try:
-        place = annotated or _Other(
-            f"{dataset.rstrip('/')}/{scratch}", base, other, labels or {}, run or {}, say
-        ).built(folder, on)
-        joined = _Join(dataset, base, manifest, place, called, name, names)
-        plan, on, found = joined.draft(folder, on, run or {})
-        report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
+        yield scratch
     finally:
         folder.remove(scratch)
         if not folder.names(LAYERS):
             folder.remove(LAYERS)
-    return Joined(report, on, found)
 
 
 def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
@@ -129,61 +141,6 @@ def _gold_of(folder: Folder, wanted: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Other:
-    """Files with annotations, which are cut as the base is."""
-
-    out: str
-    base: Plan
-    source: Sequence[str] | Recipe
-    labels: Mapping[str, Any]
-    run: Mapping[str, Any]
-    say: Say | None
-
-    def built(self, base: Folder, on: On | None) -> Folder:
-        """Build them as a dataset and return where it lies; where the order counts, ids of their own do not."""
-        place = Folder.at(self.out)
-        self._build(own_ids=on != "order")
-        if on is None:
-            mine, theirs = Rows.of(base, self.base), Rows.of(place, Plan.read(place))
-            if default_on(mine, theirs) == "order" and theirs.own_ids:
-                self._build(own_ids=False)
-        return place
-
-    def _build(self, *, own_ids: bool) -> None:
-        """Build them."""
-        recipe = self._recipe(own_ids=own_ids)
-        report = build(recipe, overwrite=True, say=self.say)
-        if not report.complete:
-            raise RecipeError(f"the annotations cannot be read: {'; '.join(report.failures[:3])}")
-        if report.exit_code and self.say:
-            for text in report.warnings[:3]:
-                self.say(text)
-
-    def _recipe(self, *, own_ids: bool) -> Recipe:
-        """Return the recipe of the annotations."""
-        stored = self.base.recipe.stored()
-        data: dict[str, Any] = {key: stored[key] for key in _CUT if key in stored}
-        if isinstance(self.source, Recipe):
-            own = self.source.stored()
-            tables = own["input"] if isinstance(own["input"], list) else [own["input"]]
-            labels = own["labels"]
-        else:
-            first = stored["input"][0] if isinstance(stored["input"], list) else stored["input"]
-            same = {key: value for key, value in first.items() if key not in _PLACES}
-            tables, labels = [{**same, "train": [item]} for item in self.source], dict(self.labels)
-        if not own_ids:
-            tables = [{**table, "id": _NO_ID} for table in tables]
-        data["dedup"] = {**data.get("dedup", {}), "held_out": False}
-        # a label is no row of another split here
-        split = {"validation": 0, "test": 0}
-        data |= {"with": [], "out": self.out, "input": tables, "labels": labels, "split": split}
-        return make_recipe({**data, "run": dict(self.run)})
-
-
-_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record")
-
-
-@dataclass(frozen=True)
 class _Join:
     """A layer of joined labels before it is made."""
 
@@ -196,13 +153,12 @@ class _Join:
     name: str
     labels: Sequence[str]
 
-    def draft(self, folder: Folder, on: On | None, run: Mapping[str, Any]) -> tuple[Plan, On, Compared]:
+    def draft(self, mine: Rows, on: On | None, run: Mapping[str, Any]) -> tuple[Plan, On, Compared]:
         """Match the rows and return the plan of the layer, what they were matched by, and what came of it."""
         other = Plan.read(self.other)
-        mine = Rows.of(folder, self.base, place=self.dataset)
-        theirs = Rows.of(self.other, other, place=self.called)
-        by: On = on or ("id" if default_on(mine, theirs) == "id" else "order")
-        found = compared(mine, theirs, by)
+        theirs = Rows.of(self.other, other, self.labels, place=self.called)
+        by: On = on or ("id" if theirs.own_ids else "order")
+        found = compared(mine, theirs, by, self.labels)
         schema = shard_schema(self.other, len(other.units))
         assert schema is not None, "a row was matched, so that there is a shard"  # noqa: S101
         rows = self.other.read_json(MANIFEST)["rows_blake2b"]
@@ -214,5 +170,5 @@ class _Join:
         recipe = layer_recipe(
             self.dataset, self.base, self.name, {"with": [], "labels": tables, "labelers": {}, "run": dict(run)}
         )
-        labels = {name: other.labels[name] for name in self.labels}
+        labels = {name: replace(other.labels[name], schemes={}) for name in self.labels}
         return draft_layer(recipe, self.base, self.manifest, joined=joined, labels=labels), by, found

@@ -1,16 +1,19 @@
 """Rows of a dataset with labels that people made elsewhere."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+import pyarrow as pa
+
+from labelers.label_space import LABELLED
 from labelers.text.document import Reject
-from pipelines.layers.matching import Matching, books, rejected_rows
+from pipelines.layers.matching import Matching, rejected_rows
 from pipelines.rows.rows_source import RowsSource
 from pipelines.rows.source import Part, Source
 
 __all__ = ["JoinSource"]
-
-_WHERE = "it could not be used where it was read; the report of `auxloom join` says why"
 
 
 class JoinSource(Source):
@@ -34,9 +37,25 @@ class JoinSource(Source):
         for part in self._rows.read(unit):
             labels = self._matching.labels(part.passages.ids)
             rejects = [
-                Reject(part.passages.documents[row], 0, "rejected", part.passages.ids[row], _WHERE, name)
+                self._reject(name, part.passages.documents[row], part.passages.ids[row])
                 for name, column in sorted(labels.items())
                 for row in rejected_rows(column)
             ]
-            records = dataclasses.replace(part.records, rejects=rejects, labels=books(labels))
+            records = dataclasses.replace(part.records, rejects=rejects, labels=_books(labels, rejects))
             yield Part(dataclasses.replace(part.passages, fields=labels), records)
+
+    def _reject(self, name: str, document: str, row: str) -> Reject:
+        """Return the reject of a row's label: the reason is that of the annotations, the sample the row."""
+        why = self._matching.why(name, row)
+        place = f"{why.source}:{why.place}" if why.source else "in the annotations"
+        return Reject(document, 0, why.reason, row, f"{place}: {why.note}" if why.note else place, name)
+
+
+def _books(columns: Mapping[str, pa.StructArray], rejects: Sequence[Reject]) -> dict[str, Counter[str]]:
+    """Return for each label space of how many rows labels were read, used, and rejected for which reason."""
+    found = {}
+    for name, column in columns.items():
+        used = int(np.count_nonzero(column.field("status").to_numpy() == LABELLED))
+        reasons = Counter(item.reason for item in rejects if item.task == name)
+        found[name] = Counter({"read": used + reasons.total(), "used": used}) + reasons
+    return found

@@ -1,6 +1,5 @@
 """Which row of a dataset has the annotations of which row of another: by id, by order, or by tokens."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,15 +10,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.label_space import COPY, REJECTED, UNLABELLED, LabelSpace, blank
+from labelers.advice import restore
+from labelers.label_space import COPY, LABELLED, REJECTED, UNLABELLED, LabelSpace, blank
 from labelers.ragged import IntArray
+from labelers.text.document import Reject
 from pipelines.folder.layout import MANIFEST, SPLITS, Folder, shard_name
 from pipelines.folder.marks import done_stats
 from pipelines.layers.folders import base_of
+from pipelines.layers.rejected_labels import RejectedLabels
 from pipelines.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 
-__all__ = ["Compared", "Matching", "Rows", "books", "compared", "default_on", "rejected_rows"]
+__all__ = ["Compared", "Matching", "Rows", "check_known_order", "compared", "differ", "rejected_rows"]
 
 _NAMED = 3
 """Rows of a kind that a report names."""
@@ -49,7 +51,7 @@ class Rows:
         names, place = ["id", "document", "tokens", *columns], place or folder.path
         for unit in range(len(plan.units)):
             if done_stats(folder, plan, unit) is None:
-                raise ValueError(f"unit {unit} of {place} is unfinished or damaged; run its build again first")
+                raise ValueError(f"unit {unit} of {place} is unfinished or damaged; {restore(folder.path)}")
         shards = [(split, part) for split in SPLITS for part in _shards(folder, plan, split, names)]
         parts = [part for _, part in shards]
         table = pa.concat_tables(parts) if parts else pa.table({name: [] for name in names})
@@ -103,11 +105,6 @@ def _places(plan: Plan, documents: Sequence[str]) -> IntArray | None:
     return found
 
 
-def default_on(base: Rows, other: Rows) -> str:
-    """Return by what rows are matched where nobody says so."""
-    return "id" if base.own_ids and other.own_ids else "order"
-
-
 @dataclass(frozen=True)
 class Compared:
     """What came of a comparison."""
@@ -118,7 +115,9 @@ class Compared:
     unused: tuple[int, tuple[str, ...]]
     """Annotated rows that are none of the base's."""
     repeated: tuple[int, tuple[str, ...]]
-    """Annotated rows that have the key of an earlier one, which holds."""
+    """Annotated rows that have the key of another one, which holds: of the earliest, or the earliest with a label."""
+    preferred: tuple[int, tuple[str, ...]]
+    """Annotated rows with a label that hold, though an earlier one has their key: of that one none can be used."""
 
     def lines(self, on: str) -> Iterator[str]:
         """Yield what to tell a reader, given what rows were matched by."""
@@ -126,7 +125,10 @@ class Compared:
         told = {
             "rows of the base are in no annotated row, and unlabelled": self.unmatched,
             "annotated rows are not in the base": self.unused,
-            "annotated rows repeat an earlier one, whose labels hold": self.repeated,
+            "annotated rows repeat another one, whose labels hold": self.repeated,
+            "annotated rows hold though they repeat an earlier one, which has no label that can be used": (
+                self.preferred
+            ),
         }
         for what, (count, names) in told.items():
             if count:
@@ -134,8 +136,14 @@ class Compared:
                 yield f"{count:,} {what} ({', '.join(names)}{more})"
 
 
-def compared(base: Rows, other: Rows, on: str) -> Compared:
+def compared(base: Rows, other: Rows, on: str, labels: Sequence[str]) -> Compared:
     """Match all rows and compare their tokens.
+
+    Args:
+        base: rows of the dataset.
+        other: annotated rows, with the columns of their labels.
+        on: what they are matched by.
+        labels: names of the labels.
 
     Raises:
         RecipeError: rows that are matched have other tokens, or by order there is another number of them.
@@ -151,11 +159,13 @@ def compared(base: Rows, other: Rows, on: str) -> Compared:
     known = {*keys}
     unmatched = [names[i] for i, key in enumerate(keys) if key not in index]
     unused = [strangers[i] for i, key in enumerate(others) if key not in known]
-    repeated = [strangers[i] for i, key in enumerate(others) if index[key] != i]
+    holding = {i for name in labels for i in _holding(others, other.table.column(name)).values()}
+    repeated = [strangers[i] for i, key in enumerate(others) if i not in holding]
+    preferred = [strangers[i] for i in sorted(holding) if index[others[i]] != i]
     if not pairs:
         first = f"{names[0]!r} there, {strangers[0]!r} here" if names and strangers else "one of the two has no rows"
         raise RecipeError(f"no row of {base.place} is annotated in {other.place} by {on} ({first}); give another --on")
-    return Compared(len(pairs), _told(unmatched), _told(unused), _told(repeated))
+    return Compared(len(pairs), _told(unmatched), _told(unused), _told(repeated), _told(preferred))
 
 
 def _first_of(keys: Sequence[Any]) -> dict[Any, int]:
@@ -166,19 +176,43 @@ def _first_of(keys: Sequence[Any]) -> dict[Any, int]:
     return found
 
 
+_BETTER = {LABELLED: 0, REJECTED: 1}
+"""Which of several annotations of a row holds: a label, else one that cannot be used, else the first."""
+
+
+def _holding(keys: Sequence[Any], column: pa.ChunkedArray) -> dict[Any, int]:
+    """Return the row that holds for each key, given the column of a label."""
+    status = [value for part in column.chunks for value in part.field("status").to_pylist()]
+    found: dict[Any, int] = {}
+    for i, key in enumerate(keys):
+        first = found.setdefault(key, i)
+        if first != i and _BETTER.get(status[i], len(_BETTER)) < _BETTER.get(status[first], len(_BETTER)):
+            found[key] = i
+    return found
+
+
 def _told(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     """Return how many there are, and the first."""
     return len(names), tuple(names[:_NAMED])
 
 
+def check_known_order(rows: Rows) -> None:
+    """Refuse rows of which nobody knows in which order they were read.
+
+    Raises:
+        RecipeError: they are.
+    """
+    if not rows.ordered:
+        raise RecipeError(
+            f"the order of the input of {rows.place} is not known: its records have ids of their own, and were "
+            "divided into splits by chance; join with --on id or --on tokens"
+        )
+
+
 def _check_order(base: Rows, other: Rows) -> None:
     """Refuse rows that cannot be matched by order."""
     for rows in (base, other):
-        if not rows.ordered:
-            raise RecipeError(
-                f"the order of the input of {rows.place} is not known: its records have ids of their own, and were "
-                "divided into splits by chance; join with --on id or --on tokens"
-            )
+        check_known_order(rows)
     if base.table.num_rows != other.table.num_rows:
         raise RecipeError(
             f"{base.place} has {base.table.num_rows:,} rows and {other.place} has {other.table.num_rows:,}; by order "
@@ -188,25 +222,37 @@ def _check_order(base: Rows, other: Rows) -> None:
 
 def _first_difference(base: Rows, other: Rows) -> str:
     """Say in which row the tokens differ first, where they do before one of the two ends."""
-    rows = zip(*(part.table.column("tokens").to_pylist() for part in (base, other)), strict=False)
-    for i, (mine, theirs) in enumerate(rows):
-        if mine != theirs:
-            return f" (the first row that differs is {base.table.column('id')[i].as_py()!r}: {_both(mine, theirs)})"
-    return ""
+    common = np.arange(min(base.table.num_rows, other.table.num_rows))
+    places = _differing(base, other, np.stack([common, common], axis=1))
+    if not len(places):
+        return ""
+    row = places[0]
+    mine, theirs = (part.table.column("tokens")[row].as_py() for part in (base, other))
+    return f" (the first row that differs is {base.table.column('id')[row].as_py()!r}: {_both(mine, theirs)})"
+
+
+def _differing(base: Rows, other: Rows, places: IntArray) -> IntArray:
+    """Return which of the pairs of rows, int64 [N, 2], have other tokens."""
+    texts = [pc.binary_join(rows.table.column("tokens"), _BETWEEN) for rows in (base, other)]
+    mine, theirs = (text.take(pa.array(places[:, side])) for side, text in enumerate(texts))
+    return np.flatnonzero(pc.not_equal(mine, theirs).to_numpy())
 
 
 def _check_tokens(base: Rows, other: Rows, pairs: Sequence[tuple[int, int]]) -> None:
     """Refuse rows that are matched and have other tokens."""
     places = np.array(pairs, np.int64).reshape(-1, 2)
-    texts = [pc.binary_join(rows.table.column("tokens"), _BETWEEN) for rows in (base, other)]
-    mine, theirs = (text.take(pa.array(places[:, side])) for side, text in enumerate(texts))
-    differing = np.flatnonzero(pc.not_equal(mine, theirs).to_numpy())
+    differing = _differing(base, other, places)
     if len(differing):
         i, j = places[differing[0]].tolist()
-        names = f"row {base.table.column('id')[i].as_py()!r} and annotated row {other.table.column('id')[j].as_py()!r}"
         more = f" ({len(differing):,} rows differ)" if len(differing) > 1 else ""
-        tokens = _both(base.table.column("tokens")[i].as_py(), other.table.column("tokens")[j].as_py())
-        raise RecipeError(f"{names} have different tokens: {tokens}{more}")
+        names = (rows.table.column("id")[row].as_py() for rows, row in ((base, i), (other, j)))
+        tokens = (rows.table.column("tokens")[row].as_py() for rows, row in ((base, i), (other, j)))
+        raise RecipeError(differ(*names, *tokens) + more)
+
+
+def differ(row: str, annotated: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
+    """Return the sentence about a row and its annotated row that have other tokens."""
+    return f"row {row!r} and annotated row {annotated!r} have different tokens: {_both(mine, theirs)}"
 
 
 def _both(mine: Sequence[str], theirs: Sequence[str]) -> str:
@@ -220,9 +266,13 @@ def _both(mine: Sequence[str], theirs: Sequence[str]) -> str:
 class Matching:
     """Label columns of annotated rows, and the row of them that a row of the base has."""
 
-    index: Mapping[str, int]
-    """By id of the base's row."""
+    index: Mapping[str, Mapping[str, int]]
+    """By label, and by id of the base's row."""
     columns: Mapping[str, pa.Array]
+    documents: pa.Array
+    """Of the annotated rows."""
+    rejected: RejectedLabels | None
+    """None where all labels can be used."""
     copies: int
     """Of each passage of the base."""
     spaces: Sequence[LabelSpace]
@@ -242,21 +292,36 @@ class Matching:
         names = [space.name for space in plan.spaces]
         if not place.is_file(MANIFEST) or place.read_json(MANIFEST)["rows_blake2b"] != plan.joined["rows"]:
             raise OSError(f"the annotations in {place.path} are gone or not what they were; run the same join again")
-        base_plan = Plan.read(base)
-        mine, theirs = Rows.of(base, base_plan), Rows.of(place, Plan.read(place), names)
-        others = _first_of(theirs.keys(plan.joined["on"]))
-        pairs = zip(mine.table.column("id").to_pylist(), mine.keys(plan.joined["on"]), strict=True)
-        index = {name: others[key] for name, key in pairs if key in others}
+        base_plan, other_plan = Plan.read(base), Plan.read(place)
+        mine, theirs = Rows.of(base, base_plan), Rows.of(place, other_plan, names)
+        keys, others = mine.keys(plan.joined["on"]), theirs.keys(plan.joined["on"])
+        ids = mine.table.column("id").to_pylist()
+        index = {}
+        for name in names:
+            rows = _holding(others, theirs.table.column(name))
+            index[name] = {row: rows[key] for row, key in zip(ids, keys, strict=True) if key in rows}
         columns = {name: theirs.table.column(name).combine_chunks() for name in names}
-        return cls(index, columns, base_plan.recipe.copies, plan.spaces)
+        bad = any(len(rejected_rows(column)) for column in columns.values())
+        documents = theirs.table.column("document").combine_chunks()
+        rejected = RejectedLabels(place, other_plan, names) if bad else None
+        return cls(index, columns, documents, rejected, base_plan.recipe.copies, plan.spaces)
 
-    def labels(self, ids: Sequence[str]) -> dict[str, pa.Array]:
+    def labels(self, ids: Sequence[str]) -> dict[str, pa.StructArray]:
         """Return the label columns of some rows of the base; copies have none, as in a dataset."""
-        rows = np.array([self.index.get(name, -1) for name in ids], np.int64)
         status = np.full(len(ids), UNLABELLED, np.int8)
         if self.copies > 1:
             status[[_is_copy(name, self.copies) for name in ids]] = COPY
-        return {space.name: _taken(self.columns[space.name], rows, status, space) for space in self.spaces}
+        found = {}
+        for space in self.spaces:
+            index = self.index[space.name]
+            rows = np.array([index.get(name, -1) for name in ids], np.int64)
+            found[space.name] = _taken(self.columns[space.name], rows, status, space)
+        return found
+
+    def why(self, name: str, row: str) -> Reject:
+        """Return why the label of a row of the base was rejected where it was read."""
+        assert self.rejected is not None, "a label was rejected"  # noqa: S101
+        return self.rejected.why(name, self.documents[self.index[name][row]].as_py())
 
 
 def _taken(column: pa.StructArray, rows: IntArray, status: npt.NDArray[np.int8], space: LabelSpace) -> pa.Array:
@@ -270,13 +335,3 @@ def rejected_rows(column: pa.StructArray) -> list[int]:
     """Return the rows whose label could not be used."""
     rows: list[int] = np.flatnonzero(column.field("status").to_numpy() == REJECTED).tolist()
     return rows
-
-
-def books(columns: Mapping[str, pa.StructArray]) -> dict[str, Counter[str]]:
-    """Return for each label space of how many rows labels were read, used and rejected."""
-    found = {}
-    for name, column in columns.items():
-        status = column.field("status").to_numpy(zero_copy_only=False)
-        used, rejected = int(np.count_nonzero(status == 0)), int(np.count_nonzero(status == REJECTED))
-        found[name] = Counter({"read": used + rejected, "used": used}) + Counter({"rejected": rejected})
-    return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from labelers.advice import OTHER_LAYER, restore
 from labelers.task import read_tasks, write_tasks
 from pipelines.folder.books import add_up
 from pipelines.folder.finish import finish
@@ -65,7 +66,7 @@ def merge(dataset: str, out: str, layers: Sequence[str] | None = None) -> Mappin
         layer = layer_at(folder, name)
         parts.append(_Part(layer, Plan.read(layer), name))
         if parts[-1].plan.base != {"plan": base.digest, "rows_blake2b": manifest["rows_blake2b"]}:
-            raise RecipeError(f"the layer {name} is of another dataset than {dataset}; leave it out with --layers")
+            raise RecipeError(f"the layer {name} is of another dataset than {dataset}; {OTHER_LAYER}")
     merged = {
         "base": {"plan": base.digest, "rows_blake2b": manifest["rows_blake2b"]},
         "layers": {part.name: part.folder.read_json(MANIFEST)["rows_blake2b"] for part in parts[1:]},
@@ -121,7 +122,8 @@ def _schema(parts: Sequence[_Part]) -> pa.Schema:
         for field in schema:
             if field.name in owners and not (part.name and field.name == "id"):
                 raise RecipeError(
-                    f"{owners[field.name] or 'the dataset'} and {part.name} both have a column {field.name!r}"
+                    f"{owners[field.name] or 'the dataset'} and {part.name} both have a column {field.name!r}; "
+                    f"{OTHER_LAYER}"
                 )
             if field.name not in owners:
                 fields.append(field)
@@ -146,13 +148,14 @@ class _Unit:
         marks = [done_stats(part.folder, part.plan, self.unit) for part in self.parts]
         for part, mark in zip(self.parts, marks, strict=True):
             if mark is None:
-                raise OSError(f"unit {self.unit} of {part.folder.path} is damaged; `auxloom verify` says how")
+                raise OSError(f"unit {self.unit} of {part.folder.path} is damaged; {restore(part.folder.path)}")
         pending: list[Pending] = []
         try:
             splits = {split: self._shard(split, pending) for split in SPLITS}
-            for name in (keys_name(self.unit), rejects_name(self.unit)):
-                if self.parts[0].folder.is_file(name):
-                    self._pend(name, self.parts[0].folder.read(name), pending)
+            for name, parts in ((keys_name(self.unit), self.parts[:1]), (rejects_name(self.unit), self.parts)):
+                found = [part.folder.read(name) for part in parts if part.folder.is_file(name)]
+                if found:
+                    self._pend(name, b"".join(found), pending)
             self._pend(stats_name(self.unit), to_json(self._mark(marks, splits, pending)), pending)
             *files, last = pending
             for item in files:
@@ -176,7 +179,9 @@ class _Unit:
             columns = dict(zip(batches[0].schema.names, batches[0].columns, strict=True))
             for part, batch in zip(self.parts[1:], batches[1:], strict=True):
                 if not batch.column("id").equals(columns["id"]):
-                    raise RecipeError(f"{writer.file.name} of the layer {part.name} has other rows than the dataset")
+                    raise RecipeError(
+                        f"{writer.file.name} of the layer {part.name} has other rows than the dataset; {OTHER_LAYER}"
+                    )
                 columns.update(zip(batch.schema.names, batch.columns, strict=True))
             writer.write(pa.record_batch([columns[name] for name in self.schema.names], schema=self.schema))
         writer.close()

@@ -31,7 +31,7 @@ class RecipeError(ValueError):
 
 _TRAINING = ("model", "task", "phase")
 _CAME_LATER = (
-    *("second", "labels", "offsets", "format", "columns", "record"),
+    *("second", "where", "labels", "offsets", "format", "columns", "record"),
     *("normalise", "held_out", "max_label_reject_rate"),
 )
 """Keys that plans of earlier versions do not have."""

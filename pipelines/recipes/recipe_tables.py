@@ -37,6 +37,14 @@ def _listed(value: Any) -> Any:
 Paths = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
+def _one_or_more(value: Any) -> Any:
+    """Let one value stand for a list of one."""
+    return [value] if isinstance(value, str | int | float) else value
+
+
+Values = Annotated[tuple[str | int | float, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
 class InputTable(Table):
     """Where some of the text is and how its records are read."""
 
@@ -55,6 +63,8 @@ class InputTable(Table):
     """Name of the field with a second text, or its tokens, beside the first; "": records have none."""
     keep: Mapping[str, FieldType] = Field(default_factory=dict)
     """Further fields that go into each row, with their types."""
+    where: Mapping[str, Values] = Field(default_factory=dict)
+    """Which records are read: those that have one of these values at each of these paths."""
     labels: Mapping[str, str] = Field(default_factory=dict)
     """Column of a label in these files, where it is not [labels.NAME] column; "": these files have none."""
     offsets: Literal["codepoint", "utf16", "byte"] = "codepoint"

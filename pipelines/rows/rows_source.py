@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from labelers.advice import restore
 from labelers.vocabulary import Vocabulary
 from pipelines.folder.layout import SPLITS, Folder, shard_name
 from pipelines.folder.marks import done_stats
@@ -63,7 +64,7 @@ class RowsSource(Source):
     def check(self, unit: int) -> None:
         """Check that a unit is finished, and that its files have their sizes."""
         if done_stats(self._folder, self._plan, unit) is None:
-            raise OSError(f"unit {unit} of {self._dataset} is unfinished or damaged; run its build again")
+            raise OSError(f"unit {unit} of {self._dataset} is unfinished or damaged; {restore(self._dataset)}")
 
     def read(self, unit: int) -> Iterator[Part]:
         """Yield the passages of a unit's shards, a record batch at a time, each of one split."""

@@ -27,6 +27,8 @@ class Records:
     read: int = 0
     used: int = 0
     duplicate: int = 0
+    filtered: int = 0
+    """Records that the input does not ask for."""
     rejects: list[Reject] = field(default_factory=list)
     """In the order of the input; those of labels, too."""
     labels: dict[str, Counter[str]] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class Records:
         self.read += more.read
         self.used += more.used
         self.duplicate += more.duplicate
+        self.filtered += more.filtered
         self.rejects += more.rejects
         for name, book in more.labels.items():
             self.labels.setdefault(name, Counter()).update(book)
@@ -51,7 +54,8 @@ class Records:
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""
         rejected = dict(sorted(Counter(item.reason for item in self.rejects if not item.task).items()))
-        return {"read": self.read, "used": self.used, "rejected": rejected, "duplicate": self.duplicate}
+        found = {"read": self.read, "used": self.used, "rejected": rejected, "duplicate": self.duplicate}
+        return found | ({"filtered": self.filtered} if self.filtered else {})
 
     def label_books(self) -> dict[str, Any]:
         """Return the books of labels: read = used + rejected."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from labelers.text.document import Document, Reject
+from labelers.text.document import FILTERED, Document, Reject
 from pipelines.folder.layout import DROPPED, SPLITS, Folder
 from pipelines.input.changes import check_inputs
 from pipelines.input.dropped import read_dropped
@@ -60,7 +60,9 @@ class TextSource(Source):
         for record in unit_records:
             records.read += 1
             used = record if isinstance(record, Reject) else dropped.used(record)
-            if isinstance(used, Reject):
+            if isinstance(used, Reject) and used.reason == FILTERED:
+                records.filtered += 1
+            elif isinstance(used, Reject):
                 records.rejects.append(used)
             elif used is None:
                 records.duplicate += 1

@@ -10,6 +10,14 @@ from pathlib import Path
 import datasets
 import pyarrow as pa
 
+CLASSES = (("connective", "connective", "no_connective"), ("mood", "label", "good"))
+"""A labeler or label of people, the column of its class, and one of the classes."""
+
+
+def has_names(features: datasets.Features, struct: str, column: str, name: str) -> bool:
+    """Return whether classes have their names, where there are any."""
+    return struct not in features or name in features[struct][column].names
+
 
 def rows(folder: Path, split: str) -> list[dict]:
     """Return the rows of a split as pyarrow reads them."""
@@ -30,8 +38,8 @@ def check(folder: Path) -> None:
             for other in (loaded[split], read[split]):
                 if other.to_list() != expected:
                     raise SystemExit(f"datasets {datasets.__version__}: rows of {split} differ from what pyarrow reads")
-            names = loaded[split].features["connective"]["connective"].names
-            if "no_connective" not in names or read[split].features != loaded[split].features:
+            features = loaded[split].features
+            if read[split].features != features or not all(has_names(features, *place) for place in CLASSES):
                 raise SystemExit(f"datasets {datasets.__version__}: features of {split} differ")
     print(f"datasets {datasets.__version__} opens {folder.name}: { ({k: len(v) for k, v in loaded.items()}) }")
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelers.advice import damaged, restore
 from labelers.paths import resolve
 from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
@@ -286,16 +287,13 @@ def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
     digests = _digests(root, _marks(root))
     for name in digests:
         if not (root / name).exists():
-            raise ValueError(f"{root / name} is missing; restore it, or build the dataset again in another folder")
+            raise ValueError(f"{root / name} is missing; {restore(root / name)}")
     for name in SPLITS:
         files = sorted((root / name).glob("data-*.arrow"))
         parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
         for file, part in zip(files, parts, strict=True):
             if part.schema != parts[0].schema:
-                raise ValueError(
-                    f"{file} is damaged: it has other columns than {files[0]}; build the dataset again in another "
-                    "folder"
-                )
+                raise ValueError(damaged(file, f"it has other columns than {files[0]}"))
         if parts and sum(part.num_rows for part in parts):
             yield name, pa.concat_tables(parts)
 
@@ -306,7 +304,7 @@ def _marks(root: Path) -> list[dict[str, Any]]:
     files = [root / STATS / f"{unit:05d}.json" for unit in range(units or 0)]
     for file in files:
         if not file.exists():
-            raise ValueError(f"{file} is missing; restore it, or build the dataset again in another folder")
+            raise ValueError(f"{file} is missing; {restore(file)}")
     return [_json(file) for file in files or sorted((root / STATS).glob("*.json"))]
 
 
@@ -315,10 +313,7 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(file.read_bytes())
     except ValueError as error:
-        raise ValueError(
-            f"{file} is damaged: it is not valid JSON ({error}); restore it, or build the dataset again in "
-            "another folder"
-        ) from None
+        raise ValueError(damaged(file, f"it is not valid JSON: {error}")) from None
     return found
 
 
@@ -341,14 +336,8 @@ def _rows(shard: Path, sha256: str | None) -> pa.Table:
     """
     with shard.open("rb") as file:
         if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise ValueError(
-                f"{shard} is damaged: its sha256 does not match the build (run `auxloom verify`); "
-                "restore it, or build the dataset again in another folder"
-            )
+            raise ValueError(damaged(shard, "its sha256 does not match the build"))
     try:
         return pa.ipc.open_stream(pa.memory_map(str(shard))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(
-            f"{shard} is damaged: it is not an Arrow stream ({error}); restore it, or build the dataset again in "
-            "another folder"
-        ) from None
+        raise ValueError(damaged(shard, f"it is not an Arrow stream: {error}")) from None

@@ -1,13 +1,14 @@
 """Layers of a dataset: their columns beside those of its rows, in the order of the same shards."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelers.advice import OTHER_LAYER, unfinished
 from labelers.task import Task, read_tasks
 
 __all__ = ["MANIFEST", "Whole", "chosen_layers"]
@@ -34,25 +35,17 @@ def chosen_layers(root: Path, wanted: Sequence[str] | None = None) -> list[Path]
     chosen = [place for name, place in known.items() if wanted is None or name in wanted]
     for place in chosen:
         if not (place / MANIFEST).is_file():
-            raise ValueError(
-                f"the layer {place.name} of {root} is unfinished; finish it: {_finishing(root, place)}, or leave it "
-                "out with --layers or --no-layers"
-            )
+            raise ValueError(unfinished(root, place, _plan(place)))
     return chosen
 
 
-def _finishing(root: Path, layer: Path) -> str:
-    """Return the command that finishes a layer."""
+def _plan(layer: Path) -> Mapping[str, Any] | None:
+    """Return the plan of a layer; None where there is none that can be read."""
     try:
-        plan = json.loads((layer / _PLAN).read_bytes())
-        labelers = plan["recipe"]["with"]
-    except (OSError, ValueError, KeyError):
-        return f"run the command that began it again, or remove {layer}"
-    if plan.get("joined"):
-        return f"run the same auxloom join {shlex.quote(str(root))} again"
-    words = [word for item in labelers for word in ("--with", item)]
-    options = " with the same --set" if plan["recipe"].get("labelers") else ""
-    return shlex.join(["auxloom", "label", str(root), *words, "--name", layer.name]) + options
+        found: Mapping[str, Any] = json.loads((layer / _PLAN).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 class Whole:
@@ -86,11 +79,11 @@ class Whole:
         for name in names:
             if name in self._places:
                 raise ValueError(
-                    f"the layer {layer.name} has a column {name!r}, which {self._places[name]} has, too; {_WAY}"
+                    f"the layer {layer.name} has a column {name!r}, which {self._places[name]} has, too; {OTHER_LAYER}"
                 )
         twice = sorted({task.name for task in tasks} & {task.name for task in self.tasks})
         if twice:
-            raise ValueError(f"the layer {layer.name} has a task {twice[0]!r}, which there is already; {_WAY}")
+            raise ValueError(f"the layer {layer.name} has a task {twice[0]!r}, which there is already; {OTHER_LAYER}")
         for split, table in tables.items():
             for name in names:
                 field = table.schema.field(name)
@@ -114,7 +107,7 @@ class Whole:
         mine, theirs = (repr(ids[row].as_py()) if row < len(ids) else "no row" for ids in (own, base))
         raise ValueError(
             f"the layer {layer.name} is not of the dataset {self._root}: row {row:,} of {split} is {mine} in the layer "
-            f"and {theirs} in the dataset; {_WAY}"
+            f"and {theirs} in the dataset; {OTHER_LAYER}"
         )
 
     def _check_base(self, layer: Path) -> None:
@@ -123,8 +116,6 @@ class Whole:
         found = json.loads(self.manifests[0])
         if any(found.get(name, value) != value for name, value in told.items()):
             raise ValueError(
-                f"the layer {layer.name} is of another dataset than {self._root}, whose rows have the same ids; {_WAY}"
+                f"the layer {layer.name} is of another dataset than {self._root}, whose rows have the same ids; "
+                f"{OTHER_LAYER}"
             )
-
-
-_WAY = "leave it out with --layers or --no-layers, or make it again"

@@ -1,0 +1,60 @@
+"""What to do about a dataset or layer that is damaged, unfinished or another one: one text for all commands.
+
+A trainer may import it; it needs the names of files alone.
+"""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+__all__ = ["OTHER_LAYER", "damaged", "finish_layer", "restore", "unfinished"]
+
+_LAYERS = "layers"
+_DEPTH = 3
+"""Names from that of a layer to its deepest files: ``layers/NAME/train/FILE``."""
+
+OTHER_LAYER = "leave it out with --layers, or make it again"
+"""What to do about a layer that is not of the dataset, or has a column that there is already."""
+
+
+def restore(place: str | PurePath) -> str:
+    """Return what restores the files of a dataset or a layer, given its folder or a file in it.
+
+    Example:
+        >>> restore("out/train/data-00000-of-00002.arrow")
+        '`auxloom verify` lists all damaged files, and the same `auxloom build` restores them'
+        >>> restore("out/layers/ner/train/data-00000-of-00002.arrow")
+        '`auxloom verify` lists all damaged files, and the same `auxloom label` or `auxloom join` restores them'
+    """
+    of_layer = _LAYERS in PurePath(place).parts[-_DEPTH - 1 : -1]
+    command = "`auxloom label` or `auxloom join`" if of_layer else "`auxloom build`"
+    return f"`auxloom verify` lists all damaged files, and the same {command} restores them"
+
+
+def damaged(file: str | PurePath, why: object) -> str:
+    """Return the sentence about a file of a dataset that cannot be read, or is not what was written."""
+    return f"{file} is damaged ({str(why).partition(chr(10))[0]}); {restore(file)}"
+
+
+def unfinished(dataset: str | PurePath, layer: PurePath, plan: Mapping[str, Any] | None) -> str:
+    """Return the sentence about a layer that has no manifest.
+
+    Args:
+        dataset: as the user calls it.
+        layer: its folder.
+        plan: what stands in its ``plan.json``; None where there is none.
+    """
+    way = finish_layer(dataset, layer, plan)
+    return f"the layer {layer.name} of {dataset} is unfinished; finish it: {way}, or {OTHER_LAYER.partition(',')[0]}"
+
+
+def finish_layer(dataset: str | PurePath, layer: PurePath, plan: Mapping[str, Any] | None) -> str:
+    """Return the command that finishes a layer, or what else to do."""
+    if plan is None or "recipe" not in plan:
+        return f"run the command that began it again, or remove {layer}"
+    if plan.get("joined"):
+        return f"run the same auxloom join {shlex.quote(str(dataset))} again"
+    words = [word for item in plan["recipe"]["with"] for word in ("--with", item)]
+    options = " with the same --set" if plan["recipe"].get("labelers") else ""
+    return shlex.join(["auxloom", "label", str(dataset), *words, "--name", layer.name]) + options
