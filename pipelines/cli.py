@@ -14,6 +14,7 @@ from pipelines.commands import (
     labelers_command,
     merge_command,
     predict_command,
+    profile_command,
     recipe_command,
     run_command,
     show_command,
@@ -38,6 +39,7 @@ _COMMANDS = (
     show_command,
     verify_command,
     labelers_command,
+    profile_command,
     recipe_command,
 )
 

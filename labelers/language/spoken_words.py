@@ -1,0 +1,111 @@
+"""Words that are written into a text: how it writes them, and what may stand in the place of which."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from labelers.language.repair_profile import parted
+from labelers.language.words import is_clitic
+from labelers.passages import PassageBatch
+from labelers.ragged import IntArray, running_total
+from labelers.vocabulary import Vocabulary
+
+__all__ = ["Alternates", "Phrases", "Writing"]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a pool of text is written."""
+
+    commas: bool = True
+    """It has commas."""
+    parts: bool = True
+    """Clitics are tokens of their own: "it 's"."""
+    capital: bool = True
+    """ "I" is a capital."""
+
+    @classmethod
+    def of(cls, pool: PassageBatch | None) -> Self:
+        """Look at a pool; without one a text is taken to be written as books are."""
+        if pool is None or not len(pool.codes):
+            return cls()
+        counts = np.bincount(pool.codes, minlength=len(pool.vocabulary))
+        texts = pool.vocabulary.texts
+        whole = leaning = 0
+        for code in np.flatnonzero(counts).tolist():
+            if is_clitic(texts[code]):
+                leaning += int(counts[code])
+            elif parted(texts[code])[1]:
+                whole += int(counts[code])
+
+        def count(text: str) -> int:
+            code = pool.vocabulary.find(text)
+            return int(counts[code]) if 0 <= code < len(counts) else 0
+
+        return cls(count(",") > 0, whole <= leaning, count("I") >= count("i"))
+
+    def tokens(self, phrase: str) -> list[str]:
+        """Return the tokens of words in small letters.
+
+        Example:
+            >>> Writing().tokens("i mean it's"), Writing(parts=False, capital=False).tokens("i'm")
+            (['I', 'mean', 'it', "'s"], ["i'm"])
+        """
+        found: list[str] = []
+        for word in phrase.split():
+            head, tail = parted(word)
+            head = "I" if head == "i" and self.capital else head
+            found += [head, tail] if tail and self.parts else [head + tail]
+        return found
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Some texts as tokens: those of text i are ``codes[offsets[i]:offsets[i + 1]]``."""
+
+    codes: IntArray
+    offsets: IntArray
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, writing: Writing, texts: Iterable[str]) -> Self:
+        """Return texts in small letters as they are written."""
+        tokens = [writing.tokens(text) for text in texts]
+        codes = vocabulary.encode(token for words in tokens for token in words)
+        return cls(codes, running_total(np.array([len(words) for words in tokens], np.int64)))
+
+    @property
+    def lengths(self) -> IntArray:
+        """int64: tokens of each."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class Alternates:
+    """Property of types: the row of the words that may stand in the place of one, -1 for none."""
+
+    table: Mapping[str, Mapping[str, float]]
+    _rows: dict[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Number the words."""
+        object.__setattr__(self, "_rows", {word: row for row, word in enumerate(self.table)})
+
+    def __call__(self, texts: Sequence[str]) -> IntArray:
+        """Return int64 for each text."""
+        return np.fromiter((self._rows.get(text, -1) for text in texts), np.int64, len(texts))
+
+    @property
+    def words(self) -> list[str]:
+        """All of them, row by row."""
+        return [other for others in self.table.values() for other in others]
+
+    @property
+    def steps(self) -> IntArray:
+        """float64: the row plus the share of its weights up to each word; what a draw falls below."""
+        steps = [
+            row + np.cumsum(list(others.values())) / sum(others.values())
+            for row, others in enumerate(self.table.values())
+        ]
+        return np.concatenate([np.empty(0), *steps])
