@@ -69,7 +69,7 @@ class Disfluency(Labeler):
             ``"uniform"``, what a profile of repairs says. The uniform profile never has them.
         deletions: some rows lose words, for the task of pairs; their tags are all -1.
 
-    Options of profiles of repairs alone; None, or nothing, is what the profile says:
+    Options of profiles of repairs alone; None is what the profile says:
         kinds: weights of repeats, words cut off, substitutions and restarts.
         comma: share of reparanda, and of editing phrases, that a comma stands behind.
         cue: share of substitutions and restarts behind which a phrase says that they are wrong ("no, wait").
@@ -83,7 +83,7 @@ class Disfluency(Labeler):
     max_ngram: int = 6
     interregnum: float | None = None
     deletions: bool = True
-    kinds: tuple[float, ...] = ()
+    kinds: tuple[float, ...] | None = None
     comma: float | None = None
     cue: float = 0.0
     repair: bool = False
@@ -110,7 +110,7 @@ class Disfluency(Labeler):
             value = getattr(self, option)
             if value < least:
                 raise ValueError(f"labeler 'disfluency': {option} is {value!r}; it must be {least} or more")
-        if self.kinds and (len(self.kinds) != len(KINDS) or min(self.kinds) < 0 or not sum(self.kinds)):
+        if self.kinds is not None and (len(self.kinds) != len(KINDS) or min(self.kinds) < 0 or not sum(self.kinds)):
             raise ValueError(
                 f"labeler 'disfluency': kinds is {list(self.kinds)}; give a weight for each of {', '.join(KINDS)}"
             )
@@ -121,7 +121,7 @@ class Disfluency(Labeler):
         if self.speaks:
             read_profile(self.profile)
             return
-        for option, none in (("kinds", ()), ("comma", None), ("cue", 0.0), ("repair", False)):
+        for option, none in (("kinds", None), ("comma", None), ("cue", 0.0), ("repair", False)):
             if getattr(self, option) != none:
                 raise ValueError(
                     f"labeler 'disfluency': {option} is an option of profiles of repairs, and profile is "

@@ -203,8 +203,8 @@ _Rates = tuple[float, float, float, float]
 def _rates(counts: _Counts) -> tuple[_Rates, dict[str, _Rates], dict[str, _Rates]]:
     """Return how often reparanda of each kind stand before a word: of all words, by class, and by word.
 
-    What was seldom counted follows what is known of its class, and the class follows all. Words of open classes have the
-    rates of their class.
+    What was seldom counted follows what is known of its class, and the class follows all. Words of open
+    classes have the rates of their class.
     """
     of_class: Counter[str] = Counter()
     for word, n in counts.words.items():

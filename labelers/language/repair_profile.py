@@ -147,8 +147,8 @@ class RepairProfile(_Part):
         """Return the kinds in the order of `KINDS`."""
         return tuple(self.kinds[name] for name in KINDS)
 
-    def weighted(self, kinds: Sequence[float]) -> "RepairProfile":
-        """Return it with kinds in other shares; without weights, as it is."""
+    def weighted(self, kinds: Sequence[float] | None) -> "RepairProfile":
+        """Return it with kinds in other shares; None is as it is."""
         if not kinds:
             return self
         known = [rate or 1.0 for rate in self.everywhere]

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from labelers.draws import Draws
-from labelers.labeler import Avoid
 from labelers.language.continuations import NOTHING, Continuations, UnitWords, Wanted
 from labelers.language.fluency import may_stand_twice
 from labelers.language.repair_profile import CUT, REPEAT, RESTART, SUBSTITUTE, RepairProfile, WordRates
@@ -83,9 +82,10 @@ class Planner:
     profile: RepairProfile
     rates: WordRates
     alternates: Alternates
+    barred: BoolArray
+    """Bool: listed words that may not be inserted."""
     longest: int
     """Words of a reparandum."""
-    avoid: Avoid | None
 
     def plan(self, links: Links) -> Drafts:
         """Draw the words of each reparandum; where nothing else fits, it is a repeat."""
@@ -164,9 +164,7 @@ class Planner:
         rows = self.words.text.batch.vocabulary.property(self.alternates)[types]
         drawn = np.searchsorted(self._alternate_steps, rows + self._uniform("alternate", links), side="right")
         listed = np.where(inside & (rows >= 0), np.minimum(drawn, len(self._alternate_steps) - 1), -1)
-        if self.avoid is not None:
-            listed = np.where(np.append(self.avoid(self.alternate_types), False)[listed], -1, listed)
-        return listed
+        return np.where(np.append(self.barred, False)[listed], -1, listed)
 
     @cached_property
     def _alternate_steps(self) -> FloatArray:

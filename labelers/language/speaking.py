@@ -101,11 +101,10 @@ class Speaker:
         places = self._places(segments)
         owners, links = self._links(places)
         rates, alternates = rates_of(self.profile)
-        planner = Planner(self.words, self.pool, self.draws, self.profile, rates, alternates, self.longest, self.avoid)
-        drafts = planner.plan(links)
-        return self._written(
-            places, owners, links, drafts, Phrases.of(self._vocabulary, self.writing, alternates.words)
-        )
+        listed = Phrases.of(self._vocabulary, self.writing, alternates.words)
+        barred = listed.holding(self.avoid)
+        planner = Planner(self.words, self.pool, self.draws, self.profile, rates, alternates, barred, self.longest)
+        return self._written(places, owners, links, planner.plan(links), listed)
 
     @property
     def _vocabulary(self) -> Vocabulary:
@@ -244,10 +243,7 @@ class Speaker:
         cued &= self.draws.uniform("cue", keys, links.index) < self.cue
         cue = weighted(self.draws.uniform("which cue", keys, links.index), tuple(map(float, cues.values())))
         which = np.where(cued, len(known) + cue, np.where(some, which, -1))
-        if self.avoid is not None:
-            avoided = running_total(self.avoid(phrases.codes))
-            bad = np.append(avoided[phrases.offsets[1:]] > avoided[phrases.offsets[:-1]], False)
-            which = np.where(bad[which], -1, which)
+        which = np.where(np.append(phrases.holding(self.avoid), False)[which], -1, which)
         said = which >= 0
         drawn = self.draws.uniform("comma", keys, links.index)
         before = drawn < np.where(said, profile.comma_before_phrase, profile.comma)

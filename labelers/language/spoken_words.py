@@ -6,10 +6,11 @@ from typing import Self
 
 import numpy as np
 
+from labelers.labeler import Avoid
 from labelers.language.repair_profile import parted
 from labelers.language.words import is_clitic
 from labelers.passages import PassageBatch
-from labelers.ragged import IntArray, running_total
+from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.vocabulary import Vocabulary
 
 __all__ = ["Alternates", "Phrases", "Writing"]
@@ -75,10 +76,11 @@ class Phrases:
         codes = vocabulary.encode(token for words in tokens for token in words)
         return cls(codes, running_total(np.array([len(words) for words in tokens], np.int64)))
 
-    @property
-    def lengths(self) -> IntArray:
-        """int64: tokens of each."""
-        return np.diff(self.offsets)
+    def holding(self, avoid: Avoid | None) -> BoolArray:
+        """Return which of them hold a form that may not be inserted."""
+        avoided = running_total(np.zeros(len(self.codes), bool) if avoid is None else avoid(self.codes))
+        held: BoolArray = avoided[self.offsets[1:]] > avoided[self.offsets[:-1]]
+        return held
 
 
 @dataclass(frozen=True, eq=False)
