@@ -23,8 +23,8 @@ from labelers.language.donors import Donors
 from labelers.language.material import Material
 from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile
 from labelers.language.repairs import Corruptor, Profile
-from labelers.language.speaking import Speaker, Spoken, rates_of
-from labelers.language.spoken_words import Writing
+from labelers.language.speaking import Speaker, Spoken
+from labelers.language.spoken_words import Writing, tables_of
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 from labelers.segments import pick_segments, segment_spans
@@ -192,9 +192,8 @@ class Disfluency(Labeler):
         if corruptor.donors is not None:
             material = corruptor.donors.pool
 
-            rates, _ = rates_of(profile)
             found = corpus.derive(("disfluency.words", self.max_ngram), lambda: UnitWords.of(material))
-            weights = rates.table.sum(axis=1)[request.batch.vocabulary.property(rates)[found.types]]
+            weights = tables_of(profile).starts.of(request.batch.vocabulary, found.types).sum(axis=1)
             pool = Continuations(found, weights, request.avoid)
         return Speaker(
             words=UnitWords.of(corruptor.text),

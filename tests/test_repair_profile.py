@@ -9,7 +9,8 @@ from labelers.disfluency import Disfluency
 from labelers.labeler import Resource
 from labelers.language.repair_gold import Annotated, kind_of, reparanda, with_phrases, written
 from labelers.language.repair_learning import LEAST, learn
-from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, WordRates, read_profile
+from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile
+from labelers.language.spoken_words import tables_of
 
 SENTENCE = ["they", "walked", "along", "the", "canal", "until", "the", "lamps", "of", "the", "town", "came", "on"]
 PLANTED = {"the": 0.2, "they": 0.4}
@@ -91,7 +92,7 @@ def test_the_profiles_of_the_package_are_profiles(name: str) -> None:
     profile = read_profile(name)
     assert profile.repairs > 1_000
     assert "(" in profile.source
-    assert WordRates(profile).table.shape[1] == len(KINDS)
+    assert tables_of(profile).starts.table.shape[1] == len(KINDS)
 
 
 def test_too_little_annotation_is_refused() -> None:

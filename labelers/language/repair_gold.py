@@ -56,7 +56,7 @@ class Reparandum:
     comma: bool
     """A mark stands behind it."""
     phrase: str
-    """The editing phrase behind it."""
+    """The editing phrase behind it, a comma where marks part it."""
     closed: bool
     """A mark stands behind that."""
     place: int
@@ -134,12 +134,13 @@ def reparanda(items: Sequence[Written]) -> Iterator[Reparandum]:
             fluent = items[at].tag == FLUENT and not items[at].mark
             place, link, at = place + fluent, 0 if fluent else link, at + 1
             continue
-        words, phrase = [], []
+        words, phrase, closed = [], [], False
         while at < len(items) and items[at].tag == DISFLUENT and not items[at].mark:
             words.append(items[at].text.lower())
             at += 1
         comma, at = _marks(items, at)
         while at < len(items) and items[at].tag == PHRASE and not items[at].mark:
+            phrase += [","] * bool(phrase and closed)
             phrase.append(items[at].text.lower())
             at += 1
             closed, at = _marks(items, at)

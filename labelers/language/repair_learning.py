@@ -28,8 +28,9 @@ _LONGEST = 6  # words of a reparandum; longer ones count as these
 _MOST = 3  # places of an utterance, and reparanda of a place
 _STEM = 8  # letters
 _PRIOR = 30  # words whose worth of a wider class's rates stands behind those of a word or a class
+_PRIOR_REPAIRS = 4  # reparanda, likewise
 _KNOWN = 3  # repairs before a word that has rates of its own, at least
-_PHRASES, _PHRASE_WORDS = 12, 2  # editing phrases that are kept, and their longest
+_PHRASES, _PHRASE_WORDS = 16, 4  # editing phrases that are kept, and tokens of their longest
 _ROUND = 4
 
 
@@ -56,6 +57,10 @@ class _Counts:
     first: Counter[bool] = field(default_factory=Counter)
     new: Counter[int] = field(default_factory=Counter)
     head: Counter[bool] = field(default_factory=Counter)
+    behind: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    """Words that a reparandum shares with its repair, and whether it goes on behind them."""
+    to: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    """The words that the repair says next, and whether the reparandum goes on to them."""
     alternates: dict[str, Counter[str]] = field(default_factory=dict)
 
 
@@ -107,6 +112,9 @@ def _count_one(counts: _Counts, item: Reparandum, follows: Sequence[str]) -> Non
     if last.endswith("-"):
         counts.cut_of[kind] += 1
         counts.stems[min(max(len(last) - 1, 1), _STEM)] += 1
+    if kind != "restart":
+        counts.behind.update((word, place < size) for place, word in enumerate(follows[:size], 1))
+        counts.to.update((word, place < size) for place, word in enumerate(follows[1 : size + 1], 1))
     if kind == "substitute":
         _count_substitute(counts, item.words, follows)
     elif kind == "restart" and size > 1:
@@ -160,6 +168,9 @@ def _profile(counts: _Counts, total: int, source: str) -> RepairProfile:
         kinds=kinds,
         phrases={phrase: float(n) for phrase, n in sorted(kept, key=lambda item: (-item[1], item[0]))[:_PHRASES]},
         everywhere=everywhere,
+        goes_on=_of_all(counts.behind),
+        goes_on_behind=_going_on(counts.behind),
+        goes_on_to=_going_on(counts.to),
         classes=classes,
         starts=starts,
         alternates=_alternates(counts),
@@ -222,6 +233,26 @@ def _rates(counts: _Counts) -> tuple[_Rates, dict[str, _Rates], dict[str, _Rates
     frequent = sorted(word for word, count in known.items() if count >= _KNOWN and _is_closed(word))
     words = {w: _smoothed(counts.starts, w, counts.words[w], classes.get(word_class(w), wide)) for w in frequent}
     return _thousandths(wide), _all_thousandths(classes), _all_thousandths(words)
+
+
+def _of_all(counts: Mapping[tuple[str, bool], int]) -> float:
+    """Return how often reparanda go on."""
+    return _share(sum(n for (_, more), n in counts.items() if more), sum(counts.values()))
+
+
+def _going_on(counts: Mapping[tuple[str, bool], int]) -> dict[str, float]:
+    """Return how often reparanda go on, by classes of words and by words, drawn towards their class as `_rates` are."""
+    of_class: Counter[tuple[str, bool]] = Counter()
+    for (word, more), n in counts.items():
+        of_class[f":{word_class(word)}", more] += n
+    every, found = _of_all(counts), {}
+    for table, least in ((of_class, _KNOWN), (counts, 2 * _KNOWN)):
+        for name in sorted({name for name, _ in table}):
+            some, n = table[name, True], table[name, True] + table[name, False]
+            wide = found.get(f":{word_class(name)}", every) if table is counts else every
+            if n >= least:
+                found[name] = round((some + _PRIOR_REPAIRS * wide) / (n + _PRIOR_REPAIRS), _ROUND)
+    return found
 
 
 def _smoothed(starts: Mapping[tuple[str, str], int], name: str, n: int, wide: Sequence[float]) -> list[float]:

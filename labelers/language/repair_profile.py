@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from labelers.labeler import Resource
 from labelers.language.shapes import listed_words
+from labelers.ragged import IntArray
+from labelers.vocabulary import Vocabulary
 
 __all__ = [
     "CUT",
@@ -42,6 +44,7 @@ SHIPPED = ("switchboard", "corrections")
 
 _FORMAT = 1
 _TABLES = ("classes", "starts")
+_MAPPINGS = ("phrases", *_TABLES, "goes_on_behind", "goes_on_to", "alternates")
 _APOSTROPHES = ("'", "\u2019")
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -67,7 +70,7 @@ class _Part(BaseModel):
         return self
 
 
-_MAY_BE_ZERO = ("everywhere", "opening")
+_MAY_BE_ZERO = ("everywhere", "opening", "goes_on_behind", "goes_on_to")
 
 
 class Band(_Part):
@@ -129,6 +132,12 @@ class RepairProfile(_Part):
     """The same of classes of words."""
     starts: Mapping[str, Rates]
     """The same of single words."""
+    goes_on: Share
+    """Of words that a reparandum shares with its repair: how often it goes on behind them."""
+    goes_on_behind: Mapping[str, Share]
+    """The same of classes of words, whose names have a colon in front, and of single words."""
+    goes_on_to: Mapping[str, Share]
+    """The same by the word that the repair says next: how often the reparandum goes on to it."""
     alternates: Mapping[str, Mapping[str, Weight]]
     """What was said in the place of a word: weights by the word that the repair says."""
 
@@ -177,7 +186,7 @@ class RepairProfile(_Part):
         data = self.model_dump(mode="json")
         bands, kinds = data.pop("bands"), data.pop("kinds")
         tables = [(f"kinds.{name}", kinds[name]) for name in KINDS]
-        tables += [(name, data.pop(name)) for name in ("phrases", "classes", "starts", "alternates")]
+        tables += [(name, data.pop(name)) for name in _MAPPINGS]
         parts = ["# How speakers repair what they say: a profile of the labeler disfluency.", *_lines(data)]
         for band in bands:
             parts += ["", "[[bands]]", *_lines(band)]
@@ -263,22 +272,26 @@ def word_class(text: str) -> str:
 
 
 class WordRates:
-    """Property of types: the row of `table` with the rates of a written word.
+    """Property of types: the row of `table` with the rates of a written word, of its class, or of all.
 
-    It is equal to itself alone; `rates_of` returns the same one for the same profile.
+    It is equal to itself alone.
     """
 
-    def __init__(self, profile: RepairProfile) -> None:
-        """Lay out the rates of words, of classes and of all."""
-        names = [*profile.starts, *profile.classes]
-        self._rows = {name: row for row, name in enumerate(profile.starts)}
-        self._classes = {name: row for row, name in enumerate(profile.classes, len(profile.starts))}
-        rows = [*profile.starts.values(), *profile.classes.values(), profile.everywhere]
-        self.table: npt.NDArray[np.float64] = np.array(rows, np.float64)
-        """float64 [rows, kinds]."""
-        self._other = len(names)
+    def __init__(
+        self, words: Mapping[str, Sequence[float]], classes: Mapping[str, Sequence[float]], everywhere: Sequence[float]
+    ) -> None:
+        """Lay out the rates."""
+        self._words = {name: row for row, name in enumerate(words)}
+        self._classes = {name: row for row, name in enumerate(classes, len(words))}
+        self._other = len(words) + len(classes)
+        self.table: npt.NDArray[np.float64] = np.array([*words.values(), *classes.values(), everywhere], np.float64)
+        """float64 [rows, rates]."""
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return int32 for each text."""
-        rows = (self._rows.get(text, self._classes.get(word_class(text), self._other)) for text in texts)
+        rows = (self._words.get(text, self._classes.get(word_class(text), self._other)) for text in texts)
         return np.fromiter(rows, np.int32, len(texts))
+
+    def of(self, vocabulary: Vocabulary, types: IntArray) -> npt.NDArray[np.float64]:
+        """Return the rates of types: float64 [..., rates]."""
+        return self.table[vocabulary.property(self).take(types)]

@@ -8,15 +8,25 @@ import numpy as np
 from labelers.draws import Draws
 from labelers.language.continuations import NOTHING, Continuations, UnitWords, Wanted
 from labelers.language.fluency import may_stand_twice
-from labelers.language.repair_profile import CUT, REPEAT, RESTART, SUBSTITUTE, RepairProfile, WordRates
+from labelers.language.repair_profile import CUT, REPEAT, RESTART, SUBSTITUTE, RepairProfile
 from labelers.language.repairs import weighted
-from labelers.language.spoken_words import Alternates
+from labelers.language.spoken_words import WordTables
 from labelers.ragged import BoolArray, FloatArray, IntArray
 
 __all__ = ["CHAIN", "Drafts", "Links", "Planner"]
 
 CHAIN = 4
 """Numbers for draws at one place: reparanda in a row, and one more."""
+
+
+_STEPS = 16  # numbers for draws of one reparandum
+_LEAST = 1e-6
+
+
+def _odds(share: FloatArray | float) -> FloatArray:
+    """Return the odds of a share; of none and of all they are very small and very large."""
+    kept: FloatArray = np.clip(share, _LEAST, 1 - _LEAST)
+    return kept / (1 - kept)
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,7 @@ class Planner:
     pool: Continuations | None
     draws: Draws
     profile: RepairProfile
-    rates: WordRates
-    alternates: Alternates
+    tables: WordTables
     barred: BoolArray
     """Bool: listed words that may not be inserted."""
     longest: int
@@ -119,8 +128,7 @@ class Planner:
     def _kinds(self, links: Links) -> IntArray:
         """Draw the kind of each, by the word that it stands before."""
         vocabulary = self.words.text.batch.vocabulary
-        rates = self.rates.table[vocabulary.property(self.rates)[self.words.types[links.units]]]
-        steps = np.cumsum(rates, axis=1)
+        steps = np.cumsum(self.tables.starts.of(vocabulary, self.words.types[links.units]), axis=1)
         drawn = self._uniform("kind", links) * steps[:, -1]
         kind: IntArray = np.minimum((drawn[:, None] >= steps).sum(axis=1), RESTART)
         if self.pool is None:
@@ -128,10 +136,32 @@ class Planner:
         return kind
 
     def _sizes(self, links: Links) -> IntArray:
-        """Draw how many words each has if it is of each kind: int64 [L, kinds]."""
-        drawn = self._uniform("length", links)
-        sizes = [1 + weighted(drawn, shape.lengths) for shape in self.profile.shapes()]
-        return np.minimum(np.stack(sizes, axis=1), self.longest)
+        """Draw how many words each has if it is of each kind: int64 [L, kinds].
+
+        Those that share words with the repair go on behind some words, and to some, more often: "of the, of the".
+        """
+        keys, often = self.words.text.batch.keys[links.rows], _odds(self.profile.goes_on)
+        factors = [self._going_on(links, step) for step in range(1, self.longest)]
+        sizes = []
+        for kind, shape in enumerate(self.profile.shapes()):
+            lengths = np.array(shape.lengths[: self.longest]) / sum(shape.lengths[: self.longest])
+            size = np.ones(len(keys), np.int64)
+            for step, rest in enumerate(1 - np.cumsum(lengths)[:-1], 1):
+                odds = _odds(rest / (rest + lengths[step - 1]))
+                odds = odds if kind == RESTART else odds * factors[step - 1] / often**2
+                drawn = self.draws.uniform("length", keys, links.index * _STEPS + step)
+                size += (size == step) & (drawn < odds / (1 + odds))
+            sizes.append(size)
+        return np.stack(sizes, axis=1)
+
+    def _going_on(self, links: Links, step: int) -> FloatArray:
+        """Return how the words around tell that a reparandum goes on behind so many words: a product of two odds."""
+        vocabulary, types = self.words.text.batch.vocabulary, self.words.types
+        inside = step < links.room
+        at = links.units + np.where(inside, step, 0)
+        behind = self.tables.behind.of(vocabulary, types.take(np.maximum(at - 1, 0)))[:, 0]
+        odds = _odds(behind) * _odds(self.tables.to.of(vocabulary, types.take(at))[:, 0])
+        return np.where(inside, odds, _odds(self.profile.goes_on) ** 2)
 
     def _layout(self, links: Links, kind: IntArray, size: IntArray) -> _Layout:
         """Draw what of each reparandum is copied and what is new."""
@@ -161,7 +191,7 @@ class Planner:
             return np.full(len(kept), -1)
         inside = kept < links.room
         types = self.words.types.take(links.units + np.where(inside, kept, 0))
-        rows = self.words.text.batch.vocabulary.property(self.alternates)[types]
+        rows = self.words.text.batch.vocabulary.property(self.tables.alternates)[types]
         drawn = np.searchsorted(self._alternate_steps, rows + self._uniform("alternate", links), side="right")
         listed = np.where(inside & (rows >= 0), np.minimum(drawn, len(self._alternate_steps) - 1), -1)
         return np.where(np.append(self.barred, False)[listed], -1, listed)
@@ -169,12 +199,12 @@ class Planner:
     @cached_property
     def _alternate_steps(self) -> FloatArray:
         """What the draw of a listed word falls below."""
-        return self.alternates.steps
+        return self.tables.alternates.steps
 
     @cached_property
     def alternate_types(self) -> IntArray:
         """int64: the type of each listed word."""
-        return self.words.text.batch.vocabulary.encode(self.alternates.words)
+        return self.words.text.batch.vocabulary.encode(self.tables.alternates.words)
 
     def _foreign(self, links: Links, layout: _Layout) -> tuple[IntArray, IntArray]:
         """Draw units of the pool for those reparanda that ask for some; first and last, -1 for none."""

@@ -1,7 +1,6 @@
 """Making text disfluent as speakers are: reparanda as a profile of repairs draws them, and what stands behind each."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,30 +13,16 @@ from labelers.language.composing import Composed, Piece, compose
 from labelers.language.continuations import Continuations, UnitWords
 from labelers.language.fluency import by_text
 from labelers.language.material import Material
-from labelers.language.repair_profile import CUT, RESTART, SUBSTITUTE, RepairProfile, WordRates
+from labelers.language.repair_profile import CUT, RESTART, SUBSTITUTE, RepairProfile
 from labelers.language.repairs import weighted
 from labelers.language.reparanda import CHAIN, Drafts, Links, Planner
-from labelers.language.spoken_words import Alternates, Phrases, Writing
+from labelers.language.spoken_words import Phrases, Writing, tables_of
 from labelers.ragged import BoolArray, FloatArray, IntArray, ragged_take, ranges, running_total
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Speaker", "Spoken", "rates_of"]
+__all__ = ["Speaker", "Spoken"]
 
 _KEPT, _REPARANDUM, _INTERREGNUM = range(3)  # tags of written tokens: O, D, I
-
-
-@cache
-def _rates(profile: str) -> tuple[WordRates, Alternates]:
-    """Return the properties of types that a profile, given as its file, says."""
-    import tomllib
-
-    read = RepairProfile.model_validate(tomllib.loads(profile))
-    return WordRates(read), Alternates(read.alternates)
-
-
-def rates_of(profile: RepairProfile) -> tuple[WordRates, Alternates]:
-    """Return the properties of types that a profile says; the same ones for the same profile."""
-    return _rates(profile.to_toml())
 
 
 @dataclass(frozen=True)
@@ -100,10 +85,10 @@ class Speaker:
         """Return the additions to the given segments."""
         places = self._places(segments)
         owners, links = self._links(places)
-        rates, alternates = rates_of(self.profile)
-        listed = Phrases.of(self._vocabulary, self.writing, alternates.words)
+        tables = tables_of(self.profile)
+        listed = Phrases.of(self._vocabulary, self.writing, tables.alternates.words)
         barred = listed.holding(self.avoid)
-        planner = Planner(self.words, self.pool, self.draws, self.profile, rates, alternates, barred, self.longest)
+        planner = Planner(self.words, self.pool, self.draws, self.profile, tables, barred, self.longest)
         return self._written(places, owners, links, planner.plan(links), listed)
 
     @property
@@ -132,8 +117,7 @@ class Speaker:
 
     def _weights(self, units: IntArray) -> FloatArray:
         """Return how readily a repair begins before each unit."""
-        rates, _ = rates_of(self.profile)
-        weights = rates.table.sum(axis=1)[self._vocabulary.property(rates)[self.words.types[units]]]
+        weights = tables_of(self.profile).starts.of(self._vocabulary, self.words.types[units]).sum(axis=1)
         factors = np.array([*self.profile.opening, 1.0])
         result: FloatArray = weights * factors[np.minimum(self.words.ordinal.take(units), len(factors) - 1)]
         return result

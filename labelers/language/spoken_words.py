@@ -1,19 +1,21 @@
 """Words that are written into a text: how it writes them, and what may stand in the place of which."""
 
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Self
 
 import numpy as np
 
 from labelers.labeler import Avoid
-from labelers.language.repair_profile import parted
+from labelers.language.repair_profile import RepairProfile, WordRates, parted
 from labelers.language.words import is_clitic
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Alternates", "Phrases", "Writing"]
+__all__ = ["Alternates", "Phrases", "WordTables", "Writing", "tables_of"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Writing:
         """
         found: list[str] = []
         for word in phrase.split():
+            if word == "," and not self.commas:
+                continue
             head, tail = parted(word)
             head = "I" if head == "i" and self.capital else head
             found += [head, tail] if tail and self.parts else [head + tail]
@@ -111,3 +115,36 @@ class Alternates:
             for row, others in enumerate(self.table.values())
         ]
         return np.concatenate([np.empty(0), *steps])
+
+
+@dataclass(frozen=True, eq=False)
+class WordTables:
+    """What a profile says of single words."""
+
+    starts: WordRates
+    """Rates of the kinds of reparanda that stand before a word."""
+    behind: WordRates
+    """How often a reparandum goes on behind a word of its repair."""
+    to: WordRates
+    """How often it goes on to one."""
+    alternates: Alternates
+
+
+def tables_of(profile: RepairProfile) -> WordTables:
+    """Return what a profile says of single words; the same object for equal profiles, so that it can be a property."""
+    return _tables(profile.to_toml())
+
+
+@cache
+def _tables(profile: str) -> WordTables:
+    """Return what a profile, given as its file, says of single words."""
+    read = RepairProfile.model_validate(tomllib.loads(profile))
+    starts = WordRates(read.starts, read.classes, read.everywhere)
+    behind, to = (_single(table, read.goes_on) for table in (read.goes_on_behind, read.goes_on_to))
+    return WordTables(starts, behind, to, Alternates(read.alternates))
+
+
+def _single(table: Mapping[str, float], everywhere: float) -> WordRates:
+    """Return one rate for each word, from a table in which classes have a colon in front."""
+    classes = {name[1:]: (rate,) for name, rate in table.items() if name[0] == ":"}
+    return WordRates({name: (rate,) for name, rate in table.items() if name[0] != ":"}, classes, (everywhere,))
