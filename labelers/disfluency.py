@@ -187,14 +187,10 @@ class Disfluency(Labeler):
 
     def _speaker(self, request: Request, corruptor: Corruptor) -> Speaker:
         """Return what makes the repairs of a batch."""
-        corpus, profile = request.corpus, self._repairs()
+        corpus, profile, donors = request.corpus, self._repairs(), corruptor.donors
         pool = None
-        if corruptor.donors is not None:
-            material = corruptor.donors.pool
-
-            found = corpus.derive(("disfluency.words", self.max_ngram), lambda: UnitWords.of(material))
-            weights = tables_of(profile).starts.of(request.batch.vocabulary, found.types).sum(axis=1)
-            pool = Continuations(found, weights, request.avoid)
+        if donors is not None:
+            pool = corpus.derive(("disfluency.continuations", self), lambda: _continuations(donors.pool, profile))
         return Speaker(
             words=UnitWords.of(corruptor.text),
             pool=pool,
@@ -228,11 +224,16 @@ class Disfluency(Labeler):
             profile=PROFILES["uniform" if self.profile == "uniform" else "conversational"],
             max_places=self.max_places,
             max_ngram=self.max_ngram,
-            interregnum=(_INTERREGNUM if self.interregnum is None else self.interregnum)
-            if self.profile == "conversational"
-            else 0.0,
+            interregnum=self._interregnum,
             avoid=request.avoid,
         )
+
+    @property
+    def _interregnum(self) -> float:
+        """Share of additions that an editing phrase follows, of the profiles that are no profiles of repairs."""
+        if self.profile != "conversational":
+            return 0.0
+        return _INTERREGNUM if self.interregnum is None else self.interregnum
 
     def _survey(self, text: Material) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
         """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
@@ -293,6 +294,12 @@ class Disfluency(Labeler):
             "pair_source": segment_spans(batch, in_source, chosen),
             "pair_view": segment_spans(batch, in_view, chosen),
         }
+
+
+def _continuations(pool: Material, profile: RepairProfile) -> Continuations:
+    """Return what of a pool may be said, words before which speakers start anew weighing more."""
+    words = UnitWords.of(pool)
+    return Continuations(words, tables_of(profile).starts.of(pool.batch.vocabulary, words.types).sum(axis=1))
 
 
 def _merged(added: Spoken, deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8], IntArray]:

@@ -130,8 +130,6 @@ class Continuations:
     words: UnitWords
     weights: FloatArray
     """float64 [U]: how readily each opens an n-gram."""
-    avoid: Avoid | None
-    """bool per type: forms that may not be inserted."""
 
     @cached_property
     def _units(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -147,11 +145,11 @@ class Continuations:
         words, (first, second, third) = self.words, self._units
         return words.before[first], words.classes(words.before)[second], words.classes(words.types)[third]
 
-    def draw(self, batch: PassageBatch, draws: Draws, wanted: Wanted) -> tuple[IntArray, IntArray]:
+    def draw(self, batch: PassageBatch, draws: Draws, wanted: Wanted, avoid: Avoid | None) -> tuple[IntArray, IntArray]:
         """Draw an n-gram for each that is asked for.
 
         It stands behind the same word as the place, else behind a word of the same class; where one word is to stand
-        for another of its class, it may stand anywhere.
+        for another of its class, it may stand anywhere. It holds no form that may not be inserted (``avoid``).
 
         Returns:
             Its units [first, last] in the pool, -1 where none of those looked at fits.
@@ -160,13 +158,14 @@ class Continuations:
         chosen = np.full(len(wanted.rows), -1)
         alike = np.where(wanted.alike, words.classes(wanted.instead), NOTHING)
         own = np.fromiter(map(words.text.documents[0].get, batch.documents, repeat(-1)), np.int64, len(batch))
+        avoided = None if avoid is None else running_total(avoid(words.text.batch.codes))
         for number, keys in enumerate((wanted.behind, words.classes(wanted.behind), alike)):
             todo = np.flatnonzero((chosen < 0) & (keys != NOTHING))
             if len(todo):
                 some = wanted.take(todo)
                 address = (some.index[:, None] * 4 + number) * TRIES + np.arange(TRIES)
                 units = self._looked_at(number, keys[todo], draws, batch.keys[some.rows, None], address)
-                fits = (units >= 0) & self._fits(some, own[some.rows, None], units)
+                fits = (units >= 0) & self._fits(some, own[some.rows, None], units, avoided)
                 weights = np.where(some.weigh[:, None], self.weights.take(units), 1.0)
                 drawn = draws.uniform("weigh", batch.keys[some.rows, None], address)
                 score = np.where(fits, -np.log1p(-drawn) / np.maximum(weights, _LEAST), np.inf)
@@ -185,7 +184,7 @@ class Continuations:
         places = first + draws.integers("continuation", rows, count, address)
         return np.where(count > 0, self._units[number].take(places, mode="clip"), -1)
 
-    def _fits(self, wanted: Wanted, own: IntArray, units: IntArray) -> BoolArray:
+    def _fits(self, wanted: Wanted, own: IntArray, units: IntArray, avoided: IntArray | None) -> BoolArray:
         """Return bool [E, TRIES]: n-grams of other documents that say something else than the text."""
         words, pool = self.words, self.words.text
         size = np.minimum(wanted.size[:, None], words.run.take(units))
@@ -195,8 +194,7 @@ class Continuations:
         fits &= (words.classes(head) == words.classes(instead)) | ~wanted.alike[:, None]
         start, end = pool.ngrams.start.take(units), pool.ngrams.end.take(units + size - 1)
         fits &= own != pool.documents[1][pool.batch.rows.take(start)]
-        if self.avoid is not None:
-            avoided = running_total(self.avoid(pool.batch.codes))
+        if avoided is not None:
             fits &= avoided[start] == avoided[end]
         result: BoolArray = fits
         return result

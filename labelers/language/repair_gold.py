@@ -134,7 +134,9 @@ def reparanda(items: Sequence[Written]) -> Iterator[Reparandum]:
             fluent = items[at].tag == FLUENT and not items[at].mark
             place, link, at = place + fluent, 0 if fluent else link, at + 1
             continue
-        words, phrase, closed = [], [], False
+        words: list[str] = []
+        phrase: list[str] = []
+        closed = False
         while at < len(items) and items[at].tag == DISFLUENT and not items[at].mark:
             words.append(items[at].text.lower())
             at += 1

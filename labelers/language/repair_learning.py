@@ -245,7 +245,8 @@ def _going_on(counts: Mapping[tuple[str, bool], int]) -> dict[str, float]:
     of_class: Counter[tuple[str, bool]] = Counter()
     for (word, more), n in counts.items():
         of_class[f":{word_class(word)}", more] += n
-    every, found = _of_all(counts), {}
+    every = _of_all(counts)
+    found: dict[str, float] = {}
     for table, least in ((of_class, _KNOWN), (counts, 2 * _KNOWN)):
         for name in sorted({name for name, _ in table}):
             some, n = table[name, True], table[name, True] + table[name, False]

@@ -294,4 +294,5 @@ class WordRates:
 
     def of(self, vocabulary: Vocabulary, types: IntArray) -> npt.NDArray[np.float64]:
         """Return the rates of types: float64 [..., rates]."""
-        return self.table[vocabulary.property(self).take(types)]
+        rates: npt.NDArray[np.float64] = self.table[vocabulary.property(self).take(types)]
+        return rates

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from labelers.draws import Draws
+from labelers.labeler import Avoid
 from labelers.language.continuations import NOTHING, Continuations, UnitWords, Wanted
 from labelers.language.fluency import may_stand_twice
 from labelers.language.repair_profile import CUT, REPEAT, RESTART, SUBSTITUTE, RepairProfile
@@ -95,6 +96,7 @@ class Planner:
     """Bool: listed words that may not be inserted."""
     longest: int
     """Words of a reparandum."""
+    avoid: Avoid | None
 
     def plan(self, links: Links) -> Drafts:
         """Draw the words of each reparandum; where nothing else fits, it is a repeat."""
@@ -228,7 +230,7 @@ class Planner:
             weigh=layout.free[which],
             index=links.index[which],
         )
-        first[which], last[which] = self.pool.draw(self.words.text.batch, self.draws, request)
+        first[which], last[which] = self.pool.draw(self.words.text.batch, self.draws, request, self.avoid)
         return first, last
 
     def _repeatable(self, links: Links, size: IntArray) -> BoolArray:

@@ -88,7 +88,7 @@ class Speaker:
         tables = tables_of(self.profile)
         listed = Phrases.of(self._vocabulary, self.writing, tables.alternates.words)
         barred = listed.holding(self.avoid)
-        planner = Planner(self.words, self.pool, self.draws, self.profile, tables, barred, self.longest)
+        planner = Planner(self.words, self.pool, self.draws, self.profile, tables, barred, self.longest, self.avoid)
         return self._written(places, owners, links, planner.plan(links), listed)
 
     @property
