@@ -4,6 +4,7 @@ Which tokens were added is a tagging task; which of two versions of a segment is
 over pairs. See ``docs/labels/disfluency.md``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,18 +16,23 @@ from labelers.columns import SPAN, class_lists, class_type, nullable
 from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
-from labelers.labeler import Labeler, Proposal, Request
+from labelers.labeler import Labeler, Proposal, Request, Resource
 from labelers.language.casing import Case
+from labelers.language.continuations import Continuations, UnitWords
 from labelers.language.donors import Donors
 from labelers.language.material import Material
+from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile
 from labelers.language.repairs import Corruptor, Profile
+from labelers.language.speaking import Speaker, Spoken
+from labelers.language.spoken_words import Writing, tables_of
 from labelers.passages import PassageBatch
-from labelers.ragged import BoolArray, FloatArray, IntArray, running_total
+from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 from labelers.segments import pick_segments, segment_spans
 
 __all__ = ["Disfluency"]
 
 _PAIR = ("add_0", "add_1", "del_0", "del_1")
+_REPAIR = 3  # the tag R
 _CLEAN, _TOO_SHORT, _DISFLUENT, _NO_PLACE = 1, 2, 3, 4  # status; 0 where there is an edit
 
 PROFILES = {
@@ -41,7 +47,9 @@ PROFILES = {
         opening=0.382,
     ),
 }
-"""What ``profile`` may be."""
+"""What ``profile`` may be, beside a profile of repairs."""
+
+_INTERREGNUM = 0.18  # of the repairs counted for the conversational profile
 
 
 @dataclass(frozen=True)
@@ -50,20 +58,35 @@ class Disfluency(Labeler):
 
     Options:
         profile: ``"uniform"`` draws kinds, lengths and places as the paper does, ``"conversational"`` as they are
-            distributed in telephone speech, with substitutions and editing phrases ("uh", "I mean").
-        rate: share of the segments that additions corrupt.
+            distributed in telephone speech, with substitutions and editing phrases ("uh", "I mean"). A profile of
+            repairs, ``"switchboard"`` or a file that ``auxloom profile disfluency`` wrote, draws all as speakers do,
+            word by word.
+        rate: share of the segments that additions corrupt; with a profile of repairs longer ones more often.
         min_words: shorter segments are left alone.
         max_places: places of a corrupted segment, at most.
-        max_ngram: tokens of an n-gram, at most.
-        interregnum: share of additions that an editing phrase follows; the conversational profile alone has them.
+        max_ngram: tokens of an n-gram, at most; with a profile of repairs words of a reparandum.
+        interregnum: share of additions that an editing phrase follows; None: 0.18 for ``"conversational"``, none for
+            ``"uniform"``, what a profile of repairs says. The uniform profile never has them.
+        deletions: some rows lose words, for the task of pairs; their tags are all -1.
+
+    Options of profiles of repairs alone; None is what the profile says:
+        kinds: weights of repeats, words cut off, substitutions and restarts.
+        comma: share of reparanda, and of editing phrases, that a comma stands behind.
+        cue: share of substitutions and restarts behind which a phrase says that they are wrong ("no, wait").
+        repair: tag the words that take up what was said, R.
     """
 
-    profile: str = "uniform"
+    profile: str | Resource = "uniform"
     rate: float = 0.5
     min_words: int = 6
     max_places: int = 3
     max_ngram: int = 6
-    interregnum: float = 0.18  # of the repairs counted for the conversational profile
+    interregnum: float | None = None
+    deletions: bool = True
+    kinds: tuple[float, ...] | None = None
+    comma: float | None = None
+    cue: float = 0.0
+    repair: bool = False
 
     version: ClassVar[int] = 3
     paper: ClassVar[str] = "S. Wang et al. 2020 [125]"
@@ -71,22 +94,51 @@ class Disfluency(Labeler):
     edits: ClassVar[bool] = True
     needs_pool: ClassVar[bool] = True
 
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {"profile": (*PROFILES, *SHIPPED)}
+
     def __post_init__(self) -> None:
         """Refuse options that make no sense."""
-        if self.profile not in PROFILES:
-            raise ValueError(f"labeler 'disfluency': no profile {self.profile!r}; there are {', '.join(PROFILES)}")
-        for option in ("rate", "interregnum"):
+        known = self.named["profile"]
+        if isinstance(self.profile, str) and self.profile not in known:
+            hint = "or give a file that `auxloom profile disfluency` wrote"
+            raise ValueError(f"labeler 'disfluency': no profile {self.profile!r}; there are {', '.join(known)}; {hint}")
+        for option in ("rate", "interregnum", "comma", "cue"):
             value = getattr(self, option)
-            if not 0 <= value <= 1:
+            if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"labeler 'disfluency': {option} is {value!r}; it must lie between 0 and 1")
         for option, least in (("min_words", 4), ("max_places", 1), ("max_ngram", 1)):
             value = getattr(self, option)
             if value < least:
                 raise ValueError(f"labeler 'disfluency': {option} is {value!r}; it must be {least} or more")
+        if self.kinds is not None and (len(self.kinds) != len(KINDS) or min(self.kinds) < 0 or not sum(self.kinds)):
+            raise ValueError(
+                f"labeler 'disfluency': kinds is {list(self.kinds)}; give a weight for each of {', '.join(KINDS)}"
+            )
+        self._check_profile()
+
+    def _check_profile(self) -> None:
+        """Read a profile of repairs; refuse options that the others do not have."""
+        if self.speaks:
+            read_profile(self.profile)
+            return
+        for option, none in (("kinds", None), ("comma", None), ("cue", 0.0), ("repair", False)):
+            if getattr(self, option) != none:
+                raise ValueError(
+                    f"labeler 'disfluency': {option} is an option of profiles of repairs, and profile is "
+                    f"{self.profile!r}; set profile to {' or '.join(SHIPPED)}, or to a file that `auxloom profile "
+                    "disfluency` wrote"
+                )
+
+    @property
+    def speaks(self) -> bool:
+        """It has a profile of repairs."""
+        return not isinstance(self.profile, str) or self.profile in SHIPPED
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names of the tags: fluent, disfluent and, where there are some, interregnum."""
+        """Class names of the tags: fluent, disfluent and, where there are some, interregnum and repair."""
+        if self.speaks:
+            return ("O", "D", "I", "R") if self.repair else ("O", "D", "I")
         return ("O", "D", "I") if self.profile == "conversational" else ("O", "D")
 
     def declare(self) -> Declaration:
@@ -110,17 +162,51 @@ class Disfluency(Labeler):
         rows = batch.segment_rows
         count = np.bincount(rows[able], minlength=len(batch))
         deleting = np.zeros(len(batch), bool)
-        if not request.joint:
+        if not request.joint and self.deletions:
             deleting = draws.uniform("deletion", batch.keys) < self._deletion_share(count)
-        number = np.arange(len(rows)) - batch.segment_offsets[rows]
-        added = able & ~deleting[rows] & (draws.uniform("corrupt", batch.keys[rows], number) < self.rate)
         target = pick_segments(able & deleting[rows], batch, draws, "target")
-        additions, tags = corruptor.add(np.flatnonzero(added))
+        added = self._additions(request, corruptor, able & ~deleting[rows])
         target = target[target >= 0]
-        edits, tags = _merged(additions, tags, corruptor.delete(target, words[target]))
+        edits, tags, taken_up = _merged(added, corruptor.delete(target, words[target]))
         status[edits.rows] = 0
         untagged = disfluent | deleting[rows]
-        return Proposal(status, edits, state={"tags": tags, "untagged": untagged, "deleting": deleting})
+        state = {"tags": tags, "untagged": untagged, "deleting": deleting, "taken_up": taken_up}
+        return Proposal(status, edits, state=state)
+
+    def _additions(self, request: Request, corruptor: Corruptor, able: BoolArray) -> Spoken:
+        """Return additions to some of the segments that are able to have them."""
+        if self.speaks:
+            speaker = self._speaker(request, corruptor)
+            return speaker.add(speaker.chosen(np.flatnonzero(able), self.rate))
+        batch = request.batch
+        rows = batch.segment_rows
+        number = np.arange(len(rows)) - batch.segment_offsets[rows]
+        some = able & (request.draws.uniform("corrupt", batch.keys[rows], number) < self.rate)
+        edits, tags = corruptor.add(np.flatnonzero(some))
+        return Spoken(edits, tags, edits.start)
+
+    def _speaker(self, request: Request, corruptor: Corruptor) -> Speaker:
+        """Return what makes the repairs of a batch."""
+        corpus, profile, donors = request.corpus, self._repairs(), corruptor.donors
+        pool = None
+        if donors is not None:
+            pool = corpus.derive(("disfluency.continuations", self), lambda: _continuations(donors.pool, profile))
+        return Speaker(
+            words=UnitWords.of(corruptor.text),
+            pool=pool,
+            draws=request.draws,
+            profile=profile,
+            writing=corpus.derive("disfluency.writing", lambda: Writing.of(corpus.pool)),
+            longest=self.max_ngram,
+            most=self.max_places,
+            cue=self.cue,
+            avoid=request.avoid,
+        )
+
+    def _repairs(self) -> RepairProfile:
+        """Return the profile of repairs, with what the options say instead."""
+        profile = read_profile(self.profile).weighted(self.kinds)
+        return profile.replaced(comma=self.comma, interregnum=self.interregnum)
 
     def _corruptor(self, request: Request) -> Corruptor:
         """Return what makes the edits of a batch."""
@@ -135,12 +221,19 @@ class Disfluency(Labeler):
             text=text,
             donors=donors,
             draws=draws,
-            profile=PROFILES[self.profile],
+            profile=PROFILES["uniform" if self.profile == "uniform" else "conversational"],
             max_places=self.max_places,
             max_ngram=self.max_ngram,
-            interregnum=self.interregnum if self.profile == "conversational" else 0.0,
+            interregnum=self._interregnum,
             avoid=request.avoid,
         )
+
+    @property
+    def _interregnum(self) -> float:
+        """Share of additions that an editing phrase follows, of the profiles that are no profiles of repairs."""
+        if self.profile != "conversational":
+            return 0.0
+        return _INTERREGNUM if self.interregnum is None else self.interregnum
 
     def _survey(self, text: Material) -> tuple[BoolArray, BoolArray, IntArray, npt.NDArray[np.int8]]:
         """Return per segment (able to be corrupted, disfluent already, number of words), and the status of each row."""
@@ -178,6 +271,8 @@ class Disfluency(Labeler):
         segments = _view_segments(batch, view, edits)
         tags = np.zeros(len(view.codes), np.int8)
         tags[own] = state["tags"][edits.write_offsets[edit] + rank]
+        if self.repair:
+            _tag_repairs(tags, view, edits.take(np.unique(edit)), state["taken_up"][np.unique(edit)])
         if len(segments):
             np.putmask(tags, state["untagged"].take(segments), -1)
         columns = {"tags": class_lists(tags, view.offsets, proposal.labelled, classes=len(self.classes))}
@@ -201,15 +296,32 @@ class Disfluency(Labeler):
         }
 
 
-def _merged(additions: Edits, tags: npt.NDArray[np.int8], deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8]]:
-    """Return additions and deletions in the order of the text, with the tag of each token written."""
+def _continuations(pool: Material, profile: RepairProfile) -> Continuations:
+    """Return what of a pool may be said, words before which speakers start anew weighing more."""
+    words = UnitWords.of(pool)
+    return Continuations(words, tables_of(profile).starts.of(pool.batch.vocabulary, words.types).sum(axis=1))
+
+
+def _merged(added: Spoken, deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8], IntArray]:
+    """Return additions and deletions in the order of the text, the tag of each token written, and what takes it up."""
+    additions = added.edits
     edits = Edits.concat([additions, deletions])
     order = edits.order()
-    tagged = np.concatenate([tags, np.zeros(len(deletions.codes), np.int8)])
+    tagged = np.concatenate([added.tags, np.zeros(len(deletions.codes), np.int8)])
     written = Edits(  # the tags travel as an edit's codes do
         edits.rows, edits.start, edits.end, edits.write_offsets, tagged, edits.origin, edits.copies, edits.label
     )
-    return edits.take(order), written.take(order).codes.astype(np.int8)
+    taken_up = np.concatenate([added.taken_up, deletions.start])
+    return edits.take(order), written.take(order).codes.astype(np.int8), taken_up[order]
+
+
+def _tag_repairs(tags: npt.NDArray[np.int8], view: View, edits: Edits, taken_up: IntArray) -> None:
+    """Tag what is said behind a reparandum in its place, as far as it is fluent."""
+    repairing = np.zeros(int(view.origin.max(initial=-1)) + 2, bool)
+    size = taken_up - edits.start
+    repairing[np.minimum(ranges(edits.start, size), len(repairing) - 1)] = True
+    repairing[-1] = False
+    np.putmask(tags, (tags == 0) & repairing[view.origin], _REPAIR)
 
 
 def _view_segments(batch: PassageBatch, view: View, edits: Edits) -> IntArray:

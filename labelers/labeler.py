@@ -162,6 +162,9 @@ class Labeler(ABC):
     """Fields whose class names it needs in `Corpus.classes`; ``"roles"`` for the roles of dialogues. Each has an entry,
     empty where the input has no such class, and while columns and tasks are checked before the input is read."""
 
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Values of options for a `Resource` that name something of the labeler's own, and no file."""
+
     @property
     def name(self) -> str:
         """Name of the labeler: its column in a row, and the prefix of its tasks."""

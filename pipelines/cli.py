@@ -15,6 +15,7 @@ from pipelines.commands import (
     labelers_command,
     merge_command,
     predict_command,
+    profile_command,
     recipe_command,
     relate_command,
     run_command,
@@ -42,6 +43,7 @@ _COMMANDS = (
     show_command,
     verify_command,
     labelers_command,
+    profile_command,
     recipe_command,
 )
 

@@ -26,7 +26,7 @@ from labelers.vocabulary import Vocabulary
 # further options under which the contract must hold, by labeler
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "connective": [{"inside": True}],
-    "disfluency": [{"profile": "conversational"}],
+    "disfluency": [{"profile": "conversational"}, {"profile": "switchboard", "repair": True, "cue": 0.5}],
 }
 CASES = [(name, options) for name in names() for options in ({}, *OPTIONS.get(name, []))]
 each = pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from labelers.language.material import REMAIN, Marked, Material
 from labelers.language.words import Form
 from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
 
-__all__ = ["Corruptor", "Profile"]
+__all__ = ["Corruptor", "Profile", "weighted"]
 
 _REPEAT, _SUBSTITUTE, _INSERT = range(3)
 _KEPT, _ADDED, _INTERREGNUM = range(3)  # tags of written tokens: O, D, I
@@ -101,7 +101,7 @@ class Corruptor:
 
     def _ranks(self, keys: npt.NDArray[np.uint64], number: IntArray, count: IntArray) -> IntArray:
         """Draw 1 to max_places distinct ranks below each count: int64 [C, max_places], ascending, then count itself."""
-        wanted = 1 + _weighted(
+        wanted = 1 + weighted(
             self.draws.uniform("places", keys, number),
             self.profile.counts[: self.max_places] or (1.0,) * self.max_places,
         )
@@ -126,7 +126,7 @@ class Corruptor:
     def _sizes(self, keys: npt.NDArray[np.uint64], index: IntArray) -> IntArray:
         """Draw the largest number of tokens of each n-gram."""
         weights = self.profile.lengths[: self.max_ngram] or (1.0,) * self.max_ngram
-        return 1 + _weighted(self.draws.uniform("length", keys, index), weights)
+        return 1 + weighted(self.draws.uniform("length", keys, index), weights)
 
     def _repeatable(self, places: Places, last: IntArray) -> BoolArray:
         """Return where the n-gram up to the unit ``last``, said twice, is seen to be the repeat that it is.
@@ -145,7 +145,7 @@ class Corruptor:
         """Draw what is added at each place; what is not repeatable is no repeat."""
         if self.donors is None:
             return np.full(len(repeatable), _REPEAT)
-        kind = _weighted(self.draws.uniform("kind", places.keys, places.index), self.profile.kinds)
+        kind = weighted(self.draws.uniform("kind", places.keys, places.index), self.profile.kinds)
         return np.where((kind == _REPEAT) & ~repeatable, _INSERT, kind)
 
     def _foreign(self, places: Places, kind: IntArray, copied: IntArray, room: IntArray) -> tuple[IntArray, IntArray]:
@@ -202,7 +202,7 @@ class Corruptor:
         texts = [[], *(["I" if word == "i" else word for word in phrase.split()] for phrase in weights)]
         codes = vocabulary.encode([word for text in texts for word in text])
         offsets = running_total(np.array([len(text) for text in texts]))
-        phrase = 1 + _weighted(self.draws.uniform("phrase", keys, index), tuple(map(float, weights.values())))
+        phrase = 1 + weighted(self.draws.uniform("phrase", keys, index), tuple(map(float, weights.values())))
         phrase[self.draws.uniform("interregnum", keys, index) >= self.interregnum] = 0
         if self.avoid is not None:
             avoided = running_total(self.avoid(codes))
@@ -257,11 +257,11 @@ class Corruptor:
         return edits.take(edits.order())
 
 
-def _weighted(uniform: FloatArray, weights: tuple[float, ...]) -> IntArray:
+def weighted(uniform: FloatArray, weights: tuple[float, ...]) -> IntArray:
     """Return the number that each uniform draw falls on where number i has weights[i].
 
     Example:
-        >>> _weighted(np.array([0.0, 0.7, 0.8]), (3.0, 0.0, 1.0)).tolist()
+        >>> weighted(np.array([0.0, 0.7, 0.8]), (3.0, 0.0, 1.0)).tolist()
         [0, 0, 2]
     """
     bounds = np.cumsum(weights) / np.sum(weights)

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -14,7 +14,7 @@ from labelers.labeler import Labeler, Resource
 from pipelines.folder.layout import Folder
 from pipelines.recipes.recipe import Recipe
 
-__all__ = ["find_own_modules", "load_labelers", "read_resource", "resource_digest", "resource_options"]
+__all__ = ["file_options", "find_own_modules", "load_labelers", "read_resource", "resource_digest", "resource_options"]
 
 
 def find_own_modules(folder: str) -> None:
@@ -35,9 +35,7 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
     for name in recipe.with_:
         options = recipe.options(name)
         resources = {
-            option: read_resource(options[option])
-            for option in resource_options(name)
-            if isinstance(options.get(option), str) and options[option]
+            option: read_resource(options[option]) for option in file_options(name, options) if options[option]
         }
         labeler = load(name, **{**options, **resources})
         labelers.append(labeler)
@@ -51,6 +49,13 @@ def resource_options(name: str) -> list[str]:
     hints = typing.get_type_hints(labeler)
     names = [item.name for item in fields(labeler)]  # type: ignore[arg-type]
     return [name for name in names if Resource in (hints[name], *typing.get_args(hints[name]))]
+
+
+def file_options(name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return those options of a labeler that a recipe gives the path of a file, or of a folder."""
+    named = type(load(name)).named
+    given = [option for option in resource_options(name) if isinstance(options.get(option), str)]
+    return [option for option in given if options[option] not in named.get(option, ())]
 
 
 def read_resource(place: str) -> Resource:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.recipes.loading import find_own_modules, resource_options
+from pipelines.recipes.loading import file_options, find_own_modules
 from pipelines.recipes.overrides import set_key
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe, table_name
 
@@ -82,7 +82,7 @@ def _resolve(data: dict[str, Any], folder: Path, labelers: Sequence[str]) -> Non
         options = tables.get(table_name(labeler)) if isinstance(tables, dict) else None
         if isinstance(options, dict):
             find_own_modules(str(Path.cwd()))
-            places += [(options, key) for key in resource_options(labeler)]
+            places += [(options, key) for key in file_options(labeler, options)]
     for table, key in places:
         if isinstance(table, dict) and table.get(key):
             table[key] = join(table[key])
