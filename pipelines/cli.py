@@ -8,6 +8,7 @@ import typer
 from pipelines.commands import (
     build_command,
     evaluate_command,
+    export_command,
     inspect_command,
     join_command,
     label_command,
@@ -32,6 +33,7 @@ _COMMANDS = (
     run_command,
     evaluate_command,
     predict_command,
+    export_command,
     label_command,
     join_command,
     merge_command,

@@ -200,7 +200,7 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
     """
     recipe = {key: value for key, value in data["recipe"].items() if key not in _NO_BYTES}
     tables = recipe["input"] if isinstance(recipe["input"], list) else [recipe["input"]]
-    tables = [{key: value for key, value in table.items() if key not in PLACES} for table in tables]
+    tables = [{key: value for key, value in table.items() if key not in (*PLACES, "licence")} for table in tables]
     recipe["input"] = tables if len(tables) > 1 else tables[0]
     recipe["plan"] = {key: value for key, value in recipe["plan"].items() if key != "from"}
     recipe["labelers"] = {

@@ -180,7 +180,7 @@ class _Other:
         return make_recipe({**data, "run": dict(self.run)})
 
 
-_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record")
+_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record", "licence")
 
 
 @dataclass(frozen=True)

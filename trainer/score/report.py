@@ -90,7 +90,7 @@ def build_report(
             entry["warnings"] += _choice(data, entry["name"])
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
-        "dataset": {"path": str(dataset.path), "digest": dataset.digest},
+        "dataset": _told(dataset),
         "settings": dict(settings),
         "run": dict(run or {}),
         "split": split,
@@ -98,6 +98,12 @@ def build_report(
         "not_trained": dict(untrained),
         "note": note_of(tasks),
     }
+
+
+def _told(dataset: Dataset) -> dict[str, Any]:
+    """Return what was trained on."""
+    rows = {name: len(part) for name, part in dataset.splits.items()}
+    return {"path": str(dataset.path), "digest": dataset.digest, "rows": rows}
 
 
 def _version(package: str) -> str:
