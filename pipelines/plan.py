@@ -5,7 +5,7 @@ import importlib.metadata
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from labelers.label_space import LabelSpace
@@ -81,6 +81,8 @@ class Plan:
     """Of a layer: the digests of its base's plan and rows."""
     joined: Mapping[str, Any] = field(default_factory=dict)
     """Of a layer of other annotations: how they are matched to rows, the digest of theirs, and where they lie."""
+    taught: Mapping[str, Any] = field(default_factory=dict)
+    """Of a layer of a model's labels: which model and tasks, from which confidence on, and where the model lies."""
     merged: Mapping[str, Any] = field(default_factory=dict)
     """Of a dataset and its layers in one: the digests of their rows."""
     digest: str = ""
@@ -135,8 +137,11 @@ class Plan:
 
     @property
     def spaces(self) -> tuple[LabelSpace, ...]:
-        """The label spaces that people filled, as they are written."""
-        return label_spaces(self.recipe, self.labels)
+        """The label spaces that people, or a model, filled, as they are written."""
+        spaces = label_spaces(self.recipe, self.labels)
+        if not self.taught:
+            return spaces
+        return tuple(replace(space, taught=True, entropy=self.taught["entropy"]) for space in spaces)
 
     @property
     def splitter(self) -> Splitter:
@@ -175,7 +180,9 @@ _PLAIN = (
 )  # fmt: skip
 
 
-_OF_LAYERS = ("base", "joined", "merged")
+_OF_LAYERS = ("base", "joined", "taught", "merged")
+_LAYER_PLACES = {"joined": ("place",), "taught": ("place", "trained_on", "layers")}
+"""Of these what only says where something lies."""
 
 
 def _file(data: Mapping[str, Any]) -> InputFile:
@@ -215,7 +222,9 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
     found = {name: data[name] for name in scans if name in data}
     kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
     layers = {name: dict(data[name]) for name in _OF_LAYERS if name in data}
-    layers.get("joined", {}).pop("place", None)
+    for name, keys in _LAYER_PLACES.items():
+        for key in keys:
+            layers.get(name, {}).pop(key, None)
     return {"recipe": recipe, "files": files, **kept, **layers, **found}
 
 

@@ -46,9 +46,10 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
             f"{new.recipe.out} contains a {what} built from a different plan: {'; '.join(differing[:5])}. {ways}"
         )
     if new.base:
-        if old.joined != new.joined:  # what is joined lies elsewhere
-            folder.write(PLAN, to_json({**folder.read_json(PLAN), "joined": dict(new.joined)}, indent=1))
-        return replace(old, recipe=new.recipe, joined=new.joined), []
+        if (old.joined, old.taught) != (new.joined, new.taught):  # what is joined, or the model, lies elsewhere
+            told = {name: dict(value) for name, value in (("joined", new.joined), ("taught", new.taught)) if value}
+            folder.write(PLAN, to_json({**folder.read_json(PLAN), **told}, indent=1))
+        return replace(old, recipe=new.recipe, joined=new.joined, taught=new.taught), []
     changed, unknown = changed_inputs(old.files, new.files)
     if changed:
         raise _changed(new, changed)

@@ -81,6 +81,8 @@ def finished_with(folder: Folder, dataset: str, name: str) -> str:
     plan = Plan.read(layer)
     if plan.joined:
         return f"run the same auxloom join {shlex.quote(dataset)} again"
+    if plan.taught:
+        return f"run the same auxloom predict ... {shlex.quote(dataset)} --layer {name} again"
     words = [word for item in plan.recipe.with_ for word in ("--with", item)]
     options = " with the same --set" if plan.recipe.labelers else ""
     return shlex.join(["auxloom", "label", dataset, *words, "--name", name]) + options

@@ -19,7 +19,7 @@ from pipelines.layers.folders import base_of
 from pipelines.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 
-__all__ = ["Compared", "Matching", "Rows", "books", "compared", "default_on", "rejected_rows"]
+__all__ = ["Compared", "Matching", "Rows", "books", "compared", "default_on", "is_copy", "rejected_rows"]
 
 _NAMED = 3
 """Rows of a kind that a report names."""
@@ -54,7 +54,7 @@ class Rows:
         parts = [part for _, part in shards]
         table = pa.concat_tables(parts) if parts else pa.table({name: [] for name in names})
         if plan.recipe.copies > 1:
-            first = [not _is_copy(name, plan.recipe.copies) for name in table.column("id").to_pylist()]
+            first = [not is_copy(name, plan.recipe.copies) for name in table.column("id").to_pylist()]
             table = table.filter(pa.array(first))
         documents = table.column("document").to_pylist()
         places = _places(plan, documents)
@@ -84,7 +84,7 @@ def _shards(folder: Folder, plan: Plan, split: str, names: Sequence[str]) -> Ite
                 yield table.select(names).replace_schema_metadata(None)
 
 
-def _is_copy(name: str, copies: int) -> bool:
+def is_copy(name: str, copies: int) -> bool:
     """Return whether a row is a further copy of a passage."""
     number = name.rpartition("#")[2]
     return "#" in name and number.isdecimal() and 0 < int(number) < copies
@@ -255,7 +255,7 @@ class Matching:
         rows = np.array([self.index.get(name, -1) for name in ids], np.int64)
         status = np.full(len(ids), UNLABELLED, np.int8)
         if self.copies > 1:
-            status[[_is_copy(name, self.copies) for name in ids]] = COPY
+            status[[is_copy(name, self.copies) for name in ids]] = COPY
         return {space.name: _taken(self.columns[space.name], rows, status, space) for space in self.spaces}
 
 

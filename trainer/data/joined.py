@@ -50,6 +50,8 @@ def _finishing(root: Path, layer: Path) -> str:
         return f"run the command that began it again, or remove {layer}"
     if plan.get("joined"):
         return f"run the same auxloom join {shlex.quote(str(root))} again"
+    if plan.get("taught"):
+        return f"run the same auxloom predict ... {shlex.quote(str(root))} --layer {layer.name} again"
     words = [word for item in labelers for word in ("--with", item)]
     options = " with the same --set" if plan["recipe"].get("labelers") else ""
     return shlex.join(["auxloom", "label", str(root), *words, "--name", layer.name]) + options
