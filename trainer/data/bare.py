@@ -70,6 +70,13 @@ class BareRows:
         """Tokens of each row, int64 [P]."""
         return np.diff(self.tokens.offsets.to_numpy())
 
+    def turn_tokens(self) -> IntArray:
+        """Return the token that opens each turn, counted over all rows."""
+        opens = self.segments.offsets[:-1][self.turns.owners] + self.turns.values
+        starts = self.tokens.offsets.to_numpy().astype(np.int64)[:-1]
+        found: IntArray = starts[self.turns.owners] + self.segments.values[opens]
+        return found
+
     def split(self, tasks: Sequence[Task]) -> tuple[Split, list[Task]]:
         """Return the rows as a split, and the tasks that can be asked of them, with places for their labels."""
         names = pa.array([self.names[n] if self.names else str(n) for n in self.documents.tolist()], pa.string())
