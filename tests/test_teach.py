@@ -98,6 +98,10 @@ def test_rows_that_the_model_did_not_learn_from_get_labels(model: tuple[Path, Pa
     held = Dataset.open(data).splits["test"].table.to_pylist()
     assert all(row["ner_teacher"]["status"] == 0 for row in held)
     assert verify(data) == []
+    assert (
+        "act_teacher, mood_teacher, ner_teacher are those of a trained model"
+        in (data / "layers/teacher/README.md").read_text()
+    )
 
 
 def test_labels_below_a_threshold_are_none_and_entropy_stands_beside(model: tuple[Path, Path], data: Path) -> None:

@@ -21,7 +21,7 @@ from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate
 from trainer.folder import RunFolder
 from trainer.model.model import Model
-from trainer.prediction import LabelledSpan, LabelledTurn, Part, Prediction, TaskPrediction, Token
+from trainer.prediction import LabelledSpan, LabelledTurn, PartOfTask, Prediction, TaskPrediction, Token
 from trainer.score.metrics import Predictions
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _assembled(
                 own = item.rows[part]
                 opens = segments[first:last] - first
                 spoken = np.isin(turn_rows, own)
-                told = Part(
+                told = PartOfTask(
                     item.task,
                     item.predicted[part],
                     chances,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from labelers.ragged import IntArray
 from labelers.task import Task
 
-__all__ = ["LabelledSpan", "LabelledTurn", "Part", "Prediction", "TaskPrediction", "Token"]
+__all__ = ["LabelledSpan", "LabelledTurn", "PartOfTask", "Prediction", "TaskPrediction", "Token"]
 
 _HOLDS = 0.5
 """Probability from which on one of several classes holds."""
@@ -105,7 +105,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartOfTask:
     """What the model says about one task of one document, and where in it."""
 
     task: Task

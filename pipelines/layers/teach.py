@@ -82,27 +82,25 @@ def teach(
         ValueError: rows that the model cannot label, or whose own data is not there to be left out.
     """
     folder, base, manifest = read_base(dataset)
-    name = named(name)
-    check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
+    check_free(f"{dataset.rstrip('/')}/{LAYERS}/{named(name)}")
     model = _Model.open(run)
     model.check_text(dataset, base)
     chosen, left_out = model.choose(dataset, folder, base, tasks)
     columns = _columns(folder, base, name, chosen)
     seen = {"trained_on": "", "layers": []} if include_train else model.seen(dataset, layers)
-    taught = {
-        **model.identity(),
-        "tasks": {column: task.name for column, task in columns.items()},
-        "threshold": threshold,
-        "entropy": entropy,
-        "include_train": include_train,
-        **seen,
-    }
-    tables = {column: {"kind": task.kind, "metric": task.metric} for column, task in columns.items()}
-    recipe = layer_recipe(dataset, base, name, {"with": [], "labels": tables, "labelers": {}, "run": dict(table or {})})
+    asked = {"threshold": threshold, "entropy": entropy, "include_train": include_train}
+    taught = {**model.identity(), "tasks": {column: task.name for column, task in columns.items()}, **asked, **seen}
+    recipe = layer_recipe(dataset, base, name, _tables(columns, table or {}))
     labels = {column: FoundLabels(task.classes, task.scheme) for column, task in columns.items()}
     plan = draft_layer(recipe, base, manifest, taught=taught, labels=labels)
     report = build_plan(plan, overwrite=overwrite, progress=progress, say=say)
     return Taught(report, taught["tasks"], left_out, bool(seen["trained_on"]))
+
+
+def _tables(columns: Mapping[str, Task], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the recipe of the layer has otherwise than that of its base."""
+    labels = {column: {"kind": task.kind, "metric": task.metric} for column, task in columns.items()}
+    return {"with": [], "labels": labels, "labelers": {}, "run": dict(run)}
 
 
 def _columns(folder: Folder, base: Plan, layer: str, tasks: Sequence[Task]) -> dict[str, Task]:
