@@ -55,6 +55,8 @@ def finish_layer(dataset: str | PurePath, layer: PurePath, plan: Mapping[str, An
         return f"run the command that began it again, or remove {layer}"
     if plan.get("joined"):
         return f"run the same auxloom join {shlex.quote(str(dataset))} again"
+    if plan.get("taught"):
+        return f"run the same auxloom predict ... {shlex.quote(str(dataset))} --layer {layer.name} again"
     words = [word for item in plan["recipe"]["with"] for word in ("--with", item)]
     options = " with the same --set" if plan["recipe"].get("labelers") else ""
     return shlex.join(["auxloom", "label", str(dataset), *words, "--name", layer.name]) + options

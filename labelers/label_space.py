@@ -1,4 +1,4 @@
-"""Label spaces that people filled: what each declares, and the column that holds it."""
+"""Label spaces that people, or a model, filled: what each declares, and the column that holds it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,6 +69,10 @@ class LabelSpace:
     on: str = ""
     schemes: Mapping[str, str] = field(default_factory=dict)
     """Schemes of input files that have another one than most, by their names."""
+    taught: bool = False
+    """A model made the labels, and says how sure it was."""
+    entropy: bool = False
+    """Of labels of a model: the entropy of its distribution stands beside them."""
 
     @property
     def whole(self) -> bool:
@@ -98,7 +102,15 @@ class LabelSpace:
         fields = [pa.field("status", pa.int8()), pa.field(self.target, kinds[self.target])]
         if self.relations:
             fields.append(pa.field("relations", pa.list_(number)))
+        for name in self.measures:
+            listed = pa.types.is_list(kinds[self.target]) and self.kind != "multilabel"
+            fields.append(pa.field(name, pa.list_(pa.float32()) if listed else pa.float32()))
         return pa.field(self.name, pa.struct(fields))
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of the columns that say how sure a model was, of each label that it made."""
+        return (("confidence", "entropy") if self.entropy else ("confidence",)) if self.taught else ()
 
     @property
     def task(self) -> Task:
@@ -114,7 +126,9 @@ class LabelSpace:
             multi=self.kind == "multilabel",
             roles=self.kind == "turn",
             relations=f"{self.name}.relations" if self.relations else None,
-            gold=True,
+            gold=not self.taught,
+            taught=self.taught,
+            weight=f"{self.name}.confidence" if self.taught else None,
             scheme="bio" if self.scheme else "",
             on=self.on,
         )

@@ -48,7 +48,7 @@ cannot take a passage of that length. Statuses from 100 to 127 are the framework
 ABSTAINED = 2
 """The first status of a row that a labeler abstained from."""
 
-_CAME_LATER = ("relations", "gold", "scheme", "on")
+_CAME_LATER = ("relations", "gold", "scheme", "on", "taught")
 """Keys of a task that datasets of earlier versions do not have."""
 
 
@@ -84,7 +84,7 @@ class Task:
     reasons: tuple[str, ...] = ()
     """Why a labeler abstained: the name of status 2, 3, ..."""
     weight: str | None = None
-    """Float column of confidences, or none."""
+    """Float column of confidences, of the row's labels or as many as there are labels; or none."""
     swap: str | None = None
     """Bool column: the two sequences of a pair stand in the other order."""
     roles: bool = False
@@ -116,6 +116,8 @@ class Task:
     """token: ``"bio"`` where the classes are tags of spans (O, B-x, I-x), else empty."""
     on: str = ""
     """A view on which the task is trained in place of its sequence, the source, through ``origin``; evaluated on it."""
+    taught: bool = False
+    """A model made the labels, and says how sure it was: ``weight``."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys that a later version wrote and this one does not know; kept as they are."""
 
@@ -131,8 +133,13 @@ class Task:
 
     @property
     def constructed(self) -> bool:
-        """A labeler made the labels; those that people made are gold, or have no labeler."""
-        return bool(self.labeler) and not self.gold
+        """A labeler made the labels; those that people made are gold, or have no labeler, and others a model made."""
+        return bool(self.labeler) and not self.given
+
+    @property
+    def given(self) -> bool:
+        """The labels are of the row as it is, and no labeler made them: people did, or a model."""
+        return self.gold or self.taught
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as a plain JSON object, unknown keys included.

@@ -5,7 +5,7 @@ import importlib.metadata
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from labelers.label_space import LabelSpace
@@ -87,6 +87,8 @@ class Plan:
     """Of a layer: the digests of its base's plan and rows."""
     joined: Mapping[str, Any] = field(default_factory=dict)
     """Of a layer of other annotations: how they are matched to rows, the digest of theirs, and where they lie."""
+    taught: Mapping[str, Any] = field(default_factory=dict)
+    """Of a layer of a model's labels: which model and tasks, from which confidence on, and where the model lies."""
     merged: Mapping[str, Any] = field(default_factory=dict)
     """Of a dataset and its layers in one: the digests of their rows."""
     digest: str = ""
@@ -141,8 +143,11 @@ class Plan:
 
     @property
     def spaces(self) -> tuple[LabelSpace, ...]:
-        """The label spaces that people filled, as they are written."""
-        return label_spaces(self.recipe, self.labels)
+        """The label spaces that people, or a model, filled, as they are written."""
+        spaces = label_spaces(self.recipe, self.labels)
+        if not self.taught:
+            return spaces
+        return tuple(replace(space, taught=True, entropy=self.taught["entropy"]) for space in spaces)
 
     @property
     def splitter(self) -> Splitter:
@@ -180,7 +185,9 @@ _PLAIN = (
 )  # fmt: skip
 
 
-_OF_LAYERS = ("base", "joined", "merged")
+_OF_LAYERS = ("base", "joined", "taught", "merged")
+_LAYER_PLACES = {"joined": ("place",), "taught": ("place", "trained_on", "layers")}
+"""Of these what only says where something lies."""
 
 
 def _file(data: Mapping[str, Any]) -> InputFile:
@@ -205,7 +212,7 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
     """
     recipe = {key: value for key, value in data["recipe"].items() if key not in _NO_BYTES}
     tables = recipe["input"] if isinstance(recipe["input"], list) else [recipe["input"]]
-    tables = [{key: value for key, value in table.items() if key not in PLACES} for table in tables]
+    tables = [{key: value for key, value in table.items() if key not in (*PLACES, "licence")} for table in tables]
     recipe["input"] = tables if len(tables) > 1 else tables[0]
     recipe["plan"] = {key: value for key, value in recipe["plan"].items() if key != "from"}
     recipe["labelers"] = {
@@ -220,7 +227,9 @@ def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]
     found = {name: data[name] for name in scans if name in data}
     kept = {name: data[name] for name in ("units", "labelers", "versions", "earlier")}
     layers = {name: dict(data[name]) for name in _OF_LAYERS if name in data}
-    layers.get("joined", {}).pop("place", None)
+    for name, keys in _LAYER_PLACES.items():
+        for key in keys:
+            layers.get(name, {}).pop(key, None)
     return {"recipe": recipe, "files": files, **kept, **layers, **found}
 
 

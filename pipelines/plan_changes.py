@@ -23,7 +23,7 @@ def differences(old: Plan, new: Plan) -> list[str]:
     versions = {name: item["version"] for name, item in new.labelers.items()}
     resources = {name: item["resources"] for name, item in new.labelers.items()}
     found = [*_versions(old, new.versions), *_labelers(old, versions), *_resources(old, resources), *_files(old, new)]
-    for key in ("recipe", "earlier", "base", "joined", "merged"):
+    for key in ("recipe", "earlier", "base", "joined", "taught", "merged"):
         found += _unequal(before.get(key, {}), after.get(key, {}), key)
     if not found and before["units"] != after["units"]:
         found.append("the input is divided into different units")

@@ -15,7 +15,7 @@ from pipelines.input.units import make_units, read_unit
 from pipelines.recipes.recipe_tables import InputTable
 
 if TYPE_CHECKING:
-    from trainer.predict import Prediction, Predictor, TaskPrediction
+    from trainer.predict import LabelledTurn, Prediction, Predictor, TaskPrediction
 
 __all__ = ["marked", "predictions", "read_documents", "read_lines"]
 
@@ -37,7 +37,9 @@ def read_lines(stream: IO[bytes], table: InputTable) -> Iterator[Document | Reje
     for line in stream:
         text = line.rstrip(b"\r\n")
         if text.strip():
-            if text.startswith(b"{"):
+            if len(text) > table.max_record_bytes:
+                yield parser.reject(place, "too_long", text)
+            elif text.startswith(b"{"):
                 yield parser.line(place, place, text)
             else:
                 yield parser.text(place, place, text.decode(table.encoding, "replace"))
@@ -71,8 +73,20 @@ def marked(prediction: "Prediction") -> Iterator[Text]:
     yield Text(spelt_out(prediction.id), "bold")
     for name, told in prediction.tasks.items():
         line = Text("  ").append(f"{name}  ", "cyan")
+        if told.turns is not None:
+            yield line
+            yield from _of_turns(prediction.text, told.turns)
+            continue
         line.append_text(_of_tokens(prediction, told) if told.tags or told.heads or told.values else _of_all(told))
         yield line
+
+
+def _of_turns(text: str, turns: "Sequence[LabelledTurn]") -> Iterator[Text]:
+    """Yield a line for each turn: who speaks, what, and its label."""
+    for turn in turns:
+        words = " ".join(text[turn.start : turn.end].split())
+        line = Text("    ").append(f"{turn.role}: ", "bold").append(words)
+        yield line.append(f"  {turn.label}", "magenta").append(f"  {turn.score:.2f}", "dim") if turn.label else line
 
 
 def _of_all(told: "TaskPrediction") -> Text:

@@ -13,7 +13,7 @@ from pipelines.layers.folders import layer_at, layer_names
 from pipelines.plan import Plan, PlanError, identity, plan_bytes
 from pipelines.plan_changes import differences, found_differences
 from pipelines.planning import Scan, fill
-from pipelines.recipes.recipe import RecipeError
+from pipelines.recipes.recipe import Recipe, RecipeError, licences
 
 __all__ = ["again", "prepare"]
 
@@ -46,9 +46,10 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
             f"{new.recipe.out} contains a {what} built from a different plan: {'; '.join(differing[:5])}. {ways}"
         )
     if new.base:
-        if old.joined != new.joined:  # what is joined lies elsewhere
-            folder.write(PLAN, to_json({**folder.read_json(PLAN), "joined": dict(new.joined)}, indent=1))
-        return replace(old, recipe=new.recipe, joined=new.joined), []
+        if (old.joined, old.taught) != (new.joined, new.taught):  # what is joined, or the model, lies elsewhere
+            told = {name: dict(value) for name, value in (("joined", new.joined), ("taught", new.taught)) if value}
+            folder.write(PLAN, to_json({**folder.read_json(PLAN), **told}, indent=1))
+        return replace(old, recipe=new.recipe, joined=new.joined, taught=new.taught), []
     changed, unknown = changed_inputs(old.files, new.files)
     if changed:
         raise _changed(new, changed)
@@ -57,6 +58,8 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
     files = tuple(replace(file, pieces=before.pieces) for file, before in zip(new.files, old.files, strict=True))
     if files != old.files:  # other places or times: noted, so that no process reads the input to compare it
         folder.write(PLAN, _with_files(folder, files))
+    if licences(old.recipe) != licences(new.recipe):
+        folder.write(PLAN, _with_input(folder, new.recipe))
     return replace(old, recipe=new.recipe, files=files), []
 
 
@@ -125,6 +128,18 @@ def _of_units(plan: Plan, folder: Folder) -> bytes:
 def _with_files(folder: Folder, files: Sequence[InputFile]) -> bytes:
     """Return the stored plan with other places and times of its input; all that its digest covers stays as it was."""
     return to_json({**folder.read_json(PLAN), "files": [file.to_json() for file in files]}, indent=1)
+
+
+def _with_input(folder: Folder, recipe: Recipe) -> bytes:
+    """Return the stored plan with the licences that a recipe gives its input, which its digest does not cover."""
+    data = folder.read_json(PLAN)
+    stored = data["recipe"]["input"]
+    tables = stored if isinstance(stored, list) else [stored]
+    plain = [{key: value for key, value in table.items() if key != "licence"} for table in tables]
+    stated = zip(plain, recipe.input, strict=True)
+    told = [table | ({"licence": new.licence} if new.licence else {}) for table, new in stated]
+    data["recipe"]["input"] = told if isinstance(stored, list) else told[0]
+    return to_json(data, indent=1)
 
 
 def _changed(new: Plan, names: Sequence[str]) -> RecipeError:

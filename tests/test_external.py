@@ -102,13 +102,14 @@ def test_a_dataset_without_train_rows_is_opened_where_that_is_said(tmp_path: Pat
             r"'ner' of .* has the class 'B-place', which the model does not know; it knows O, B-",
         ),
         (NER, (*CLASSES, "B-a", "I-a"), "has the classes 'B-a', 'I-a', which"),
+        (NER, (*CLASSES, *(f"B-{i}" for i in range(30))), r"the classes 'B-0', .*, 'B-9' and 20 more, which the"),
         (
             dataclasses.replace(SEGMENTS, name="ner"),
             ("plain", "aged"),
             "is of kind segment, and the model learnt it as token",
         ),
     ],
-    ids=["class", "classes", "kind"],
+    ids=["class", "classes", "many", "kind"],
 )
 def test_what_the_model_does_not_know_is_an_error(
     run: Path, tmp_path: Path, task: Task, classes: tuple[str, ...], told: str

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,28 @@ def test_turns_are_told_in_a_dialogue(predictor: Predictor) -> None:
     """Places count in all turns, joined by line breaks."""
     turns = (Turn("A", "Where is it?"), Turn("B", " "), Turn("B", "Over there."))
     (found,) = predictor.predict_documents([Document("d", turns=turns)])
-    assert found.tasks["act"].tags == ["ask", "tell"]
+    assert [turn.label for turn in found.tasks["act"].turns or []] == ["ask", None, "tell"]
     assert found.tokens[4] == Token("Over", 15, 19)
     assert found.text[15:19] == "Over"
+    told = found.to_json()
+    assert told["turns"][2] == {"role": "B", "start": 15, "end": 26}
+    assert {"role": "B", "start": 13, "end": 14, "label": None, "score": None} in told["tasks"]["act"]["turns"]
+    assert [line.plain for line in marked(found)][1:4] == [
+        "  act  ", f"    A: Where is it?  ask  {told['tasks']['act']['turns'][0]['score']:.2f}", "    B: ",
+    ]  # fmt: skip
+
+
+def test_a_long_dialogue_has_one_label_for_each_turn(predictor: Predictor) -> None:
+    """However many rows and windows a turn is read in; the label is that of its beginning."""
+    long = " ".join("Where is it?" for _ in range(60))
+    turns = (Turn("A", "Where is it?"), Turn("B", long), Turn("A", "x" * 900), Turn("B", "Over there."))
+    (found,) = predictor.predict_documents([Document("d", turns=turns)], tasks=["act"])
+    assert found.windows > 2
+    told = found.tasks["act"].turns or []
+    assert [(turn.role, found.text[turn.start : turn.end]) for turn in told] == [
+        (turn.role, turn.text) for turn in turns
+    ]
+    assert all(turn.label in ("ask", "tell") and 0 < (turn.score or 0) <= 1 for turn in told)
 
 
 @pytest.mark.parametrize("text", ["We went to the Old Mill today. " * 60, "word " * 3000, "x" * 5000, "é" * 400 + " a"])
@@ -186,6 +206,83 @@ def test_lines_of_a_stream_are_texts_or_objects(predictor: Predictor) -> None:
     found = list(predictions(predictor, read_lines(stream, InputTable()), []))
     assert [getattr(item, "reason", "") for item in found] == ["empty", "", ""]
     assert [item.id for item in found[1:]] == ["-:0", "-:11"]
+
+
+def test_input_that_cannot_be_read_is_told_line_by_line(
+    model: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No text, a line of more than a megabyte, bytes that are no text; control characters are text like any."""
+    file = tmp_path / "in.jsonl"
+    lines = [
+        b'{"text": ""}',
+        b'{"text": "' + b"word " * 220_000 + b'"}',
+        b'{"text": "We\\u0000 \\u0007went."}',
+        b"\xff\xfe",
+    ]
+    file.write_bytes(b"\n".join(lines))
+    assert run(monkeypatch, "predict", model[1], file, "--task", "mood") == 0
+    told = capsys.readouterr()
+    (found,) = [json.loads(line) for line in told.out.splitlines()]
+    assert found["text"] == "We\x00 \x07went."
+    assert [found["text"][token["start"] : token["end"]] for token in found["tokens"]][-2:] == ["went", "."]
+    reasons = [line.partition("cannot be used: ")[2].partition(";")[0] for line in told.err.splitlines()]
+    assert [reason for reason in reasons if reason] == ["empty", "too_long", "undecodable"]
+
+
+def test_a_line_of_more_than_a_record_may_be_is_refused(predictor: Predictor) -> None:
+    """From a stream as from a file; the next one is read."""
+    stream = io.BytesIO(b"word " * 220_000 + b"\nWe went to the Old Mill today.\n")
+    reject, found = predictions(predictor, read_lines(stream, InputTable()), ["mood"])
+    assert (getattr(reject, "reason", ""), len(getattr(found, "tokens", ()))) == ("too_long", 8)
+
+
+def test_rows_of_another_dataset_are_texts_like_others(
+    model: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever tasks it has."""
+    (tmp_path / "in.txt").write_text("We went to the Harbour again.\nWe stayed at home today.\n")
+    recipe = {"out": str(tmp_path / "set"), "with": ["masking"], "input": {"files": [str(tmp_path / "in.txt")]}}
+    build(make_recipe(recipe))
+    assert run(monkeypatch, "predict", model[1], tmp_path / "set", "--task", "ner") == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(len(item["tokens"]) for item in found) == [6, 7]
+    assert all(list(item["tasks"]) == ["ner"] for item in found)
+    assert run(monkeypatch, "predict", model[1], "--text", "") == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] == []
+
+
+def test_files_with_two_texts_are_scored_as_the_run_read_them(
+    model: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The field of the second text is that of the run; files without it are scored for other tasks."""
+    pairs = [record for record in _records() if "tokens" in record][:20]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(record) + "\n" for record in pairs))
+    assert run(monkeypatch, "evaluate", model[1], tmp_path / "pairs.jsonl", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {entry["name"]: entry["labels"]["held_out"] for entry in report["tasks"]}["same"] == 20
+    plain = [{key: value for key, value in record.items() if key not in ("other", "same")} for record in pairs]
+    (tmp_path / "plain.jsonl").write_text("".join(json.dumps(record) + "\n" for record in plain))
+    assert run(monkeypatch, "evaluate", model[1], tmp_path / "plain.jsonl", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {entry["name"] for entry in report["tasks"]} == {"ner", "mood"}
+
+
+def test_layers_are_chosen_for_an_evaluation(
+    model: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for a training."""
+    data = shutil.copytree(model[0], tmp_path / "set")
+    for name in ("layer", "more"):
+        (data / "layers" / name).mkdir(parents=True)
+        (data / "layers" / name / "plan.json").write_text("{}")
+    assert run(monkeypatch, "evaluate", model[1], data) == 2
+    assert "the layer layer of" in capsys.readouterr().err
+    assert run(monkeypatch, "evaluate", model[1], data, "--layers", "mor") == 2
+    assert "has no layer 'mor'; it has layer, more" in capsys.readouterr().err
+    assert run(monkeypatch, "evaluate", model[1], data, "--no-layers", "--task", "mood") == 0
+    assert "mood" in capsys.readouterr().out
+    assert run(monkeypatch, "evaluate", model[1], tmp_path / "x.jsonl", "--layers", "more") == 2
+    assert "--layers names layers of a dataset" in capsys.readouterr().err
 
 
 def test_a_terminal_shows_text_with_its_marks(predictor: Predictor) -> None:

@@ -1,4 +1,4 @@
-"""Pretrained encoders of four families, tiny and with drawn weights: what they read, learn, keep and hand on."""
+"""Pretrained encoders of all families, tiny and with drawn weights: what they read, learn, keep and hand on."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def text_rows(*rows: str, second: str = "") -> Split:
 
 def _cut(text: str) -> tuple[list[str], list[bool]]:
     """Return the tokens of a text, and behind which of them a space stands."""
-    found = list(re.finditer(r"\w+|'\w+|[^\w\s]", text))  # borders on which all four agree
+    found = list(re.finditer(r"\w+|'\w+|[^\w\s]", text))  # borders on which all agree
     return [item[0] for item in found], [text[item.end() : item.end() + 1] == " " for item in found]
 
 
@@ -166,7 +166,7 @@ def test_states_are_those_of_the_model(source: Source, family: str, dataset: Pat
     ]
     with torch.no_grad():
         found = encoder(buckets)
-        extra = {"token_type_ids": sides} if family == "bert" else {}
+        extra = {"token_type_ids": sides} if family in ("bert", "electra") else {}
         mask = (torch.arange(12) < torch.tensor([12, 9, 12])[:, None]).long()
         wanted = model(pieces, attention_mask=mask, output_hidden_states=True, **extra).hidden_states
     assert len(found.layers) == encoder.depth + 1 == 3

@@ -73,18 +73,30 @@ def _modern() -> tokenizers.Tokenizer:
     return _framed(tokenizer)
 
 
-def _unigram() -> tokenizers.Tokenizer:
+def _first_deberta() -> tokenizers.Tokenizer:
+    return _framed(_byte_pairs(_SPECIAL))
+
+
+def _pieces(special: list[str], unknown: str) -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.NFKC()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=160,
-        special_tokens=_SPECIAL,
-        unk_token="[UNK]",  # noqa: S106
-        show_progress=False,
-    )
+    trainer = trainers.UnigramTrainer(vocab_size=160, special_tokens=special, unk_token=unknown, show_progress=False)
     tokenizer.train_from_iterator(_texts(), trainer)
-    return _framed(tokenizer)
+    return tokenizer
+
+
+def _unigram() -> tokenizers.Tokenizer:
+    return _framed(_pieces(_SPECIAL, "[UNK]"))
+
+
+def _many_languages() -> tokenizers.Tokenizer:
+    tokenizer = _pieces(_OTHER, "<unk>")
+    ends = [(name, tokenizer.token_to_id(name)) for name in ("<s>", "</s>")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
+    )
+    return tokenizer
 
 
 _DEBERTA = {
@@ -97,20 +109,32 @@ FAMILIES: dict[str, tuple[Callable[[], tokenizers.Tokenizer], dict[str, Any]]] =
     "roberta": (_roberta, {"max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1}),
     "deberta-v2": (_unigram, {"max_position_embeddings": 48, "pad_token_id": 0, **_DEBERTA}),
     "modernbert": (_modern, {"max_position_embeddings": 48, "pad_token_id": 0, "local_attention": 8}),
+    "xlm-roberta": (_many_languages, {"max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1}),
+    "distilbert": (_word_pieces, {"max_position_embeddings": 48, "pad_token_id": 0}),
+    "electra": (_word_pieces, {"max_position_embeddings": 48, "pad_token_id": 0, "embedding_size": 16}),
+    "deberta": (
+        _first_deberta,
+        {
+            "max_position_embeddings": 48,
+            "pad_token_id": 0,
+            "relative_attention": True,
+            "pos_att_type": ["c2p", "p2c"],
+            "max_relative_positions": -1,
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+        },
+    ),
 }
 """By the type of the model: its tokenizer, and what else its configuration says; 48 sub-words are the most."""
 
 
 def write_encoder(folder: Path, family: str, **more: Any) -> Path:
-    """Write an encoder of a family: config.json, tokenizer.json and model.safetensors; returns the folder.
-
-    Families that stand not here read the sub-words of BERT.
-    """
+    """Write an encoder of a family: config.json, tokenizer.json and model.safetensors; returns the folder."""
     import torch
     from safetensors.torch import save_file
     from transformers import AutoConfig, AutoModel
 
-    make, facts = FAMILIES.get(family, FAMILIES["bert"])
+    make, facts = FAMILIES[family]
     tokenizer = make()
     folder.mkdir(parents=True)
     tokenizer.save(str(folder / "tokenizer.json"))

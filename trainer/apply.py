@@ -25,7 +25,7 @@ def load_model(run: str | Path) -> Model:
         ValueError: the run is of another format than this version writes.
     """
     folder = RunFolder(local(run, "a run folder"))
-    weights = folder.best if folder.best.exists() else folder.last
+    weights = folder.weights
     if not weights.exists():
         raise FileNotFoundError(f"no checkpoint in {run}; give the folder of a run of `auxloom train`")
     tasks = [Task.from_json(item) for item in json.loads(folder.tasks.read_text(encoding="utf-8"))]

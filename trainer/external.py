@@ -23,9 +23,17 @@ from trainer.score.surfaces import Forms, read_forms, recalls
 
 __all__ = ["evaluate"]
 
+_NAMED = 10
+"""Classes that an error names."""
+
 
 def evaluate(
-    run: str | Path, dataset: Dataset | str | Path, *, tasks: Sequence[str] | None = None, split: str = "test"
+    run: str | Path,
+    dataset: Dataset | str | Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    split: str = "test",
+    layers: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return the scores of a run's model on the labels of a dataset; it needs no train rows.
 
@@ -34,6 +42,7 @@ def evaluate(
         dataset: what to score, opened or a folder.
         tasks: which of its tasks; None: those of which the model has a head of that name.
         split: of the dataset.
+        layers: names of those that are read with a folder; None: all.
 
     Returns:
         ``run``, ``dataset``, ``split``, ``left_out`` (task -> reason), and ``tasks``: of each the ``score`` with its
@@ -45,7 +54,7 @@ def evaluate(
         ValueError: there is no such split or task, or a task has a class that the model does not know.
     """
     folder, model = RunFolder(local(run, "a run folder")), load_model(run)
-    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset, train=False)
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset, layers, train=False)
     if split not in data.splits:
         raise ValueError(f"{data.path} has no rows in the split {split!r}; it has {', '.join(data.splits)}")
     heads = {task.name: task for task in model.tasks}
@@ -92,10 +101,21 @@ def _as_learnt(task: Task, head: Task, path: Path) -> Task:
         raise ValueError(f"task {task.name!r} of {path} is of kind {task.kind}, and the model learnt it as {head.kind}")
     if unknown := [name for name in task.classes if name not in head.classes]:
         raise ValueError(
-            f"task {task.name!r} of {path} has the class{'es' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}, "
-            f"which the model does not know; it knows {', '.join(head.classes)}"
+            f"task {task.name!r} of {path} has the class{'es' * (len(unknown) > 1)} {_cut(list(map(repr, unknown)))}, "
+            f"which the model does not know; it knows {_cut(head.classes)}"
         )
     return replace(task, classes=head.classes, metric=head.metric, scheme=head.scheme, gold=head.gold)
+
+
+def _cut(names: Sequence[str]) -> str:
+    """Return names as a list, of many the first and how many more there are.
+
+    Example:
+        >>> _cut([str(i) for i in range(13)])
+        '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more'
+    """
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _renumbered(data: EncodedDataset, tasks: Sequence[Task]) -> EncodedDataset:

@@ -8,6 +8,7 @@
 - ``report.json``: what was learnt, written last
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +52,18 @@ class RunFolder:
     def best(self) -> Path:
         """The checkpoint with the best validation value."""
         return self.path / "best.safetensors"
+
+    @property
+    def weights(self) -> Path:
+        """The best checkpoint, else the last one; it need not be there."""
+        return self.best if self.best.exists() else self.last
+
+    def weights_digest(self) -> str:
+        """Return the sha256 of these weights, empty where there are none."""
+        if not self.weights.exists():
+            return ""
+        with self.weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     @property
     def learnt(self) -> Path:

@@ -7,10 +7,9 @@ loaded with the first string, and token lists do without it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from labelers.place import local
@@ -22,86 +21,18 @@ from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate
 from trainer.folder import RunFolder
 from trainer.model.model import Model
+from trainer.prediction import LabelledSpan, LabelledTurn, PartOfTask, Prediction, TaskPrediction, Token
 from trainer.score.metrics import Predictions
 
 if TYPE_CHECKING:
     from labelers.text.cutting import CutDocuments
     from labelers.text.document import Document
 
-__all__ = ["LabelledSpan", "Prediction", "Predictor", "TaskPrediction", "Token", "load"]
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token, and where it stands in the text."""
-
-    text: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class LabelledSpan:
-    """Consecutive tokens with one label."""
-
-    start: int
-    """In code points of the text, as is ``end``."""
-    end: int
-    label: str
-    score: float
-    """Mean probability of its tags."""
-
-
-@dataclass(frozen=True)
-class TaskPrediction:
-    """What a model says about one task; what a kind of task does not have is None."""
-
-    tags: list[str] | None = None
-    """A class for each token, or for each segment or turn."""
-    scores: list[float] | None = None
-    """Probability of each tag."""
-    spans: list[LabelledSpan] | None = None
-    """Of tags that mark spans."""
-    label: str | None = None
-    labels: list[str] | None = None
-    """Several classes at once."""
-    probabilities: dict[str, float] | None = None
-    value: float | None = None
-    values: list[float] | None = None
-    heads: list[int] | None = None
-    """The head of each token as its number; of a root its own."""
-    relations: list[str] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what there is of it."""
-        known = {name: value for name, value in vars(self).items() if value is not None}
-        return {**known, "spans": [vars(span) for span in self.spans]} if self.spans is not None else known
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says about one text."""
-
-    id: str
-    text: str
-    """As it was given; tokens that were given are joined by spaces, turns by line breaks."""
-    tokens: list[Token]
-    tasks: dict[str, TaskPrediction]
-    windows: int
-    """Parts in which it was read; classes and numbers of all of it are means over them, weighted by their tokens."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        tasks = {name: item.to_json() for name, item in self.tasks.items()}
-        tokens = [vars(token) for token in self.tokens]
-        return {"id": self.id, "text": self.text, "tokens": tokens, "tasks": tasks, "windows": self.windows}
+__all__ = ["LabelledSpan", "LabelledTurn", "Prediction", "Predictor", "TaskPrediction", "Token", "load"]
 
 
 Text = str | Sequence[str]
 """A text, or the tokens of one."""
-
-_HOLDS = 0.5
-"""Probability from which on one of several classes holds."""
 
 
 def load(run: str | Path) -> "Predictor":
@@ -232,21 +163,41 @@ def _assembled(
     starts, ends, texts = _places(documents, cut, token_bounds)
     words = cut.batch.vocabulary.strings(cut.batch.codes).to_pylist()  # those of the rows may be shortened
     places = {name: np.searchsorted(item.rows, bounds) for name, item in made.items()}
-    segments = _segments(rows)
+    segments, turn_rows, turn_tokens = _segments(rows), rows.turns.owners, rows.turn_tokens()
     found = []
     for n, document in enumerate(documents):
         first, last = int(token_bounds[n]), int(token_bounds[n + 1])
         tokens = [Token(words[i], int(starts[i]), int(ends[i])) for i in range(first, last)]
-        tasks = {}
+        tasks, turns = {}, _turns(document)
         for name, item in made.items():
             part = slice(int(places[name][n]), int(places[name][n + 1]))
             if part.start < part.stop:
                 chances = None if item.probabilities is None else item.probabilities[part]
                 own = item.rows[part]
                 opens = segments[first:last] - first
-                told = _Part(item.task, item.predicted[part], chances, own, tokens, opens, rows.lengths)
+                spoken = np.isin(turn_rows, own)
+                told = PartOfTask(
+                    item.task,
+                    item.predicted[part],
+                    chances,
+                    own,
+                    tokens,
+                    opens,
+                    rows.lengths,
+                    turns,
+                    cut.positions.turns[turn_tokens[spoken]] if turns else None,
+                )
                 tasks[name] = told.told()
-        found.append(Prediction(document.id, texts[n], tokens, tasks, int(bounds[n + 1] - bounds[n])))
+        found.append(Prediction(document.id, texts[n], tokens, tasks, int(bounds[n + 1] - bounds[n]), turns))
+    return found
+
+
+def _turns(document: "Document") -> list[LabelledTurn]:
+    """Return the turns of a document with their places in its text, joined by line breaks."""
+    found, place = [], 0
+    for turn in document.turns or ():
+        found.append(LabelledTurn(turn.role, place, place + len(turn.text), None, None))
+        place += len(turn.text) + 1
     return found
 
 
@@ -274,78 +225,3 @@ def _places(
         else:
             texts.append(document.text)
     return starts, ends, texts
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What the model says about one task of one document, and where in it."""
-
-    task: Task
-    predicted: npt.NDArray[Any]
-    chances: npt.NDArray[Any] | None
-    """Probabilities of all classes."""
-    rows: IntArray
-    """The row of each prediction."""
-    tokens: Sequence[Token]
-    segments: IntArray
-    """The first token of the segment of each token, counted in the document."""
-    lengths: IntArray
-    """Tokens of each row."""
-
-    def told(self) -> TaskPrediction:
-        """Return what is told of it."""
-        return self._listed() if self.task.level in ("token", "segment", "turn") else self._one()
-
-    def _listed(self) -> TaskPrediction:
-        """Return what is told of each token, segment or turn."""
-        task, predicted = self.task, self.predicted
-        if np.issubdtype(predicted.dtype, np.floating):
-            return TaskPrediction(values=[round(float(value), 4) for value in predicted])
-        if predicted.ndim > 1:  # arcs: places in a segment become those in the document
-            heads = predicted[:, 0] + self.segments
-            names = [task.classes[i] for i in predicted[:, 1]] if task.classes else None
-            return TaskPrediction(heads=heads.tolist(), relations=names)
-        tags = [task.classes[i] for i in predicted]
-        scores = None if self.chances is None else np.take_along_axis(self.chances, predicted[:, None], 1)[:, 0]
-        spans = _spans(tags, scores, self.tokens) if task.scheme and task.level == "token" else None
-        return TaskPrediction(tags=tags, scores=None if scores is None else _rounded(scores), spans=spans)
-
-    def _one(self) -> TaskPrediction:
-        """Return what is told of the whole document: the mean over its rows, weighted by their tokens."""
-        classes, weights = self.task.classes, self.lengths[self.rows]
-        share = weights / weights.sum()
-        if np.issubdtype(self.predicted.dtype, np.floating):
-            return TaskPrediction(value=round(float(share @ self.predicted), 4))
-        if self.chances is None:
-            return TaskPrediction(label=classes[int(self.predicted[0])])
-        mean = share @ self.chances
-        named = dict(zip(classes, _rounded(mean), strict=True))
-        if self.task.multi:
-            held = [name for name, chance in zip(classes, mean, strict=True) if chance >= _HOLDS]
-            return TaskPrediction(labels=held, probabilities=named)
-        return TaskPrediction(label=classes[int(mean.argmax())], probabilities=named)
-
-
-def _rounded(values: npt.NDArray[Any]) -> list[float]:
-    """Return probabilities as they are written."""
-    return [round(float(value), 4) for value in values]
-
-
-def _spans(tags: Sequence[str], scores: npt.NDArray[Any] | None, tokens: Sequence[Token]) -> list[LabelledSpan]:
-    """Return the spans that BIO tags mark; an I that nothing begins begins one, as conlleval reads it."""
-    bounds: list[tuple[int, int, str]] = []
-    for i, tag in enumerate(tags):
-        prefix, _, kind = tag.partition("-")
-        if prefix == "I" and bounds and bounds[-1][1] == i and bounds[-1][2] == kind:
-            bounds[-1] = (bounds[-1][0], i + 1, kind)
-        elif prefix in ("B", "I"):
-            bounds.append((i, i + 1, kind))
-    return [
-        LabelledSpan(
-            tokens[first].start,
-            tokens[last - 1].end,
-            kind,
-            1.0 if scores is None else round(float(scores[first:last].mean()), 4),
-        )
-        for first, last, kind in bounds
-    ]

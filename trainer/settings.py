@@ -99,6 +99,9 @@ class ModelSettings(_Table):
     counted company, and a convolution; false: a plain transformer."""
     bag: bool = True
     """A linear model over sub-words beside the heads of passages, segments, turns and pairs."""
+    heads: Literal["mixed", "plain"] = "mixed"
+    """Of token and passage tasks. mixed: with a hidden layer, over all layers of the encoder; plain: over the last
+    layer alone, as models of the encoder's family classify, so that `auxloom export` can write them."""
 
 
 class TaskSettings(_Table):

@@ -9,6 +9,7 @@ import typer
 from pipelines.display.progress import Bar
 from pipelines.display.terminal import ERR, OUT, print_json, warn
 from pipelines.extras import need
+from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
 from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
@@ -30,6 +31,8 @@ def evaluate(
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Score this task only; may repeat.")] = None,
     split: Annotated[str, typer.Option(help="Of a dataset.")] = "test",
+    layers: Layers = None,
+    no_layers: NoLayers = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="How records of files are read: text=body, format=conll.")
     ] = None,
@@ -40,8 +43,11 @@ def evaluate(
     from trainer.external import evaluate as score
     from trainer.score.class_table import show
 
+    wanted = layers_asked(layers, no_layers=no_layers)
     if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
-        report = score(run, inputs[0], tasks=task, split=split)
+        report = score(run, inputs[0], tasks=task, split=split, layers=wanted)
+    elif wanted:
+        raise ValueError(f"--layers names layers of a dataset, and {', '.join(inputs)} is none")
     else:
         need("evaluate", "build")
         with tempfile.TemporaryDirectory(prefix="auxloom-evaluate-") as folder:

@@ -3,54 +3,124 @@
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipelines.display.terminal import OUT, warn
+from pipelines.display.progress import Bar
+from pipelines.display.terminal import ERR, OUT, print_json, say, warn
 from pipelines.extras import need
-from pipelines.options import AsJson
+from pipelines.interrupt import command_again, on_interrupt
+from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
+from pipelines.options import AsJson, Workers, flags_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
-EXAMPLE = "auxloom predict model notes.txt > tags.jsonl   or   auxloom predict model --text 'A sentence.'"
+EXAMPLE = "auxloom predict model notes.txt > tags.jsonl   or   auxloom predict model data --layer teacher"
 
 
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a run of `auxloom train`.")],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT", help="Files, folders or globs; or - for lines of the standard input."),
+        typer.Argument(metavar="INPUT", help="Files, folders, globs or a dataset; or - for lines of standard input."),
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="A text to read in place of files; may repeat.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Tell this task only; may repeat. [default: all]")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="How records are read: text=body, second=hypothesis, id=key.")
     ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Write labels and confidences into this layer of INPUT, a dataset.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="With --layer: leave out labels of a lower probability.")
+    ] = None,
+    entropy: Annotated[bool, typer.Option("--entropy", help="With --layer: write the entropy, too.")] = False,
+    include_train: Annotated[
+        bool, typer.Option("--include-train", help="With --layer: label rows that the model was trained on, too.")
+    ] = False,
+    layers: Layers = None,
+    no_layers: NoLayers = False,
+    workers: Workers = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --layer: make all of the layer again.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Apply a trained model: JSON lines with tokens, places and labels, or marked text on a terminal."""
+    """Apply a trained model: JSON lines with tokens, places and labels, or marked text on a terminal; or a layer."""
     need("predict", "build", "train")
-    from pipelines.predicting import predictions, read_documents, read_lines, stdin
-    from pipelines.recipes.overrides import set_key
-    from pipelines.recipes.recipe import make_recipe
-    from trainer.predict import load
-
     if bool(inputs) == bool(text):
         raise ValueError("give INPUT or --text; for example: auxloom predict model notes.txt")
-    table: dict[str, Any] = {"files": [path for path in inputs or [] if path != "-"]}
-    for item in overrides or []:
-        set_key(table, item.removeprefix("input."))
-    settings = make_recipe({"input": table}).input[0]
+    wanted = layers_asked(layers, no_layers=no_layers)
+    if layer is not None:
+        more = {"tasks": task or [], "threshold": threshold or 0.0, "entropy": entropy, "layers": wanted}
+        more |= {"include_train": include_train, "overwrite": overwrite, "table": flags_of(workers=workers)["run"]}
+        _teach(run, _one(inputs, text, overrides), layer, as_json=as_json, **more)
+        return
+    given = {"--threshold": threshold, "--entropy": entropy, "--include-train": include_train, "--workers": workers}
+    if unused := [name for name, value in {**given, "--overwrite": overwrite}.items() if value not in {None, False}]:
+        raise ValueError(f"{unused[0]} is for labels that go into a layer; give --layer NAME, too")
+    _print(_predictions(run, inputs or [], text or [], task or [], overrides or [], wanted), as_json=as_json)
+
+
+def _one(inputs: list[str] | None, text: list[str] | None, overrides: list[str] | None) -> str:
+    """Return the dataset that gets a layer."""
+    if text or overrides or len(inputs or []) != 1:
+        raise ValueError(
+            "--layer writes into one dataset: auxloom predict RUN DATASET --layer NAME, without --text, --set"
+        )
+    return (inputs or [""])[0]
+
+
+def _teach(run: str, dataset: str, layer: str, *, as_json: bool, **more: Any) -> None:
+    """Write a layer, and print what came of it."""
+    from pipelines.layers.teach import teach
+
+    on_interrupt(f"finished work is kept; continue with: {command_again()}")
+    with Bar(ERR, "predict", "MB") as bar:
+        taught = teach(run, dataset, layer, progress=bar, say=warn, **more)
+    if as_json:
+        print_json(taught.report.to_json() | {"tasks": dict(taught.columns), "left_out": dict(taught.left_out)})
+    else:
+        for line in taught.lines():
+            say(line)
+        taught.report.print(OUT)
+    raise typer.Exit(taught.report.exit_code)
+
+
+def _predictions(
+    run: str, inputs: list[str], text: list[str], tasks: list[str], overrides: list[str], layers: list[str] | None
+) -> Iterable[Any]:
+    """Yield predictions and rejects; at the end say which tasks could not be told."""
+    from pipelines.predicting import predictions, read_documents, read_lines, stdin
+    from trainer.predict import load
+
+    settings = _settings(inputs, overrides, layers)
     predictor = load(run)
     if text:
-        made: Iterable[Any] = predictor.predict(text, tasks=task or [])
+        yield from predictor.predict(text, tasks=tasks)
     else:
         records = read_lines(stdin(), settings) if inputs == ["-"] else read_documents(settings)
-        made = predictions(predictor, records, task or [])
-    _print(made, as_json=as_json)
-    if predictor.left_out and not task:
+        yield from predictions(predictor, records, tasks)
+    if predictor.left_out and not tasks:
         warn(f"not told of a bare text: {', '.join(predictor.left_out)} (hidden words, spans, or a second text)")
+
+
+def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None) -> Any:
+    """Return how the input is read; layers of a dataset must be there, though a model reads no label of them."""
+    from pipelines.folder.layout import PLAN, Folder
+    from pipelines.layers.folders import chosen_layers
+    from pipelines.recipes.overrides import set_key
+    from pipelines.recipes.recipe import make_recipe
+
+    for path in inputs if layers else ():
+        if not (Path(path) / PLAN).is_file():
+            raise ValueError(f"--layers names layers of a dataset, and {path} is none")
+        chosen_layers(Folder.at(path), path, layers)
+    table: dict[str, Any] = {"files": [path for path in inputs if path != "-"]}
+    for item in overrides:
+        set_key(table, item.removeprefix("input."))
+    return make_recipe({"input": table}).input[0]
 
 
 def _print(made: Iterable[Any], *, as_json: bool) -> None:

@@ -84,7 +84,7 @@ class Sheet:
         origin = struct.get("origin") if struct.get("tokens") else range(len(source))
         spaces = row.get("spaces") or [True] * len(source)
         sheet = cls(source, spaces, tokens, _runs(source, tokens, origin or []), _speakers(row, tasks))
-        sheet.named = any(task.gold and task.level == "turn" for task in tasks)
+        sheet.named = any(task.given and task.level == "turn" for task in tasks)
         for task in tasks:
             sheet._mark_tokens(row, task, sequence)
             sheet._mark_spans(row, task, sequence)
@@ -173,7 +173,7 @@ class Sheet:
         if sequence != task.sequences[-1]:
             return
         values = column(row, task.target)
-        if task.gold and task.kind == "token" and task.scheme:
+        if task.given and task.kind == "token" and task.scheme:
             self._mark_types(task, values or [])
         elif task.level == "token" and task.kind != "arc" and not task.drawn:
             for place, value in enumerate(values or []):
@@ -206,7 +206,7 @@ def _tag(task: Task, value: float) -> str:
     """Return what stands behind a token: its class, unless that is an outside, or its number, if it has one."""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.3g}"
-    least = 0 if task.gold and "O" not in task.classes else 1
+    least = 0 if task.given and "O" not in task.classes else 1
     return _name(task, int(value)) if value >= least else ""
 
 
@@ -261,7 +261,7 @@ def _speakers(row: Row, tasks: Sequence[Task]) -> dict[int, str]:
         if task.level == "turn":
             hidden = column(row, task.hide_roles) if task.hide_roles else [False] * len(notes)
             for turn, (value, hides) in enumerate(zip(column(row, task.target), hidden, strict=True)):
-                named = f" ({_name(task, value)})" if task.gold else " (asked)"
+                named = f" ({_name(task, value)})" if task.given else " (asked)"
                 notes[turn] = named if value >= 0 else " (hidden)" if hides else notes[turn]
     starts = [row["segments"][segment] for segment in row.get("turns") or []]
     return {

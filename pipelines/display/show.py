@@ -135,7 +135,7 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
         unchanged = not (sheet or WOVEN in row) and _status(row, own) == 1
         note = f"  no label: {reason}" if reason else "  unchanged" if unchanged else ""
         head = Text("  ").append(spelt_out(name) or "labels", _NAME)
-        if own[0].gold:
+        if own[0].given:
             named = sheet is not None and sheet.named  # its turns say what would be said twice
             value = Text() if named else Text().append(": ", _NAME).append(gold_value(row, own[0]))
             yield head.append(note, _NOTE) if reason else head.append_text(value)
@@ -143,7 +143,7 @@ def _render(row: Row, labelers: dict[str, list[Task]], *, colour: bool) -> Itera
             yield head.append(note, _NOTE)
         if sheet:
             yield from sheet.lines(colour=colour, indent=_INDENT)
-        if not reason and not own[0].gold:
+        if not reason and not own[0].given:
             yield from _labels(row, own)
 
 

@@ -56,8 +56,8 @@ def _labelled(batch: pa.RecordBatch, task: Task) -> Rows:
         found = target.is_valid().to_numpy(zero_copy_only=False)
     if task.status:
         found = found & _all_true(pc.less(column_at(batch, task.status), _ABSTAINED))
-    if task.weight is not None:
-        found = found & _all_true(pc.greater(column_at(batch, task.weight), 0))
+    if task.weight is not None and not pa.types.is_list((weights := column_at(batch, task.weight)).type):
+        found = found & _all_true(pc.greater(weights, 0))
     return found
 
 

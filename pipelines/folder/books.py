@@ -236,7 +236,10 @@ _COUNTED: Mapping[str, Callable[[pa.RecordBatch, Task, pa.Array], dict[int, int]
 def _weighty(batch: pa.RecordBatch, task: Task, path: str) -> pa.Array:
     """Return the column at a dotted path, of the rows in which the task's label has a weight above 0."""
     array = column_at(batch, path)
-    return array if task.weight is None else array.filter(pc.greater(column_at(batch, task.weight), 0))
+    weights = None if task.weight is None else column_at(batch, task.weight)
+    if weights is None or pa.types.is_list(weights.type):  # where each label has a weight, one without is -1
+        return array
+    return array.filter(pc.greater(weights, 0))
 
 
 def _named(task: Task, counts: Counter[int]) -> dict[str, int]:

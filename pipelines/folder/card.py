@@ -48,6 +48,11 @@ _CONSTRUCTED = """
 The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels tell
 whether a task can be learnt, not whether learning it helps another task."""
 
+_TAUGHT = """
+
+The labels of {names} are those of a trained model with its confidences, not annotated by people. Scores on them tell
+how well the model is imitated."""
+
 _SECOND = """
 The column `second` holds the second text of each passage, which some tasks read.
 """
@@ -99,9 +104,11 @@ def card(plan: Plan, books: Mapping[str, Any], tasks: Sequence[Task]) -> str:
 def _constructed(tasks: Sequence[Task]) -> str:
     """Say which labels nobody annotated; nothing where there are none of these."""
     names = [task.name for task in tasks if task.constructed]
+    taught = ", ".join(task.name for task in tasks if task.taught)
+    text = _TAUGHT.format(names=taught) if taught else ""
     if not names:
-        return ""
-    return _CONSTRUCTED.format(which=f" of {', '.join(names)}" if len(names) < len(tasks) else "")
+        return text
+    return _CONSTRUCTED.format(which=f" of {', '.join(names)}" if len(names) < len(tasks) else "") + text
 
 
 def _splitting(plan: Plan) -> str:

@@ -1,6 +1,7 @@
 """Labelled files that are scored, not trained on: a dataset of them, read as that of a run was."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ def build_labelled(
         out: where to build it.
         reading: of the run, see `trainer.data.dataset.Dataset.reading`: how text is cut, and where labels stood.
         labels: tables of labels that replace those of the run; others of which no record has any are left out.
-        settings: further keys of [input].
+        settings: further keys of [input]; the field with second texts is that of the run, where records have it.
         progress: shows how far the build is.
 
     Raises:
         ValueError: no record has a label.
     """
+    if (second := reading.get("second", "")) and "second" not in settings and _have_second(files, settings, second):
+        settings = {**settings, "second": second}
     text = dict(reading.get("text", {}))
     passage = {"max_tokens": text.pop("max_tokens")} if "max_tokens" in text else {}
     data: dict[str, Any] = {
@@ -48,7 +51,11 @@ def build_labelled(
         "passage": passage,
         "dedup": {"held_out": False},
     }
-    known = {name: {**table, "on": ""} for name, table in reading.get("labels", {}).items() if name not in labels}
+    known = {
+        name: {**table, "on": ""}
+        for name, table in reading.get("labels", {}).items()
+        if name not in labels and (table["kind"] != "pair" or "second" in settings)
+    }
     found = _found(make_recipe({**data, "labels": known}), set(known)) if known else set()
     tables = {name: table for name, table in known.items() if name in found} | dict(labels)
     if not tables:
@@ -58,6 +65,18 @@ def build_labelled(
             "--label NAME=KIND:COLUMN"
         )
     return build(make_recipe({**data, "labels": tables}), progress=progress)
+
+
+def _have_second(files: Sequence[str], settings: Mapping[str, Any], second: str) -> bool:
+    """Tell whether any of the first records have a second text in a field."""
+    tables = make_recipe({"input": {**settings, "test": list(files), "second": second}}).input
+    found, _ = find_files(tables)
+    records = (record for unit in make_units(found, 0, tables) for record in read_unit(unit, found, tables))
+    return any(isinstance(record, Document) for record in islice(records, _LOOKED_AT))
+
+
+_LOOKED_AT = 100
+"""Records by which it is told whether files have second texts."""
 
 
 def _found(recipe: Recipe, wanted: set[str]) -> set[str]:

@@ -23,7 +23,7 @@ __all__ = ["AnnotatedFiles"]
 
 _CUT = ("text", "passage", "dedup")
 """Tables of a recipe by which text is cut."""
-_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record", "where")
+_PLACES = ("files", "train", "validation", "test", "labels", "format", "columns", "record", "where", "licence")
 _NO_ID = "\0none"
 """The name of a field that no record has."""
 _LOOKED_AT = 200

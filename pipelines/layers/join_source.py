@@ -13,7 +13,7 @@ from pipelines.layers.matching import Matching, rejected_rows
 from pipelines.rows.rows_source import RowsSource
 from pipelines.rows.source import Part, Source
 
-__all__ = ["JoinSource"]
+__all__ = ["JoinSource", "label_books"]
 
 
 class JoinSource(Source):
@@ -41,7 +41,7 @@ class JoinSource(Source):
                 for name, column in sorted(labels.items())
                 for row in rejected_rows(column)
             ]
-            records = dataclasses.replace(part.records, rejects=rejects, labels=_books(labels, rejects))
+            records = dataclasses.replace(part.records, rejects=rejects, labels=label_books(labels, rejects))
             yield Part(dataclasses.replace(part.passages, fields=labels), records)
 
     def _reject(self, name: str, document: str, row: str) -> Reject:
@@ -51,7 +51,7 @@ class JoinSource(Source):
         return Reject(document, 0, why.reason, row, f"{place}: {why.note}" if why.note else place, name)
 
 
-def _books(columns: Mapping[str, pa.StructArray], rejects: Sequence[Reject]) -> dict[str, Counter[str]]:
+def label_books(columns: Mapping[str, pa.StructArray], rejects: Sequence[Reject] = ()) -> dict[str, Counter[str]]:
     """Return for each label space of how many rows labels were read, used, and rejected for which reason."""
     found = {}
     for name, column in columns.items():

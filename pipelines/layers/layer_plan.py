@@ -81,6 +81,7 @@ def draft_layer(
     manifest: Mapping[str, Any],
     *,
     joined: Mapping[str, Any] | None = None,
+    taught: Mapping[str, Any] | None = None,
     labels: Any = None,
 ) -> Plan:
     """Return the plan of a layer.
@@ -90,6 +91,7 @@ def draft_layer(
         base: the plan of its base.
         manifest: of the base.
         joined: how annotations are matched to its rows; see `Plan.joined`.
+        taught: which model labels them; see `Plan.taught`.
         labels: their classes; see `Plan.labels`.
 
     Raises:
@@ -111,6 +113,7 @@ def draft_layer(
         held_out="",
         base={"plan": base.digest, "rows_blake2b": manifest["rows_blake2b"]},
         joined=joined or {},
+        taught=taught or {},
         merged={},
     )
     corpus_schema(recipe, labelers, plan.classes or {}, plan.spaces, layer=True)  # two columns of one name are an error

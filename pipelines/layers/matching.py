@@ -21,7 +21,16 @@ from pipelines.layers.rejected_labels import RejectedLabels
 from pipelines.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 
-__all__ = ["Compared", "Matching", "Rows", "check_known_order", "compared", "differ", "rejected_rows"]
+__all__ = [
+    "Compared",
+    "Matching",
+    "Rows",
+    "check_known_order",
+    "compared",
+    "differ",
+    "is_copy",
+    "rejected_rows",
+]
 
 _NAMED = 3
 """Rows of a kind that a report names."""
@@ -56,7 +65,7 @@ class Rows:
         parts = [part for _, part in shards]
         table = pa.concat_tables(parts) if parts else pa.table({name: [] for name in names})
         if plan.recipe.copies > 1:
-            first = [not _is_copy(name, plan.recipe.copies) for name in table.column("id").to_pylist()]
+            first = [not is_copy(name, plan.recipe.copies) for name in table.column("id").to_pylist()]
             table = table.filter(pa.array(first))
         documents = table.column("document").to_pylist()
         places = _places(plan, documents)
@@ -86,7 +95,7 @@ def _shards(folder: Folder, plan: Plan, split: str, names: Sequence[str]) -> Ite
                 yield table.select(names).replace_schema_metadata(None)
 
 
-def _is_copy(name: str, copies: int) -> bool:
+def is_copy(name: str, copies: int) -> bool:
     """Return whether a row is a further copy of a passage."""
     number = name.rpartition("#")[2]
     return "#" in name and number.isdecimal() and 0 < int(number) < copies
@@ -310,7 +319,7 @@ class Matching:
         """Return the label columns of some rows of the base; copies have none, as in a dataset."""
         status = np.full(len(ids), UNLABELLED, np.int8)
         if self.copies > 1:
-            status[[_is_copy(name, self.copies) for name in ids]] = COPY
+            status[[is_copy(name, self.copies) for name in ids]] = COPY
         found = {}
         for space in self.spaces:
             index = self.index[space.name]

@@ -19,7 +19,7 @@ from pipelines.recipes.recipe_tables import (
     UnitTable,
 )
 
-__all__ = ["Recipe", "RecipeError", "make_recipe", "nearest", "table_name"]
+__all__ = ["Recipe", "RecipeError", "licences", "make_recipe", "nearest", "table_name"]
 
 _LATER = ("adversary", "dataset", "decoder", "sequence")
 """Tables that a later version will read."""
@@ -31,7 +31,7 @@ class RecipeError(ValueError):
 
 _TRAINING = ("model", "task", "phase")
 _CAME_LATER = (
-    *("second", "where", "labels", "offsets", "format", "columns", "record"),
+    *("second", "where", "labels", "offsets", "format", "columns", "record", "licence"),
     *("normalise", "held_out", "max_label_reject_rate"),
 )
 """Keys that plans of earlier versions do not have."""
@@ -135,6 +135,16 @@ def make_recipe(data: Mapping[str, Any]) -> Recipe:
     _check_labels(recipe)
     _check_split(recipe)
     return recipe
+
+
+def licences(recipe: Recipe) -> list[str]:
+    """Return the licence of each input, empty where none is given.
+
+    Example:
+        >>> licences(make_recipe({"input": {"files": ["a.txt"], "licence": "CC0-1.0"}}))
+        ['CC0-1.0']
+    """
+    return [table.licence for table in recipe.input]
 
 
 def _check_labelers(recipe: Recipe) -> None:

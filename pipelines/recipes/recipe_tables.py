@@ -82,6 +82,8 @@ class InputTable(Table):
     max_record_bytes: int = Field(1_000_000, ge=1)
     limit: int = Field(0, ge=0)
     """Read no more than this many records of each input file; 0 reads all."""
+    licence: str = ""
+    """Of text and labels; "": unknown. It changes no file but plan.json; the card of an exported model states it."""
 
 
 class LabelTable(Table):

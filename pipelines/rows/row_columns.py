@@ -142,7 +142,7 @@ def _ragged(lists: pa.ListArray) -> tuple[pa.Array, IntArray]:
 def _kept_fields(rows: pa.RecordBatch) -> dict[str, pa.Array]:
     """Return the columns that came from the input: those that are no structs, and those of labels that people made."""
     known = {field.name for field in SOURCE_FIELDS}
-    gold = {task.labeler for task in read_tasks(rows.schema) if task.gold}
+    gold = {task.labeler for task in read_tasks(rows.schema) if task.given}
     names = [
         field.name
         for field in rows.schema

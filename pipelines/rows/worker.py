@@ -8,6 +8,7 @@ from pipelines.labels.held_out import HeldOut, read_held_out
 from pipelines.layers.folders import base_of
 from pipelines.layers.join_source import JoinSource
 from pipelines.layers.matching import Matching
+from pipelines.layers.taught_source import TaughtSource, Teaching
 from pipelines.plan import Plan
 from pipelines.plan_changes import changed_resources, changed_tools
 from pipelines.recipes.loading import load_labelers
@@ -34,6 +35,8 @@ class Worker:
     """Of the labelled passages that train is not to show; None without labels of people."""
     matching: Matching | None = None
     """Of annotations to rows, where the plan joins them."""
+    teaching: Teaching | None = None
+    """The model that labels rows, where the plan names one."""
 
     def source(self, plan: Plan, folder: Folder, batch: int) -> Source:
         """Return where the rows of the plan come from.
@@ -46,6 +49,8 @@ class Worker:
         if not plan.base:
             return TextSource(plan, folder, self.cutter, batch)
         rows = RowsSource(base_of(folder), plan.base["plan"])
+        if self.teaching:
+            return TaughtSource(rows, self.teaching)
         return JoinSource(rows, self.matching) if self.matching else rows
 
 
@@ -66,5 +71,6 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
         pool = cutter.cut(documents)[0] if documents and labelers else None  # nobody else looks into it
         context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces, layer=bool(plan.base))
         matching = Matching.of_plan(plan, folder) if plan.joined else None
-        _cached[plan.digest] = Worker(context, cutter, read_held_out(folder, plan.held_out), matching)
+        teaching = Teaching.of_plan(plan, folder) if plan.taught else None
+        _cached[plan.digest] = Worker(context, cutter, read_held_out(folder, plan.held_out), matching, teaching)
     return _cached[plan.digest]

@@ -59,6 +59,8 @@ class BareRows:
     """bool [N]: a space follows the token."""
     second: pa.ListArray | None = None
     second_spaces: pa.ListArray | None = None
+    names: Sequence[str] = ()
+    """Of the documents, by their numbers, where they stand in a dataset; an encoder may read a row by it."""
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -68,9 +70,16 @@ class BareRows:
         """Tokens of each row, int64 [P]."""
         return np.diff(self.tokens.offsets.to_numpy())
 
+    def turn_tokens(self) -> IntArray:
+        """Return the token that opens each turn, counted over all rows."""
+        opens = self.segments.offsets[:-1][self.turns.owners] + self.turns.values
+        starts = self.tokens.offsets.to_numpy().astype(np.int64)[:-1]
+        found: IntArray = starts[self.turns.owners] + self.segments.values[opens]
+        return found
+
     def split(self, tasks: Sequence[Task]) -> tuple[Split, list[Task]]:
         """Return the rows as a split, and the tasks that can be asked of them, with places for their labels."""
-        names = pa.array([str(number) for number in self.documents])
+        names = pa.array([self.names[n] if self.names else str(n) for n in self.documents.tolist()], pa.string())
         columns: dict[str, Any] = {
             "document": names,
             "tokens": self.tokens,
@@ -134,6 +143,7 @@ class BareRows:
             self.spaces,
             None if self.second is None else self.second.take(pa.array(owner)),
             None if self.second_spaces is None else self.second_spaces.take(pa.array(owner)),
+            self.names,
         )
 
 

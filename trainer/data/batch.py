@@ -194,7 +194,9 @@ class _Filler:
             index, place = ranges(starts, lengths), np.repeat(np.arange(len(here)), lengths)
             owner, label, unit = here[place], _labels(targets, index), ranges(0 * starts, lengths)
             spans = targets.spans[index].astype(np.int64)
-            weight = targets.weight[request.rows][place]
+            weight = (
+                targets.weight[request.rows][place] if len(targets.weight) == len(targets) else targets.weight[index]
+            )
         anchor = base + (self.first[read] + owner) * self.width
         return Items(
             torch.from_numpy(label if label.dtype in (bool, np.float32) else label.astype(np.int64)),

@@ -249,10 +249,11 @@ class Dataset:
         return list(dict.fromkeys([*classes, *rest]))
 
     def reading(self) -> dict[str, Any]:
-        """Return how its input became rows, so that more text can be read alike: tables ``text`` and ``labels``.
+        """Return how its input became rows, so that more text can be read alike: tables ``text``, ``labels`` and more.
 
-        ``text`` has the names that `labelers.text.segmenter.Segmenter` gives them, ``labels`` those of a recipe. It is
-        empty without a plan.json, which datasets of other tools do not have.
+        ``text`` has the names that `labelers.text.segmenter.Segmenter` gives them, ``labels`` those of a recipe.
+        ``second``, the field with second texts, and ``licences``, one for each input, stand in it if they were given.
+        It is empty without a plan.json, which datasets of other tools do not have.
         """
         plan = self.path / "plan.json"
         if not plan.is_file():
@@ -260,7 +261,16 @@ class Dataset:
         recipe = _json(plan).get("recipe", {})
         text = {key: value for key, value in recipe.get("text", {}).items() if key in ("lang", "newline", "normalise")}
         size = {key: value for key, value in recipe.get("passage", {}).items() if key == "max_tokens"}
-        return {"text": text | size, "labels": recipe.get("labels", {})}
+        found = {"text": text | size, "labels": recipe.get("labels", {})}
+        return found | _of_inputs(recipe.get("input", {}))
+
+
+def _of_inputs(tables: Any) -> dict[str, Any]:
+    """Return what a recipe says of its input: the field of second texts and the licences, each if it is said."""
+    tables = tables if isinstance(tables, list) else [tables]
+    second = next((table["second"] for table in tables if table.get("second")), "")
+    licences = [table.get("licence", "") for table in tables]
+    return ({"second": second} if second else {}) | ({"licences": licences} if any(licences) else {})
 
 
 def _with_view(task: Task, split: Split) -> Task:

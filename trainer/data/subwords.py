@@ -85,7 +85,7 @@ class Subwords:
 
     def __init__(self, text: str, frame: Frame) -> None:
         """Read a tokenizer.json, given as its content."""
-        self.frame, self._text = frame, text
+        self.frame, self.text = frame, text
         data = json.loads(text)
         behind_space, joined = _prefixed(data, on=True), _prefixed(data, on=False)
         self.spaced = behind_space != joined
@@ -112,8 +112,16 @@ class Subwords:
     @property
     def fingerprint(self) -> str:
         """A digest: tokenizers with the same one encode alike."""
-        text = json.dumps([self._text, asdict(self.frame)])
+        text = json.dumps([self.text, asdict(self.frame)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def special_names(self) -> dict[str, str]:
+        """What special sub-words are called, by the names that transformers has for them."""
+        numbers = {"cls": self.frame.cls, "sep": self.frame.sep, "pad": self.frame.pad, "mask": self.frame.mask}
+        if self.frame.unknown != self.frame.mask:
+            numbers["unk"] = self.frame.unknown
+        return {f"{name}_token": str(self._tokenizer.id_to_token(number)) for name, number in numbers.items()}
 
     def encode(self, tokens: Sequence[str]) -> Ragged:
         """Return the sub-words of each token behind a space, none of them empty."""
@@ -137,7 +145,7 @@ class Subwords:
 
     def save(self, folder: Path) -> None:
         """Write it to a folder."""
-        write(folder / _TOKENIZER, self._text)
+        write(folder / _TOKENIZER, self.text)
         write(folder / _FRAME, json.dumps(asdict(self.frame), ensure_ascii=False))
 
     @classmethod

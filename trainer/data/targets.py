@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from labelers.ragged import BoolArray, IntArray, Ragged, running_total
 from labelers.task import Task
@@ -30,7 +31,7 @@ class Targets:
     spans: npt.NDArray[np.int16]
     """int16 [I, 4]: start and end of the one or two parts of the row that the label speaks of, in sub-words."""
     weight: npt.NDArray[np.float32]
-    """float32 [n]: confidence in the row's labels."""
+    """float32 [n]: confidence in the row's labels; or [I]: in each of them."""
     lost: int = 0
     """Rows that lost their label because it speaks of a part that was cut."""
     drawn: bool = False
@@ -109,6 +110,8 @@ class Placed:
     """int64 [I, 4]."""
     cut: BoolArray | None = None
     """bool [I]: the part that the label speaks of was cut, where its spans do not tell."""
+    weight: npt.NDArray[np.float32] | None = None
+    """float32 [I]: confidences, where each label has its own."""
 
     @property
     def known(self) -> BoolArray:
@@ -121,8 +124,11 @@ class Placed:
     def take(self, labels: BoolArray) -> "Placed":
         """Return the labels where a mask [I] holds."""
         cut = None if self.cut is None else self.cut[labels]
+        weight = None if self.weight is None else self.weight[labels]
         values = self.values.take(np.flatnonzero(labels)) if isinstance(self.values, Ragged) else self.values[labels]
-        return replace(self, owners=self.owners[labels], values=values, spans=self.spans[labels], cut=cut)
+        return replace(
+            self, owners=self.owners[labels], values=values, spans=self.spans[labels], cut=cut, weight=weight
+        )
 
 
 def one_part(start: IntArray, end: IntArray) -> IntArray:
@@ -141,7 +147,7 @@ def targets_of(encoder: PartEncoder, task: Task, inputs: Inputs, layout: Layout,
     if inputs.draw is not None and task.target == inputs.draw:
         return _drawn(where, sequences)
     places = LabelPlaces(encoder, task, inputs, layout, where, sequences.rows[where])
-    placed = kind.place(places)
+    placed = _weighed(kind.place(places), places)
     placed = placed.take(placed.known)
     cut = placed.spans.max(axis=1, initial=0) > places.last[placed.owners]
     if placed.cut is not None:
@@ -152,16 +158,31 @@ def targets_of(encoder: PartEncoder, task: Task, inputs: Inputs, layout: Layout,
     count = np.bincount(placed.owners, minlength=len(where))
     kept = count > 0
     weight = np.ones(len(where), np.float32)
-    if task.weight:
+    if task.weight and placed.weight is None:
         weight = encoder.split.floats(task.weight)[places.rows]
     return Targets(
         where=where[kept],
         offsets=running_total(count[kept]),
         values=_narrow(placed.values, len(task.classes)),
         spans=placed.spans.astype(np.int16),
-        weight=weight[kept],
+        weight=weight[kept] if placed.weight is None else placed.weight,
         lost=int(lost.sum()),
     )
+
+
+def _weighed(placed: Placed, places: LabelPlaces) -> Placed:
+    """Return labels with their confidences, where the column of these has one for each.
+
+    Raises:
+        ValueError: a row has more of them than labels, or fewer.
+    """
+    column, split = places.task.weight, places.encoder.split
+    if not column or not pa.types.is_list(split.column(column).type):
+        return placed
+    own = split.ragged(column).take(places.rows)
+    if not np.array_equal(own.lengths, np.bincount(placed.owners, minlength=len(places.rows))):
+        raise ValueError(f"{column} has not one entry for each label of {places.task.name} in {split.name}")
+    return replace(placed, weight=own.values.astype(np.float32))
 
 
 def _narrow(values: npt.NDArray[Any] | Ragged, classes: int) -> npt.NDArray[Any] | Ragged:

@@ -23,6 +23,7 @@ import trainer.encoders
 from trainer.data.batch import Batch, Bucket
 from trainer.data.dataset import Dataset, Split
 from trainer.data.tokenizer import Special, Tokenizer
+from trainer.encoders.classifier import ClassifierForm
 from trainer.settings import Settings
 
 __all__ = ["Encoder", "EncoderOutput", "States", "find_encoder"]
@@ -139,6 +140,14 @@ class Encoder(nn.Module, ABC):
     def origin(cls, _folder: Path, /) -> Mapping[str, Any]:
         """Return what is known of weights that were trained elsewhere, as plain JSON values; the report shows it."""
         return {}
+
+    def form(self, kind: str, /) -> ClassifierForm:
+        """Return how plain heads score a state; by default as BERT does, which has a hidden layer for passages.
+
+        Args:
+            kind: of the task, ``"token"`` or ``"passage"``.
+        """
+        return ClassifierForm() if kind == "token" else ClassifierForm(torch.tanh)
 
     def layer_of(self, name: str) -> int:
         """Return the layer that a parameter belongs to: 0 for what stands before the first one, else from 1 to depth.

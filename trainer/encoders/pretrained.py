@@ -15,13 +15,15 @@ from torch import nn
 from trainer.data.batch import Bucket
 from trainer.data.dataset import Dataset
 from trainer.data.subwords import Frame, Subwords
+from trainer.encoders.classifier import ClassifierForm
 from trainer.encoders.encoder import Encoder, EncoderOutput
+from trainer.encoders.family_forms import family_form
 from trainer.encoders.grown import GrownEmbedding
-from trainer.encoders.pretrained_source import is_source, source_of
+from trainer.encoders.pretrained_source import is_source, licence_of, source_of
 from trainer.files import write
 from trainer.settings import Settings
 
-__all__ = ["PretrainedEncoder"]
+__all__ = ["PretrainedEncoder", "quiet"]
 
 _CONFIG, _ORIGIN = "config.json", "origin.json"
 _OFFSET = ("roberta", "xlm-roberta")  # positions count from the one behind the padding sub-word
@@ -46,13 +48,18 @@ class PretrainedEncoder(Encoder):
         model.set_input_embeddings(GrownEmbedding(model.get_input_embeddings(), more))
         self.width, self.depth = model.config.hidden_size, model.config.num_hidden_layers
         self.fresh = frozenset(name for name, weight in self.named_parameters() if weight is self.embedding.more)
-        self._sided = (getattr(model.config, "type_vocab_size", 0) or 0) > 1
+        self.sided = (getattr(model.config, "type_vocab_size", 0) or 0) > 1
+        """It tells the two sides of a pair apart by segment ids."""
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
         """Of sub-words; a module must not have a weight twice."""
         found: nn.Embedding = self.model.get_input_embeddings()
         return found
+
+    def form(self, kind: str, /) -> ClassifierForm:
+        """Return how models of the family classify."""
+        return family_form(self.model.config, kind)
 
     @classmethod
     def claims(cls, name: str) -> bool:
@@ -116,7 +123,7 @@ class PretrainedEncoder(Encoder):
             for name in _DROPOUTS:
                 if hasattr(config, name):
                     setattr(config, name, settings.model.dropout)
-        with torch.random.fork_rng(devices=[]), _quiet():  # the heads are drawn alike, whatever the library draws
+        with torch.random.fork_rng(devices=[]), quiet():  # the heads are drawn alike, whatever the library draws
             model = AutoModel.from_config(config)
         if settings.checkpointing:
             _checkpoint_layers(model)
@@ -125,7 +132,7 @@ class PretrainedEncoder(Encoder):
     def begin(self, folder: Path, settings: Settings) -> None:
         """Take over the weights of the source, and note where they are from."""
         source = source_of(settings.model.encoder)
-        with _quiet():
+        with quiet():
             loaded, told = type(self.model).from_pretrained(
                 source, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
@@ -139,6 +146,7 @@ class PretrainedEncoder(Encoder):
         self.embedding.start()  # type: ignore[operator]
         made = {"encoder": settings.model.encoder, "family": self.model.config.model_type}
         made |= {"weights": _digest(source), "transformers": version("transformers")}
+        made |= {"licence": stated} if (stated := licence_of(source)) else {}
         write(folder / _ORIGIN, json.dumps(made, indent=1) + "\n")
 
     @classmethod
@@ -167,7 +175,7 @@ class PretrainedEncoder(Encoder):
             given["attention_mask"] = (
                 torch.arange(length, device=bucket.pieces.device) < bucket.lengths[:, None]
             ).long()
-        if self._sided:
+        if self.sided:
             given["token_type_ids"] = bucket.sides
         return EncoderOutput(self.model(**given, output_hidden_states=True, return_dict=True).hidden_states)
 
@@ -176,7 +184,7 @@ def _config(folder: Path) -> Any:
     """Return the configuration in a folder, without code of its own."""
     from transformers import AutoConfig
 
-    with _quiet():
+    with quiet():
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
@@ -210,7 +218,7 @@ def _digest(source: Path) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from talking."""
     from transformers.utils import logging
 

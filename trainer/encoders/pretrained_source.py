@@ -1,10 +1,11 @@
 """Where a pretrained encoder lies: a folder, or a repository of the hub that is fetched into one."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FAMILIES", "HUB", "is_source", "source_of"]
+__all__ = ["FAMILIES", "HUB", "is_source", "licence_of", "source_of"]
 
 HUB = "hub:"
 """What names a repository of the hub begin with; nothing else is ever downloaded."""
@@ -13,7 +14,10 @@ FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "deberta"
 """The types of models that are known to run."""
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_FILES = ("config.json", "tokenizer.json", "model*.safetensors", "model.safetensors.index.json")
+_FILES = ("config.json", "tokenizer.json", "model*.safetensors", "model.safetensors.index.json", "README.md")
+
+_FRONT = re.compile(r"\A---\s*\n(.*?)\n---", re.DOTALL)
+_LICENCE = re.compile(r"^licen[sc]e:[ \t]*(?:\n\s*-)?[ \t]*([^\n\[\]]+)$", re.MULTILINE)
 
 
 def is_source(name: str) -> bool:
@@ -53,6 +57,16 @@ def source_of(name: str) -> Path:
             f"transformers.AutoModel.from_pretrained(NAME).save_pretrained(FOLDER)"
         )
     return folder
+
+
+def licence_of(folder: Path) -> str:
+    """Return the licence that the card of a pretrained encoder states in its head, or its configuration; "" if none."""
+    card = folder / "README.md"
+    head = _FRONT.match(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else None
+    if head and (found := _LICENCE.search(head[1])):
+        return found[1].strip().strip("'\"")
+    stated = _config(folder, str(folder)).get("license", "")
+    return stated if isinstance(stated, str) else ""
 
 
 def _config(folder: Path, name: str) -> dict[str, Any]:

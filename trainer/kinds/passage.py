@@ -4,7 +4,7 @@ import numpy as np
 
 from trainer.data.targets import LabelPlaces, Placed, one_part
 from trainer.kinds.kind import ClassKind
-from trainer.model.heads import PartHead
+from trainer.model.heads import passage_head
 from trainer.score.bags import BagOfWords
 
 __all__ = ["KIND", "PassageKind"]
@@ -13,7 +13,7 @@ __all__ = ["KIND", "PassageKind"]
 class PassageKind(ClassKind):
     """A row has a class."""
 
-    head = PartHead
+    head = staticmethod(passage_head)
     carries = True
     probes = (BagOfWords(),)
 

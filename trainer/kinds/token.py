@@ -7,7 +7,7 @@ from labelers.ragged import ranges
 from labelers.task import Task
 from trainer.data.targets import LabelPlaces, Placed, one_part
 from trainer.kinds.kind import ClassKind
-from trainer.model.heads import TokenHead
+from trainer.model.heads import token_head
 from trainer.score.probes import Repetition, WordForm
 from trainer.settings import Settings
 
@@ -17,7 +17,7 @@ __all__ = ["KIND", "TokenKind"]
 class TokenKind(ClassKind):
     """Each token of a sequence has a class."""
 
-    head = TokenHead
+    head = staticmethod(token_head)
     listed = True
     carries = True
     probes = (WordForm(), Repetition())

@@ -10,10 +10,22 @@ from torch import Tensor, nn
 from labelers.task import Task
 from trainer.data.batch import Items
 from trainer.data.targets import Targets
+from trainer.encoders.classifier import Classifier
 from trainer.encoders.encoder import Encoder, States
 from trainer.settings import Settings
 
-__all__ = ["BagHead", "Head", "PairHead", "PartHead", "Read", "TokenHead", "pooled"]
+__all__ = [
+    "BagHead",
+    "Head",
+    "PairHead",
+    "PartHead",
+    "PlainHead",
+    "Read",
+    "TokenHead",
+    "passage_head",
+    "pooled",
+    "token_head",
+]
 
 _BAG_SCALE = 3.0
 """Scale of the linear model: AdamW moves a weight by about the learning rate per step, too little for a rare word."""
@@ -68,12 +80,15 @@ class Head(nn.Module):
 
     vectors: ClassVar[int] = 1
     """How many states the features of a label are."""
+    mixes: ClassVar[bool] = True
+    """It reads all layers."""
 
     def __init__(self, task: Task, encoder: Encoder, settings: Settings) -> None:
         """Build the head of a task over the layers of an encoder."""
         super().__init__()
         self.task = task
-        self.mix = Mix(encoder.depth + 1)
+        if self.mixes:
+            self.mix = Mix(encoder.depth + 1)
         self._build(encoder, settings)
 
     @property
@@ -125,6 +140,21 @@ class TokenHead(Head):
         first = items.spans[:, 0]
         state = self.read(states)(first)
         return state if states.features is None else torch.cat([state, states.features[first]], -1)
+
+
+class PlainHead(Head):
+    """Classifies tokens or passages from one state of the last layer, as models of the encoder's family do."""
+
+    mixes = False
+
+    def _build(self, encoder: Encoder, settings: Settings, /) -> None:
+        """Make what the family has."""
+        form = encoder.form(self.task.kind)
+        self.score = Classifier(encoder.width, self.outputs, settings.model.head_dropout, form)
+
+    def features(self, states: States, items: Items) -> Tensor:
+        """Return the state of the first sub-word: of the token, or of the sequence, which is [CLS]."""
+        return states.layers[-1][items.spans[:, 0] if self.task.kind == "token" else items.anchor]
 
 
 class BagHead(Head):
@@ -181,3 +211,13 @@ class PairHead(BagHead):
         mean_2, top_2 = pooled(read, other, last, len(states.pieces))
         both = [read(items.anchor), read(other), mean, top, mean_2, top_2]
         return torch.cat([*both, mean - mean_2, mean * mean_2], -1)
+
+
+def token_head(task: Task, encoder: Encoder, settings: Settings) -> Head:
+    """Return the head of a token task that the settings ask for."""
+    return (PlainHead if settings.model.heads == "plain" else TokenHead)(task, encoder, settings)
+
+
+def passage_head(task: Task, encoder: Encoder, settings: Settings) -> Head:
+    """Return the head of a passage task that the settings ask for."""
+    return (PlainHead if settings.model.heads == "plain" else PartHead)(task, encoder, settings)

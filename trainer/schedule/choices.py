@@ -56,4 +56,4 @@ def _only_gold(tasks: list[Task], dataset: Dataset) -> str:
 
 def _all_joint(primary: str, tasks: list[Task]) -> bool:
     """Tell whether the primary and all other constructed tasks read the woven view: then every row serves it."""
-    return all(task.mode == "joint" or (task.gold and task.name != primary) for task in tasks)
+    return all(task.mode == "joint" or (task.given and task.name != primary) for task in tasks)

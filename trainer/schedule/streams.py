@@ -219,7 +219,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 def mode_of(tasks: Sequence[Task], settings: Settings) -> str:
     """Return how steps are made up, or raise a ValueError as `check` says."""
     # gold tasks read the source, beside whatever view the other labels of their row are read from
-    joint = all(task.mode == "joint" or task.gold for task in tasks) and any(task.mode == "joint" for task in tasks)
+    joint = all(task.mode == "joint" or task.given for task in tasks) and any(task.mode == "joint" for task in tasks)
     mode = ("rows" if joint else "tasks") if settings.batch == "auto" else settings.batch
     if mode == "rows" and settings.sampler != "auto":
         raise ValueError(

@@ -37,15 +37,17 @@ def held_out(splits: Mapping[str, object]) -> str:
 
 
 def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is to be said of constructed labels, with their names if there are others too; "" without any."""
-    names = [entry["name"] for entry in entries if entry["constructed"]]
-    if not names:
-        return ""
-    which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
-    return (
-        f"Scores on constructed labels{which} tell whether a task can be learnt, not whether learning it helps another "
-        "task."
-    )
+    """Return what is to be said of labels that nobody made by hand, with their names; "" without any."""
+    notes, names = [], [entry["name"] for entry in entries if entry["constructed"]]
+    if names:
+        which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
+        notes.append(
+            f"Scores on constructed labels{which} tell whether a task can be learnt, not whether learning it helps "
+            "another task."
+        )
+    if taught := [entry["name"] for entry in entries if entry.get("taught")]:
+        notes.append(f"Scores on labels of a model ({', '.join(taught)}) tell how well it is imitated.")
+    return " ".join(notes)
 
 
 def build_report(
@@ -90,7 +92,7 @@ def build_report(
             entry["warnings"] += _choice(data, entry["name"])
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
-        "dataset": {"path": str(dataset.path), "digest": dataset.digest},
+        "dataset": _told(dataset),
         "settings": dict(settings),
         "run": dict(run or {}),
         "split": split,
@@ -98,6 +100,12 @@ def build_report(
         "not_trained": dict(untrained),
         "note": note_of(tasks),
     }
+
+
+def _told(dataset: Dataset) -> dict[str, Any]:
+    """Return what was trained on."""
+    rows = {name: len(part) for name, part in dataset.splits.items()}
+    return {"path": str(dataset.path), "digest": dataset.digest, "rows": rows}
 
 
 def _version(package: str) -> str:
@@ -163,6 +171,7 @@ def task_entry(
         "kind": task.kind,
         "paper": task.paper,
         "constructed": task.constructed,
+        **({"taught": True} if task.taught else {}),
         "classes": list(task.classes),
         "labels": {"train": train_labels, "held_out": held},
         "lost": dict(lost),

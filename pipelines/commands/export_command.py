@@ -1,0 +1,47 @@
+"""`auxloom export`."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.display.terminal import OUT, print_json
+from pipelines.extras import need
+from pipelines.options import AsJson
+
+__all__ = ["COMMAND", "EXAMPLE"]
+
+EXAMPLE = "auxloom export model --task ner --out tagger"
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run of `auxloom train` with a pretrained encoder.")],
+    out: Annotated[str, typer.Option(help="Folder to write: configuration, weights, tokenizer and a card.")],
+    task: Annotated[
+        str, typer.Option(help="Write the head of this token or passage task, too.", show_default="the encoder alone")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a trained model as a folder that transformers reads; a head needs a run with --set model.heads=plain."""
+    need("export", "train", "hf")
+    from trainer.export.exporting import export as write
+
+    facts = write(run, out, task)
+    if as_json:
+        print_json(facts)
+    elif facts["task"]:
+        classes = ", ".join(facts["classes"])
+        OUT.print(
+            f"{facts['out']}: {facts['class']} for the task {facts['task']} ({classes})",
+            highlight=False,
+            soft_wrap=True,
+        )
+        OUT.print(
+            f"use it: transformers.pipeline({facts['pipeline']!r}, model={facts['out']!r})",
+            highlight=False,
+            soft_wrap=True,
+        )
+    else:
+        OUT.print(f"{facts['out']}: {facts['class']}, the encoder alone", highlight=False, soft_wrap=True)
+
+
+COMMAND = export
