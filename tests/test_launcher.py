@@ -28,6 +28,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave the environment, and the process, as they are."""
     monkeypatch.setattr(launcher, "end_with", lambda parent: None)
     before = dict(os.environ)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # it is put back
     yield
     os.environ.clear()
     os.environ.update(before)
@@ -72,6 +73,20 @@ def test_it_becomes_a_worker_of_the_engine_that_started_it(monkeypatch: pytest.M
     assert found["PYTHONSAFEPATH"] == "1"
     rest = launcher.environment_of("w", provision.ProvisionInfo())
     assert "STATUS_API_SERVICE_DESCRIPTOR" not in rest
+
+
+def test_a_connection_that_the_engine_closes_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in this thread nor in another one; what else goes wrong is told."""
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failed: told.append(failed.exc_type))
+
+    def close(words: list[str]) -> None:
+        for kind in (grpc.RpcError, ValueError):
+            threading.excepthook(threading.ExceptHookArgs((kind, kind("closed"), None, threading.current_thread())))
+        raise grpc.RpcError
+
+    launcher._work(close)
+    assert told == [ValueError]
 
 
 def test_an_engine_that_does_not_answer_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,7 +230,11 @@ def test_flink_ends_a_job_by_rest() -> None:
     ("text", "told"),
     [
         ("java.util.concurrent.TimeoutException: Timeout has occurred: 300000 ms", "too few free slots"),
-        ('Caused by: java.io.IOException: Cannot run program "auxloom-worker": error=2', "on the PATH"),
+        (
+            'Caused by: java.io.IOException: Cannot run program "auxloom-worker": error=2',
+            "a task manager cannot find auxloom-worker; put aux",
+        ),
+        ("Caused by: java.lang.RuntimeException: Process died with exit code 1", "exit code 1 on a task manager"),
         ("Caused by: java.io.IOException: No space left", "No space left"),
     ],
 )

@@ -8,6 +8,7 @@ _PYTHON = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)(?
 _JAVA = re.compile(r"^\s*(?:Caused by: )((?:[\w$]+\.)+\w*(?:Error|Exception|Throwable)\b.*)$")
 _CLASSES = re.compile(r"^(?:(?:[\w$]+\.)+[\w$]*(?:Error|Exception|Throwable): )+")
 _STEP = re.compile(r" \[while running '[^']*'\]$")
+_HEAD = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 _LENGTH = 500
 
 
@@ -20,14 +21,13 @@ def cause_of(text: str) -> str:
         >>> cause_of("a.B: Traceback (most recent call last):\n  x\nOSError: full [while running 'Work']\n\n  at c.D")
         'OSError: full'
     """
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    lines = [_HEAD.sub("", line.rstrip()) for line in text.splitlines() if line.strip()]
     raised = [found[1] for line in lines if (found := _PYTHON.match(_STEP.sub("", line)))]
     if "Traceback (most recent call last)" in text and raised:
         return _short(raised[-1])
     named = [found[1] for line in lines if (found := _JAVA.match(line))]
-    if named:
-        return _short(_CLASSES.sub("", named[-1]) or named[-1])
-    return _short(lines[-1].strip() if lines else "it gave no reason")
+    last = named[-1] if named else lines[-1].strip() if lines else "it gave no reason"
+    return _short(_CLASSES.sub("", last) or last)
 
 
 def _short(text: str) -> str:

@@ -51,6 +51,10 @@ class Engine(ABC):
         """Give back what a finished job held."""
         del result
 
+    def said(self, job: Job) -> str:  # noqa: ARG002
+        """Return what the engine says of a job that failed, beyond what Beam passed on."""
+        return ""
+
     def cause(self, text: str) -> str:
         """Return the cause of a failure in one line.
 

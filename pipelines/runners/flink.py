@@ -1,6 +1,7 @@
 """Flink, by Beam's job server: free slots and cancelling are asked of Flink's REST, where ``flink_master`` names it."""
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -11,12 +12,13 @@ from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.causes import cause_of
 from pipelines.runners.engine import Job
-from pipelines.runners.job_service import JobServiceEngine
+from pipelines.runners.job_service import WORKER, JobServiceEngine
 
 __all__ = ["ENGINES", "FlinkEngine"]
 
 _ANSWER = 4.0  # seconds
 _POLL = 2.0  # seconds between two looks at the slots
+_OTHER_WORKER = f"put {WORKER} on its PATH, or name it with --beam environment_config=/PATH/{WORKER}"
 _LOCAL = ("[auto]", "[local]")
 
 
@@ -49,24 +51,31 @@ class FlinkEngine(JobServiceEngine):
     def cancel(self, job: Job, result: Any) -> None:
         """End the job by REST, where it is known: the job server says that it has ended, and lets it run on."""
         rest = _rest(job.run.beam)
-        ids = [one["jid"] for one in _ask(rest, "/jobs/overview")["jobs"] if job.name in one["name"]] if rest else []
+        ids = _ids(rest, job.name) if rest else []
         for name in ids:
             _ask(rest, f"/jobs/{name}?mode=cancel", "PATCH")
         if not ids:
             result.cancel()
 
+    def said(self, job: Job) -> str:
+        """Return the exception that ended the job."""
+        rest = _rest(job.run.beam)
+        found = [_ask(rest, f"/jobs/{name}/exceptions") for name in _ids(rest, job.name)] if rest else []
+        return "\n".join(str(item.get("root-exception") or "") for item in found)
+
     def cause(self, text: str) -> str:
-        """Say what a time-out of Flink means."""
+        """Say what some failures of Flink mean."""
         if "NoResourceAvailableException" in text or "Timeout has occurred: 300000 ms" in text:
             return (
                 "the cluster had too few free slots for five minutes; give a smaller --beam parallelism, or start "
                 "more task managers"
             )
-        if "Process died with exit code" in text or "Cannot run program" in text:
-            return (
-                f"{cause_of(text)}; is auxloom-worker on the PATH of the task managers? "
-                "--beam environment_config=/PATH/auxloom-worker names another"
-            )
+        if "error=2" in text:  # of the system: there is no such file
+            program = next(iter(re.findall(r'Cannot run program "([^"]*)"', text)), WORKER)
+            return f"a task manager cannot find {program}; {_OTHER_WORKER}"
+        ended = re.search(r"Process died with exit code (\d+)", text)
+        if ended and ended[1] != "0":
+            return f"{WORKER} ended at once with exit code {ended[1]} on a task manager; run it there to see why"
         return cause_of(text)
 
 
@@ -101,6 +110,11 @@ def _slots(rest: str) -> tuple[int, int]:
         raise RecipeError(f"Flink's REST does not answer at flink_master={rest} ({reason}); is it running?") from None
     except (ValueError, KeyError, TypeError):
         raise RecipeError(f"flink_master={rest}: what answers there is not Flink's REST") from None
+
+
+def _ids(rest: str, name: str) -> list[str]:
+    """Return Flink's ids of a job."""
+    return [str(one["jid"]) for one in _ask(rest, "/jobs/overview")["jobs"] if name in one["name"]]
 
 
 def _ask(rest: str, path: str, method: str = "GET") -> Any:

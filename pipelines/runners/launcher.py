@@ -5,10 +5,12 @@ there. It becomes a Beam worker, one process per worker, and ends with the proce
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipelines.extras import MissingLibraryError, need
@@ -44,7 +46,22 @@ def _run(words: Sequence[str]) -> None:
     with quiet():
         from apache_beam.runners.worker import sdk_worker_main
     os.environ.update(environment_of(given.id, provision(given.provision_endpoint, given.id)))
-    sdk_worker_main.main(sys.argv)
+    _work(sdk_worker_main.main)
+
+
+def _work(run: Callable[[list[str]], None]) -> None:
+    """Work until the engine closes the connection, which is no failure, though Beam prints a page about it."""
+    import grpc
+
+    told = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        if not issubclass(failed.exc_type, grpc.RpcError):
+            told(failed)
+
+    threading.excepthook = tell
+    with contextlib.suppress(grpc.RpcError):
+        run(sys.argv)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:

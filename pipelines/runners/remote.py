@@ -76,10 +76,20 @@ def run_remote(  # noqa: PLR0917  (as `pipelines.graph.run_graph`)
             log.unlink(missing_ok=True)
             raise
         except Exception as error:
+            said = _said(engine, job)
             with log.open("a", encoding="utf-8") as file:
                 traceback.print_exception(error, file=file)
-            raise EngineError(f"{engine.cause(_text(error))}; the whole text is in {log}") from error
+                file.write(said)
+            cause = engine.cause(f"{_text(error)}\n{said}")
+            raise EngineError(f"{cause}; the whole text is in {log}") from error
     log.unlink(missing_ok=True)
+
+
+def _said(engine: Engine, job: Job) -> str:
+    """Return what an engine says of a job, if it can be asked."""
+    with contextlib.suppress(Exception):
+        return engine.said(job)
+    return ""
 
 
 def _text(error: Exception) -> str:
