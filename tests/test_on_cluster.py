@@ -14,11 +14,12 @@ from small import built, files, recipe, text, write
 from pipelines import interrupt
 from pipelines.build import MakeShard, build
 from pipelines.folder.layout import LOCK, Folder, check_place
+from pipelines.input.find import find_files
 from pipelines.labels.held_out_scan import FindHeldOut, merge_held_out
 from pipelines.plan import Plan, installed_versions
 from pipelines.recipes.loading import anywhere
 from pipelines.recipes.recipe import make_recipe
-from pipelines.recipes.recipe_tables import RunTable
+from pipelines.recipes.recipe_tables import InputTable, RunTable
 from pipelines.runners import lookup, on_worker
 from pipelines.runners.causes import cause_of
 from pipelines.runners.engine import Engine, Job
@@ -93,8 +94,9 @@ def reference(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_relative_paths_are_sent_from_the_root_on(
     source: Path, reference: Path, tmp_path: Path, engine: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers run in folders of their own; the bytes and the plan are those of a build here."""
+    """Workers run in folders of their own, as the scan does; bytes and plan are those of a build here."""
     monkeypatch.chdir(source.parent)
+    monkeypatch.setattr("pipelines.planning._SMALL_INPUT", 0)
     assert build(recipe(Path(source.name), Path("../out"), **TABLES, run=RUN)).complete
     out = source.parent.parent / "out"
     plan = Plan.read(Folder.at(str(out)))
@@ -102,7 +104,7 @@ def test_relative_paths_are_sent_from_the_root_on(
     assert plan.recipe.out == str(out)
     assert plan.digest == Plan.read(Folder.at(str(reference))).digest
     assert files(out) == files(reference)
-    assert engine.closed == 1
+    assert engine.closed == 2
     assert list(out.rglob(".tmp-*")) == []
     assert list((tmp_path / "log").iterdir()) == []
 
@@ -350,3 +352,10 @@ def test_an_engine_cancels_by_beam_unless_it_knows_better() -> None:
     assert result.cancelled
     assert not engine.remote(job.run)
     assert engine.cause("a\nb") == "b"
+
+
+def test_a_folder_in_an_object_store_may_end_with_a_slash(source: Path) -> None:
+    """As a completed path of a shell does."""
+    for place in (source.parent.as_uri(), f"{source.parent.as_uri()}/"):
+        files, _ = find_files([InputTable(files=(place,))])
+        assert [(file.name, file.path) for file in files] == [(source.name, source.as_uri())]

@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["ROOT", "Machine", "MissingError", "ask", "free_port", "jars", "unpacked", "wait_until"]
 
 ROOT = Path(__file__).parents[2]
-_READY = 180.0  # seconds that a program has to get ready on a busy machine
+_READY = 300.0  # seconds that a program has to get ready on a busy machine
 
 
 class MissingError(Exception):

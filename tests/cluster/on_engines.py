@@ -83,7 +83,7 @@ def test_a_killed_worker_changes_no_byte(
     try:
         wait_until("the first units", lambda: len(marks(out)) >= 4 or driver.poll() is not None)
         os.kill(busy(cluster.machine.processes(cluster.worker)), signal.SIGKILL)
-        assert driver.wait(300) == 0, log.read_text()
+        assert driver.wait(600) == 0, log.read_text()
     finally:
         driver.kill()
     assert files(out) == files(reference)
@@ -113,7 +113,7 @@ def test_ctrl_c_ends_the_job(store: S3, cluster: Cluster, reference: Path, out: 
     wait_until("an end of the units that had begun", settled)
     units = len(json.loads((out / "plan.json").read_bytes())["units"])
     assert seen[-1] < units
-    assert start(store, cluster, log).wait(300) == 0, log.read_text()
+    assert start(store, cluster, log).wait(600) == 0, log.read_text()
     assert files(out) == files(reference)
 
 
