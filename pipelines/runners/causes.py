@@ -16,7 +16,7 @@ def cause_of(text: str) -> str:
     r"""Return the innermost cause: what Python raised in a worker, else the last that Java names, else the last line.
 
     Example:
-        >>> cause_of("a.B: c\n  at d\nCaused by: java.lang.RuntimeException: e.F: no slot\n  at g")
+        >>> cause_of("a.B: c\n  at d\nCaused by: java.lang.RuntimeException: e.FError: no slot\n  at g")
         'no slot'
         >>> cause_of("a.B: Traceback (most recent call last):\n  x\nOSError: full [while running 'Work']\n\n  at c.D")
         'OSError: full'
