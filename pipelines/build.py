@@ -65,8 +65,7 @@ def build(
     """
     find_own_modules(str(Path.cwd()))
     check_free(recipe.out)
-    if _is_remote(recipe.run):
-        recipe = anywhere(recipe)
+    recipe = _placed(recipe)
     layers = layer_names(Folder.at(recipe.out))
     if overwrite and layers and not drop_layers:
         raise RecipeError(
@@ -85,9 +84,8 @@ def build_plan(
     say: Say | None = None,
 ) -> BuildReport:
     """Build the dataset or the layer of a draft; see `build`."""
-    if _is_remote(new.recipe.run):
-        new = replace(new, recipe=anywhere(new.recipe))
-    started, recipe = time.time(), new.recipe
+    started, recipe = time.time(), _placed(new.recipe)
+    new = new if recipe is new.recipe else replace(new, recipe=recipe)
     folder, graph = Folder.at(recipe.out), _graph(say)
     with locked(folder, say):
         plan, damage, lost = _state(new, folder, graph, overwrite=overwrite, check=check)
@@ -119,6 +117,16 @@ def _graph(say: Say | None) -> Any:
     from pipelines.graph import run_graph
 
     return partial(run_graph, say=say) if say else run_graph
+
+
+def _placed(recipe: Recipe) -> Recipe:
+    """Return a recipe as its workers need it; for those of a cluster, which must answer, without relative paths."""
+    if not _is_remote(recipe.run):
+        return recipe
+    from pipelines.runners.lookup import engine_of
+
+    engine_of(recipe.run.runner).check(recipe.run)
+    return anywhere(recipe)
 
 
 def _is_remote(run: RunTable) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_services import closed_port
 from small import built, files, recipe, text, write
 
 from pipelines import interrupt
@@ -18,7 +19,7 @@ from pipelines.input.find import find_files
 from pipelines.labels.held_out_scan import FindHeldOut, merge_held_out
 from pipelines.plan import Plan, installed_versions
 from pipelines.recipes.loading import anywhere
-from pipelines.recipes.recipe import make_recipe
+from pipelines.recipes.recipe import RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import InputTable, RunTable
 from pipelines.runners import lookup, on_worker
 from pipelines.runners.causes import cause_of
@@ -260,6 +261,28 @@ def test_ctrl_c_ends_the_job_and_no_further_unit_begins(
     assert built(source, out, **TABLES, run=RUN).complete
     assert files(out) == files(reference)
     assert list(out.glob(".tmp-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("runner", "option", "told"),
+    [
+        ("flink", "job_endpoint=127.0.0.1", "no Beam job server answers at job_endpoint=127.0.0.1:"),
+        ("spark", "job_endpoint=127.0.0.1", "no Beam job server answers at job_endpoint=127.0.0.1:"),
+        ("dask", "dask_client_address=tcp://127.0.0.1", "no Dask scheduler answers at dask_client_address=tcp://"),
+        ("flink", "flink_master=127.0.0.1", "Flink's REST does not answer at flink_master="),
+    ],
+)
+def test_an_engine_that_is_not_there_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: str, option: str, told: str
+) -> None:
+    """Reading the input may take long, and is of no use then."""
+    monkeypatch.setattr("pipelines.runners.dask._ANSWER", 0.2)
+    monkeypatch.setattr("pipelines.build.draft", lambda recipe: pytest.fail("the input was read"))
+    name, _, place = option.partition("=")
+    run = {"runner": runner, "beam": {name: f"{place}:{closed_port()}"}}
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        built(tmp_path / "in.txt", tmp_path / "out", run=run)
+    assert not (tmp_path / "out").exists()
 
 
 SECRET = "wJalrXUtnFEMI"  # noqa: S105  (nobody's)

@@ -26,6 +26,11 @@ class DaskEngine(Engine):
         """Return whether a scheduler is named; without one, Dask starts workers on this machine."""
         return any(name in run.beam for name in _CLUSTERS)
 
+    def check(self, run: RunTable) -> None:
+        """Check that the scheduler answers."""
+        if self.remote(run):
+            _client(run).close()
+
     def prepare(self, job: Job) -> tuple[Any, Any]:
         """Return the runner, once there is a worker."""
         from apache_beam.options.pipeline_options import PipelineOptions
@@ -46,20 +51,24 @@ class DaskEngine(Engine):
 ENGINES = {"dask": DaskEngine()}
 
 
-def _threads(job: Job) -> int:
-    """Return how many threads the workers have, as soon as there is one.
+def _client(run: RunTable) -> Any:
+    """Return a client of the scheduler.
 
     Raises:
-        RecipeError: no scheduler answers.
+        RecipeError: it does not answer.
     """
     from dask.distributed import Client
 
     try:
-        client = Client(timeout=_ANSWER, set_as_default=False, **_place(job.run.beam))
+        return Client(timeout=_ANSWER, set_as_default=False, **_place(run.beam))
     except (OSError, ValueError) as error:
-        place = " ".join(f"{name}={job.run.beam[name]}" for name in _CLUSTERS if name in job.run.beam)
+        place = " ".join(f"{name}={run.beam[name]}" for name in _CLUSTERS if name in run.beam)
         raise RecipeError(f"no Dask scheduler answers at {place} ({_first_line(error)}); is it running?") from None
-    with client:
+
+
+def _threads(job: Job) -> int:
+    """Return how many threads the workers have, as soon as there is one."""
+    with _client(job.run) as client:
         threads, told = _count(client), False
         while not threads:
             if not told:

@@ -35,6 +35,13 @@ class Engine(ABC):
         """Return whether its workers may run on other machines, where folders and libraries are others."""
         return False
 
+    def check(self, run: RunTable) -> None:  # noqa: B027  (not every engine can be asked)
+        """Check that the engine answers and knows the options, before anything is read.
+
+        Raises:
+            RecipeError: it does not.
+        """
+
     @abstractmethod
     def prepare(self, job: Job) -> tuple[Any, Any]:
         """Return Beam's runner and its options, once the engine can take the job.

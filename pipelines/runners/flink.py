@@ -33,6 +33,12 @@ class FlinkEngine(JobServiceEngine):
         """Return whether a job server or a cluster is named."""
         return super().remote(run) or run.beam.get("flink_master", _LOCAL[0]) not in _LOCAL
 
+    def check(self, run: RunTable) -> None:
+        """Check what the job server needs, and Flink's REST."""
+        super().check(run)
+        if rest := _rest(run.beam):
+            _slots(rest)
+
     def settled(self, job: Job, known: Sequence[str]) -> dict[str, Any]:
         """Return the parallelism: what was given, else the free slots, as far as there are units for them."""
         rest = _rest(job.run.beam)

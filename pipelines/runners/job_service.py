@@ -40,14 +40,25 @@ class JobServiceEngine(Engine):
 
         if not self.remote(job.run):
             return create_runner(self.runner), PipelineOptions(flags_of_beam(job.run.beam))
-        given, known = dict(job.run.beam), []
-        if "job_endpoint" in given:
-            known = known_options(str(given["job_endpoint"]))
-            check_flags(flags_of_beam(given), known)
+        given, known = dict(job.run.beam), self._known(job.run)
         options = {"job_name": job.name, **given, **environment(given)} | self.settled(job, known)
         if "job_endpoint" in given:
             options = {key: value for key, value in options.items() if key not in self.not_for_server}
         return create_runner(self.runner), PipelineOptions(flags_of_beam(options))
+
+    def check(self, run: RunTable) -> None:
+        """Check endpoint, options and environment."""
+        if self.remote(run):
+            environment(run.beam)
+            self._known(run)
+
+    def _known(self, run: RunTable) -> list[str]:
+        """Return the options that the job server knows, if there is one already, which are all that may be given."""
+        if "job_endpoint" not in run.beam:
+            return []
+        known = known_options(str(run.beam["job_endpoint"]))
+        check_flags(flags_of_beam(run.beam), known)
+        return known
 
     def settled(self, job: Job, known: Sequence[str]) -> dict[str, Any]:
         """Return options that follow from those that were given.
