@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format golden test-datasets test-installed test-lowest test-pythons clean
+.PHONY: run test check format golden test-datasets test-installed test-lowest test-pythons test-cluster clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,11 @@ test-lowest: $(VENV)/installed
 PYTHONS ?= python3.12 python3.13
 test-pythons: $(VENV)/installed
 	for python in $(PYTHONS); do $(BIN)/python tests/installed/bare.py core build --python $$python || exit 1; done
+
+# Builds on Flink, Spark and Dask with an object store, all of them on this machine. It needs Java 17 and, in the
+# folder AUXLOOM_JARS, the jars that docs/cluster.md lists; Flink and Spark themselves come from PyPI.
+test-cluster: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs -o python_files='on_*.py' tests/cluster
 
 clean:
 	rm -rf $(VENV) .venv-* out

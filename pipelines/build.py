@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from pipelines.layers.folders import layer_names
 from pipelines.plan import Plan
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
-from pipelines.recipes.loading import find_own_modules
+from pipelines.recipes.loading import anywhere, find_own_modules, resource_places
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
@@ -64,6 +65,7 @@ def build(
     """
     find_own_modules(str(Path.cwd()))
     check_free(recipe.out)
+    recipe = _placed(recipe)
     layers = layer_names(Folder.at(recipe.out))
     if overwrite and layers and not drop_layers:
         raise RecipeError(
@@ -82,11 +84,12 @@ def build_plan(
     say: Say | None = None,
 ) -> BuildReport:
     """Build the dataset or the layer of a draft; see `build`."""
-    started, recipe = time.time(), new.recipe
-    folder = Folder.at(recipe.out)
+    started, recipe = time.time(), _placed(new.recipe)
+    new = new if recipe is new.recipe else replace(new, recipe=recipe)
+    folder, graph = Folder.at(recipe.out), _graph(say)
     with locked(folder, say):
-        plan, damage, lost = _state(new, folder, overwrite=overwrite, check=check)
-        reports = [] if damage.complete else _run_units(plan, recipe, folder, damage, progress)
+        plan, damage, lost = _state(new, folder, graph, overwrite=overwrite, check=check)
+        reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress)
         manifest = read_manifest(folder)
         already = damage.complete and not lost
         if not already:
@@ -97,28 +100,49 @@ def build_plan(
     return make_report(plan, manifest, reports, retry=_retry(recipe), remade=remade, already=already)
 
 
-def _state(new: Plan, folder: Folder, *, overwrite: bool, check: bool) -> tuple[Plan, Damage, list[Problem]]:
+def _state(
+    new: Plan, folder: Folder, graph: Any, *, overwrite: bool, check: bool
+) -> tuple[Plan, Damage, list[Problem]]:
     """Return the plan to follow, what is to be done, and what of the plan was made again."""
-    plan, lost = prepare(new, folder, _graph(), overwrite=overwrite)
+    plan, lost = prepare(new, folder, graph, overwrite=overwrite)
     damage = inspect(plan, folder, check=check)
     broken = list(plan_problems(plan, folder, None if check else sorted(damage.units)))
     if broken:
-        plan = again(plan, new, folder, _graph())
+        plan = again(plan, new, folder, graph)
     return plan, damage, lost + broken
 
 
-def _graph() -> Any:
-    """Return `run_graph`; Beam is loaded where it is used."""
+def _graph(say: Say | None) -> Any:
+    """Return `run_graph` with somebody to tell; Beam is loaded where it is used."""
     from pipelines.graph import run_graph
 
-    return run_graph
+    return partial(run_graph, say=say) if say else run_graph
+
+
+def _placed(recipe: Recipe) -> Recipe:
+    """Return a recipe as its workers need it; for those of a cluster, which must answer, without relative paths."""
+    if not _is_remote(recipe.run):
+        return recipe
+    from pipelines.runners.lookup import engine_of
+
+    engine_of(recipe.run.runner).check(recipe.run)
+    return anywhere(recipe)
+
+
+def _is_remote(run: RunTable) -> bool:
+    """Return whether workers may be on other machines; engines are loaded where one is named."""
+    if run.runner == "local":
+        return False
+    from pipelines.runners.lookup import is_remote
+
+    return is_remote(run)
 
 
 def _run_units(
-    plan: Plan, recipe: Recipe, folder: Folder, damage: Damage, progress: Progress | None
+    plan: Plan, recipe: Recipe, damage: Damage, graph: Any, progress: Progress | None
 ) -> list[dict[str, Any]]:
     """Do the missing units and the end, and return the report of each unit."""
-    missing = sorted(damage.units)
+    folder, missing = Folder.at(recipe.out), sorted(damage.units)
     if damage.finished:  # whatever breaks off from here, the dataset is unfinished
         folder.remove(MANIFEST)
     for unit in missing:
@@ -130,15 +154,14 @@ def _run_units(
     with _watched(plan, folder, progress):
         try:
             if missing:
-                _graph()(missing, work, merge_reports, end, recipe.run)
+                graph(missing, work, merge_reports, end, recipe.run)
             else:
                 end([])
         except RecipeError:
             raise
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
-            text = (
-                f"{type(error).__name__}: {error}; if that says nothing, a worker may have been killed or out of memory"
-            )
+            hint = "if that says nothing, a worker may have been killed or out of memory"
+            text = str(error) if _is_remote(recipe.run) else f"{type(error).__name__}: {error}; {hint}"
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
     # where another run of the same plan ended meanwhile, it has cleaned up: all is done
     reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
@@ -165,6 +188,18 @@ class MakeShard:
         report = make_shard(unit, _planned(self.out, self.plan, self.run), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         return [report]
+
+    def places(self, unit: int) -> list[str]:
+        """Return the input of a unit, and the files of labelers."""
+        plan = _planned(self.out, self.plan, self.run)
+        inputs = [] if plan.base else [plan.files[part.file].path for part in plan.units[unit].ranges]
+        return [*inputs, *resource_places(plan.recipe)]
+
+    def refused(self, unit: int, why: str) -> list[dict[str, Any]]:
+        """Return the report of a unit that cannot be made on this host."""
+        here = {"host": socket.gethostname(), "process": os.getpid(), "setup": 0.0}
+        error = {"text": why, "labeler": "", "document": "", "of_host": True}
+        return [{"unit": unit, **here, "error": error, "started": time.time(), "seconds": 0.0}]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class MissingLibraryError(ModuleNotFoundError):
     """A library is missing, and the message names the cure."""
 
 
-def need(command: str, *extras: str) -> None:
+def need(command: str, *extras: str, program: str = "auxloom") -> None:
     """Check that all libraries of some extras can be found; none is loaded.
 
     Raises:
@@ -29,7 +29,7 @@ def need(command: str, *extras: str) -> None:
     short = [extra for extra in extras if missing[extra]]
     if short:
         names = ", ".join(name for extra in short for name in missing[extra])
-        raise MissingLibraryError(f"`auxloom {command}` needs {names}; {_cure(short)}")
+        raise MissingLibraryError(f"`{f'{program} {command}'.strip()}` needs {names}; {_cure(short)}")
 
 
 def with_cure(error: ModuleNotFoundError) -> str:

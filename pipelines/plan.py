@@ -13,6 +13,7 @@ from pipelines.folder.layout import PLAN, Folder, to_json
 from pipelines.input.records import InputFile, Range, Unit
 from pipelines.input.splits import Splitter
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
+from pipelines.recipes.recipe_tables import INPUT_PLACES
 
 __all__ = [
     "PLACES",
@@ -30,8 +31,8 @@ __all__ = [
 _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behaviour can reach a row
 _NO_BYTES = ("out", "run", "max_reject_rate", "max_label_reject_rate", "train", "model", "task", "phase")
 """Keys of a recipe that change no byte."""
-PLACES = ("files", "train", "validation", "test")
-"""Keys of [input] that say where it lies, which the list of files replaces."""
+PLACES = INPUT_PLACES
+"""Keys of [input] that the list of files replaces."""
 
 
 class PlanError(ValueError):

@@ -53,6 +53,14 @@ class ScanUnit:
         except Exception as error:  # noqa: BLE001  (Beam would wrap it in pages)
             return {"errors": [f"unit {unit.index}: {type(error).__name__}: {error}"]}
 
+    def places(self, unit: Unit) -> list[str]:
+        """Return the input of a unit."""
+        return [self.files[part.file].path for part in unit.ranges]
+
+    def refused(self, unit: Unit, why: str) -> Found:  # noqa: ARG002  (all units tell the same of a host)
+        """Return what is found of a unit that cannot be read on this host."""
+        return {"errors": [why]}
+
     def _scan(self, unit: Unit) -> Found:
         """Return what a unit holds."""
         inputs = self.recipe.input

@@ -105,7 +105,7 @@ def make_report(
     books = _ordered(books)
     splits = {name: split["rows"] for name, split in books.get("splits", {}).items()}
     faults = list(_faults(plan, books)) if books else []
-    failures = [_failure(report) for report in reports if "error" in report]
+    failures = list(_failures(reports))
     if manifest is None and not failures:
         failures = ["units are missing, though none failed in this run"]
     return BuildReport(
@@ -141,6 +141,19 @@ def _task_labels(plan: Plan, books: Mapping[str, Any]) -> dict[str, dict[str, in
         for task in book["tasks"]:
             labels.setdefault(task, {})[split] = label_count(book, task, task, sets=task in sets)
     return labels
+
+
+def _failures(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what failed: a sentence for each unit, and for units that a host refused one for all of them."""
+    refused: dict[str, list[int]] = {}
+    for report in reports:
+        error = report.get("error")
+        if error and error.get("of_host"):
+            refused.setdefault(error["text"], []).append(report["unit"])
+        elif error:
+            yield _failure(report)
+    for text, units in refused.items():
+        yield f"{f'{len(units)} units' if len(units) > 1 else f'unit {units[0]}'}: {text}"
 
 
 def _failure(report: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ __all__ = [
     "TEMPORARY",
     "Folder",
     "Pending",
+    "check_place",
     "digest_bytes",
     "digest_json",
     "keys_name",
@@ -52,6 +54,24 @@ LOCK = ".lock"
 LAYERS = "layers"
 TEMPORARY = ".tmp-"
 """What every unfinished file's name begins with."""
+
+
+_SECRET_USER = re.compile(r"^(?:s3://[^/?]*@|[^:/?]+://[^/@?]*:[^/@?]*@)", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"[?&][^=&]*(?:secret|password|token|account_key)[^=&]*=", re.IGNORECASE)
+
+
+def check_place(place: str) -> None:
+    """Refuse a URI with a secret: it would be stored in plans, printed in errors, and sent to workers.
+
+    Raises:
+        ValueError: it has one; the message does not repeat it.
+    """
+    if _SECRET_USER.match(place) or _SECRET_KEY.search(place):
+        scheme = place.partition("://")[0]
+        raise ValueError(
+            f"a {scheme}:// URI contains credentials; leave them out, and set them in the environment of this command "
+            "and of all workers (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or use a role of the machine"
+        )
 
 
 def shard_name(split: str, unit: int, units: int) -> str:
@@ -112,6 +132,7 @@ class Folder:
     def at(cls, place: str) -> Self:
         """Return the folder at a path or URI; it need not exist."""
         if "://" in place:
+            check_place(place)
             return cls(*pafs.FileSystem.from_uri(place))
         return cls(pafs.LocalFileSystem(), str(Path(place).resolve()))
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
+from pipelines.folder.layout import check_place
 from pipelines.formats.class_names import named_classes
 from pipelines.input.changes import PieceDigest
 from pipelines.input.lines import lines_of
@@ -55,6 +56,7 @@ UNREADABLE = (OSError, pa.ArrowException, EOFError, zlib.error, lzma.LZMAError)
 def locate(path: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of a local path or URI, and the path in it."""
     if "://" in path:
+        check_place(path)
         found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(path)
         return found
     return pafs.LocalFileSystem(), path

@@ -96,6 +96,7 @@ def _check_encoding(encoding: str) -> None:
 def _find(path: str, split: str) -> list[_Found]:
     """Return the files that one given path stands for."""
     _check_name(path)
+    path = path.rstrip("/") if "://" in path else path
     system, inner = locate(path) if path else (None, "")
     info = system.get_file_info(inner) if system else None
     prefix = path[: len(path) - len(inner)] if "://" in path and path.endswith(inner) else ""

@@ -54,6 +54,14 @@ class FindHeldOut:
         except Exception as error:  # noqa: BLE001  (Beam would wrap it in pages)
             return {"units": [], "errors": [f"unit {unit.index}: {type(error).__name__}: {error}"]}
 
+    def places(self, unit: Unit) -> list[str]:
+        """Return the input of a unit."""
+        return [self.plan.files[part.file].path for part in unit.ranges]
+
+    def refused(self, unit: Unit, why: str) -> dict[str, list[Any]]:  # noqa: ARG002
+        """Return why a unit cannot be looked at on this host."""
+        return {"units": [], "errors": [why]}
+
     def _find(self, unit: Unit) -> dict[str, list[Any]]:
         """Look at a unit."""
         cutter, names, parts = (

@@ -1,6 +1,7 @@
 """Labelers as a recipe asks for them, with the files that their options name."""
 
 import hashlib
+import os
 import sys
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,15 +13,50 @@ import pyarrow.fs as pafs
 from labelers.finding import load
 from labelers.labeler import Labeler, Resource
 from pipelines.folder.layout import Folder
-from pipelines.recipes.recipe import Recipe
+from pipelines.recipes.recipe import Recipe, table_name
+from pipelines.recipes.recipe_tables import INPUT_PLACES
 
-__all__ = ["file_options", "find_own_modules", "load_labelers", "read_resource", "resource_digest", "resource_options"]
+__all__ = [
+    "anywhere",
+    "file_options",
+    "find_own_modules",
+    "load_labelers",
+    "read_resource",
+    "resource_digest",
+    "resource_options",
+    "resource_places",
+]
 
 
 def find_own_modules(folder: str) -> None:
     """Let labelers of the user's own be imported from a folder, behind all that is installed."""
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+def anywhere(recipe: Recipe) -> Recipe:
+    """Return a recipe without relative paths, so that a process in any other folder finds the same files.
+
+    Raises:
+        ValueError: an unknown labeler.
+    """
+    inputs = tuple(
+        table.model_copy(update={name: tuple(map(_absolute, getattr(table, name))) for name in INPUT_PLACES})
+        for table in recipe.input
+    )
+    labelers = {name: dict(options) for name, options in recipe.labelers.items()}
+    for name in recipe.with_:
+        labelers.get(table_name(name), {}).update(
+            {option: _absolute(place) for option, place in _resources_of(recipe, name).items()}
+        )
+    plan = recipe.plan.model_copy(update={"from_": _absolute(recipe.plan.from_)})
+    changed = {"out": _absolute(recipe.out), "input": inputs, "labelers": labelers, "plan": plan}
+    return recipe.model_copy(update=changed)
+
+
+def _absolute(place: str) -> str:
+    """Return a path from the root on; URIs, and nothing, are left as they are."""
+    return place if not place or "://" in place else os.path.abspath(place)  # noqa: PTH100  (a glob is no path)
 
 
 def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, str]]]:
@@ -34,13 +70,22 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
     digests: dict[str, dict[str, str]] = {}
     for name in recipe.with_:
         options = recipe.options(name)
-        resources = {
-            option: read_resource(options[option]) for option in file_options(name, options) if options[option]
-        }
+        resources = {option: read_resource(place) for option, place in _resources_of(recipe, name).items()}
         labeler = load(name, **{**options, **resources})
         labelers.append(labeler)
         digests[labeler.name] = {option: resource_digest(item) for option, item in resources.items()}
     return labelers, digests
+
+
+def resource_places(recipe: Recipe) -> list[str]:
+    """Return where the files of all labelers lie."""
+    return [place for name in recipe.with_ for place in _resources_of(recipe, name).values()]
+
+
+def _resources_of(recipe: Recipe, name: str) -> dict[str, str]:
+    """Return the options of a labeler that name files, with what they name."""
+    options = recipe.options(name)
+    return {option: options[option] for option in file_options(name, options) if options[option]}
 
 
 def resource_options(name: str) -> list[str]:

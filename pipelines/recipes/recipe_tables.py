@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
+    "INPUT_PLACES",
     "DedupTable",
     "InputTable",
     "LabelKind",
@@ -20,6 +21,9 @@ __all__ = [
 ]
 
 FieldType = Literal["string", "int64", "float64", "bool"]
+INPUT_PLACES = ("files", "train", "validation", "test")
+"""Keys of [input] that say where it lies."""
+
 LabelKind = Literal["token", "passage", "multilabel", "segment", "turn", "pair", "regression", "arc"]
 
 

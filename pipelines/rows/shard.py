@@ -33,7 +33,7 @@ from pipelines.rows.errors import RowError, RowErrors
 from pipelines.rows.labelling import copied
 from pipelines.rows.passage_keys import PassageKeys, passage_keys
 from pipelines.rows.source import Part, Records
-from pipelines.rows.worker import Worker, worker_of
+from pipelines.rows.worker import UnfitError, Worker, worker_of
 from pipelines.rows.writer import ShardWriter
 
 __all__ = ["make_shard", "make_shard_here"]
@@ -73,6 +73,8 @@ def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, stric
         labeler, document = (error.labeler, error.document) if isinstance(error, RowError) else ("", "")
         text = error.text if isinstance(error, RowError) else f"{type(error).__name__}: {error}"
         report["error"] = {"text": text, "labeler": labeler, "document": document}
+        if isinstance(error, UnfitError):
+            report["error"] |= {"text": str(error), "of_host": True}
     else:
         report["stats"] = stats
     return report | {"started": started, "seconds": time.time() - started}

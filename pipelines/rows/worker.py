@@ -19,10 +19,14 @@ from pipelines.rows.rows_source import RowsSource
 from pipelines.rows.source import Source
 from pipelines.rows.text_source import TextSource
 
-__all__ = ["Worker", "worker_of"]
+__all__ = ["UnfitError", "Worker", "worker_of"]
 
 _cached: dict[str, "Worker"] = {}
 """The worker of one plan, by its digest; it makes one unit at a time."""
+
+
+class UnfitError(OSError):
+    """A process that would make other rows; all units in it tell the same."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
     """Return this process's worker for a plan; if ``strict``, all that can change a row must be as in the plan.
 
     Raises:
-        OSError: it is not.
+        UnfitError: it is not.
     """
     if plan.digest not in _cached:
         _cached.clear()
@@ -66,7 +70,7 @@ def worker_of(plan: Plan, folder: Folder, *, strict: bool) -> Worker:
         changed = [*changed_resources(plan, digests), *(changed_tools(plan, labelers) if strict else ())]
         if changed:
             advice = "install what the plan was made with on all workers, or build into another folder"
-            raise OSError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
+            raise UnfitError(f"{socket.gethostname()} would produce different rows: {'; '.join(changed)}; {advice}")
         cutter, documents = Cutter(plan.recipe, plan.spaces), read_pool(folder)
         pool = cutter.cut(documents)[0] if documents and labelers else None  # nobody else looks into it
         context = Context.make(plan.recipe, labelers, plan.classes or {}, pool, plan.spaces, layer=bool(plan.base))

@@ -1,0 +1,1 @@
+"""Where a graph runs: one module per engine; what one of them needs, no other module knows."""

@@ -1,0 +1,144 @@
+"""Engines behind one of Beam's job servers: whether it answers, what it knows, and how workers are started."""
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.recipes.recipe import RecipeError
+from pipelines.recipes.recipe_tables import RunTable
+from pipelines.runners.beam_options import check_flags, flags_of_beam
+from pipelines.runners.engine import Engine, Job
+
+__all__ = ["WORKER", "JobServiceEngine", "environment", "known_options"]
+
+WORKER = "auxloom-worker"
+"""The program that an engine starts for its workers; it stands on the engine's PATH."""
+
+_EMBEDDED = "embed"  # Beam's own job server, in this process
+_CONNECT, _ANSWER = 4.0, 2.0  # seconds; with both tries of an answer, a wrong endpoint is told within ten
+
+
+class JobServiceEngine(Engine):
+    """A job server, whatever engine stands behind it."""
+
+    runner = "PortableRunner"
+    """What Beam calls it."""
+    not_for_server: tuple[str, ...] = ()
+    """Options that are for us, and not for the job server."""
+    hint = "--beam parallelism=N for more"
+    """How a user gets more than one unit at a time."""
+
+    def remote(self, run: RunTable) -> bool:
+        """Return whether a job server is named."""
+        return str(run.beam.get("job_endpoint", _EMBEDDED)) != _EMBEDDED
+
+    def prepare(self, job: Job) -> tuple[Any, Any]:
+        """Return Beam's runner, with an environment that starts our workers and a job that can be found again."""
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners import create_runner
+
+        if not self.remote(job.run):
+            return create_runner(self.runner), PipelineOptions(flags_of_beam(job.run.beam))
+        given, known = dict(job.run.beam), self._known(job.run)
+        options = {"job_name": job.name, **given, **environment(given)} | self.settled(job, known)
+        if "job_endpoint" in given:
+            options = {key: value for key, value in options.items() if key not in self.not_for_server}
+        return create_runner(self.runner), PipelineOptions(flags_of_beam(options))
+
+    def check(self, run: RunTable) -> None:
+        """Check endpoint, options and environment."""
+        if self.remote(run):
+            environment(run.beam)
+            self._known(run)
+
+    def _known(self, run: RunTable) -> list[str]:
+        """Return the options that the job server knows, if there is one already, which are all that may be given."""
+        if "job_endpoint" not in run.beam:
+            return []
+        known = known_options(str(run.beam["job_endpoint"]))
+        check_flags(flags_of_beam(run.beam), known)
+        return known
+
+    def settled(self, job: Job, known: Sequence[str]) -> dict[str, Any]:
+        """Return options that follow from those that were given.
+
+        Args:
+            job: with the options that were given.
+            known: names of the options that the job server knows.
+        """
+        if "parallelism" not in known or "parallelism" in job.run.beam:
+            return {}
+        if job.run.workers == 1:
+            job.say(f"parallelism is 1: one unit at a time; give {self.hint}")
+        return {"parallelism": min(job.run.workers, job.elements)}
+
+
+ENGINES = {"portable": JobServiceEngine()}
+
+
+def environment(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an environment that starts our workers, unless another one is named.
+
+    Without one, Beam would run all units in this process on some engines, and in a container of its own on others.
+
+    Example:
+        >>> environment({})
+        {'environment_type': 'PROCESS', 'environment_config': {'command': 'auxloom-worker'}}
+        >>> environment({"environment_config": "/opt/auxloom/bin/auxloom-worker"})
+        {'environment_type': 'PROCESS', 'environment_config': {'command': '/opt/auxloom/bin/auxloom-worker'}}
+        >>> environment({"environment_type": "EXTERNAL", "environment_config": "localhost:50000"})
+        {}
+    """
+    kind, config = str(given.get("environment_type", "")), given.get("environment_config", WORKER)
+    if "environment_options" in given or (kind and kind != "PROCESS"):
+        return {}
+    if isinstance(config, str) and config.lstrip().startswith("{"):
+        try:
+            config = json.loads(config)
+        except ValueError:
+            raise RecipeError(f"environment_config={config} is not valid JSON") from None
+    if not isinstance(config, Mapping):
+        if not kind and not (config == WORKER or config.startswith("/")):
+            raise RecipeError(
+                f"environment_config={config}: name its environment_type, too: DOCKER, EXTERNAL or PROCESS"
+            )
+        config = {"command": config}
+    return {"environment_type": "PROCESS", "environment_config": dict(config)}
+
+
+def known_options(endpoint: str) -> list[str]:
+    """Return the names of the options that a job server knows.
+
+    Raises:
+        RecipeError: nothing answers there, or something else does.
+    """
+    import grpc
+    from apache_beam.portability.api.org.apache.beam.model.job_management.v1 import beam_job_api_pb2 as messages
+    from apache_beam.portability.api.org.apache.beam.model.job_management.v1 import beam_job_api_pb2_grpc as services
+
+    check_port("job_endpoint", endpoint, "Beam job server")
+    with grpc.insecure_channel(endpoint) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(_ANSWER)
+            request = messages.DescribePipelineOptionsRequest()
+            found = services.JobServiceStub(channel).DescribePipelineOptions(request, timeout=_ANSWER)
+        except (grpc.FutureTimeoutError, grpc.RpcError):
+            raise RecipeError(f"job_endpoint={endpoint}: what answers there is not a Beam job server") from None
+    return [option.name for option in found.options]
+
+
+def check_port(option: str, endpoint: str, what: str) -> None:
+    """Check that something listens at an endpoint.
+
+    Raises:
+        RecipeError: nothing does.
+    """
+    host, colon, port = endpoint.rpartition(":")
+    if not (colon and host and port.isdecimal()):
+        raise RecipeError(f"{option}={endpoint} is not HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise RecipeError(f"no {what} answers at {option}={endpoint} ({reason.lower()}); is it running?") from None
