@@ -25,10 +25,10 @@ def restore(place: str | PurePath) -> str:
         >>> restore("out/train/data-00000-of-00002.arrow")
         '`auxloom verify` lists all damaged files, and the same `auxloom build` restores them'
         >>> restore("out/layers/ner/train/data-00000-of-00002.arrow")
-        '`auxloom verify` lists all damaged files, and the same `auxloom label` or `auxloom join` restores them'
+        '`auxloom verify` lists all damaged files, and the same `auxloom label`, `join` or `predict` restores them'
     """
     of_layer = _LAYERS in PurePath(place).parts[-_DEPTH - 1 : -1]
-    command = "`auxloom label` or `auxloom join`" if of_layer else "`auxloom build`"
+    command = "`auxloom label`, `join` or `predict`" if of_layer else "`auxloom build`"
     return f"`auxloom verify` lists all damaged files, and the same {command} restores them"
 
 

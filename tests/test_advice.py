@@ -13,7 +13,10 @@ from pipelines.layers.merge import merge
 from trainer.data.dataset import Dataset
 
 LISTS = "`auxloom verify` lists all damaged files, and the same "
-OF_BASE, OF_LAYER = f"{LISTS}`auxloom build` restores them", f"{LISTS}`auxloom label` or `auxloom join` restores them"
+OF_BASE, OF_LAYER = (
+    f"{LISTS}`auxloom build` restores them",
+    f"{LISTS}`auxloom label`, `join` or `predict` restores them",
+)
 READERS: dict[str, Callable[[Path], object]] = {
     "show": lambda out: first_rows(out, 1, layers=[out / "layers/masking"]),
     "train": Dataset.open,

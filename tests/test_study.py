@@ -15,7 +15,7 @@ from tiny_dataset import TASKS
 
 from trainer.score.metrics import METRICS
 from trainer.study import conduct as conducting
-from trainer.study.carry_out import Job
+from trainer.study.carry_out import TrialRun
 from trainer.study.conduct import StudyFolder, conduct, needed
 from trainer.study.cost import cost_of
 from trainer.study.design import Design, make_design
@@ -199,7 +199,7 @@ class Trainer:
         self.fails, self.ends = fails, ends
         self.done: list[tuple[str, int, int, int]] = []
 
-    def __call__(self, job: Job) -> dict[str, Any]:
+    def __call__(self, job: TrialRun) -> dict[str, Any]:
         """Return a result, and leave what a run leaves."""
         if len(self.done) == self.ends:
             raise KeyboardInterrupt

@@ -22,11 +22,11 @@ from trainer.settings import make_settings
 from trainer.study.results import FORMAT
 from trainer.study.trials import Trial
 
-__all__ = ["Job", "carry_out", "is_trained"]
+__all__ = ["TrialRun", "carry_out", "is_trained"]
 
 
 @dataclass(frozen=True)
-class Job:
+class TrialRun:
     """A run, and where it is carried out."""
 
     trial: Trial
@@ -51,7 +51,7 @@ def is_trained(folder: Path) -> bool:
 _DONE = "trained"
 
 
-def carry_out(job: Job, clock: Callable[[], float] = time.monotonic) -> dict[str, Any]:
+def carry_out(job: TrialRun, clock: Callable[[], float] = time.monotonic) -> dict[str, Any]:
     """Train a run, or what is left of it, and return its result.
 
     Raises:
@@ -70,7 +70,7 @@ def carry_out(job: Job, clock: Callable[[], float] = time.monotonic) -> dict[str
     return _told(run, job) | found | {"seconds": round(clock() - started, 2)}
 
 
-def _opened(job: Job, data: Dataset, tables: dict[str, Any]) -> Run:
+def _opened(job: TrialRun, data: Dataset, tables: dict[str, Any]) -> Run:
     """Return a run that begins, or goes on where it was broken off."""
     folder = RunFolder(job.folder)
     if job.trial.evaluations:
@@ -83,7 +83,7 @@ def _opened(job: Job, data: Dataset, tables: dict[str, Any]) -> Run:
     return Run(data, folder, settings, mark)
 
 
-def _told(run: Run, job: Job) -> dict[str, Any]:
+def _told(run: Run, job: TrialRun) -> dict[str, Any]:
     """Return which run it was, and what it took."""
     trial = job.trial
     return {
@@ -106,7 +106,7 @@ def _told(run: Run, job: Job) -> dict[str, Any]:
     }
 
 
-def _scored(run: Run, job: Job) -> dict[str, Any]:
+def _scored(run: Run, job: TrialRun) -> dict[str, Any]:
     """Return the score of the primary on the held-out split, and the sums of its metric per document.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.files import remove
-from trainer.study.carry_out import Job, carry_out, is_trained
+from trainer.study.carry_out import TrialRun, carry_out, is_trained
 from trainer.study.results import Results
 from trainer.study.trials import Trial
 
@@ -126,7 +126,7 @@ def conduct(
     with _cache_in(place.cache), _executor(min(jobs, max(total, 1)), watch) as executor:
         while queue.left or queue.busy:
             while len(queue.busy) < jobs and (trial := queue.next()):
-                job = Job(trial, datasets[trial.build], place.runs, primary, group)
+                job = TrialRun(trial, datasets[trial.build], place.runs, primary, group)
                 queue.busy[executor.submit(carry_out, job)] = trial
             for future in wait(queue.busy, return_when=FIRST_COMPLETED).done:
                 trial = queue.busy.pop(future)
