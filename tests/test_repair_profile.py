@@ -139,6 +139,9 @@ def test_kinds_get_other_shares(learnt: RepairProfile) -> None:
         learnt.starts["they"][0] / learnt.starts["the"][0]
     )
     assert learnt.weighted(None) is learnt
+    uncut = read_profile("corrections")
+    assert uncut.everywhere[1] == 0
+    assert {rates[1] for rates in uncut.weighted((0, 1, 0, 0)).starts.values()} == {sum(uncut.everywhere)}
 
 
 @pytest.mark.parametrize(

@@ -160,12 +160,13 @@ class RepairProfile(_Part):
         """Return it with kinds in other shares; None is as it is."""
         if not kinds:
             return self
-        known = [rate or 1.0 for rate in self.everywhere]
         scale = sum(self.everywhere) / sum(kinds)
-        factors = [scale * weight / rate for weight, rate in zip(kinds, known, strict=True)]
+        wanted = [scale * weight for weight in kinds]
 
         def scaled(rates: Rates) -> Rates:
-            repeat, cut, substitute, restart = (rate * factor for rate, factor in zip(rates, factors, strict=True))
+            # a kind that was never counted stands before all words alike
+            parts = zip(rates, self.everywhere, wanted, strict=True)
+            repeat, cut, substitute, restart = (rate * new / old if old else new for rate, old, new in parts)
             return repeat, cut, substitute, restart
 
         tables = {name: {key: scaled(rates) for key, rates in getattr(self, name).items()} for name in _TABLES}
