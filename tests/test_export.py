@@ -135,6 +135,7 @@ def test_an_export_is_the_same_each_time_and_leaves_other_files_alone(runs: Runs
         export(runs("bert"), tmp_path / name, "ner")
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert files == ["README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    assert len({path.stat().st_mode for path in (tmp_path / "a").iterdir()}) == 1
     for name in files:
         content = (tmp_path / "a" / name).read_bytes()
         assert content == (tmp_path / "b" / name).read_bytes()

@@ -35,11 +35,9 @@ def export(
             highlight=False,
             soft_wrap=True,
         )
-        OUT.print(
-            f"use it: transformers.pipeline({facts['pipeline']!r}, model={facts['out']!r})",
-            highlight=False,
-            soft_wrap=True,
-        )
+        first = ", aggregation_strategy='first'" if facts["pipeline"] == "token-classification" else ""
+        use = f"transformers.pipeline({facts['pipeline']!r}, model={facts['out']!r}{first})"
+        OUT.print(f"use it: {use}", highlight=False, soft_wrap=True)
     else:
         OUT.print(f"{facts['out']}: {facts['class']}, the encoder alone", highlight=False, soft_wrap=True)
 

@@ -1,6 +1,7 @@
 """A run as a folder that transformers reads: the encoder alone, or with the head of a task as its family has it."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,8 @@ class _Source:
                 made.pooler = None
             _fill(made, self._weights(made.base_model_prefix + "." if task else "", task))
             made.save_pretrained(folder)
+        for path in folder.glob("*.safetensors"):  # which are written for their owner alone
+            shutil.copymode(folder / "config.json", path)
         self._write_tokenizer(folder, tokenizer)
         return {
             "class": type(made).__name__,
