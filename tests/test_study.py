@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from trainer.study import conduct as conducting
 from trainer.study.carry_out import Job
 from trainer.study.conduct import StudyFolder, conduct, needed
 from trainer.study.cost import cost_of
+from trainer.study.curves import curves_of
 from trainer.study.design import Design, make_design
 from trainer.study.gains import paired_gain, summarised
 from trainer.study.results import Results, void
@@ -305,3 +307,16 @@ def test_costs_are_estimated_and_then_measured(tmp_path: Path) -> None:
     assert after.measured
     assert after.speed == 500
     assert after.hours == pytest.approx(after.tokens / 500 / 2 / 3600)
+
+
+def test_learning_curves_are_drawn() -> None:
+    """A picture that any reader of XML can read, with a curve for each condition; and one without any result."""
+    trials = [item for item in made() if not item.pretraining]
+    for results in ([], [result(item) for item in trials]):
+        found = summarised(results, trials, SMALL, {}) | {"primary": "a<b"}
+        picture = ET.fromstring(curves_of(found))  # noqa: S314  (our own)
+        lines = picture.findall("{http://www.w3.org/2000/svg}polyline")
+        assert len(lines) == (5 if results else 0)
+        title = picture.find("{http://www.w3.org/2000/svg}title")
+        assert title is not None
+        assert (title.text or "").startswith("a<b: ")

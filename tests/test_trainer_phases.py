@@ -192,6 +192,7 @@ def test_a_phase_draws_rows_with_labels_or_without(dataset: Path, tmp_path: Path
         ([{"tasks": ["ner"], "rows": "unlabelled"}], r"\[\[phase\]\] number 1 has no train row: none of rows = 'unlab"),
         ([{"rows": "some"}], r"\[\[phase\]\] rows = 'some': input should be 'all', 'labelled' or 'unlabelled'"),
         ([{"start": "best"}], r"\[\[phase\]\] start = 'best' means the phase before, and the first one has none"),
+        ([{"freeze": 0}], r"^\[\[phase\]\] freeze = 0: input should be 'none', .*, or a number of layers from 1 on$"),
         ([{"maximise": "ner"}], r"\[\[phase\]\] maximise is not in this version of auxloom yet"),
     ],
 )

@@ -47,7 +47,24 @@ def _auto_or(least: int) -> PlainValidator:
 
 
 _Auto = Literal["auto"]
-_Freeze = Literal["none", "embeddings", "encoder"] | Annotated[int, Field(ge=1)]
+
+
+def _frozen(*more: str) -> PlainValidator:
+    """Return what checks for a part of the encoder, a number of layers, or one of some further names."""
+
+    def check(value: Any) -> Any:
+        if value in ("none", "embeddings", "encoder", *more):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return value
+        raise PydanticCustomError(
+            "frozen", "Input should be 'none', 'embeddings', 'encoder', or a number of layers from 1 on"
+        )
+
+    return PlainValidator(check)
+
+
+_Freeze = Literal["none", "embeddings", "encoder"] | int
 
 
 class _Table(BaseModel):
@@ -105,7 +122,7 @@ class PhaseSettings(_Table):
     """In place of epochs: end the phase after the step in which it has read so many sub-words; 0: no limit."""
     learning_rate: float = Field(0.0, ge=0)
     """0: that of [train]; the encoder's own changes in proportion."""
-    freeze: Literal[""] | _Freeze = ""
+    freeze: Annotated[Literal[""] | _Freeze, _frozen("")] = ""
     """What keeps the weights that it has when the phase begins; "": as [train] freeze."""
     rows: Literal["all", "labelled", "unlabelled"] = "all"
     """Train rows that are drawn: those that have, or do not have, a label of the primary, or if there is none of any
@@ -202,7 +219,7 @@ class Settings(_Table):
     """Of the encoder; 0: as all others. With a pretrained one 5e-5, 1e-4 up to width 384, if it is not given."""
     layer_decay: float = Field(1.0, gt=0, le=1)
     """By what the encoder's learning rate is multiplied with each layer further down."""
-    freeze: _Freeze = "none"
+    freeze: Annotated[_Freeze, _frozen()] = "none"
     """What keeps its first weights: the embeddings of sub-words, the whole encoder, or with a number the embeddings and
     so many layers. With a pretrained encoder of over 100,000 sub-words embeddings, if it is not given."""
     accumulate: int = Field(1, ge=1)
