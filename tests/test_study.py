@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -260,6 +261,30 @@ def test_a_condition_whose_runs_fail_leaves_the_others(tmp_path: Path, monkeypat
     assert re.search(r"permuted +0/2 +- +- +- +failed", text)
     assert max(map(len, text.splitlines())) <= 80
     assert carried(tmp_path, Trainer(), monkeypatch) == {}
+
+
+def test_a_process_that_is_killed_fails_its_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all that a pool of processes takes no more; what ended is kept, and the rest is done when asked again."""
+
+    class Broken(conducting._Here):
+        """Takes three runs."""
+
+        taken = 0
+
+        def submit(self, *arguments: Any, **named: Any) -> Any:
+            """Carry out a run, or refuse."""
+            self.taken += 1
+            if self.taken > 3:
+                raise BrokenExecutor("a process was terminated abruptly")
+            return super().submit(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(conducting, "_executor", lambda *_: Broken())
+        failed = carried(tmp_path, Trainer(), patch, jobs=2)
+    assert set(failed.values()) == {"a process was terminated abruptly"}
+    again = Trainer()
+    assert carried(tmp_path, again, monkeypatch) == {}
+    assert len(again.done) == 26 - 3
 
 
 def test_gains_are_told_from_losses_and_from_nothing() -> None:
