@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from trainer.study import conduct as conducting
 from trainer.study.carry_out import TrialRun
 from trainer.study.conduct import StudyFolder, conduct, needed
 from trainer.study.cost import cost_of
+from trainer.study.curves import curves_of
 from trainer.study.design import Design, make_design
 from trainer.study.gains import paired_gain, summarised
 from trainer.study.results import Results, void
@@ -260,6 +263,30 @@ def test_a_condition_whose_runs_fail_leaves_the_others(tmp_path: Path, monkeypat
     assert carried(tmp_path, Trainer(), monkeypatch) == {}
 
 
+def test_a_process_that_is_killed_fails_its_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all that a pool of processes takes no more; what ended is kept, and the rest is done when asked again."""
+
+    class Broken(conducting._Here):
+        """Takes three runs."""
+
+        taken = 0
+
+        def submit(self, *arguments: Any, **named: Any) -> Any:
+            """Carry out a run, or refuse."""
+            self.taken += 1
+            if self.taken > 3:
+                raise BrokenExecutor("a process was terminated abruptly")
+            return super().submit(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(conducting, "_executor", lambda *_: Broken())
+        failed = carried(tmp_path, Trainer(), patch, jobs=2)
+    assert set(failed.values()) == {"a process was terminated abruptly"}
+    again = Trainer()
+    assert carried(tmp_path, again, monkeypatch) == {}
+    assert len(again.done) == 26 - 3
+
+
 def test_gains_are_told_from_losses_and_from_nothing() -> None:
     """By the whole interval, in whichever direction the metric counts."""
     trials = [item for item in made(make_design({"labels": [5], "seeds": 3})) if not item.pretraining]
@@ -305,3 +332,16 @@ def test_costs_are_estimated_and_then_measured(tmp_path: Path) -> None:
     assert after.measured
     assert after.speed == 500
     assert after.hours == pytest.approx(after.tokens / 500 / 2 / 3600)
+
+
+def test_learning_curves_are_drawn() -> None:
+    """A picture that any reader of XML can read, with a curve for each condition; and one without any result."""
+    trials = [item for item in made() if not item.pretraining]
+    for results in ([], [result(item) for item in trials]):
+        found = summarised(results, trials, SMALL, {}) | {"primary": "a<b"}
+        picture = ET.fromstring(curves_of(found))  # noqa: S314  (our own)
+        lines = picture.findall("{http://www.w3.org/2000/svg}polyline")
+        assert len(lines) == (5 if results else 0)
+        title = picture.find("{http://www.w3.org/2000/svg}title")
+        assert title is not None
+        assert (title.text or "").startswith("a<b: ")

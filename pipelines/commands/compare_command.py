@@ -76,7 +76,8 @@ def _check_folder(recipe: Recipe) -> None:
     from pipelines.folder.out_folder import check_free
 
     parts = {"runs", "cache", *(path.name for path in Path(recipe.out).glob("dataset-*"))}
-    check_free(recipe.out, "results.jsonl", {*parts, *(f"study.{ending}" for ending in ("json", "csv", "svg"))}, parts)
+    written = {"results.jsonl", *(f"study.{ending}" for ending in ("json", "csv", "svg"))}
+    check_free(recipe.out, "results.jsonl", parts | written, parts)
 
 
 def _numbers(text: str | None) -> list[int] | None:

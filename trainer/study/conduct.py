@@ -2,10 +2,11 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,9 +126,7 @@ def conduct(
         tell(done, total, "")
     with _cache_in(place.cache), _executor(min(jobs, max(total, 1)), watch) as executor:
         while queue.left or queue.busy:
-            while len(queue.busy) < jobs and (trial := queue.next()):
-                job = TrialRun(trial, datasets[trial.build], place.runs, primary, group)
-                queue.busy[executor.submit(carry_out, job)] = trial
+            _start(queue, executor, jobs, lambda item: TrialRun(item, datasets[item.build], place.runs, primary, group))
             for future in wait(queue.busy, return_when=FIRST_COMPLETED).done:
                 trial = queue.busy.pop(future)
                 _take(future, trial, results, queue)
@@ -140,6 +139,15 @@ def conduct(
         remove(place.runs)
         remove(place.cache)
     return queue.failed
+
+
+def _start(queue: _Queue, executor: Executor, jobs: int, job_of: Callable[[Trial], Job]) -> None:
+    """Start as many runs as there are free processes."""
+    while len(queue.busy) < jobs and (trial := queue.next()):
+        try:
+            queue.busy[executor.submit(carry_out, job_of(trial))] = trial
+        except BrokenExecutor as error:  # a process was killed, and no other begins
+            queue.failed[trial.digest] = str(error)
 
 
 def _take(future: "Future[dict[str, Any]]", trial: Trial, results: Results, queue: _Queue) -> None:
@@ -203,7 +211,8 @@ def _executor(jobs: int, watch: Callable[[Callable[[], None]], None] | None) -> 
 
 
 def _begin(parent: int) -> None:
-    """End this process when the one that started it is gone."""
+    """End this process when the one that started it is gone; that one answers Ctrl-C for both."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def look() -> None:
         while os.getppid() == parent:
