@@ -92,6 +92,26 @@ def test_a_killed_build_keeps_nobody_out(source: Path, out: Path) -> None:
     assert built(source, out).already
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_lock_appears_with_all_that_it_says(out: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool) -> None:
+    """Whoever is interrupted while making it leaves none that tells nothing; some file systems have no links."""
+    seen: list[bool] = []
+    link = os.link
+
+    def watched(source: Path, target: Path) -> None:
+        seen.append(Path(target).exists())
+        if not links:
+            raise OSError(1, "Operation not permitted")
+        link(source, target)
+
+    monkeypatch.setattr(lock.os, "link", watched)
+    with locked(Folder.at(str(out))):
+        assert seen == [False]
+        assert [path.name for path in out.iterdir()] == [LOCK]
+        with pytest.raises(RecipeError, match="is being built by process"), locked(Folder.at(str(out))):
+            pass
+
+
 def test_a_process_that_has_ended_but_was_not_asked_for_is_dead() -> None:
     """The system keeps its number until its parent asks."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

@@ -266,6 +266,7 @@ def test_dask_waits_for_its_first_worker(monkeypatch: pytest.MonkeyPatch) -> Non
     counts = iter([{}, {}, {"tcp://a": 2, "tcp://b": 1}])
     monkeypatch.setattr(dask, "_POLL", 0.0)
     monkeypatch.setattr("dask.distributed.Client", client_of(lambda: next(counts)))
+    monkeypatch.setattr(dask, "check_port", lambda *given: None)
     one, said = job("dask", dask_client_address="tcp://host:8786")
     assert dask._threads(one) == 3
     assert said == ["waiting for the cluster: 1 worker wanted, 0 there"]
@@ -297,6 +298,7 @@ def test_a_scheduler_that_does_not_answer_is_told_in_a_line(monkeypatch: pytest.
         raise OSError("Timed out trying to connect\nto it")
 
     monkeypatch.setattr("dask.distributed.Client", fail)
+    monkeypatch.setattr(dask, "check_port", lambda *given: None)
     with pytest.raises(RecipeError) as told:
         DaskEngine().prepare(job("dask", dask_client_address="tcp://host:1")[0])
     text = "no Dask scheduler answers at dask_client_address=tcp://host:1 (Timed out trying to connect)"

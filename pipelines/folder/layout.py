@@ -69,8 +69,9 @@ def check_place(place: str) -> None:
     if _SECRET_USER.match(place) or _SECRET_KEY.search(place):
         scheme = place.partition("://")[0]
         raise ValueError(
-            f"a {scheme}:// URI contains credentials; leave them out, and set them in the environment of this command "
-            "and of all workers (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or use a role of the machine"
+            f"the {scheme}:// URI contains credentials; leave them out, and set them in the environment of this "
+            "command and of all workers (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or use a role of the "
+            "machine"
         )
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.folder.layout import LOCK, Folder, to_json
+from pipelines.folder.layout import LOCK, TEMPORARY, Folder, to_json
 from pipelines.interrupt import at_interrupt
 from pipelines.recipes.recipe import RecipeError
 
@@ -104,13 +104,32 @@ def _take(folder: Folder, own: Holder, say: Say | None) -> None:
         return
     path = Path(folder.full(LOCK))
     while _holder(folder) != own:
-        with contextlib.suppress(FileExistsError), path.open("xb") as new:
-            new.write(data)
+        with contextlib.suppress(FileExistsError):
+            _create(path, data, own.token)
             continue
         with contextlib.suppress(FileNotFoundError), path.open("r+b") as old, _alone(old):
             _judge(folder, say)
             old.truncate()
             old.write(data)
+
+
+def _create(path: Path, data: bytes, token: str) -> None:
+    """Make the lock with all that it says at once: Ctrl-C in between would leave one that tells nothing.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    whole = path.with_name(f"{TEMPORARY}lock-{token}")
+    whole.write_bytes(data)
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        with path.open("xb") as new:
+            new.write(data)
+    finally:
+        whole.unlink()
 
 
 def _judge(folder: Folder, say: Say | None) -> None:

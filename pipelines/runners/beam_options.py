@@ -67,6 +67,7 @@ def check_flags(flags: Sequence[str], more: Sequence[str] = ()) -> None:
     Raises:
         RecipeError: an unknown option, or a value of another type than it has.
     """
+    import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
     def check(parser: Any) -> None:

@@ -1,5 +1,6 @@
 """Dask: a partition for each unit, because Beam's runner puts all of them into one unless it is told otherwise."""
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.beam_options import check_flags, flags_of_beam
 from pipelines.runners.engine import Engine, Job
 from pipelines.runners.other import runner_of
+from pipelines.runners.ports import check_port
 
 __all__ = ["ENGINES", "DaskEngine"]
 
@@ -57,6 +59,9 @@ def _client(run: RunTable) -> Any:
     Raises:
         RecipeError: it does not answer.
     """
+    address = str(run.beam.get("dask_client_address", ""))
+    if re.fullmatch(r"tcp://[^/]+:\d+", address):
+        check_port("dask_client_address", address, "Dask scheduler")
     from dask.distributed import Client
 
     try:

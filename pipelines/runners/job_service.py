@@ -1,14 +1,14 @@
 """Engines behind one of Beam's job servers: whether it answers, what it knows, and how workers are started."""
 
 import json
-import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
-from pipelines.runners.beam_options import check_flags, flags_of_beam
+from pipelines.runners.beam_options import check_flags, flags_of_beam, import_beam
 from pipelines.runners.engine import Engine, Job
+from pipelines.runners.ports import check_port
 
 __all__ = ["WORKER", "JobServiceEngine", "environment", "known_options"]
 
@@ -16,7 +16,7 @@ WORKER = "auxloom-worker"
 """The program that an engine starts for its workers; it stands on the engine's PATH."""
 
 _EMBEDDED = "embed"  # Beam's own job server, in this process
-_CONNECT, _ANSWER = 4.0, 2.0  # seconds; with both tries of an answer, a wrong endpoint is told within ten
+_ANSWER = 2.0  # seconds
 
 
 class JobServiceEngine(Engine):
@@ -113,11 +113,12 @@ def known_options(endpoint: str) -> list[str]:
     Raises:
         RecipeError: nothing answers there, or something else does.
     """
+    check_port("job_endpoint", endpoint, "Beam job server")  # before anything is loaded
+    import_beam()
     import grpc
     from apache_beam.portability.api.org.apache.beam.model.job_management.v1 import beam_job_api_pb2 as messages
     from apache_beam.portability.api.org.apache.beam.model.job_management.v1 import beam_job_api_pb2_grpc as services
 
-    check_port("job_endpoint", endpoint, "Beam job server")
     with grpc.insecure_channel(endpoint) as channel:
         try:
             grpc.channel_ready_future(channel).result(_ANSWER)
@@ -126,19 +127,3 @@ def known_options(endpoint: str) -> list[str]:
         except (grpc.FutureTimeoutError, grpc.RpcError):
             raise RecipeError(f"job_endpoint={endpoint}: what answers there is not a Beam job server") from None
     return [option.name for option in found.options]
-
-
-def check_port(option: str, endpoint: str, what: str) -> None:
-    """Check that something listens at an endpoint.
-
-    Raises:
-        RecipeError: nothing does.
-    """
-    host, colon, port = endpoint.rpartition(":")
-    if not (colon and host and port.isdecimal()):
-        raise RecipeError(f"{option}={endpoint} is not HOST:PORT")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise RecipeError(f"no {what} answers at {option}={endpoint} ({reason.lower()}); is it running?") from None

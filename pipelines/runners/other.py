@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.recipes.recipe import RecipeError
-from pipelines.runners.beam_options import check_flags, flags_of_beam
+from pipelines.runners.beam_options import check_flags, flags_of_beam, import_beam
 from pipelines.runners.engine import Engine, Job
 
 __all__ = ["ENGINES", "OtherEngine", "runner_of"]
@@ -33,6 +33,7 @@ def runner_of(name: str) -> Any:
     Raises:
         RecipeError: Beam knows none of that name.
     """
+    import_beam()
     from apache_beam.runners import create_runner
 
     try:
