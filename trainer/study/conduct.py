@@ -141,7 +141,7 @@ def conduct(
     return queue.failed
 
 
-def _start(queue: _Queue, executor: Executor, jobs: int, job_of: Callable[[Trial], Job]) -> None:
+def _start(queue: _Queue, executor: Executor, jobs: int, job_of: Callable[[Trial], TrialRun]) -> None:
     """Start as many runs as there are free processes."""
     while len(queue.busy) < jobs and (trial := queue.next()):
         try:
