@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelers.place import local
+from pipelines.folder.layout import MANIFEST
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.training import settings_of
 from trainer.data.dataset import TRAIN, Dataset
@@ -20,8 +21,6 @@ from trainer.study.results import Results, void
 from trainer.study.trials import Roles, Trial, fingerprint, roles_of, trials_of
 
 __all__ = ["Study", "dataset_recipes", "design_of", "open_study", "planned_study"]
-
-_MANIFEST = "auxloom.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Study:
         """Return how much of the held-out text stands in the train text of each dataset."""
         found = []
         for path in self.datasets:
-            book = json.loads((path / _MANIFEST).read_bytes()).get("held_out") or {}
+            book = json.loads((path / MANIFEST).read_bytes()).get("held_out") or {}
             if book.get("grams"):
                 found.append(
                     f"{path.name}: {book['seen'] / book['grams']:.1%} of the 8-grams of labelled validation and test "

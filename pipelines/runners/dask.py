@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.beam_options import check_flags, flags_of_beam, import_beam
+from pipelines.runners.causes import first_line
 from pipelines.runners.engine import Engine, Job
 from pipelines.runners.other import runner_of
 from pipelines.runners.ports import check_port
@@ -85,7 +86,7 @@ def _client(run: RunTable) -> Any:
         return Client(timeout=_ANSWER, set_as_default=False, **_place(run.beam))
     except (OSError, ValueError) as error:
         place = " ".join(f"{name}={run.beam[name]}" for name in _CLUSTERS if name in run.beam)
-        raise RecipeError(f"no Dask scheduler answers at {place} ({_first_line(error)}); is it running?") from None
+        raise RecipeError(f"no Dask scheduler answers at {place} ({first_line(error)}); is it running?") from None
 
 
 def _threads(job: Job) -> int:
@@ -110,8 +111,3 @@ def _place(beam: Mapping[str, Any]) -> dict[str, Any]:
 def _count(client: Any) -> int:
     """Return the threads of all workers."""
     return sum(client.nthreads().values())
-
-
-def _first_line(error: Exception) -> str:
-    """Return what an error says, in a line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
