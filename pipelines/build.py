@@ -1,5 +1,6 @@
 """The build: plan, then one graph over the units, then the manifest; run it again and it does what is missing."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -92,7 +93,10 @@ def build_plan(
         reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress)
         manifest = read_manifest(folder)
         already = damage.complete and not lost
-        if not already:
+        if already:
+            with contextlib.suppress(OSError):  # it may be read-only
+                folder.clean()
+        else:
             _log(folder, recipe.run, started, reports)
     made = {report["unit"] for report in reports if "error" not in report}
     mended = damage.of(made) if manifest is None else damage.of(damage.units) + damage.whole

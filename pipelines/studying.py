@@ -4,31 +4,32 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labelers.place import local
+from pipelines.folder.layout import MANIFEST
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.training import settings_of
 from trainer.data.dataset import TRAIN, Dataset
 from trainer.kinds import kind_of, untrained
-from trainer.study.conduct import StudyFolder, needed
-from trainer.study.cost import Cost, cost_of
 from trainer.study.design import Design, make_design
 from trainer.study.results import Results, void
 from trainer.study.trials import Roles, Trial, fingerprint, roles_of, trials_of
 
-__all__ = ["Study", "dataset_recipes", "design_of", "open_study", "planned_study"]
+if TYPE_CHECKING:
+    from trainer.study.conduct import StudyFolder
+    from trainer.study.cost import Cost
 
-_MANIFEST = "auxloom.json"
+__all__ = ["Study", "dataset_recipes", "design_of", "open_study", "planned_study"]
 
 
 @dataclass(frozen=True)
 class Study:
     """A study whose runs are known."""
 
-    place: StudyFolder
+    place: "StudyFolder"
     design: Design
     roles: Roles
     tables: Mapping[str, Any]
@@ -39,17 +40,21 @@ class Study:
     @property
     def left(self) -> list[Trial]:
         """The runs that have not ended."""
+        from trainer.study.conduct import needed
+
         return needed(self.trials, self.results, self.place.runs)
 
-    def cost(self, jobs: int) -> Cost:
+    def cost(self, jobs: int) -> "Cost":
         """Return what is left to be paid."""
+        from trainer.study.cost import cost_of
+
         return cost_of(self.left, self.results, self.tables, jobs)
 
     def overlap(self) -> list[str]:
         """Return how much of the held-out text stands in the train text of each dataset."""
         found = []
         for path in self.datasets:
-            book = json.loads((path / _MANIFEST).read_bytes()).get("held_out") or {}
+            book = json.loads((path / MANIFEST).read_bytes()).get("held_out") or {}
             if book.get("grams"):
                 found.append(
                     f"{path.name}: {book['seen'] / book['grams']:.1%} of the 8-grams of labelled validation and test "
@@ -58,9 +63,16 @@ class Study:
         return found
 
 
+def _place(recipe: Recipe) -> "StudyFolder":
+    """Return where the study of a recipe lies."""
+    from trainer.study.conduct import StudyFolder
+
+    return StudyFolder(local(recipe.out, "the folder of a study"))
+
+
 def dataset_recipes(recipe: Recipe, design: Design) -> list[Recipe]:
     """Return the recipe of the dataset of each build seed."""
-    place = StudyFolder(local(recipe.out, "the folder of a study"))
+    place = _place(recipe)
     seeds = range(recipe.seed, recipe.seed + design.build_seeds)
     return [recipe.model_copy(update={"seed": seed, "out": str(place.dataset(seed))}) for seed in seeds]
 
@@ -78,7 +90,7 @@ def open_study(recipe: Recipe, design: Design, *, overwrite: bool = False) -> St
             study or of other settings.
     """
     tables = _tables(recipe)
-    place = StudyFolder(local(recipe.out, "the folder of a study"))
+    place = _place(recipe)
     paths = [Path(item.out) for item in dataset_recipes(recipe, design)]
     opened = [Dataset.open(path) for path in paths]
     able = [task for task in opened[0].tasks if not untrained(task)]
@@ -104,7 +116,7 @@ def planned_study(recipe: Recipe, design: Design) -> Study:
     primary = str(tables["train"].get("primary", "")) or next(iter(recipe.labels), "primary")
     roles = Roles(primary, design.auxiliaries or ("auxiliaries",), design.masked or ("masked words",))
     trials = trials_of(design, roles, tables, [""] * design.build_seeds, "")
-    place = StudyFolder(local(recipe.out, "the folder of a study"))
+    place = _place(recipe)
     return Study(place, design, roles, tables, trials, Results(place.results, {}), [])
 
 

@@ -18,6 +18,7 @@ from pipelines.folder import lock
 from pipelines.folder.layout import LOCK, Folder, to_json
 from pipelines.folder.lock import Holder, locked
 from pipelines.recipes.recipe import RecipeError
+from pipelines.verify import verify
 
 ROOT = Path(__file__).parents[1]
 OLD = 1_000_000_000  # a time long ago
@@ -90,6 +91,27 @@ def test_a_killed_build_keeps_nobody_out(source: Path, out: Path) -> None:
     assert line.startswith(f"continuing {out.resolve()}, which process ")
     assert line.endswith(" left unfinished")
     assert built(source, out).already
+
+
+def test_a_lock_that_tells_nothing_is_named(source: Path, out: Path) -> None:
+    """Whoever knows that nothing is built there can remove it, and need not wait."""
+    out.mkdir()
+    (out / LOCK).touch()
+    with pytest.raises(
+        RecipeError, match=r"an unknown process; .*; if nothing is built there, remove its file \.lock$"
+    ):
+        build(recipe(source, out))
+
+
+def test_what_an_interrupted_cluster_build_left_in_a_whole_dataset_goes(source: Path, out: Path) -> None:
+    """A build that has nothing to do removes it."""
+    built(source, out)
+    left = [out / ".tmp-stop-auxloom-1", out / "train/.tmp-2"]
+    for path in left:
+        path.touch()
+    assert verify(out) == []
+    assert built(source, out).already
+    assert not any(path.exists() for path in left)
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -10,7 +10,7 @@ import pytest
 from small import built, files, text, write
 from typer.testing import CliRunner
 
-from pipelines import compare
+from pipelines import plan_changes
 from pipelines.cli import app
 from pipelines.folder.layout import Folder, to_json
 from pipelines.folder.marks import seal
@@ -51,6 +51,13 @@ def test_units_are_made_again_with_the_same_bytes(dataset: Path) -> None:
     assert len(set(drawn.values())) > 1
     assert rebuild(str(dataset), 1, 1).units == drawn[1]
     assert files(dataset) == before
+
+
+def test_a_split_without_rows_is_not_missed(tmp_path: Path) -> None:
+    """A build removes its empty shards at the end."""
+    assert built(write(tmp_path, text(40)), tmp_path / "out", split={"test": 0, "validation": 0.2}).exit_code == 0
+    assert not (tmp_path / "out/test").exists()
+    assert rebuild(str(tmp_path / "out"), None, 1).problems == ()
 
 
 def test_the_command_tells_units_and_seed(dataset: Path) -> None:
@@ -176,7 +183,7 @@ def test_a_resource_that_is_not_what_it_was_is_said(tmp_path: Path) -> None:
 def test_other_versions_are_noted(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They may explain a difference, and are no problem where no byte differs."""
     installed = {**Plan.read(Folder.at(str(dataset))).versions, "spacy": "3.99"}
-    monkeypatch.setattr(compare, "installed_versions", lambda: installed)
+    monkeypatch.setattr(plan_changes, "installed_versions", lambda: installed)
     found = rebuild(str(dataset), 1, 0)
     assert found.problems == ()
     (note,) = found.notes

@@ -1,7 +1,8 @@
 """Runners by name, what is asked of an engine before a job is sent, and what a job is given."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any, Self
 
 import pytest
@@ -259,6 +260,32 @@ def test_dask_gets_a_partition_for_each_unit(
     monkeypatch.setattr(dask, "_threads", lambda job: threads)
     found, _ = prepared("dask", elements=elements, dask_client_address="tcp://host:8786", **given)
     assert found.get("dask_npartitions", "") == wanted
+
+
+@pytest.fixture
+def dask_configuration() -> Iterator[dict[str, Any]]:
+    """Return the configuration of Dask, with nothing said of logging; it is as it was afterwards."""
+    from dask import config
+
+    found: dict[str, Any] = config.config
+    before = deepcopy(found)
+    found.pop("logging", None)
+    yield found
+    found.clear()
+    found.update(before)
+
+
+@pytest.mark.parametrize(("own", "level"), [({}, "warning"), ({"logging": {"distributed": "info"}}, "info")])
+def test_the_cluster_that_dask_starts_is_quiet(
+    dask_configuration: dict[str, Any], own: dict[str, Any], level: str
+) -> None:
+    """Its workers load Beam without Beam's warnings; what the user's own configuration says holds."""
+    dask_configuration.update(own)
+    prepared("dask")
+    assert dask_configuration["logging"]["distributed"] == level
+    if not own:
+        assert dask_configuration["distributed"]["worker"]["preload"] == [dask.__name__]
+    dask.dask_setup(None)
 
 
 def test_dask_waits_for_its_first_worker(monkeypatch: pytest.MonkeyPatch) -> None:

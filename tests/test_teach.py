@@ -124,6 +124,10 @@ def test_labels_below_a_threshold_are_none_and_entropy_stands_beside(model: tupl
     (layer / "stats/00000.json").unlink()
     teach(model[1], str(data), "sure", **options)
     assert files(layer) == first
+    shard = next(layer.glob("train/*.arrow"))
+    shard.write_bytes(shard.read_bytes()[:-1] + b"\1")  # of the same size
+    teach(model[1], str(data), "sure", **options, check=True)
+    assert files(layer) == first
     with pytest.raises(ValueError, match=r"contains a layer built from a different plan: .*threshold.*--overwrite"):
         teach(model[1], str(data), "sure", **(options | {"threshold": 0.5}))
     teach(model[1], str(data), "sure", **options, overwrite=True)

@@ -101,6 +101,18 @@ def test_a_change_is_named(dataset: Path, tmp_path: Path, expected: str, change:
     assert any(expected in problem for problem in problems), problems
 
 
+def test_a_damaged_schema_puts_no_other_shard_in_the_wrong(dataset: Path, tmp_path: Path) -> None:
+    """Even in the first shard."""
+    out = Path(shutil.copytree(dataset, tmp_path / "out"))
+    shard = next(out.glob("train/data-00000-*"))
+    data = shard.read_bytes()
+    assert b"huggingface" in data
+    shard.write_bytes(data.replace(b"huggingface", b"huggingfake", 1))
+    told = verify(out)
+    assert told
+    assert all(text.startswith("train/data-00000-") for text in told), told
+
+
 def test_rows_that_were_changed_with_their_digest_are_found(dataset: Path, tmp_path: Path) -> None:
     """Counts and column checksums are recomputed from the rows, and do not follow from the sha256 alone."""
     out = tmp_path / "out"

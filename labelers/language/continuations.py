@@ -13,7 +13,7 @@ from labelers.draws import Draws
 from labelers.labeler import Avoid
 from labelers.language.material import Material
 from labelers.language.ngrams import casefold
-from labelers.language.repair_profile import word_class
+from labelers.language.repair_profile import UNLISTED, word_class
 from labelers.language.shapes import listed_words
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, FloatArray, IntArray, running_total
@@ -88,7 +88,7 @@ class UnitWords:
 @cache
 def _numbers() -> dict[str, int]:
     """Return the number of each class of written words."""
-    names = sorted({*listed_words().values(), "ly", "ing", "ed", "s", "word", "digit"})
+    names = sorted({*listed_words().values(), *UNLISTED})
     return {name: number for number, name in enumerate([*names, *(f"{name}'" for name in names)])}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from labelers.language.fluency import by_text
-from labelers.language.repair_profile import parted, word_class
+from labelers.language.repair_profile import UNLISTED, parted, word_class
 from labelers.language.words import is_clitic
 
 __all__ = [
@@ -198,7 +198,7 @@ def akin(word: str, other: str) -> bool:
     return same_head(word, other)
 
 
-_OPEN = frozenset({"word", "s", "ly", "ing", "ed"})
+_OPEN = frozenset(UNLISTED) - {"digit"}
 
 
 def same_head(word: str, other: str) -> bool:

@@ -16,7 +16,7 @@ from labelers.language.repair_gold import (
     shared,
     written,
 )
-from labelers.language.repair_profile import KINDS, Band, KindShape, RepairProfile, word_class
+from labelers.language.repair_profile import KINDS, UNLISTED, Band, KindShape, RepairProfile, word_class
 
 __all__ = ["LEAST", "learn"]
 
@@ -304,7 +304,4 @@ def _alternates(counts: _Counts) -> dict[str, dict[str, float]]:
 
 def _is_closed(word: str) -> bool:
     """Return whether a word stands in a closed class."""
-    return word_class(word).rstrip("'") not in _OPEN_CLASSES
-
-
-_OPEN_CLASSES = frozenset({"word", "s", "ly", "ing", "ed", "digit"})
+    return word_class(word).rstrip("'") not in UNLISTED

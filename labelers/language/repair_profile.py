@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labelers.labeler import Resource
-from labelers.language.shapes import listed_words
+from labelers.language.shapes import ENDINGS, listed_words
 from labelers.ragged import IntArray
 from labelers.vocabulary import Vocabulary
 
@@ -28,6 +28,7 @@ __all__ = [
     "RESTART",
     "SHIPPED",
     "SUBSTITUTE",
+    "UNLISTED",
     "Band",
     "KindShape",
     "RepairProfile",
@@ -41,6 +42,8 @@ KINDS = ("repeat", "cut", "substitute", "restart")
 REPEAT, CUT, SUBSTITUTE, RESTART = range(len(KINDS))
 SHIPPED = ("switchboard", "corrections")
 """Profiles of the package, `lexicons/NAME.toml`."""
+UNLISTED = (*ENDINGS, "word", "digit")
+"""Classes of `word_class` that no list of the package has: open ones, and numbers."""
 
 _FORMAT = 1
 _TABLES = ("classes", "starts")
@@ -267,7 +270,7 @@ def word_class(text: str) -> str:
     name = listed_words().get(head, "")
     if not name:
         long = len(head) > 4  # noqa: PLR2004  (letters that a word must have for its ending to count)
-        ending = next((ending for ending in ("ly", "ing", "ed", "s") if long and head.endswith(ending)), "word")
+        ending = next((ending for ending in ENDINGS if long and head.endswith(ending)), "word")
         name = "digit" if head[:1].isdigit() else ending
     return name + "'" * bool(tail)
 

@@ -12,12 +12,13 @@ from labelers.language.tables import lexicon_rows
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray
 
-__all__ = ["VERBS", "classes_among", "is_open", "listed_words", "shape", "shapes", "word_classes"]
+__all__ = ["ENDINGS", "VERBS", "classes_among", "is_open", "listed_words", "shape", "shapes", "word_classes"]
 
 _STEM = 4
 """Letters that a word must exceed for its ending to count."""
 
-_ENDINGS = ("ly", "ing", "ed", "s")
+ENDINGS = ("ly", "ing", "ed", "s")
+"""Classes of words that no list has, by their ending."""
 
 VERBS = frozenset({"be", "have", "do", "modal", "past", "third", "say", "base", "ed"})
 _FINITE = frozenset({"be", "have", "do", "modal", "past", "ed"})
@@ -39,7 +40,7 @@ def listed_words() -> dict[str, str]:
 @cache
 def word_classes() -> dict[str, int]:
     """Return the number of each coarse class by its name: first those that the form of other words decides."""
-    names = ["edge", "digit", "upper", "title", *_ENDINGS, "word", "mark", *listed_words().values()]
+    names = ["edge", "digit", "upper", "title", *ENDINGS, "word", "mark", *listed_words().values()]
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
@@ -58,9 +59,9 @@ def _class(text: str, listed: str | None) -> str:
         return "digit" if text[0].isdigit() else "mark"
     if text[0].isupper():
         return "upper" if shouted else "title"
-    if len(text) <= _STEM or not text.endswith(_ENDINGS):
+    if len(text) <= _STEM or not text.endswith(ENDINGS):
         return "word"
-    return next(filter(text.endswith, _ENDINGS))
+    return next(filter(text.endswith, ENDINGS))
 
 
 def _classes(texts: Sequence[str], small: Sequence[str]) -> npt.NDArray[np.int8]:

@@ -55,7 +55,7 @@ def compare(
     known = load_recipe(recipe, overrides or [], {} if out is None else {"out": out})
     design = design_of(known, {"labels": _numbers(labels), "seeds": seeds, "build_seeds": build_seeds})
     recipes = dataset_recipes(known, design)
-    built = all((Path(item.out) / "auxloom.json").exists() for item in recipes)
+    built = all(map(_is_built, recipes))
     if plan:
         study = open_study(known, design, overwrite=overwrite) if built else planned_study(known, design)
         _show_plan(study, jobs, as_json=as_json)
@@ -94,7 +94,7 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool) -> None:
     """Build a dataset, or finish it; one of another recipe is built again if it may be."""
     from pipelines.commands.build_command import build_dataset
 
-    quiet = as_json or (Path(recipe.out) / "auxloom.json").exists()
+    quiet = as_json or _is_built(recipe)
     try:
         code = build_dataset(recipe, overwrite=False, as_json=False, quiet=quiet)
     except ValueError:
@@ -103,6 +103,13 @@ def _build(recipe: Recipe, *, overwrite: bool, as_json: bool) -> None:
         code = build_dataset(recipe, overwrite=True, as_json=False, quiet=quiet)
     if code:
         raise typer.Exit(code)
+
+
+def _is_built(recipe: Recipe) -> bool:
+    """Return whether the dataset of a recipe is finished."""
+    from pipelines.folder.layout import MANIFEST
+
+    return (Path(recipe.out) / MANIFEST).exists()
 
 
 def _show_plan(study: "Study", jobs: int, *, as_json: bool) -> None:

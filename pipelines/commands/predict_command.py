@@ -45,6 +45,10 @@ def predict(
     no_layers: NoLayers = False,
     workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="With --layer: make all of the layer again.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="With --layer: compare the checksum of every existing file, not only its size."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Apply a trained model: JSON lines with tokens, places and labels, or marked text on a terminal; or a layer."""
@@ -54,11 +58,13 @@ def predict(
     wanted = layers_asked(layers, no_layers=no_layers)
     if layer is not None:
         more = {"tasks": task or [], "threshold": threshold or 0.0, "entropy": entropy, "layers": wanted}
-        more |= {"include_train": include_train, "overwrite": overwrite, "table": flags_of(workers=workers)["run"]}
+        more |= {"include_train": include_train, "overwrite": overwrite, "check": check}
+        more |= {"table": flags_of(workers=workers)["run"]}
         _teach(run, _one(inputs, text, overrides), layer, as_json=as_json, **more)
         return
     given = {"--threshold": threshold, "--entropy": entropy, "--include-train": include_train, "--workers": workers}
-    if unused := [name for name, value in {**given, "--overwrite": overwrite}.items() if value not in {None, False}]:
+    given |= {"--overwrite": overwrite, "--check": check}
+    if unused := [name for name, value in given.items() if value not in {None, False}]:
         raise ValueError(f"{unused[0]} is for labels that go into a layer; give --layer NAME, too")
     _print(_predictions(run, inputs or [], text or [], task or [], overrides or [], wanted), as_json=as_json)
 

@@ -148,7 +148,8 @@ def _judge(folder: Folder, say: Say | None) -> None:
     else:
         name, gone = str(holder), holder.dead or (holder.host != _host() and silent > _SILENCE)
     if not gone:
-        raise RecipeError(f"{folder.path} is being built by {name}; wait until it ends, or give another --out")
+        removed = "" if holder else f"; if nothing is built there, remove its file {LOCK}"
+        raise RecipeError(f"{folder.path} is being built by {name}; wait until it ends, or give another --out{removed}")
     if say:
         say(f"continuing {folder.path}, which {name} left unfinished")
 

@@ -12,7 +12,6 @@ import pyarrow.fs as pafs
 
 from labelers.advice import unfinished
 from labelers.label_space import LabelSpace
-from labelers.task import Task, read_tasks
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, SPLITS, TEMPORARY, Folder, shard_name
 from pipelines.plan import Plan
 from pipelines.recipes.recipe import RecipeError, nearest, table_name
@@ -25,7 +24,6 @@ __all__ = [
     "layer_names",
     "misaligned",
     "shard_schema",
-    "tasks_of",
 ]
 
 
@@ -116,12 +114,6 @@ def check_columns(folder: Folder, plan: Plan, layer: str, columns: Sequence[str]
         if name in places:
             way = f"rename the label, such as --label {name}2=..." if spaces else "it needs no second layer of it"
             raise RecipeError(f"{places[name]} in {folder.path} has a column {name!r} already; {way}")
-
-
-def tasks_of(folder: Folder, units: int) -> list[Task]:
-    """Return the tasks of a dataset or layer."""
-    schema = shard_schema(folder, units)
-    return read_tasks(schema) if schema else []
 
 
 def misaligned(base: Folder, layer: Folder, units: int) -> Iterator[str]:

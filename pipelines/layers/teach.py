@@ -59,6 +59,7 @@ def teach(
     layers: Sequence[str] | None = None,
     table: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    check: bool = False,
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Taught:
@@ -75,6 +76,7 @@ def teach(
         layers: with which the run was trained on the dataset, if it was; None: any that fit.
         table: [run] of a recipe.
         overwrite: make all of the layer again, also of another plan.
+        check: compare the digest of every file that is there already.
         progress: see `pipelines.build.build`.
         say: see `pipelines.build.build`.
 
@@ -93,7 +95,7 @@ def teach(
     recipe = layer_recipe(dataset, base, name, _tables(columns, table or {}))
     labels = {column: FoundLabels(task.classes, task.scheme) for column, task in columns.items()}
     plan = draft_layer(recipe, base, manifest, taught=taught, labels=labels)
-    report = build_plan(plan, overwrite=overwrite, progress=progress, say=say)
+    report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
     return Taught(report, taught["tasks"], left_out, bool(seen["trained_on"]))
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["cause_of"]
+__all__ = ["cause_of", "first_line"]
 
 _PYTHON = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)(?:: .*)?)$")
 _JAVA = re.compile(r"^\s*(?:Caused by: )((?:[\w$]+\.)+\w*(?:Error|Exception|Throwable)\b.*)$")
@@ -28,6 +28,16 @@ def cause_of(text: str) -> str:
     named = [found[1] for line in lines if (found := _JAVA.match(line))]
     last = named[-1] if named else lines[-1].strip() if lines else "it gave no reason"
     return _short(_CLASSES.sub("", last) or last)
+
+
+def first_line(error: Exception) -> str:
+    r"""Return the first line of what an error says, or its kind if it says nothing.
+
+    Example:
+        >>> first_line(OSError("no route\nto host")), first_line(TimeoutError())
+        ('no route', 'TimeoutError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _short(text: str) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
-from pipelines.runners.beam_options import check_flags, flags_of_beam
+from pipelines.runners.beam_options import check_flags, flags_of_beam, import_beam
+from pipelines.runners.causes import first_line
 from pipelines.runners.engine import Engine, Job
 from pipelines.runners.other import runner_of
 from pipelines.runners.ports import check_port
 
-__all__ = ["ENGINES", "DaskEngine"]
+__all__ = ["ENGINES", "DaskEngine", "dask_setup"]
 
 _ANSWER = 6.0  # seconds
 _POLL = 2.0  # seconds between two looks at the workers
@@ -37,6 +38,8 @@ class DaskEngine(Engine):
         """Return the runner, once there is a worker."""
         from apache_beam.options.pipeline_options import PipelineOptions
 
+        if not self.remote(job.run):
+            _mute()
         runner, options = runner_of("apache_beam.runners.dask.dask_runner.DaskRunner"), dict(job.run.beam)
         check_flags(flags_of_beam(options))
         if self.remote(job.run):
@@ -51,6 +54,21 @@ class DaskEngine(Engine):
 
 
 ENGINES = {"dask": DaskEngine()}
+
+
+def _mute() -> None:
+    """Have the cluster that Dask starts here tell of nothing but trouble, unless the user's configuration says more."""
+    from dask import config
+
+    if not {"logging", "logging-file-config"} & set(config.config):  # read when `distributed` is imported
+        loud = {"distributed": "warning", "distributed.worker.state_machine": "error"}  # Ctrl-C is told by us
+        config.set({"logging": loud, "distributed.worker.preload": [__name__]})
+
+
+def dask_setup(worker: Any) -> None:
+    """Load Beam in a worker without its warnings; Dask calls this in each worker that preloads this module."""
+    del worker
+    import_beam()
 
 
 def _client(run: RunTable) -> Any:
@@ -68,7 +86,7 @@ def _client(run: RunTable) -> Any:
         return Client(timeout=_ANSWER, set_as_default=False, **_place(run.beam))
     except (OSError, ValueError) as error:
         place = " ".join(f"{name}={run.beam[name]}" for name in _CLUSTERS if name in run.beam)
-        raise RecipeError(f"no Dask scheduler answers at {place} ({_first_line(error)}); is it running?") from None
+        raise RecipeError(f"no Dask scheduler answers at {place} ({first_line(error)}); is it running?") from None
 
 
 def _threads(job: Job) -> int:
@@ -93,8 +111,3 @@ def _place(beam: Mapping[str, Any]) -> dict[str, Any]:
 def _count(client: Any) -> int:
     """Return the threads of all workers."""
     return sum(client.nthreads().values())
-
-
-def _first_line(error: Exception) -> str:
-    """Return what an error says, in a line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,7 @@ import pyarrow.fs as pafs
 
 from pipelines.folder.layout import LOCK, Folder
 from pipelines.plan import installed_versions
+from pipelines.runners.causes import first_line
 
 __all__ = ["Ending", "OnWorker", "OnWorkerEnd", "Work"]
 
@@ -106,8 +107,7 @@ def _unseen(place: str, name: str = "") -> Iterator[str]:
         if Folder.at(place).kind(name) == pafs.FileType.NotFound:
             yield f"{host} does not see {place}; give a URI, or a path under which all machines see the same folder"
     except OSError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        yield f"{host} cannot read {place}: {reason}; workers take credentials from their own environment"
+        yield f"{host} cannot read {place}: {first_line(error)}; workers take credentials from their own environment"
 
 
 def _unlike(versions: Mapping[str, str]) -> Iterator[str]:

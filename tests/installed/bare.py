@@ -33,7 +33,13 @@ for room in sys.argv[1:]:
     for found in pkgutil.walk_packages(importlib.import_module(room).__path__, room + "."):
         importlib.import_module(found.name)
 """
-BUILD, TRAIN, BOTH = (f"pip install 'auxloom[{extras}]'" for extras in ("build", "train", "build,train"))
+BUILD, TRAIN, BOTH, EXPORT = (
+    f"pip install 'auxloom[{extras}]'" for extras in ("build", "train", "build,train", "train,hf")
+)
+COMMANDS = (
+    *("inspect", "build", "train", "run", "compare", "evaluate", "predict", "export", "label", "join", "merge"),
+    *("relate", "show", "verify", "labelers", "profile", "recipe"),
+)
 
 
 @dataclass
@@ -91,17 +97,19 @@ class Environment:
         must([*pip, "install", "--quiet", "--no-compile", wheel, *self.versions], folder)
         must([*pip, "check"], folder)
 
-    def check(self, what: str, *words: object, code: int = 0, says: str = "", leaves: str = "") -> None:
-        """Run `auxloom` and check its exit code, what it says and which folder it leaves behind, if any."""
+    def check(
+        self, what: str, *words: object, code: int = 0, says: str = "", leaves: str = "", program: str = "auxloom"
+    ) -> None:
+        """Run a program and check its exit code, what it says and which folder it leaves behind, if any."""
         before = set(self.bench.work.iterdir())
-        done = run([self._program("auxloom"), *words], self.bench.work)
+        done = run([self._program(program), *words], self.bench.work)
         left = " ".join(sorted(path.name for path in set(self.bench.work.iterdir()) - before))
         wrong = [
             *([f"exit code {done.returncode}, not {code}"] if done.returncode != code else []),
             *([f"it does not say {says!r}"] if says not in " ".join(done.stdout.split()) else []),
             *([f"it leaves {left!r}, not {leaves!r}"] if left != leaves else []),
         ]
-        command = f"auxloom {' '.join(map(str, words))}"
+        command = f"{program} {' '.join(map(str, words))}"
         self.bench.tell(self.name, what, f"{command}: {'; '.join(wrong)}\n{done.stdout}" if wrong else "")
 
     def check_modules(self, *rooms: str) -> None:
@@ -148,6 +156,8 @@ def check_core(bench: Bench) -> None:
     core.check_absent("apache_beam", "nltk", "pandas", "safetensors", "spacy", "tokenizers", "torch")
     core.check("--version", "--version", says="auxloom 0.")
     core.check("--help", "--help", says="Usage")
+    for name in COMMANDS:
+        core.check(f"{name} --help", name, "--help", says=f"auxloom {name}")
     core.check("recipe prints the default one", "recipe", says="[labelers.disfluency]")
     core.check("labelers lists them", "labelers", says="masking")
     core.check("build names its cure", "build", "story.txt", "--out", "no", code=2, says=BUILD)
@@ -157,6 +167,15 @@ def check_core(bench: Bench) -> None:
     core.check("label names its cure", "label", "data", "--with", "masking", code=2, says=BUILD)
     core.check("evaluate names its cure", "evaluate", "model", "test.tsv", code=2, says=TRAIN)
     core.check("predict names its cure", "predict", "model", "story.txt", code=2, says=BOTH)
+    core.check("join names its cure", "join", "data", "story.txt", "--label", "ner=token", code=2, says=BUILD)
+    core.check("merge names its cure", "merge", "data", "--out", "no", code=2, says=BUILD)
+    core.check("inspect needs no extra", "inspect", "story.txt", says="text")
+    core.check("profile needs no extra", "profile", "disfluency", "story.txt", code=2, says="story.txt")
+    core.check("compare names its cure", "compare", "mine.toml", "--out", "no", code=2, says=BOTH)
+    core.check("relate names its cure", "relate", "data", code=2, says=TRAIN)
+    core.check("export names its cure", "export", "model", "--out", "no", code=2, says=EXPORT)
+    core.check("auxloom-worker names its cure", "--pool", code=1, says=BUILD, program="auxloom-worker")
+    core.check("auxloom-worker --help", "--help", says="--provision_endpoint", program="auxloom-worker")
     core.check("show names its cure", "show", "story.txt", code=2, says=BUILD)
     core.check("verify says what is no dataset", "verify", "data", code=2, says="is not a dataset")
 
