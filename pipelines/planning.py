@@ -138,7 +138,7 @@ def _check_asked(plan: Plan, found: Found) -> None:
         if table.where and not found["asked"].get(str(number)):
             files = [file for file in plan.files if file.input == number][:_FIRST_FILES]
             records = [record for file in files for record in first_records(file, table)[0]]
-            raise RecipeError(f"[input] where: no record that can be used is asked for; {met(records, table.where)}")
+            raise RecipeError(f"[input] where: no record matches: {met(records, table.where)}")
 
 
 def _held_out(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> bytes | None:

@@ -121,9 +121,7 @@ def test_what_is_left_out_is_counted_and_no_reject(tmp_path: Path) -> None:
     assert rejects.count("\n") == 1
     with pytest.raises(RecipeError, match=r"different plan: input\.where"):
         made("out", where={"type": "explicit"})
-    with pytest.raises(
-        RecipeError, match=r"no record that can be used is asked for; 'type' should be Implicit, and is"
-    ):
+    with pytest.raises(RecipeError, match=r"no record matches: 'type' must be Implicit, but is"):
         made("none", where={"type": "Implicit"})
     plain = made("plain")
     assert "filtered" not in plain.books["records"]

@@ -30,13 +30,13 @@ def met(records: Sequence[Mapping[str, Any]], where: Mapping[str, Sequence[str |
 
     Example:
         >>> met([{"type": "implicit"}, {"type": "explicit"}], {"type": ["Implicit"], "kind": ["x"]})
-        "'type' should be Implicit, and is implicit, explicit; 'kind' should be x, and there is none"
+        "'type' must be Implicit, but is implicit or explicit; 'kind' must be x, but is missing"
     """
     told = []
     for path, allowed in where.items():
         values = list(dict.fromkeys(value for record in records for value in sorted(_values(record, path))))
-        found = f"is {', '.join(values[:_SHOWN])}{', ...' * (len(values) > _SHOWN)}" if values else "there is none"
-        told.append(f"{path!r} should be {' or '.join(map(_text, allowed))}, and {found}")
+        found = f"is {' or '.join(values[:_SHOWN])}{' or others' * (len(values) > _SHOWN)}" if values else "is missing"
+        told.append(f"{path!r} must be {' or '.join(map(_text, allowed))}, but {found}")
     return "; ".join(told)
 
 
