@@ -58,6 +58,15 @@ class RunFolder:
         """The best checkpoint, else the last one; it need not be there."""
         return self.best if self.best.exists() else self.last
 
+    def check_trained(self, called: str | Path) -> None:
+        """Check that there is a checkpoint; errors call the folder as it was given.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if not self.weights.exists():
+            raise FileNotFoundError(f"no checkpoint in {called}; give the folder of a run of `auxloom train`")
+
     def weights_digest(self) -> str:
         """Return the sha256 of these weights, empty where there are none."""
         if not self.weights.exists():
