@@ -175,8 +175,8 @@ class RunFolder:
         mark = Mark.read(self.mark)
         if mark.dataset != data.digest:
             raise ValueError(
-                f"the run in {self.path} was trained on another dataset than {data.path}; give that dataset, or "
-                "another folder"
+                f"the run in {self.path} was trained on another dataset than {data.path}, or with other layers of it; "
+                "give that dataset with the same --layers or --no-layers, or another folder"
             )
         if whole:
             given = _settings(given).model_dump(mode="json")

@@ -37,7 +37,7 @@ def held_out(splits: Mapping[str, object]) -> str:
 
 
 def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is to be said of labels that nobody made by hand, with their names; "" without any."""
+    """Return what is to be said of labels that nobody made by hand, or of others, with their names; "" without any."""
     notes, names = [], [entry["name"] for entry in entries if entry["constructed"]]
     if names:
         which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
@@ -47,6 +47,8 @@ def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
         )
     if taught := [entry["name"] for entry in entries if entry.get("taught")]:
         notes.append(f"Scores on labels of a model ({', '.join(taught)}) tell how well it is imitated.")
+    if permuted := [entry["name"] for entry in entries if entry.get("permuted")]:
+        notes.append(f"Trained on labels of other rows, as a control: {', '.join(permuted)}.")
     return " ".join(notes)
 
 
@@ -87,7 +89,10 @@ def build_report(
         entries[item.task.name] = _entry(dataset, data, item, split=split, seed=seed, known=known)
         give_back()
     tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
+    tables = settings.get("task", {})
     for entry in tasks:
+        if tables.get(entry["name"], {}).get("permuted"):
+            entry["permuted"] = True
         if entry["name"] == settings.get("primary"):
             entry["warnings"] += _choice(data, entry["name"])
     return {
