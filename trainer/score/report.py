@@ -89,12 +89,8 @@ def build_report(
         entries[item.task.name] = _entry(dataset, data, item, split=split, seed=seed, known=known)
         give_back()
     tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
-    tables = settings.get("task", {})
     for entry in tasks:
-        if tables.get(entry["name"], {}).get("permuted"):
-            entry["permuted"] = True
-        if entry["name"] == settings.get("primary"):
-            entry["warnings"] += _choice(data, entry["name"])
+        _add_settings(entry, settings, data)
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "dataset": _told(dataset),
@@ -105,6 +101,14 @@ def build_report(
         "not_trained": dict(untrained),
         "note": note_of(tasks),
     }
+
+
+def _add_settings(entry: dict[str, Any], settings: Mapping[str, Any], data: EncodedDataset) -> None:
+    """Add to the entry of a task what the settings of the run make of it."""
+    if settings.get("task", {}).get(entry["name"], {}).get("permuted"):
+        entry["permuted"] = True
+    if entry["name"] == settings.get("primary"):
+        entry["warnings"] += _choice(data, entry["name"])
 
 
 def _told(dataset: Dataset) -> dict[str, Any]:
