@@ -256,7 +256,7 @@ def _check_tokens(base: Rows, other: Rows, pairs: Sequence[tuple[int, int]]) -> 
         more = f" ({len(differing):,} rows differ)" if len(differing) > 1 else ""
         names = (rows.table.column("id")[row].as_py() for rows, row in ((base, i), (other, j)))
         tokens = (rows.table.column("tokens")[row].as_py() for rows, row in ((base, i), (other, j)))
-        raise RecipeError(differ(*names, *tokens, more))
+        raise RecipeError(differ(*names, *tokens, more=more))
 
 
 def differ(row: str, annotated: str, mine: Sequence[str], theirs: Sequence[str], more: str = "") -> str:
