@@ -254,9 +254,9 @@ def _check_tokens(base: Rows, other: Rows, pairs: Sequence[tuple[int, int]]) -> 
     if len(differing):
         i, j = places[differing[0]].tolist()
         more = f" ({len(differing):,} rows differ)" if len(differing) > 1 else ""
-        names = (rows.table.column("id")[row].as_py() for rows, row in ((base, i), (other, j)))
-        tokens = (rows.table.column("tokens")[row].as_py() for rows, row in ((base, i), (other, j)))
-        raise RecipeError(differ(*names, *tokens, more=more))
+        row, annotated = (rows.table.column("id")[place].as_py() for rows, place in ((base, i), (other, j)))
+        mine, theirs = (rows.table.column("tokens")[place].as_py() for rows, place in ((base, i), (other, j)))
+        raise RecipeError(differ(row, annotated, mine, theirs, more))
 
 
 def differ(row: str, annotated: str, mine: Sequence[str], theirs: Sequence[str], more: str = "") -> str:
