@@ -17,7 +17,7 @@ from pipelines.recipes.recipe import Recipe, RecipeError, licences
 
 __all__ = ["again", "prepare"]
 
-_LAYER_WAYS = "Give another --name, or --overwrite to replace it"
+_LAYER_WAYS = "Give another {option}, or --overwrite to replace it"
 _WAYS = "Give another --out, or --overwrite to replace it"
 
 
@@ -41,7 +41,8 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
         return fill(new, new.recipe.run, scan, lambda plan: _of_units(plan, folder)), lost
     differing = differences(old, new)
     if differing:
-        what, ways = ("layer", _LAYER_WAYS) if new.base else ("dataset", _WAYS)
+        option = "--layer" if new.taught else "--name"
+        what, ways = ("layer", _LAYER_WAYS.format(option=option)) if new.base else ("dataset", _WAYS)
         raise RecipeError(
             f"{new.recipe.out} contains a {what} built from a different plan: {'; '.join(differing[:5])}. {ways}"
         )

@@ -13,7 +13,9 @@ from pipelines.folder.layout import MANIFEST
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.training import settings_of
 from trainer.data.dataset import TRAIN, Dataset
+from trainer.explain import nearest
 from trainer.kinds import kind_of, untrained
+from trainer.settings import NO_PRIMARY
 from trainer.study.design import Design, make_design
 from trainer.study.results import Results, void
 from trainer.study.trials import Roles, Trial, fingerprint, roles_of, trials_of
@@ -71,7 +73,12 @@ def _place(recipe: Recipe) -> "StudyFolder":
 
 
 def dataset_recipes(recipe: Recipe, design: Design) -> list[Recipe]:
-    """Return the recipe of the dataset of each build seed."""
+    """Return the recipe of the dataset of each build seed.
+
+    Raises:
+        RecipeError: it names tasks that none of these datasets will have.
+    """
+    _check_names(recipe, design)
     place = _place(recipe)
     seeds = range(recipe.seed, recipe.seed + design.build_seeds)
     return [recipe.model_copy(update={"seed": seed, "out": str(place.dataset(seed))}) for seed in seeds]
@@ -118,6 +125,30 @@ def planned_study(recipe: Recipe, design: Design) -> Study:
     trials = trials_of(design, roles, tables, [""] * design.build_seeds, "")
     place = _place(recipe)
     return Study(place, design, roles, tables, trials, Results(place.results, {}), [])
+
+
+def _check_names(recipe: Recipe, design: Design) -> None:
+    """Check the names of tasks before anything is built, as far as the recipe tells what tasks there will be.
+
+    Raises:
+        RecipeError: neither labels nor a labeler of the recipe can be what a task is named after.
+    """
+    known = [*recipe.labels, *recipe.with_]
+    if any(":" in name for name in recipe.with_):  # what tasks such a labeler has is not seen from its name
+        return
+    primary = str(recipe.train.get("primary", ""))
+    named = {
+        "[train] primary": (primary,) if primary not in {"", NO_PRIMARY} else (),
+        "[study] auxiliaries": design.auxiliaries,
+        "[study] masked": design.masked,
+    }
+    for key, names in named.items():
+        for name in names:
+            if not any(name == item or name.startswith((f"{item}.", f"{item}_")) for item in known):
+                raise RecipeError(
+                    f"{key}: no task {name!r} can come of this recipe{nearest(name, known)}; its labels and labelers "
+                    f"are {', '.join(known)}"
+                )
 
 
 def design_of(recipe: Recipe, given: Mapping[str, Any]) -> Design:

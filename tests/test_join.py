@@ -103,7 +103,9 @@ def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -
     inputs = {"files": [], "train": names[0], "test": names[1]}
     out = tmp_path / "out"
     built(Path(names[0]), out, **{"with": ["masking"], "input": inputs})
-    with pytest.raises(RecipeError, match=r"have different tokens: from token 6 '50 .' in the dataset, '10 .' there"):
+    with pytest.raises(
+        RecipeError, match=r"have different tokens: from token 6 '50 .' in the dataset, '10 .' there; --on tokens"
+    ):
         join(str(out), names[::-1], on="order", labels=NER)
     assert not (out / "layers").exists()
     assert join(str(out), names, on="order", labels=NER).compared.matched == 60

@@ -159,6 +159,9 @@ def test_the_note_on_constructed_labels_stands_only_where_there_are_any() -> Non
     assert [task.constructed for task in (TASK, GOLD, DECLARED)] == [True, False, False]
     made, words, *gold = [entry(0.4, 0.5, 0.6, 0.3, task=task) for task in (TASK, WORDS, GOLD, DECLARED)]
     assert note_of(gold) == ""
+    assert note_of([{**made, "constructed": False, "permuted": True}]) == (
+        "Trained on labels of other rows, as a control: made.tags."
+    )
     assert note_of([made, words]).startswith("Scores on constructed labels tell whether")
     assert note_of([made, *gold, words]).startswith("Scores on constructed labels (made.tags, made.word) tell whether")
     assert not any("onstructed" in line for line in lines(report(gold)))

@@ -310,6 +310,55 @@ def test_gains_are_told_from_losses_and_from_nothing() -> None:
     assert (gain.verdict, gain.pairs) == ("hurts", 3)
 
 
+def test_one_run_is_no_verdict() -> None:
+    """However far from 0 its interval lies; the table says so, and that a few runs are too few."""
+    for seeds, verdict, note in ((1, "one run", "give --seeds"), (3, "helps", "are wide"), (5, "helps", "")):
+        design = make_design({"labels": [5], "seeds": seeds})
+        trials = [item for item in made(design) if not item.pretraining]
+        results = [result(item, 0.9 if item.condition == "auxiliary" else 0.4) for item in trials]
+        found = summarised(results, trials, design, {})
+        gain = next(item for item in found["conditions"] if item["condition"] == "auxiliary")["over"]["masked"]
+        assert gain["interval"][0] > 0.2
+        assert gain["verdict"] == verdict
+        text = "\n".join(study_lines(found))
+        assert note in text
+        assert ("3 pairs of runs: intervals are wide" in text) == (seeds == 3)
+        assert ("its labels help" in text) == (seeds > 1)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_runs_that_differ_by_chance_alone_show_no_gain(seeds: int) -> None:
+    """In one study of twenty they may, however few the seeds, as an interval of 95 % says."""
+    trials = [item for item in made(make_design({"labels": [5], "seeds": seeds})) if not item.pretraining]
+    one, other = ([item for item in trials if item.condition == name] for name in ("auxiliary", "masked"))
+    rng, told = np.random.default_rng(seeds), 0
+    for _ in range(200):
+        sides = [
+            [
+                {**item, "sums": [[10 + 2 * move, 20]] * 20}
+                for item, move in zip(side, rng.normal(size=seeds), strict=True)
+            ]
+            for side in (list(map(result, one)), list(map(result, other)))
+        ]
+        gain = paired_gain(*sides, METRICS["accuracy"])
+        told += gain is not None and gain.verdict in ("helps", "hurts")
+    assert told <= 20
+
+
+def test_builds_that_differ_widen_an_interval() -> None:
+    """More than the same differences among the runs of each of them."""
+    design = make_design({"labels": [5], "seeds": 3, "build_seeds": 2})
+    trials = [item for item in made(design) if not item.pretraining]
+    one, other = ([item for item in trials if item.condition == name] for name in ("auxiliary", "masked"))
+    base, widths = [result(item) for item in other], []
+    for high in ((0, 1, 2), (0, 2, 4)):
+        moved = [{**item, "sums": [[10 + 2 * (place in high), 20]] * 20} for place, item in enumerate(map(result, one))]
+        gain = paired_gain(moved, [{**item, "sums": [[10, 20]] * 20} for item in base], METRICS["accuracy"])
+        assert gain
+        widths.append(gain.high - gain.low)  # type: ignore[operator]
+    assert widths[0] > 1.5 * widths[1]
+
+
 def test_seeds_widen_an_interval() -> None:
     """Runs that differ among each other tell less than ones that agree."""
     trials = [item for item in made(make_design({"labels": [5], "seeds": 4})) if not item.pretraining]

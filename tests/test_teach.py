@@ -212,6 +212,15 @@ def test_what_cannot_be_taught_is_told(
     assert not (data / "layers").exists()
 
 
+def test_a_layer_of_another_model_may_have_another_name(
+    model: tuple[Path, Path], data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error says with which option of this command."""
+    assert command(monkeypatch, "predict", model[1], data, "--layer", "teacher", "--task", "ner") == 0
+    assert command(monkeypatch, "predict", model[1], data, "--layer", "teacher", "--task", "mood") == 2
+    assert "Give another --layer, or --overwrite to replace it" in " ".join(capsys.readouterr().err.split())
+
+
 def test_rows_of_another_kind_are_refused(model: tuple[Path, Path], tmp_path: Path) -> None:
     """Text that was prepared otherwise; a text is no dataset; options of layers need one."""
     data = _build(tmp_path, _records(20, 4, labelled=False), text={"normalise": "transcript"})

@@ -74,6 +74,7 @@ def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_pat
         ({"row": 8}, r"\[train\] has no key 'row' \(did you mean 'rows'\?\)"),
         ({"train": {"rows": 16}}, "has rows = 8, not 16"),
         ({"model": "small"}, r"\[model\] is 'small'; write a table"),
+        ({"phase": {"epochs": 2}}, r"write a table in a recipe, \[\[phase\]\], for each phase"),
         ({"task": {"topic.long": 2}}, r'\[task."topic.long"\] is 2; write a table'),
     ],
 )

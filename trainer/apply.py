@@ -25,12 +25,10 @@ def load_model(run: str | Path) -> Model:
         ValueError: the run is of another format than this version writes.
     """
     folder = RunFolder(local(run, "a run folder"))
-    weights = folder.weights
-    if not weights.exists():
-        raise FileNotFoundError(f"no checkpoint in {run}; give the folder of a run of `auxloom train`")
+    folder.check_trained(run)
     tasks = [Task.from_json(item) for item in json.loads(folder.tasks.read_text(encoding="utf-8"))]
     model = Model(tasks, folder.learnt, folder.settings())
-    checkpoint.restore(model, None, checkpoint.load(weights)[0])
+    checkpoint.restore(model, None, checkpoint.load(folder.weights)[0])
     return model.eval()
 
 

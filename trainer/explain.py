@@ -1,12 +1,12 @@
 """Mistakes in settings, told in the words of a recipe."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["HEADERS", "LATER", "explained"]
+__all__ = ["HEADERS", "LATER", "explained", "nearest"]
 
 LATER = {
     "model": ("private", "orthogonal", "iterations", "align"),
@@ -26,6 +26,17 @@ _ELSEWHERE = {
 """Keys that are looked for in [train], and where to write them."""
 
 
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return a hint that tells the nearest of some names, or nothing.
+
+    Example:
+        >>> nearest("epoch", ["epochs", "rows"])
+        "; did you mean 'epochs'?"
+    """
+    close = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def explained(error: Any, forms: Mapping[str, type[BaseModel]]) -> str:
     """Say in words what one error of pydantic means; ``forms`` are the models of the tables by their names."""
     table, key, known = _address(error["loc"], forms)
@@ -33,7 +44,8 @@ def explained(error: Any, forms: Mapping[str, type[BaseModel]]) -> str:
         text = error.get("ctx", {}).get("error", error["msg"])
         return f"{table} {text}"
     if not known:
-        return f"{table} is {error['input']!r}; write a table"
+        phases = f" in a recipe, {table}, for each phase" if table == HEADERS["phase"] else ""
+        return f"{table} is {error['input']!r}; write a table{phases}"
     if error["type"] != "extra_forbidden":
         return f"{table} {key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
     name = table.strip("[]").partition(".")[0]

@@ -58,6 +58,15 @@ class RunFolder:
         """The best checkpoint, else the last one; it need not be there."""
         return self.best if self.best.exists() else self.last
 
+    def check_trained(self, called: str | Path) -> None:
+        """Check that there is a checkpoint; errors call the folder as it was given.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if not self.weights.exists():
+            raise FileNotFoundError(f"no checkpoint in {called}; give the folder of a run of `auxloom train`")
+
     def weights_digest(self) -> str:
         """Return the sha256 of these weights, empty where there are none."""
         if not self.weights.exists():
@@ -166,8 +175,8 @@ class RunFolder:
         mark = Mark.read(self.mark)
         if mark.dataset != data.digest:
             raise ValueError(
-                f"the run in {self.path} was trained on another dataset than {data.path}; give that dataset, or "
-                "another folder"
+                f"the run in {self.path} was trained on another dataset than {data.path}, or with other layers of it; "
+                "give that dataset with the same --layers or --no-layers, or another folder"
             )
         if whole:
             given = _settings(given).model_dump(mode="json")

@@ -255,7 +255,7 @@ class Settings(_Table):
         """Check that the rows of a step go into buckets."""
         if self.rows % self.bucket:
             raise ValueError(
-                f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; choose one that divides it"
+                f"rows = {self.rows} is not a multiple of bucket = {self.bucket}; give a bucket that divides rows"
             )
         if self.accumulate > self.rows // self.bucket:
             raise ValueError(

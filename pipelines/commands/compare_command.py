@@ -132,10 +132,15 @@ def _show_plan(study: "Study", jobs: int, *, as_json: bool) -> None:
         f"{firsts} first parts"
     )
     speed = f"{cost.speed:,.0f} sub-words a second{'' if cost.measured else ', an estimate: no run has ended yet'}"
-    say(f"left: {cost.tokens:,} sub-words, {cost.hours:.2f} hours with --jobs {jobs} ({speed})")
+    say(f"left: {cost.tokens:,} sub-words, {_lasting(cost.hours)} with --jobs {jobs} ({speed})")
     say(f"disk: about {cost.disk / 1e6:,.0f} MB of checkpoints at the same time, beside datasets and encoded data")
     if not study.datasets:
         say("the datasets are not built yet, so that labels and finished runs were not counted")
+
+
+def _lasting(hours: float) -> str:
+    """Return a time in a unit in which it is a number that can be read."""
+    return f"{hours:.1f} hours" if hours >= 1 else f"{max(hours * 60, 1):.0f} minutes"
 
 
 def _train(study: "Study", design: "Design", *, jobs: int, keep: bool) -> dict[str, str]:

@@ -40,9 +40,12 @@ def evaluate(
 ) -> None:
     """Score a trained model on labels that it never saw: tasks with intervals, classes, spans seen in train or not."""
     need("evaluate", "train")
+    from labelers.place import local
     from trainer.external import evaluate as score
+    from trainer.folder import RunFolder
     from trainer.score.class_table import show
 
+    RunFolder(local(run, "a run folder")).check_trained(run)
     wanted = layers_asked(layers, no_layers=no_layers)
     if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
         report = score(run, inputs[0], tasks=task, split=split, layers=wanted)

@@ -65,7 +65,7 @@ def _file(marked: Any) -> str:
 
 def _lines(learnt: Any) -> Iterator[str]:
     """Say what was counted."""
-    share = f"{learnt.rate:.1%} of them have one"
+    share = f"{learnt.rate:.1%} of the utterances have one"
     yield f"{learnt.repairs:,} reparanda in {learnt.utterances:,} utterances of {learnt.words:,} fluent words; {share}"
     total = sum(learnt.everywhere)
     kinds = zip(learnt.kinds.items(), learnt.everywhere, strict=True)

@@ -254,14 +254,17 @@ def _check_tokens(base: Rows, other: Rows, pairs: Sequence[tuple[int, int]]) -> 
     if len(differing):
         i, j = places[differing[0]].tolist()
         more = f" ({len(differing):,} rows differ)" if len(differing) > 1 else ""
-        names = (rows.table.column("id")[row].as_py() for rows, row in ((base, i), (other, j)))
-        tokens = (rows.table.column("tokens")[row].as_py() for rows, row in ((base, i), (other, j)))
-        raise RecipeError(differ(*names, *tokens) + more)
+        row, annotated = (rows.table.column("id")[place].as_py() for rows, place in ((base, i), (other, j)))
+        mine, theirs = (rows.table.column("tokens")[place].as_py() for rows, place in ((base, i), (other, j)))
+        raise RecipeError(differ(row, annotated, mine, theirs, more))
 
 
-def differ(row: str, annotated: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
+def differ(row: str, annotated: str, mine: Sequence[str], theirs: Sequence[str], more: str = "") -> str:
     """Return the sentence about a row and its annotated row that have other tokens."""
-    return f"row {row!r} and annotated row {annotated!r} have different tokens: {_both(mine, theirs)}"
+    return (
+        f"row {row!r} and annotated row {annotated!r} have different tokens: {_both(mine, theirs)}{more}; --on tokens "
+        "matches rows by their tokens, in any order"
+    )
 
 
 def _both(mine: Sequence[str], theirs: Sequence[str]) -> str:

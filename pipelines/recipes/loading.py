@@ -13,7 +13,7 @@ import pyarrow.fs as pafs
 from labelers.finding import load
 from labelers.labeler import Labeler, Resource
 from pipelines.folder.layout import Folder
-from pipelines.recipes.recipe import Recipe, table_name
+from pipelines.recipes.recipe import Recipe, nearest, table_name
 from pipelines.recipes.recipe_tables import INPUT_PLACES
 
 __all__ = [
@@ -70,11 +70,22 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
     digests: dict[str, dict[str, str]] = {}
     for name in recipe.with_:
         options = recipe.options(name)
-        resources = {option: read_resource(place) for option, place in _resources_of(recipe, name).items()}
+        resources = {option: _read_option(name, option, place) for option, place in _resources_of(recipe, name).items()}
         labeler = load(name, **{**options, **resources})
         labelers.append(labeler)
         digests[labeler.name] = {option: resource_digest(item) for option, item in resources.items()}
     return labelers, digests
+
+
+def _read_option(labeler: str, option: str, place: str) -> Resource:
+    """Read what an option of a labeler names; where nothing is there, say what else it may be called."""
+    try:
+        return read_resource(place)
+    except FileNotFoundError as error:
+        if not (named := type(load(labeler)).named.get(option, ())):
+            raise
+        hint = f"{nearest(place, named)}; {table_name(labeler)}.{option} may also be one of {', '.join(named)}"
+        raise FileNotFoundError(f"{error}{hint}") from None
 
 
 def resource_places(recipe: Recipe) -> list[str]:

@@ -236,6 +236,8 @@ def _explain(error: Any) -> str:
     if path in _LATER:
         return f"the table [{path}] is not in this version of auxloom yet; leave it out"
     known = [item.alias or name for name, item in _model(error["loc"][:-1]).model_fields.items()]
+    if path in InputTable.model_fields:
+        return f"recipe has no key {path!r}: it is a key of [input]"
     return f"recipe has no key {path!r}{nearest(str(error['loc'][-1]), known)}; allowed here are {', '.join(known)}"
 
 

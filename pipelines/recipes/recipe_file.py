@@ -39,6 +39,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"no recipe at {file}; give a .toml file") from None
+    except IsADirectoryError:
+        raise RecipeError(f"{file} is a folder, not a recipe; give a .toml file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{file} is not valid TOML: {error}") from None
 

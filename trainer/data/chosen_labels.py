@@ -14,6 +14,7 @@ from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.dataset import TRAIN, Dataset, Split
 from trainer.data.permuted import permuted_targets
 from trainer.data.targets import Targets
+from trainer.explain import nearest
 from trainer.schedule.step_plan import generator
 from trainer.settings import Settings
 
@@ -32,7 +33,8 @@ def check_choice(dataset: Dataset, settings: Settings) -> None:
     for key in ("tasks", "with_labels", "without_labels"):
         for name in getattr(settings, key):
             if name not in known:
-                raise ValueError(f"[train] {key}: {name!r} is not a task of {dataset.path} ({', '.join(known)})")
+                hint = nearest(name, known)
+                raise ValueError(f"[train] {key}: {name!r} is not a task of {dataset.path}{hint} ({', '.join(known)})")
     if settings.labels and not settings.has_primary:
         raise ValueError(f"[train] labels = {settings.labels} counts labels of the primary, and there is none; name it")
 
@@ -55,7 +57,10 @@ def chosen_labels(data: EncodedDataset, dataset: Dataset, settings: Settings) ->
     if settings.labels:
         primary, known = settings.primary, len(targets[settings.primary])
         if known < settings.labels:
-            raise ValueError(f"[train] labels = {settings.labels}, but {known:,} train rows have a label of {primary}")
+            raise ValueError(
+                f"[train] labels = {settings.labels}, but {known:,} train rows have a label of {primary}; give "
+                "fewer, or 0 for all"
+            )
         targets[primary] = _sampled(train, dataset.splits[TRAIN], settings)
         if _VALIDATION in splits:
             held = splits[_VALIDATION]

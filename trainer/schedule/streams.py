@@ -1,7 +1,6 @@
 """What the planned rows of a step mean: a row of one task, or a row of the dataset with its labels of several tasks."""
 
 import copy
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -12,6 +11,7 @@ from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
 from trainer.data.batch import TaskSlice
 from trainer.data.cache import EncodedDataset, EncodedSplit
+from trainer.explain import nearest
 from trainer.schedule.samplers import sampler
 from trainer.schedule.step_plan import EpochPlan, StepPlan
 from trainer.settings import NO_PRIMARY, Settings
@@ -206,14 +206,8 @@ def check(tasks: Sequence[Task], settings: Settings) -> None:
     given += [(f"[train] primary = {settings.primary!r}", settings.primary)] if settings.has_primary else []
     for told, name in given:
         if name not in names:
-            raise ValueError(f"{told} is not a trained task{_nearest(name, names)} ({', '.join(names)})")
+            raise ValueError(f"{told} is not a trained task{nearest(name, names)} ({', '.join(names)})")
     mode_of(tasks, settings)
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    """Return a hint that tells the nearest of some names, or nothing."""
-    close = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def mode_of(tasks: Sequence[Task], settings: Settings) -> str:

@@ -37,7 +37,7 @@ def held_out(splits: Mapping[str, object]) -> str:
 
 
 def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is to be said of labels that nobody made by hand, with their names; "" without any."""
+    """Return what is to be said of labels that nobody made by hand, or of others, with their names; "" without any."""
     notes, names = [], [entry["name"] for entry in entries if entry["constructed"]]
     if names:
         which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
@@ -47,6 +47,8 @@ def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
         )
     if taught := [entry["name"] for entry in entries if entry.get("taught")]:
         notes.append(f"Scores on labels of a model ({', '.join(taught)}) tell how well it is imitated.")
+    if permuted := [entry["name"] for entry in entries if entry.get("permuted")]:
+        notes.append(f"Trained on labels of other rows, as a control: {', '.join(permuted)}.")
     return " ".join(notes)
 
 
@@ -88,8 +90,7 @@ def build_report(
         give_back()
     tasks = [entries.get(task.name) or task_entry(task, *_trained_on(data, task), None) for task in data.tasks]
     for entry in tasks:
-        if entry["name"] == settings.get("primary"):
-            entry["warnings"] += _choice(data, entry["name"])
+        _add_settings(entry, settings, data)
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "dataset": _told(dataset),
@@ -100,6 +101,14 @@ def build_report(
         "not_trained": dict(untrained),
         "note": note_of(tasks),
     }
+
+
+def _add_settings(entry: dict[str, Any], settings: Mapping[str, Any], data: EncodedDataset) -> None:
+    """Add to the entry of a task what the settings of the run make of it."""
+    if settings.get("task", {}).get(entry["name"], {}).get("permuted"):
+        entry["permuted"] = True
+    if entry["name"] == settings.get("primary"):
+        entry["warnings"] += _choice(data, entry["name"])
 
 
 def _told(dataset: Dataset) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
 from trainer.data.dataset import TRAIN, Dataset, Split, Types
+from trainer.explain import nearest
 from trainer.kinds import kind_of, untrained
 from trainer.score.rows import TaskRows, folded, read_rows, sample
 from trainer.study.relatedness import Information, TaggedWords, entropy, kurtosis, similarity
@@ -76,7 +77,7 @@ def relate(dataset: Dataset, primary: str = "") -> dict[str, Any]:
     """
     names = [task.name for task in dataset.tasks]
     if primary and primary not in names:
-        raise ValueError(f"{dataset.path} has no task {primary!r}; it has {', '.join(names)}")
+        raise ValueError(f"{dataset.path} has no task {primary!r}{nearest(primary, names)}; it has {', '.join(names)}")
     types, split = Types(), dataset.splits[TRAIN]
     spaces = {task.name: _read(split, task, types) for task in dataset.tasks if not untrained(task)}
     spaces = {name: space for name, space in spaces.items() if len(space.rows)}

@@ -13,7 +13,15 @@ __all__ = ["csv_of", "study_lines"]
 
 _WIDTH = 80
 _COLUMNS = ("labels", "condition", "runs", "mean", "deviation", "over masked, 95 % interval", "verdict")
-_SOURCES = "intervals: paired bootstrap over documents (Koehn 2004) and seeds (Sellam et al. 2022), 1,000 samples."
+_SOURCES = (
+    "intervals: paired bootstrap over documents (Koehn 2004), 1,000 samples, widened by Student's t over pairs of runs."
+)
+_COLUMN_NOTE = (
+    "runs: that have ended, of those planned where some have not. mean and deviation: of their scores. over masked: "
+    "the mean difference of runs with the same seeds."
+)
+_FEW = 5
+"""Pairs of runs below which Student's t is far wider than a normal distribution."""
 _VERDICTS = (
     "A gain counts over masked words on the same text (masked), not over the primary alone: helps and hurts mean that "
     "the whole interval lies above or below 0."
@@ -65,12 +73,16 @@ def _notes(found: Mapping[str, Any]) -> Iterator[str]:
     for entry in entries:
         for why in entry["failures"]:
             yield f"failed: {entry['condition']}, {entry['labels'] or 'all'} labels: {why}"
-    if any(entry["runs"] == 1 for entry in entries):
-        yield "one run of a condition says nothing of how much runs differ: its interval is that of documents alone."
+    fewest = min((gain["pairs"] for entry in entries for gain in entry["over"].values()), default=0)
+    if fewest == 1:
+        yield "one run: whatever the interval, a single pair does not tell how much runs differ; give --seeds."
+    elif 1 < fewest < _FEW:
+        yield f"{fewest} pairs of runs: intervals are wide, and only a large gain shows; --seeds {_FEW} tells more."
     if found["control"] is None:
         yield "without the condition masked no gain can be told from that of more text and updates."
     else:
         yield _VERDICTS
+    yield _COLUMN_NOTE
     yield _SOURCES
     names = dict.fromkeys(entry["condition"] for entry in entries)
     yield "; ".join(f"{name}: {CONDITIONS[name]}" for name in CONDITIONS if name in names) + "."
@@ -83,7 +95,7 @@ def _by_labels(entries: list[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what is due to the labels of the auxiliaries, and not to their text."""
     for entry in entries:
         if entry["condition"] == "auxiliary" and (gain := entry["over"].get("permuted")):
-            told = {"helps": "its labels help", "hurts": "its labels hurt"}.get(
+            told = {"helps": "its labels help", "hurts": "its labels hurt", "one run": "one run"}.get(
                 gain["verdict"], "not shown that its labels matter"
             )
             yield f"{entry['labels'] or 'all'} labels: auxiliary over permuted {_gain(gain)}: {told}."
