@@ -1,14 +1,15 @@
-"""What to do about a dataset or layer that is damaged, unfinished or another one: one text for all commands.
+"""What to do about a misspelt name, or a dataset or layer that is damaged, unfinished or another one: one text for all.
 
 A trainer may import it; it needs the names of files alone.
 """
 
+import difflib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["OTHER_LAYER", "damaged", "finish_layer", "restore", "unfinished"]
+__all__ = ["OTHER_LAYER", "damaged", "finish_layer", "nearest", "restore", "unfinished"]
 
 _LAYERS = "layers"
 _DEPTH = 3
@@ -16,6 +17,17 @@ _DEPTH = 3
 
 OTHER_LAYER = "leave it out with --layers, or make it again"
 """What to do about a layer that is not of the dataset, or has a column that there is already."""
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest known name, or nothing.
+
+    Example:
+        >>> nearest("epoch", ["epochs", "rows"])
+        " (did you mean 'epochs'?)"
+    """
+    close = difflib.get_close_matches(given, list(known), 1, 0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def restore(place: str | PurePath) -> str:

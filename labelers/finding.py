@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -13,6 +12,7 @@ from typing import Any
 import pydantic
 
 import labelers
+from labelers.advice import nearest
 from labelers.labeler import Labeler
 
 __all__ = ["load", "names"]
@@ -42,16 +42,16 @@ def load(name: str, **options: Any) -> Labeler:
     found = _find(module, attribute) if attribute else _find_own(name)
     if found is None and attribute:
         known = [key for key, _ in _defined(module)]
-        hint = f"{module} has {', '.join(known) or 'none'}{_nearest(attribute, known)}"
+        hint = f"{module} has {', '.join(known) or 'none'}{nearest(attribute, known)}"
         raise ValueError(f"{name!r} is not a Labeler (a subclass of labelers.labeler.Labeler); {hint}")
     if found is None:
         all_names = names()
-        hint = f"there are {', '.join(all_names)}{_nearest(name, all_names)}, or give module:Class"
+        hint = f"there are {', '.join(all_names)}{nearest(name, all_names)}, or give module:Class"
         raise ValueError(f"no labeler {name!r}; {hint}")
     known = [item.name for item in dataclasses.fields(found)]  # type: ignore[arg-type]
     for option in options:
         if option not in known:
-            allowed = f"it has {', '.join(known) or 'none'}{_nearest(option, known)}"
+            allowed = f"it has {', '.join(known) or 'none'}{nearest(option, known)}"
             raise ValueError(f"labeler {name!r} has no option {option!r}; {allowed}")
     types = typing.get_type_hints(found)
     return found(**{option: _typed(name, option, value, types[option]) for option, value in options.items()})
@@ -66,12 +66,6 @@ def _typed(labeler: str, option: str, value: Any, kind: Any) -> Any:
     except pydantic.ValidationError as error:
         reasons = "; ".join(dict.fromkeys(item["msg"].lower() for item in error.errors()))
         raise ValueError(f"labeler {labeler!r}: {option} is {value!r}; {reasons}") from None
-
-
-def _nearest(given: str, known: list[str]) -> str:
-    """Return a hint that names the nearest known name, or nothing."""
-    close = difflib.get_close_matches(given, known, 1, 0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _find_own(name: str) -> type[Labeler] | None:

@@ -5,8 +5,9 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from labelers.advice import nearest
 from pipelines.recipes.overrides import set_key
-from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe, nearest
+from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import LabelKind
 from pipelines.training import settings_of
 

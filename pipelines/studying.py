@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelers.advice import nearest
 from labelers.place import local
 from pipelines.folder.layout import MANIFEST
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.training import settings_of
 from trainer.data.dataset import TRAIN, Dataset
-from trainer.explain import nearest
 from trainer.kinds import kind_of, untrained
 from trainer.settings import NO_PRIMARY
 from trainer.study.design import Design, make_design

@@ -80,7 +80,7 @@ def test_labels_that_are_kept_are_what_they_were(data: EncodedDataset, dataset: 
     [
         ({"labels": 25}, r"labels = 25, but 24 train rows have a label of ner; give fewer, or 0 for all"),
         ({"labels": 5, "primary": "none"}, r"labels = 5 counts labels of the primary, and there is none"),
-        ({"tasks": ["nerr"]}, r"\[train\] tasks: 'nerr' is not a task of .*; did you mean 'ner'\?"),
+        ({"tasks": ["nerr"]}, r"\[train\] tasks: 'nerr' is not a task of .* \(did you mean 'ner'\?"),
         (
             {"task": {"masking.word": {"permuted": True}}},
             r"cannot be permuted, for its labels are the words of the tex",

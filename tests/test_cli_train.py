@@ -181,7 +181,7 @@ def test_settings_are_read_from_a_recipe(
         ("[train]\nweights = {x = 1.0}", "[train] has no key 'weights': the weight of a task is a key of its table"),
         ("[train]\nencoder = 'small'", "[train] has no key 'encoder': it is a key of [model]"),
         ("[train]\nwords_first = 1", "[train] has no key 'words_first': write a [[phase]] with the tasks"),
-        ("[[phase]]\ntasks = ['topic.lang']", "[[phase]] tasks: 'topic.lang' is not a trained task; did you mean"),
+        ("[[phase]]\ntasks = ['topic.lang']", "[[phase]] tasks: 'topic.lang' is not a trained task (did you mean"),
         ("[train.model]\nencoder = 'small'", "[train] has no key 'model': [model] is a table of its own"),
         ("train = 3", "recipe key 'train': "),
         ("[train", "is not valid TOML"),

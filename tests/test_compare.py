@@ -162,9 +162,9 @@ def test_a_plan_is_printed_before_anything_starts(
         (["--set", "model.init=x"], "[model] init is arranged by a study"),
         (["--set", "study.sead=1"], "[study] has no key 'sead' (did you mean 'seeds'?)"),
         (["--set", "train.primary=none"], "a study needs a primary"),
-        (["--set", "train.primary=nerr", "--plan"], "[train] primary: no task 'nerr' can come of this recipe; did you"),
+        (["--set", "train.primary=nerr", "--plan"], "[train] primary: no task 'nerr' can come of this recipe (did you"),
         (["--set", "study.auxiliaries=['fluency']"], "[study] auxiliaries: no task 'fluency' can come of this recipe"),
-        (["--set", "study.masked=['masking.wrd']"], "can be trained; did you mean 'masking.word'?"),
+        (["--set", "study.masked=['masking.wrd']"], "can be trained (did you mean 'masking.word'?)"),
     ],
 )
 def test_what_cannot_be_compared_is_told(

@@ -90,7 +90,7 @@ def test_what_cannot_be_compared_is_told(
 ) -> None:
     """No task of that name; and without a primary the label spaces stand alone."""
     assert run(monkeypatch, "relate", folder, "--primary", "nerr") == 2
-    assert "has no task 'nerr'; did you mean 'ner'?; it has disfluency.tags" in capsys.readouterr().err
+    assert "has no task 'nerr' (did you mean 'ner'?); it has disfluency.tags" in capsys.readouterr().err
     found = relate(Dataset.open(folder))
     assert found["primary"] is None
     assert "no primary was named" in " ".join(relation_lines(found))

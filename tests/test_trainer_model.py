@@ -316,7 +316,7 @@ def test_primary_batches_need_a_primary_that_exists(data: EncodedDataset) -> Non
 
 def test_weights_are_of_tasks_that_exist(data: EncodedDataset) -> None:
     """The error lists them; a name with a dot may be written as a table in a table."""
-    with pytest.raises(ValueError, match=r"\[task\] 'nothing' is not a trained task \(connective, disfluency"):
+    with pytest.raises(ValueError, match=r"\[task\] 'nothing' is not a trained task; there are connective, disfluency"):
         Streams(data, make_settings({"task": {"nothing": {"weight": 2.0}}}))
     weighted = {"connective": {"weight": 3}, "disfluency": {"tags": {"weight": 2}, "pair": {"weight": 0.5}}}
     nested = make_settings({"task": weighted})

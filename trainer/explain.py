@@ -1,12 +1,13 @@
 """Mistakes in settings, told in the words of a recipe."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["HEADERS", "LATER", "explained", "nearest"]
+from labelers.advice import nearest
+
+__all__ = ["HEADERS", "LATER", "explained"]
 
 LATER = {
     "model": ("private", "orthogonal", "iterations", "align"),
@@ -26,17 +27,6 @@ _ELSEWHERE = {
 """Keys that are looked for in [train], and where to write them."""
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return a hint that tells the nearest of some names, or nothing.
-
-    Example:
-        >>> nearest("epoch", ["epochs", "rows"])
-        "; did you mean 'epochs'?"
-    """
-    close = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def explained(error: Any, forms: Mapping[str, type[BaseModel]]) -> str:
     """Say in words what one error of pydantic means; ``forms`` are the models of the tables by their names."""
     table, key, known = _address(error["loc"], forms)
@@ -53,9 +43,7 @@ def explained(error: Any, forms: Mapping[str, type[BaseModel]]) -> str:
         return f"{table} {key} is not in this version of auxloom yet; leave it out"
     if name == "train" and key in _ELSEWHERE:
         return f"[train] has no key {key!r}: {_ELSEWHERE[key]}"
-    close = difflib.get_close_matches(key, known, 1, 0.5)
-    hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(known)}"
-    return f"{table} has no key {key!r}{hint}"
+    return f"{table} has no key {key!r}{nearest(key, known) or '; it has ' + ', '.join(known)}"
 
 
 def _address(place: tuple[Any, ...], forms: Mapping[str, type[BaseModel]]) -> tuple[str, str, list[str]]:

@@ -9,13 +9,12 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from labelers.advice import OTHER_LAYER, damaged
+from labelers.advice import OTHER_LAYER, damaged, nearest
 from labelers.paths import column
 from labelers.task import SECOND, SOURCE, WOVEN, Task, status_reason
 from pipelines.display.gold_values import gold_value
 from pipelines.display.sheet import Row, Sheet, spelt_out
 from pipelines.display.where import labelled
-from pipelines.recipes.recipe import nearest
 
 __all__ = ["choose_tasks", "first_rows", "show_rows"]
 

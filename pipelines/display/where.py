@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelers.advice import nearest
 from labelers.task import Task
 from pipelines.folder.books import column_at
-from pipelines.recipes.recipe import nearest
 
 __all__ = ["Rows", "find_tasks", "labelled"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labelers.advice import nearest
 from labelers.language.repair_gold import DISFLUENT, FLUENT, PHRASE, Annotated, with_phrases
 from pipelines.input.records import InputFile
 from pipelines.labels.look import Column, columns_of, first_records
-from pipelines.recipes.recipe import nearest
 from pipelines.recipes.recipe_tables import InputTable
 
 __all__ = ["MarkedFile", "read_marked"]

@@ -10,11 +10,11 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from labelers.advice import unfinished
+from labelers.advice import nearest, unfinished
 from labelers.label_space import LabelSpace
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, SPLITS, TEMPORARY, Folder, shard_name
 from pipelines.plan import Plan
-from pipelines.recipes.recipe import RecipeError, nearest, table_name
+from pipelines.recipes.recipe import RecipeError, table_name
 
 __all__ = [
     "base_of",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelers.advice import nearest
 from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
 from pipelines.folder.lock import Say
@@ -11,7 +12,7 @@ from pipelines.folder.out_folder import check_free
 from pipelines.layers.layer_plan import draft_layer, layer_recipe, read_base
 from pipelines.recipes.loading import find_own_modules
 from pipelines.recipes.overrides import set_key
-from pipelines.recipes.recipe import RecipeError, nearest, table_name
+from pipelines.recipes.recipe import RecipeError, table_name
 
 __all__ = ["label"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from labelers.advice import nearest
 from labelers.task import Task
 from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
@@ -19,7 +20,7 @@ from pipelines.folder.out_folder import check_free
 from pipelines.layers.folders import taken
 from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_base
 from pipelines.plan import FoundLabels, Plan
-from pipelines.recipes.recipe import RecipeError, nearest
+from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import TextTable
 
 __all__ = ["Taught", "teach"]

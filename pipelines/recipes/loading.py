@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from labelers.advice import nearest
 from labelers.finding import load
 from labelers.labeler import Labeler, Resource
 from pipelines.folder.layout import Folder
-from pipelines.recipes.recipe import Recipe, nearest, table_name
+from pipelines.recipes.recipe import Recipe, table_name
 from pipelines.recipes.recipe_tables import INPUT_PLACES
 
 __all__ = [

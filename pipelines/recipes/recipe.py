@@ -1,11 +1,11 @@
 """The recipe: every setting of a run, validated, with all defaults in one place."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from labelers.advice import nearest
 from pipelines.recipes.recipe_tables import (
     DedupTable,
     InputTable,
@@ -19,7 +19,7 @@ from pipelines.recipes.recipe_tables import (
     UnitTable,
 )
 
-__all__ = ["Recipe", "RecipeError", "licences", "make_recipe", "nearest", "table_name"]
+__all__ = ["Recipe", "RecipeError", "licences", "make_recipe", "table_name"]
 
 _LATER = ("adversary", "dataset", "decoder", "sequence")
 """Tables that a later version will read."""
@@ -251,9 +251,3 @@ def _model(place: Sequence[Any]) -> type[BaseModel]:
             found = next(item for item in get_args(found) if isinstance(item, type) and issubclass(item, BaseModel))
     table: type[BaseModel] = found
     return table
-
-
-def nearest(given: str, known: Sequence[str]) -> str:
-    """Return a hint that names the nearest known name, or nothing."""
-    close = difflib.get_close_matches(given, known, 1, 0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""

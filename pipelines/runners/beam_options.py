@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from pipelines.recipes.recipe import RecipeError, nearest
+from labelers.advice import nearest
+from pipelines.recipes.recipe import RecipeError
 
 __all__ = ["check_flags", "flags_of_beam", "import_beam", "quiet", "refuse"]
 

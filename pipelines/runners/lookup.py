@@ -5,7 +5,8 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
-from pipelines.recipes.recipe import RecipeError, nearest
+from labelers.advice import nearest
+from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.engine import Engine
 from pipelines.runners.other import OtherEngine, runner_of

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from labelers.advice import nearest
 from labelers.ragged import BoolArray, IntArray
 from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.dataset import TRAIN, Dataset, Split
 from trainer.data.permuted import permuted_targets
 from trainer.data.targets import Targets
-from trainer.explain import nearest
 from trainer.schedule.step_plan import generator
 from trainer.settings import Settings
 
@@ -34,7 +34,9 @@ def check_choice(dataset: Dataset, settings: Settings) -> None:
         for name in getattr(settings, key):
             if name not in known:
                 hint = nearest(name, known)
-                raise ValueError(f"[train] {key}: {name!r} is not a task of {dataset.path}{hint} ({', '.join(known)})")
+                raise ValueError(
+                    f"[train] {key}: {name!r} is not a task of {dataset.path}{hint}; there are {', '.join(known)}"
+                )
     if settings.labels and not settings.has_primary:
         raise ValueError(f"[train] labels = {settings.labels} counts labels of the primary, and there is none; name it")
 

@@ -4,7 +4,6 @@ An encoder is one module of this package with a subclass of `Encoder` that lists
 ``[model] encoder`` may call it; ``package.module:Class`` names one from elsewhere.
 """
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import trainer.encoders
+from labelers.advice import nearest
 from trainer.data.batch import Batch, Bucket
 from trainer.data.dataset import Dataset, Split
 from trainer.data.tokenizer import Special, Tokenizer
@@ -193,9 +193,7 @@ def find_encoder(name: str) -> type[Encoder]:
     if attribute:
         return _imported(name, module, attribute)
     known = [alias for encoder in own for alias in encoder.names]
-    close = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    hint = f" (write ./{name} for the folder)" if Path(name).is_dir() else hint
+    hint = f" (write ./{name} for the folder)" if Path(name).is_dir() else nearest(name, known)
     raise ValueError(
         f"there is no encoder {name!r}{hint}; there are {', '.join(known)}, or give a folder, hub:NAME or module:Class"
     )

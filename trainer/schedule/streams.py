@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 
+from labelers.advice import nearest
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
 from trainer.data.batch import TaskSlice
 from trainer.data.cache import EncodedDataset, EncodedSplit
-from trainer.explain import nearest
 from trainer.schedule.samplers import sampler
 from trainer.schedule.step_plan import EpochPlan, StepPlan
 from trainer.settings import NO_PRIMARY, Settings
@@ -206,7 +206,7 @@ def check(tasks: Sequence[Task], settings: Settings) -> None:
     given += [(f"[train] primary = {settings.primary!r}", settings.primary)] if settings.has_primary else []
     for told, name in given:
         if name not in names:
-            raise ValueError(f"{told} is not a trained task{nearest(name, names)} ({', '.join(names)})")
+            raise ValueError(f"{told} is not a trained task{nearest(name, names)}; there are {', '.join(names)}")
     mode_of(tasks, settings)
 
 

@@ -1,10 +1,11 @@
 """The design of a study: the table [study] of a recipe, with every default."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from labelers.advice import nearest
 
 __all__ = ["CONDITIONS", "CONTROL", "Condition", "Design", "make_design"]
 
@@ -87,8 +88,7 @@ def _explained(error: Any) -> str:
     """Say in words what one error of pydantic means."""
     key = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, Design.model_fields, 1, 0.5)
-        hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(Design.model_fields)}"
+        hint = nearest(key, Design.model_fields) or f"; it has {', '.join(Design.model_fields)}"
         return f"[study] has no key {key!r}{hint}"
     text = str(error.get("ctx", {}).get("error", error["msg"]))
     return f"[study] {key} = {error['input']!r}: {text[:1].lower()}{text[1:]}"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from labelers.advice import nearest
 from labelers.ragged import BoolArray, IntArray
 from labelers.task import Task
 from trainer.data.dataset import TRAIN, Dataset, Split, Types
-from trainer.explain import nearest
 from trainer.kinds import kind_of, untrained
 from trainer.score.rows import TaskRows, folded, read_rows, sample
 from trainer.study.relatedness import Information, TaggedWords, entropy, kurtosis, similarity

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelers.advice import nearest
 from labelers.task import Task
-from trainer.explain import nearest
 from trainer.settings import NO_PRIMARY, make_settings
 from trainer.study.design import Condition, Design
 
@@ -89,7 +89,9 @@ def roles_of(tasks: Sequence[Task], primary: str, design: Design) -> Roles:
             if name not in names:
                 known = ", ".join(names)
                 hint = nearest(name, names)
-                raise ValueError(f"{key}: {name!r} is not a task of the dataset that can be trained{hint} ({known})")
+                raise ValueError(
+                    f"{key}: {name!r} is not a task of the dataset that can be trained{hint}; there are {known}"
+                )
     if primary in (*design.auxiliaries, *design.masked):
         raise ValueError(f"[study] names {primary!r}, the primary, among the other tasks; leave it out there")
     masked = design.masked or tuple(task.name for task in tasks if task.drawn)
