@@ -125,6 +125,10 @@ def _graph(say: Say | None) -> Any:
 
 def _placed(recipe: Recipe) -> Recipe:
     """Return a recipe as its workers need it; for those of a cluster, which must answer, without relative paths."""
+    if recipe.run.beam:
+        from pipelines.runners.lookup import check_addresses
+
+        check_addresses(recipe.run)
     if not _is_remote(recipe.run):
         return recipe
     from pipelines.runners.lookup import engine_of

@@ -16,7 +16,7 @@ from pipelines.runners.dask import DaskEngine
 from pipelines.runners.engine import Job
 from pipelines.runners.flink import FlinkEngine
 from pipelines.runners.job_service import environment
-from pipelines.runners.lookup import engine_of, engines, is_remote
+from pipelines.runners.lookup import check_addresses, engine_of, engines, is_remote
 
 OURS = {"environment_type": "PROCESS", "environment_config": {"command": "auxloom-worker"}}
 
@@ -330,3 +330,20 @@ def test_a_scheduler_that_does_not_answer_is_told_in_a_line(monkeypatch: pytest.
         DaskEngine().prepare(job("dask", dask_client_address="tcp://host:1")[0])
     text = "no Dask scheduler answers at dask_client_address=tcp://host:1 (Timed out trying to connect)"
     assert str(told.value) == f"{text}; is it running?"
+
+
+@pytest.mark.parametrize(
+    ("runner", "option", "message"),
+    [
+        ("dask", "job_endpoint", "an option of flink, portable, spark; dask takes dask_client_address or dask_schedul"),
+        ("spark", "flink_master", "an option of flink; spark takes job_endpoint or spark_master_url"),
+        ("local", "dask_scheduler_file", "an option of dask$"),
+    ],
+)
+def test_the_address_of_another_engine_is_an_error(runner: str, option: str, message: str) -> None:
+    """Nobody would ask there, and the build would run on this machine without a word."""
+    with pytest.raises(RecipeError, match=f"--beam {option} has no effect with --runner {runner}: it is {message}"):
+        check_addresses(RunTable(runner=runner, beam={option: "HOST:1"}))
+    for name, engine in engines().items():
+        check_addresses(RunTable(runner=name, beam=dict.fromkeys(engine.addresses, "HOST:1")))
+    check_addresses(RunTable(runner="prism", beam={"job_endpoint": "HOST:1"}))

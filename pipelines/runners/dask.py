@@ -25,6 +25,8 @@ _CLUSTERS = ("dask_client_address", "dask_scheduler_file")
 class DaskEngine(Engine):
     """Dask's scheduler gives partitions to the threads of its workers, and those of a lost worker to others."""
 
+    addresses = _CLUSTERS
+
     def remote(self, run: RunTable) -> bool:
         """Return whether a scheduler is named; without one, Dask starts workers on this machine."""
         return any(name in run.beam for name in _CLUSTERS)

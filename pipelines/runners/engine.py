@@ -31,6 +31,9 @@ class Job:
 class Engine(ABC):
     """One kind of engine."""
 
+    addresses: tuple[str, ...] = ()
+    """Options that say where a cluster is."""
+
     def remote(self, run: RunTable) -> bool:  # noqa: ARG002  (for those that say otherwise)
         """Return whether its workers may run on other machines, where folders and libraries are others."""
         return False

@@ -26,6 +26,7 @@ class FlinkEngine(JobServiceEngine):
     """A job takes as many slots as its parallelism, and begins when all of them are free."""
 
     runner = "FlinkRunner"
+    addresses = ("job_endpoint", "flink_master")
     not_for_server = ("flink_master",)  # it knows its own
     hint = "--beam parallelism=N, or --beam flink_master=HOST:8081 to use all free slots"
 

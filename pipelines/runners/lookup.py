@@ -11,7 +11,7 @@ from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.engine import Engine
 from pipelines.runners.other import OtherEngine, runner_of
 
-__all__ = ["engine_of", "engines", "is_remote"]
+__all__ = ["check_addresses", "engine_of", "engines", "is_remote"]
 
 
 @cache
@@ -42,6 +42,23 @@ def engine_of(name: str) -> Engine:
             f"cannot use runner {name!r}{near}: {error}; give one of {names}, or a runner's full class name"
         ) from None
     return OtherEngine(name)
+
+
+def check_addresses(run: RunTable) -> None:
+    """Check that no option names a cluster of another engine, which would not be asked.
+
+    Raises:
+        RecipeError: one does.
+    """
+    engine = engine_of(run.runner)
+    if isinstance(engine, OtherEngine):
+        return
+    for option in (option for option in run.beam if option not in engine.addresses):
+        if owners := [name for name, other in engines().items() if option in other.addresses]:
+            own = f"; {run.runner} takes {' or '.join(engine.addresses)}" if engine.addresses else ""
+            raise RecipeError(
+                f"--beam {option} has no effect with --runner {run.runner}: it is an option of {', '.join(owners)}{own}"
+            )
 
 
 def is_remote(run: RunTable) -> bool:

@@ -14,6 +14,7 @@ class SparkEngine(JobServiceEngine):
     """It has as many units at a time as its executors have cores."""
 
     runner = "SparkRunner"
+    addresses = ("job_endpoint", "spark_master_url")
 
     def remote(self, run: RunTable) -> bool:
         """Return whether a job server or a cluster is named."""
