@@ -201,10 +201,10 @@ def distributions(items: Sequence[Utterance]) -> dict[str, float]:
             counts["at the first word"] += one.place == 0
             counts["at the second"] += one.place == 1
             counts["editing phrase"] += bool(one.phrase)
-            counts["comma behind"] += one.comma
+            counts["comma after"] += one.comma
             counts["in a row"] += one.link > 0
     names = [f"{n} words" for n in range(1, 5)]
-    names += [*KINDS, "in a row", "at the first word", "at the second", "editing phrase", "comma behind"]
+    names += [*KINDS, "in a row", "at the first word", "at the second", "editing phrase", "comma after"]
     return {name: counts[name] / total for name in names} | {"per 100 words": 100 * total / words}
 
 

@@ -39,36 +39,38 @@ Inputs = Annotated[
 With = Annotated[
     list[str] | None,
     typer.Option(
-        "--with", help="A labeler: its name, or module:Class. Repeatable; in woven views earlier ones win conflicts."
+        "--with", help="A labeler: its name, or module:Class. Repeatable; in woven views earlier ones take precedence."
     ),
 ]
 Label = Annotated[
     list[str] | None,
-    typer.Option("--label", help="NAME=KIND[:COLUMN], labels in the input: ner=token:tags. Repeatable."),
+    typer.Option("--label", help="Labels in the input, as NAME=KIND[:COLUMN]: ner=token:tags. Repeatable."),
 ]
 Train = Annotated[
     list[str] | None, typer.Option("--train", help="File, folder or glob of the train split. Repeatable.")
 ]
-Validation = Annotated[list[str] | None, typer.Option("--validation", help="The same for the validation split.")]
-Test = Annotated[list[str] | None, typer.Option("--test", help="The same for the test split.")]
-Views = Annotated[str | None, typer.Option(help="separate: a view per labeler; woven: one view with all edits.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
+Validation = Annotated[
+    list[str] | None, typer.Option("--validation", help="File, folder or glob of the validation split. Repeatable.")
+]
+Test = Annotated[list[str] | None, typer.Option("--test", help="File, folder or glob of the test split. Repeatable.")]
+Views = Annotated[
+    str | None, typer.Option(help="separate: one view per labeler; woven: one view with the edits of all labelers.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of worker processes.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many records of each file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key: labelers.disfluency.rate=0.3")]
 Runner = Annotated[
     str | None, typer.Option(help="local, dask, flink, spark, portable ...; or a Beam runner's full class name.")
 ]
-Beam = Annotated[list[str] | None, typer.Option("--beam", help="KEY=VALUE, an option of the runner. Repeatable.")]
+Beam = Annotated[list[str] | None, typer.Option("--beam", help="An option of the runner, as KEY=VALUE. Repeatable.")]
 
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Remove the dataset in the folder and build all of it again.")
-]
-Check = Annotated[bool, typer.Option("--check", help="Compare the checksum of every existing file, not only its size.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the dataset in the folder and rebuild it.")]
+Check = Annotated[bool, typer.Option("--check", help="Compare the checksums of existing files, not only their sizes.")]
 Anew = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Build the dataset again; replace a model that was trained on other data or settings."
+        "--overwrite", help="Rebuild the dataset; replace a model that was trained on other data or settings."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]

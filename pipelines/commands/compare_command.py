@@ -26,26 +26,33 @@ EXAMPLE = "auxloom compare mine.toml --out study --labels 50,200 --seeds 5 --pla
 
 def compare(
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE.toml", help="As for `auxloom run`; its table study says what is compared.")
+        Path,
+        typer.Argument(
+            metavar="RECIPE.toml", help="A recipe as for `auxloom run`; its table [study] defines the comparison."
+        ),
     ],
     out: Annotated[str | None, typer.Option(help="Folder of the study.")] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Labelled train rows of the primary, joined by commas; 0: all.")
+        str | None, typer.Option(help="Numbers of labelled train rows of the primary, separated by commas; 0: all.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Training seeds.")] = None,
-    build_seeds: Annotated[int | None, typer.Option(min=1, help="Datasets, each built with its own seed.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that train at the same time.")] = 1,
-    plan: Annotated[bool, typer.Option("--plan", help="Print runs, hours and disk, and start nothing.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of training seeds.")] = None,
+    build_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of datasets, each built with its own seed.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes that train at the same time.")] = 1,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the number of runs, hours and disk space, and start nothing.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep checkpoints and encoded data of finished runs.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Build and train again what a changed recipe has made void.")
+        bool, typer.Option("--overwrite", help="Repeat builds and runs that are invalid after a change of the recipe.")
     ] = False,
     overrides: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure whether auxiliary tasks help a primary: alone, after masked words, after them, and with them.
+    """Measure whether auxiliary tasks help a primary task, with equal budgets and control conditions.
 
-    Each finished run is a line of OUT/results.jsonl and is never done again: the command can be stopped, moved with its
+    Each finished run is a line of OUT/results.jsonl and is not repeated: a study can be interrupted, moved with its
     folder and continued.
     """
     need("compare", "build", "train")
@@ -81,7 +88,7 @@ def _check_folder(recipe: Recipe) -> None:
 
 
 def _numbers(text: str | None) -> list[int] | None:
-    """Return numbers that are joined by commas."""
+    """Return numbers that are separated by commas."""
     if text is None:
         return None
     try:

@@ -20,25 +20,25 @@ EXAMPLE = "auxloom evaluate model test.tsv   or   auxloom evaluate model test.js
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a run of `auxloom train`.")],
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Labelled files that the run never saw, or a dataset.")
+        list[str], typer.Argument(metavar="INPUT", help="Labelled files that were not part of the run, or a dataset.")
     ],
     label: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=KIND[:COLUMN]",
-            help="Labels of the files; may repeat. [default: where those of the run stood]",
+            help="Labels of the files. Repeatable. [default: the columns that the run used]",
         ),
     ] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Score this task only; may repeat.")] = None,
-    split: Annotated[str, typer.Option(help="Of a dataset.")] = "test",
+    task: Annotated[list[str] | None, typer.Option(help="Score only this task. Repeatable.")] = None,
+    split: Annotated[str, typer.Option(help="The split to score, if INPUT is a dataset.")] = "test",
     layers: Layers = None,
     no_layers: NoLayers = False,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="How records of files are read: text=body, format=conll.")
+        list[str] | None, typer.Option("--set", help="Override an input key: text=body, format=conll.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a trained model on labels that it never saw: tasks with intervals, classes, spans seen in train or not."""
+    """Score a trained model on other labelled data, with intervals, scores per class and recall of unseen spans."""
     need("evaluate", "train")
     from labelers.place import local
     from trainer.external import evaluate as score

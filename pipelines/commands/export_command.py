@@ -17,11 +17,11 @@ def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run of `auxloom train` with a pretrained encoder.")],
     out: Annotated[str, typer.Option(help="Folder to write: configuration, weights, tokenizer and a card.")],
     task: Annotated[
-        str, typer.Option(help="Write the head of this token or passage task, too.", show_default="the encoder alone")
+        str, typer.Option(help="Also export the head of this token or passage task.", show_default="the encoder alone")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write a trained model as a folder that transformers reads; a head needs a run with --set model.heads=plain."""
+    """Export a trained model for transformers; exporting a head requires a run with --set model.heads=plain."""
     need("export", "train", "hf")
     from trainer.export.exporting import export as write
 

@@ -14,11 +14,11 @@ EXAMPLE = "auxloom inspect train.tsv"
 
 
 def inspect(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders or globs to look into.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders or globs to inspect.")],
     overrides: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the columns of input files, and which of them may be declared as labels."""
+    """Print the columns of input files, and declarations for those that can be labels."""
     from pipelines.input.find import find_files
     from pipelines.options import recipe_of
 

@@ -22,20 +22,19 @@ EXAMPLE = "auxloom join data diseases.jsonl --label disease=token:tags"
 
 Label = Annotated[
     list[str] | None,
-    typer.Option(
-        "--label", help="NAME=KIND[:COLUMN], labels in files; of a dataset, NAME of labels to take. Repeatable."
-    ),
+    typer.Option("--label", help="Labels of OTHER: NAME=KIND[:COLUMN] in files, or NAME in a dataset. Repeatable."),
 ]
 On = Annotated[
     Literal["id", "order", "tokens"] | None,
-    typer.Option("--on", help="What rows are matched by.", show_default="id where both sides have ids, else order"),
+    typer.Option("--on", help="How rows are matched.", show_default="id where both sides have ids, else order"),
 ]
 
 
 def join(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
     others: Annotated[
-        list[str], typer.Argument(metavar="OTHER", help="Files with labels, a recipe (.toml) of such, or a dataset.")
+        list[str],
+        typer.Argument(metavar="OTHER", help="Files with labels, a recipe (.toml) that lists them, or a dataset."),
     ],
     on: On = None,
     labels: Label = None,
@@ -43,14 +42,13 @@ def join(
     workers: Workers = None,
     runner: Runner = None,
     beam: Beam = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make all of the layer again.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Rebuild the whole layer.")] = False,
     check: Check = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add labels that people made of the same text elsewhere, as a layer beside a dataset.
+    """Add human labels from another annotation of the same text, as a layer of a dataset.
 
-    Rows must have the same tokens. By order, files are given in the order in which the dataset has them: train,
-    validation, test.
+    Matched rows must have the same tokens. For `--on order`, give the files in the order train, validation, test.
     """
     need("join", "build")
     from pipelines.folder.layout import PLAN, Folder

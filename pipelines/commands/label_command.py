@@ -25,11 +25,11 @@ def label(
     overrides: Set = None,
     runner: Runner = None,
     beam: Beam = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make all of the layer again.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Rebuild the whole layer.")] = False,
     check: Check = False,
     as_json: AsJson = False,
 ) -> None:
-    """Label the rows of a dataset with further labelers, as a layer beside it. Run it again to finish or repair it."""
+    """Label the rows of a dataset with further labelers, as a layer. Run it again to finish or repair the layer."""
     need("label", "build")
     from pipelines.layers.label import label as make_layer
 

@@ -21,7 +21,7 @@ def merge(
     layers: Layers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a dataset and its layers into one folder, which `datasets` opens alone."""
+    """Write a dataset and its layers into one folder that `datasets` can load."""
     need("merge", "build")
     from pipelines.layers.layer_options import layers_asked
     from pipelines.layers.merge import merge as make_whole

@@ -24,34 +24,34 @@ def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a run of `auxloom train`.")],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT", help="Files, folders, globs or a dataset; or - for lines of standard input."),
+        typer.Argument(metavar="INPUT", help="Files, folders, globs or a dataset; - reads lines of standard input."),
     ] = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text to read in place of files; may repeat.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Tell this task only; may repeat. [default: all]")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A text to read instead of files. Repeatable.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Predict only this task. Repeatable. [default: all]")] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="How records are read: text=body, second=hypothesis, id=key.")
+        list[str] | None, typer.Option("--set", help="Override an input key: text=body, second=hypothesis, id=key.")
     ] = None,
     layer: Annotated[
-        str | None, typer.Option(help="Write labels and confidences into this layer of INPUT, a dataset.")
+        str | None, typer.Option(help="Write labels and confidences into this layer of INPUT, which must be a dataset.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="With --layer: leave out labels of a lower probability.")
+        float | None, typer.Option(min=0, max=1, help="With --layer: leave out labels with a lower probability.")
     ] = None,
-    entropy: Annotated[bool, typer.Option("--entropy", help="With --layer: write the entropy, too.")] = False,
+    entropy: Annotated[bool, typer.Option("--entropy", help="With --layer: also write the entropy.")] = False,
     include_train: Annotated[
-        bool, typer.Option("--include-train", help="With --layer: label rows that the model was trained on, too.")
+        bool, typer.Option("--include-train", help="With --layer: also label rows that the model was trained on.")
     ] = False,
     layers: Layers = None,
     no_layers: NoLayers = False,
     workers: Workers = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --layer: make all of the layer again.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --layer: rebuild the whole layer.")] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="With --layer: compare the checksum of every existing file, not only its size."),
+        typer.Option("--check", help="With --layer: compare the checksums of existing files, not only their sizes."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Apply a trained model: JSON lines with tokens, places and labels, or marked text on a terminal; or a layer."""
+    """Apply a trained model to text. Print JSON lines (on a terminal: marked text), or write a layer."""
     need("predict", "build", "train")
     if bool(inputs) == bool(text):
         raise ValueError("give INPUT or --text; for example: auxloom predict model notes.txt")

@@ -17,19 +17,21 @@ EXAMPLE = "auxloom profile disfluency calls.jsonl --out repairs.toml"
 def profile(
     labeler: Annotated[Literal["disfluency"], typer.Argument(help="The labeler that the profile is for.")],
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Files, folders or globs with annotated repairs.")],
-    out: Annotated[str | None, typer.Option(help="Where to write the profile; without it, it is printed.")] = None,
-    column: Annotated[str, typer.Option(help="The column of tags.", show_default="the one that marks repairs")] = "",
-    reparandum: Annotated[list[str] | None, typer.Option(help="A class of tags: reparanda. Repeatable.")] = None,
+    out: Annotated[str | None, typer.Option(help="File to write the profile to. [default: print it]")] = None,
+    column: Annotated[
+        str, typer.Option(help="The column with the tags.", show_default="the one that marks repairs")
+    ] = "",
+    reparandum: Annotated[list[str] | None, typer.Option(help="A tag that marks reparanda. Repeatable.")] = None,
     interregnum: Annotated[
-        list[str] | None, typer.Option(help="A class of tags: interregna, and fillers. Repeatable.")
+        list[str] | None, typer.Option(help="A tag that marks interregna or fillers. Repeatable.")
     ] = None,
     overrides: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from annotated speech how speakers repair what they say, for the option `profile` of a labeler.
+    """Estimate a profile of self-repairs from annotated speech, for the option `profile` of a labeler.
 
-    Known classes are RM, with F, E and D for what stands between (Shriberg); reparandum and interregnum; EDITED, INTJ
-    and PRN; D and I.
+    These tags are recognised: RM for reparanda, with F, E and D for interregna (Shriberg); reparandum and interregnum;
+    EDITED, INTJ and PRN; D and I.
     """
     from labelers.language.repair_learning import learn
     from pipelines.input.find import find_files

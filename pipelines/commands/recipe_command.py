@@ -10,7 +10,7 @@ _ROOM = Path(__file__).parents[1]
 
 
 def recipe() -> None:
-    """Print a recipe that lists every key with its default."""
+    """Print a recipe with all keys and their defaults."""
     shipped, source = _ROOM / "default.toml", _ROOM.parent / "recipes" / "default.toml"
     sys.stdout.write((shipped if shipped.exists() else source).read_text(encoding="utf-8"))
 

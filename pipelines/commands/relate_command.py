@@ -23,9 +23,9 @@ def relate(
     no_layers: NoLayers = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print how the labels of each task are distributed, and what they tell about those of a primary task.
+    """Print label statistics of each task, and their mutual information with the labels of a primary task.
 
-    Nothing is trained. Whether a task helps another one is measured by `auxloom compare`.
+    No model is trained. `auxloom compare` measures whether a task helps another one.
     """
     need("relate", "train")
     from trainer.data.dataset import Dataset

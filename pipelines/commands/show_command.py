@@ -35,7 +35,7 @@ def show(
     no_layers: NoLayers = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows: what was removed, inserted, replaced and masked, the labels, and why a row has none."""
+    """Show rows: removed, inserted, replaced and masked text, the labels, or why a row has none."""
     from labelers.task import tasks
     from pipelines.display.show import choose_tasks, first_rows, show_rows
     from pipelines.display.where import find_tasks

@@ -29,7 +29,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Continue from the last checkpoint with the settings of the run; epochs, max_steps and tokens may grow.",
+        help="Continue from the last checkpoint with the same settings; epochs, max_steps and tokens may be increased.",
     ),
 ]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; continue later with --resume.")]
@@ -40,7 +40,9 @@ def train(
     out: Annotated[str, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
     recipe: Annotated[
         Path | None,
-        typer.Argument(metavar="[RECIPE.toml]", help="Its tables train, model, task and phase are the settings."),
+        typer.Argument(
+            metavar="[RECIPE.toml]", help="A recipe whose tables train, model, task and phase contain the settings."
+        ),
     ] = None,
     overrides: Setting = None,
     resume: Resume = False,

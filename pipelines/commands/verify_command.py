@@ -17,7 +17,7 @@ def verify(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
     rebuild: Annotated[
         str | None,
-        typer.Option(help="Also rebuild this many units (or: all) from the input and compare every byte."),
+        typer.Option(help="Also rebuild this many units (or all) from the input and compare every byte."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed that selects the units of --rebuild.", show_default="random")
@@ -26,9 +26,9 @@ def verify(
 ) -> None:
     """Check a dataset: recompute its checksums, rows and statistics; exit code 1 if anything does not match.
 
-    With --rebuild, units are built again from the input, which also finds rows that were wrong when they were written.
-    Use it on a new cluster, after an update, and on a few units every night. Exit code 2 if the input, or a file that
-    a labeler reads, is missing or has changed.
+    With --rebuild, units are rebuilt from the input, which also finds rows that were wrong when they were written.
+    Use it on a new cluster, after an update, and on a few units every night. The exit code is 2 if the input, or a
+    file that a labeler reads, is missing or has changed.
     """
     from pipelines.rebuild import rebuild as make_again
     from pipelines.rebuild import units_asked

@@ -9,7 +9,7 @@ from pipelines.recipes.recipe import RecipeError
 __all__ = ["DropLayers", "Layers", "Name", "NoLayers", "layers_asked"]
 
 Layers = Annotated[
-    str | None, typer.Option("--layers", help="Layers to read, joined by commas.", show_default="all finished ones")
+    str | None, typer.Option("--layers", help="Layers to read, separated by commas.", show_default="all finished ones")
 ]
 NoLayers = Annotated[bool, typer.Option("--no-layers", help="Read the dataset without its layers.")]
 DropLayers = Annotated[bool, typer.Option("--drop-layers", help="With --overwrite: remove the layers, too.")]

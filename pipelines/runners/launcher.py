@@ -73,8 +73,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("--id", help="name of the worker, given by the engine")
-    parser.add_argument("--provision_endpoint", metavar="HOST:PORT", help="where the engine tells what is to be done")
-    parser.add_argument("--pool", action="store_true", help="start workers when an engine asks for them")
+    parser.add_argument("--provision_endpoint", metavar="HOST:PORT", help="address of the engine's provision service")
+    parser.add_argument("--pool", action="store_true", help="run a pool that starts workers on request of an engine")
     parser.add_argument("--port", type=int, default=50000, help="of the pool (50000)")
     parser.add_argument("--host", default="localhost", help="address on which the pool listens (localhost)")
     given, _ = parser.parse_known_args(words)
