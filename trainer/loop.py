@@ -18,9 +18,11 @@ from trainer.folder import RunFolder
 from trainer.inherit import told_of
 from trainer.memory import give_back
 from trainer.run import Progress, Run
+from trainer.run_report import finish
 from trainer.schedule.choices import told
 from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
+from trainer.validate import validate
 
 __all__ = ["fit", "train"]
 
@@ -74,7 +76,7 @@ def train(
     fit(run, stop_after, progress)
     if not run.ended:
         return {"finished": False, "step": run.state.step}
-    return run.finish(clock() - started, progress)
+    return finish(run, clock() - started, progress)
 
 
 def _tell(say: Callable[[str], None], *sentences: str) -> None:
@@ -99,7 +101,7 @@ def fit(run: Run, stop_after: int | None = None, progress: Progress | None = Non
             give_back()
         due = run.due
         if due:
-            note = run.validate(epoch, progress) or note
+            note = validate(run, epoch, progress) or note
         if run.phase_over and not run.ended:
             run.begin_phase()
         if due or state.step % settings.save_every == 0:
