@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from trainer.data.cache import EncodedDataset, encode
 from trainer.data.chosen_labels import check_choice, chosen_labels
 from trainer.data.dataset import Dataset
 from trainer.data.inputs import check_views
-from trainer.device import prepared
 from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import Tell, evaluate, uninformed
 from trainer.files import write
@@ -26,13 +26,14 @@ from trainer.kinds import untrained
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.model.model import Model
+from trainer.processes.group import Group
 from trainer.schedule.choices import decided
 from trainer.schedule.course import Course, Ended, Leg
 from trainer.schedule.groups import parameter_groups
 from trainer.schedule.optimiser import learning_rate, make_optimiser
 from trainer.schedule.streams import Streams, check
 from trainer.score import report
-from trainer.score.metrics import FEW, score
+from trainer.score.metrics import FEW, Predictions, score
 from trainer.score.select import VALIDATION, Best, value_of
 from trainer.score.surfaces import read_forms, train_forms, write_forms
 from trainer.settings import Settings
@@ -47,7 +48,14 @@ Progress = Callable[[float, float, str], None]
 class Run:
     """What a run trains on and with, and how far it has come."""
 
-    def __init__(self, dataset: Dataset, folder: RunFolder, settings: Settings, mark: Mark | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        folder: RunFolder,
+        settings: Settings,
+        mark: Mark | None = None,
+        group: Group | None = None,
+    ) -> None:
         """Encode the dataset, build the model, and go back to the last checkpoint if there is one.
 
         Args:
@@ -55,11 +63,13 @@ class Run:
             folder: of the run.
             settings: of the run.
             mark: of the run in the folder; None: it begins.
+            group: the processes that train it; None: this one alone. The first of them writes to the folder.
         """
+        self.group = group or Group()
         if not mark:
             settings = decided(completed(settings), dataset)
         self.settings, self.folder, self.dataset = settings, folder, dataset
-        self.device = prepared(settings)
+        self.device = self.group.prepared(settings)
         self.untrained = {task.name: reason for task in dataset.tasks if (reason := untrained(task))}
         self._able = [task for task in dataset.tasks if task.name not in self.untrained]
         trained = self._chosen_tasks()
@@ -75,23 +85,39 @@ class Run:
             folder.claim(mark)
         self.mark = mark
         self.data, self._course = self._begun()
-        heads = [task.to_json() for task in self.data.tasks]
-        write(folder.tasks, json.dumps(heads, indent=1) + "\n")
-        write(folder.readings, json.dumps(dataset.reading(), indent=1) + "\n")
-        if not folder.forms.exists():
-            write_forms(folder.forms, train_forms(dataset.splits["train"], self.data.tasks, self._sampled()))
+        if self.group.leads:
+            self._describe()
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
         self.model.begin(self.data.splits["train"].targets)
-        if not folder.last.exists():
+        if self.group.leads and not folder.last.exists():
             self._take_over()
         self.saved = -1
         self.state, tensors = self._known()
+        self.group.meet(self._alike)
         self._enter()
         if tensors:
             checkpoint.restore(self.model, self.optimiser, tensors)
-        self._uninformed = uninformed(self.data, self.validation)
+        self._uninformed = uninformed(self.data, self.validation) if self.group.leads else {}
         give_back()
+
+    def _describe(self) -> None:
+        """Write to the folder what is known before the first step."""
+        folder, split = self.folder, self.dataset.splits["train"]
+        heads = [task.to_json() for task in self.data.tasks]
+        write(folder.tasks, json.dumps(heads, indent=1) + "\n")
+        write(folder.readings, json.dumps(self.dataset.reading(), indent=1) + "\n")
+        if not folder.forms.exists():
+            write_forms(folder.forms, train_forms(split, self.data.tasks, self._sampled()))
+
+    def _alike(self) -> dict[str, str]:
+        """Return what must be the same in all processes."""
+        return {
+            "plan": self._course.digest(self.state.ended),
+            "dataset": self.dataset.digest,
+            "step": str(self.state.step),
+            **{name: version(name) for name in ("auxloom", "torch")},
+        }
 
     def _chosen_tasks(self) -> list[Task]:
         """Return the tasks that can and are to be trained."""
@@ -166,7 +192,8 @@ class Run:
             tensors, known = checkpoint.load(self.folder.last)
             state = State.from_json(known)
             self.saved = state.step
-        self.folder.rewind(state.step)
+        if self.group.leads:
+            self.folder.rewind(state.step)
         if self.settings != self.mark.settings:
             self._extend(state)
         if any(item.step == state.step for item in self.mark.extensions):
@@ -200,16 +227,24 @@ class Run:
         self._during = self.settings.during(number)
         self.model.zero_grad(set_to_none=True)
         self.optimiser = make_optimiser(parameter_groups(self.model, self._during), self._during)
+        self.group.adopt(self.model)
+        self.group.join(self.model)
 
     def begin_phase(self) -> None:
         """End the phase, and begin the next one with its last weights, or its best ones."""
         state = self.state
         state.ended.append(self._end())
         if self.settings.phases[self.phase].start == "best" and state.best.step:
-            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+            self._go_back()
         state.best = Best()
         self.saved = -1  # what the step left is not what the next one begins with
         self._enter()
+
+    def _go_back(self) -> None:
+        """Take up the weights of the best checkpoint, if there is one."""
+        if self.group.leads and self.folder.best.exists():
+            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        self.group.adopt(self.model)
 
     def _end(self) -> Ended:
         """Return what is to be known of the phase if it ends here."""
@@ -278,7 +313,8 @@ class Run:
         self.state.running = {}
         rate = learning_rate(self._during, self.state.step - 1 - self.leg.begin, self.leg.steps)
         line = self._line(epoch) | {"pieces": self.state.pieces, "learning_rate": rate}
-        self.folder.log(line | {"train_loss": means})
+        if self.group.leads:
+            self.folder.log(line | {"train_loss": means})
         return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
 
     def validate(self, epoch: int, progress: Progress | None = None) -> str:
@@ -288,20 +324,25 @@ class Run:
         settings, tell = self.settings, self._tell(progress)
         rows, seed = settings.evaluate_rows, settings.seed
         give_back()  # what steps leave, evaluation cannot use, and the other way round
-        made = evaluate(self.model, self.data, VALIDATION, rows=rows, seed=seed, tell=tell)
+        made = evaluate(self.model, self.data, VALIDATION, rows=rows, seed=seed, tell=tell, group=self.group)
         found = [item for item in made if len(item.gold)]
+        value = self.group.agreed(self._judge(found, epoch) if self.group.leads else 0.0)
+        give_back()
+        if self.state.best.improves(self.state.step, value) and self.group.leads:
+            checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
+        return f"validation {value:.3f}"
+
+    def _judge(self, found: Sequence[Predictions], epoch: int) -> float:
+        """Return by what the best checkpoint is chosen, and write it to the log with all scores."""
         losses = {item.task.name: float(item.loss.mean()) for item in found}
         scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
         sure = [item.task.name for item in found if len(item.gold) >= FEW]
         told = self._telling(scores)
         known = [name for name in sure if name in told]
-        value = value_of(self.data.tasks, told, known, settings.primary, self._uninformed)
-        give_back()
+        value = value_of(self.data.tasks, told, known, self.settings.primary, self._uninformed)
         line = self._line(epoch) | {"validation_loss": losses, "validation": scores}
         self.folder.log(line | {"value": value})
-        if self.state.best.improves(self.state.step, value):
-            checkpoint.save(self.folder.best, self.model.state_dict(), asdict(self.state))
-        return f"validation {value:.3f}"
+        return value
 
     def _line(self, epoch: int) -> dict[str, Any]:
         """Return what every line of the log begins with: the phase where there are several, and its epoch, from 1."""
@@ -331,20 +372,31 @@ class Run:
         """Write the last checkpoint, all that the next step depends on, unless it is there."""
         if self.saved == self.state.step:
             return
-        tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
-        checkpoint.save(self.folder.last, tensors, asdict(self.state))
+        if self.group.leads:
+            tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
+            checkpoint.save(self.folder.last, tensors, asdict(self.state))
         self.saved = self.state.step
 
     def finish(self, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
-        """Evaluate the best weights on the held-out split, and write the report and return it."""
-        if self.folder.best.exists():
-            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        """Evaluate the best weights on the held-out split, and write the report and return it.
+
+        The report is that of the first process; the others return none.
+        """
+        self._go_back()
         give_back()
         split, tell = report.held_out(self.data.splits), self._tell(progress)
+        found: Iterable[Predictions] = ()
+        if split:
+            found = evaluate(self.model, self.data, split, tell=tell, group=self.group)
+        if self.group.world > 1:
+            found = [*found]  # nobody waits while baselines are fitted
+            self.group.disperse()
+        if not self.group.leads:
+            return {}
         made = report.build_report(
             self.dataset,
             self.data,
-            evaluate(self.model, self.data, split, tell=tell) if split else (),
+            found,
             split=split,
             settings=self.settings.model_dump(mode="json"),
             untrained=self.untrained,
@@ -383,6 +435,7 @@ class Run:
             "seconds": round(seconds, 1),
             "device": str(self.device),
             "threads": torch.get_num_threads(),
+            **self.group.facts(),
         }
 
 
