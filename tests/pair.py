@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from trainer.encoders.scratch import SIZES, Size
 from trainer.loop import follow, train
@@ -29,10 +29,11 @@ _POLL = 0.01  # seconds between two looks at whether there is another run
 
 
 @contextmanager
-def patched(*, double: bool = False) -> Iterator[None]:
-    """Train without a report, with a smaller encoder, and in the precision that a test asks for."""
+def patched(*, double: bool = False, report: bool = False) -> Iterator[None]:
+    """Train with a smaller encoder, and in the precision that a test asks for; the report may be left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "finish", lambda *_: {})
+        if not report:
+            patch.setattr(Run, "finish", lambda *_: {})
         patch.setitem(SIZES, "tiny", Size(1, 32, 2))
         if double:
             patch.setattr("trainer.run.Model", _double)
@@ -51,19 +52,19 @@ class Pair:
     """Trains with another process, which is started once."""
 
     def __init__(self) -> None:
-        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self._store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         self._runs = 0
         start = multiprocessing.get_context("spawn").Process
         self._other = start(target=_follow, args=(self._store.port, os.getpid()), daemon=True)
         self._other.start()
 
-    def train(self, dataset: Path, out: Path, settings: dict[str, Any], *, double: bool = False, **more: Any) -> None:
-        """Train a run."""
-        self._tell({"dataset": str(dataset), "out": str(out), "double": double, "end": more.get("stop_after")})
-        group = Distributed(dist.PrefixStore(f"run-{self._runs}", self._store), 0, 2, (0, 2))
-        with patched(double=double), pytest.MonkeyPatch.context() as patch:
+    def train(self, dataset: Path, out: Path, settings: dict[str, Any], *, resume: bool = False, **how: bool) -> Any:
+        """Train a run, ``how`` as `patched` has it, and return its report."""
+        self._tell({"dataset": str(dataset), "out": str(out), "how": how})
+        group = Distributed(PrefixStore(f"run-{self._runs}", self._store), 0, 2, (0, 2))
+        with patched(**how), pytest.MonkeyPatch.context() as patch:
             patch.setattr("trainer.loop.open_group", lambda *_: group)
-            train(dataset, out, settings, **more)
+            return train(dataset, out, settings, resume=resume)
 
     def end(self) -> None:
         """End the other process."""
@@ -80,7 +81,7 @@ def _follow(port: int, parent: int) -> None:
     end_with_parent(parent)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    store = dist.TCPStore("127.0.0.1", port, is_master=False)
+    store = TCPStore("127.0.0.1", port, is_master=False)
     number = 0
     while True:
         number += 1
@@ -89,6 +90,6 @@ def _follow(port: int, parent: int) -> None:
         job = json.loads(store.get(f"job-{number}"))
         if not job:
             return
-        group = Distributed(dist.PrefixStore(f"run-{number}", store), 1, 2, (1, 2))
-        with patched(double=job["double"]), group:
-            follow(group, job["dataset"], job["out"], None, job["end"])
+        group = Distributed(PrefixStore(f"run-{number}", store), 1, 2, (1, 2))
+        with patched(**job["how"]), group:
+            follow(group, job["dataset"], job["out"], None, None)

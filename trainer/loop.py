@@ -18,7 +18,7 @@ from trainer.inherit import told_of
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.processes.group import Group
-from trainer.processes.launch import TrainJob, open_group
+from trainer.processes.opening import TrainJob, open_group
 from trainer.run import Progress, Run
 from trainer.schedule.choices import told
 from trainer.schedule.step_plan import EpochPlan

@@ -36,8 +36,8 @@ Processes = Annotated[
     int,
     typer.Option(
         min=1,
-        help="Processes on this machine that share the rows of each step: one per GPU, or several on CPUs. A run may be "
-        "resumed with another number. On several machines: torchrun ... -m trainer DATASET --out RUN.",
+        help="Processes on this machine that share the rows of each step: one per GPU, or several on CPUs. A run may "
+        "be resumed with another number. On several machines: torchrun ... -m trainer DATASET --out RUN.",
     ),
 ]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; continue later with --resume.")]

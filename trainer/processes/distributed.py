@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from trainer.data.batch import Batch
 from trainer.model.model import Model
@@ -43,7 +45,7 @@ class Distributed(Group):
     encodes the dataset.
     """
 
-    def __init__(self, store: dist.Store, rank: int, world: int, local: tuple[int, int]) -> None:
+    def __init__(self, store: Store, rank: int, world: int, local: tuple[int, int]) -> None:
         """Be one of the processes.
 
         Args:
@@ -113,7 +115,7 @@ class Distributed(Group):
         if wrong := self._answer(_GO):
             raise ValueError(wrong)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        store = dist.PrefixStore("auxloom/group", self._store)
+        store = PrefixStore("auxloom/group", self._store)
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.world, timeout=_TIMEOUT)
         self._met = True
 
@@ -153,6 +155,8 @@ class Distributed(Group):
 
     def join(self, model: Model) -> None:
         """Exchange the gradients of a model from now on, of those parameters that are trained now."""
+        # torch warns of it if the first step has all tasks
+        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
         self._parallel = torch.nn.parallel.DistributedDataParallel(
             StepLosses(model),
             find_unused_parameters=True,  # a task may be in the share of some processes, or of none

@@ -4,24 +4,22 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from os import _exit as leave
+from subprocess import DEVNULL, Popen, TimeoutExpired
 from types import TracebackType
 from typing import Any
 
-import torch
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from trainer.processes import torchrun
 from trainer.processes.distributed import KEPT, Distributed
-from trainer.processes.group import Group
+from trainer.processes.opening import TrainJob
 
-__all__ = ["Launched", "TrainJob", "open_group"]
+__all__ = ["Launched", "joined"]
 
 _HOST = "127.0.0.1"
 _START = "import sys; sys.path[:] = {path!r}; from trainer.processes.child import main; main({given!r})"
@@ -29,35 +27,6 @@ _POLL = 0.5  # seconds between two looks at the other processes
 _NOTICE = 5.0  # seconds in which a process that ends is known to have ended
 _GRACE = 20.0  # seconds after which a process that waits for one that has ended is ended, too
 _END = 20.0  # seconds that a process has to end by itself
-
-
-@dataclass(frozen=True)
-class TrainJob:
-    """What the other processes of a run are to do."""
-
-    dataset: str
-    out: str
-    layers: Sequence[str] | None
-    stop_after: int | None
-
-
-def open_group(processes: int, job: TrainJob) -> Group:
-    """Return the group of this process: that of torchrun, one with processes that it will start, or itself alone.
-
-    Raises:
-        ValueError: there cannot be such a group.
-    """
-    known = torchrun.place()
-    if processes == 1 and not (known and known.world > 1):
-        return Group()
-    if not dist.is_available():
-        raise ValueError(f"torch {torch.__version__} is built without torch.distributed; train with one process")
-    if known is None:
-        return Launched(processes, job)
-    if processes != 1:
-        raise ValueError("torchrun says how many processes there are (--nproc-per-node); leave out --processes")
-    store = next(iter(dist.rendezvous("env://")))[0]
-    return Distributed(store, known.rank, known.world, known.local)
 
 
 class Launched(Distributed):
@@ -68,9 +37,10 @@ class Launched(Distributed):
         names = {name for _, name in socket.if_nameindex()}
         if loop := next((name for name in ("lo", "lo0") if name in names), ""):
             os.environ.setdefault("GLOO_SOCKET_IFNAME", loop)  # else gloo asks for this machine by its name
-        self._own = dist.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False)
+        self._own = TCPStore(_HOST, 0, is_master=True, wait_for_workers=False)
         super().__init__(self._own, 0, world, (0, world))
-        self._job, self._children = job, dict[int, subprocess.Popen[bytes]]()
+        self._job = job
+        self._children: dict[int, Popen[bytes]] = {}
         self._over = threading.Event()
 
     def __exit__(
@@ -86,7 +56,7 @@ class Launched(Distributed):
         """End the other processes, by force those that do not end in so many seconds."""
         deadline = time.monotonic() + patience
         for child in self._children.values():
-            with suppress(subprocess.TimeoutExpired):
+            with suppress(TimeoutExpired):
                 child.wait(max(deadline - time.monotonic(), 0))
             child.kill()
             child.wait()
@@ -104,8 +74,8 @@ class Launched(Distributed):
             code = _START.format(path=sys.path, given=json.dumps(given | {"rank": rank}))
             command = [sys.executable, "-P", "-c", code]
             # in a session of its own no Ctrl-C reaches it: it ends with this process
-            nothing = subprocess.DEVNULL
-            self._children[rank] = subprocess.Popen(
+            nothing = DEVNULL
+            self._children[rank] = Popen(
                 command, env=environment, stdin=nothing, stdout=nothing, start_new_session=True
             )
         threading.Thread(target=self._watch, daemon=True).start()
@@ -150,10 +120,10 @@ class Launched(Distributed):
                 sys.stderr.write(f"error: {self._reason()}\n")
                 sys.stderr.flush()
                 self._end(0)
-                os._exit(2)
+                leave(2)
 
 
 def joined(given: dict[str, Any]) -> Distributed:
     """Return the group as a process knows it that `Launched` has started."""
-    store = dist.TCPStore(_HOST, given["port"], is_master=False)
+    store = TCPStore(_HOST, given["port"], is_master=False)
     return Distributed(store, given["rank"], given["world"], (given["rank"], given["world"]))
