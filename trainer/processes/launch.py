@@ -42,6 +42,7 @@ class Launched(Distributed):
         self._job = job
         self._children: dict[int, Popen[bytes]] = {}
         self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -50,6 +51,8 @@ class Launched(Distributed):
         try:
             super().__exit__(kind, error, trace)
         finally:
+            if self._watcher.is_alive():
+                self._watcher.join()
             self._end(_END if error is None else 0)
 
     def _end(self, patience: float) -> None:
@@ -78,7 +81,7 @@ class Launched(Distributed):
             self._children[rank] = Popen(
                 command, env=environment, stdin=nothing, stdout=nothing, start_new_session=True
             )
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher.start()
 
     def _check(self) -> None:
         """Check that none of the others has ended."""
@@ -121,6 +124,7 @@ class Launched(Distributed):
                 sys.stderr.flush()
                 self._end(0)
                 leave(2)
+                return
 
 
 def joined(given: dict[str, Any]) -> Distributed:
