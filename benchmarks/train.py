@@ -7,6 +7,10 @@ grouped by length. Sub-words count without padding. Seconds are those of the ste
 encoded, evaluated or saved in them. That Trainer sorts 50 batches at a time, the longest first: measure a multiple of
 50 steps.
 
+With --jobs one,two the encoder of size small is trained by one process and by two, with one thread each, on the same
+steps. CPU seconds are those of the first process: their ratio is that of two idle cores, but for what the processes
+wait for each other.
+
 With --encoder FOLDER both train the pretrained encoder in it, with the dropout of its configuration.
 
 PYTHON is an interpreter that has transformers, accelerate, torch (the same version, or the ratio says little) and
@@ -73,37 +77,71 @@ def auxloom(job: Job, model: dict[str, Any]) -> dict[str, float]:
     from trainer.folder import RunFolder
     from trainer.loop import fit
     from trainer.run import Run
-    from trainer.settings import make_settings
 
     dataset = Dataset.open(job.dataset)
     tasks = tuple(task for task in dataset.tasks if task.name == job.task)
     assert tasks, f"{job.dataset} has no task {job.task}"
-    total = WARM + job.steps
-    if job.encoder:
-        model = {"encoder": job.encoder}
-    settings = make_settings(
+    settings = settings_of(job, {"encoder": job.encoder} if job.encoder else model)
+    folder, watch = Path(job.folder), Watch(job.steps)
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        run = Run(Dataset(dataset.path, dataset.digest, tasks, dataset.splits), RunFolder(Path(out)), settings)
+        export(run, folder)
+        fit(run, WARM + job.steps, lambda done, *_: watch(run, int(done)))
+    return watch.found() | {"parameters": parameters(run.model)}
+
+
+def together(job: Job, count: int) -> dict[str, float]:
+    """Train the encoder of size small with so many processes."""
+    from trainer.data.dataset import Dataset
+    from trainer.folder import RunFolder
+    from trainer.loop import fit
+    from trainer.processes.opening import TrainJob, open_group
+    from trainer.run import Run
+
+    watch, total = Watch(job.steps), WARM + job.steps
+    settings = settings_of(job, {"encoder": "small"}, tasks=(job.task,))
+    with (
+        tempfile.TemporaryDirectory(dir=job.folder) as out,
+        open_group(count, TrainJob(job.dataset, out, None, total)) as group,
+    ):
+        run = Run(Dataset.open(job.dataset), RunFolder(Path(out)), settings, None, group)
+        fit(run, total, lambda done, *_: watch(run, int(done)))
+    return watch.found() | {"parameters": parameters(run.model)}
+
+
+def settings_of(job: Job, model: dict[str, Any], **more: Any) -> Any:
+    """Return the settings of auxloom for a job."""
+    from trainer.settings import make_settings
+
+    last = WARM + job.steps + 1  # a last step, behind which there is an evaluation
+    return make_settings(
         {
             "model": {"max_pieces": SIZES["max_pieces"], **model},
             "rows": SIZES["rows"],
             "threads": 1,
             "device": "cpu",
-            "max_steps": total + 1,  # a last step, behind which there is an evaluation
-            "steps_per_epoch": total + 1,
-            "save_every": total + 1,
+            "max_steps": last,
+            "steps_per_epoch": last,
+            "save_every": last,
+            **more,
         }
     )
-    folder = Path(job.folder)
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        run = Run(Dataset(dataset.path, dataset.digest, tasks, dataset.splits), RunFolder(Path(out)), settings)
-        export(run, folder)
-        clock, counts = Clock(job.steps), {}
 
-        def progress(done: float, _: float, __: str) -> None:
-            counts[int(done)] = run.state.pieces
-            clock(int(done))
 
-        fit(run, total, progress)
-    return clock.found(counts[total] - counts[WARM]) | {"parameters": parameters(run.model)}
+class Watch:
+    """Notes how far a run of auxloom has come when."""
+
+    def __init__(self, steps: int) -> None:
+        self._clock, self._counts, self._last = Clock(steps), dict[int, int](), WARM + steps
+
+    def __call__(self, run: Any, step: int) -> None:
+        """Note that a step has ended."""
+        self._counts[step] = run.state.pieces
+        self._clock(step)
+
+    def found(self) -> dict[str, float]:
+        """Return the measures."""
+        return self._clock.found(self._counts[self._last] - self._counts[WARM])
 
 
 def parameters(model: Any) -> int:
@@ -231,6 +269,8 @@ JOBS: dict[str, Callable[[Job], dict[str, float]]] = {
     "auxloom": lambda job: auxloom(job, {}),
     "plain": lambda job: auxloom(job, PLAIN),
     "transformers": hugging_face,
+    "one": lambda job: together(job, 1),
+    "two": lambda job: together(job, 2),
 }
 
 
@@ -262,7 +302,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--encoder", metavar="FOLDER", default="", help="a pretrained encoder that both train")
     parser.add_argument("--transformers", metavar="PYTHON", help="an interpreter that has transformers")
-    parser.add_argument("--jobs", default=",".join(JOBS), help="run only these, separated by commas")
+    parser.add_argument(
+        "--jobs", default="auxloom,plain,transformers", help="run only these, separated by commas; or one,two"
+    )
     parser.add_argument("--job", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.job:
@@ -271,6 +313,7 @@ def main() -> None:
         return
     pythons = {"auxloom": sys.executable} | ({} if given.encoder else {"plain": sys.executable})
     pythons |= {"transformers": given.transformers} if given.transformers else {}
+    pythons |= {"one": sys.executable, "two": sys.executable}
     pythons = {name: python for name, python in pythons.items() if name in given.jobs.split(",")}
     with tempfile.TemporaryDirectory() as folder:
         rounds = [
@@ -285,6 +328,7 @@ def main() -> None:
         ("plain", "transformers", "at least 1"),
         ("auxloom", "transformers", "at least 0.95" if given.encoder else ""),
         ("auxloom", "plain", ""),
+        ("two", "one", "at least 1.6"),
     ):
         if {name, other} <= set(pythons):
             wall, cpu = ratios(rounds, name, other)

@@ -1,5 +1,6 @@
 """The training side of the command line: settings from a recipe and from options, and a run with its progress."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,22 @@ def defaults() -> str:
 def run_training(
     dataset: str | Path, out: str | Path, settings: Settings | Mapping[str, Any], console: Console, **more: Any
 ) -> dict[str, Any]:
-    """Train with a progress bar on a console, and return the report; ``more`` are further arguments of `train`."""
+    """Train with a progress bar on a console, and return the report; ``more`` are further arguments of `train`.
+
+    Of the processes that torchrun has started, the first one alone shows something and has a report.
+    """
     from pipelines.recipes.loading import find_own_modules
     from trainer.loop import train
+    from trainer.processes.torchrun import place
 
     find_own_modules(str(Path.cwd()))
+    known = place()
+    if known and known.follows:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun ends it
+        return train(dataset, out, settings, **more)
 
     again = command_again() if more.get("auto") else command_again("--resume")
+    again = "the same command of torchrun and --resume" if known else again
     on_interrupt(f"the last checkpoint is kept; continue with: {again}")
 
     with Bar(console, "train", "steps") as bar:

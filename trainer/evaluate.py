@@ -17,6 +17,7 @@ from trainer.device import autocast
 from trainer.kinds import kind_of
 from trainer.memory import give_back
 from trainer.model.model import Model
+from trainer.processes.group import Group
 from trainer.schedule.step_plan import generator
 from trainer.score.metrics import Predictions, metric_of
 
@@ -38,6 +39,7 @@ def evaluate(
     seed: int = 0,
     probabilities: bool = False,
     tell: Tell | None = None,
+    group: Group = Group(),  # noqa: B008  (it has no state of its own)
 ) -> Iterator[Predictions]:
     """Yield what the model predicts for every label of a split, task by task; masked words are all hidden by [MASK].
 
@@ -49,11 +51,12 @@ def evaluate(
         seed: see ``rows``.
         probabilities: keep those of all classes, where a kind has them.
         tell: is told of the task, at every call of the encoder.
+        group: the processes that share the work; the first one has the predictions, the others have none.
     """
     model.eval()
     for task in data.tasks:
         chosen = _chosen(data, split, task, rows, seed)
-        yield _task(model, data, split, task, chosen, probabilities=probabilities, tell=tell)
+        yield _task(model, data, split, task, chosen, probabilities=probabilities, tell=tell, group=group)
 
 
 def _chosen(data: EncodedDataset, split: str, task: Task, rows: int, seed: int) -> IntArray:
@@ -123,11 +126,12 @@ def _task(
     *,
     probabilities: bool,
     tell: Tell | None,
+    group: Group,
 ) -> Predictions:
     """Return the predictions of one task."""
     device = next(model.parameters()).device
     calls: list[_Call] = []
-    for number, call in enumerate(_calls(data, split, task, rows)):
+    for number, call in enumerate(group.part([*_calls(data, split, task, rows)])):
         if number % _CALLS == 0:
             give_back()
         if tell:
@@ -136,7 +140,7 @@ def _task(
         with autocast(model.settings, device):
             scores = model(batch)[task.name].cpu()
         calls.append(_Call.of(task, batch.items[task.name], scores, probabilities=probabilities))
-    return _predictions(task, calls, data.splits[split].documents)
+    return _predictions(task, group.gathered(calls), data.splits[split].documents)
 
 
 def _predictions(task: Task, calls: Sequence[_Call], documents: IntArray) -> Predictions:

@@ -12,11 +12,13 @@ from torch import Tensor
 from labelers.place import local
 from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
-from trainer.device import autocast
 from trainer.failure import check_finite, told_memory
 from trainer.folder import RunFolder
 from trainer.inherit import told_of
+from trainer.mark import Mark
 from trainer.memory import give_back
+from trainer.processes.group import Group
+from trainer.processes.opening import TrainJob, open_group
 from trainer.run import Progress, Run
 from trainer.run_report import finish
 from trainer.schedule.choices import told
@@ -24,7 +26,7 @@ from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
 from trainer.validate import validate
 
-__all__ = ["fit", "train"]
+__all__ = ["fit", "follow", "train"]
 
 
 def train(
@@ -37,6 +39,7 @@ def train(
     overwrite: bool = False,
     stop_after: int | None = None,
     layers: Sequence[str] | None = None,
+    processes: int = 1,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -55,6 +58,8 @@ def train(
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
         layers: names of the layers of the dataset to read beside it; None: all of them.
+        processes: that train on this machine, each on its share of the rows of every step. Where torchrun has started
+            this process, it says how many there are; all but the first return an empty report.
         progress: is told of every step, and what is evaluated.
         say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
@@ -62,21 +67,41 @@ def train(
     Raises:
         FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
         ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
-            other settings, a setting does not fit the tasks or the machine, or the dataset is damaged.
+            other settings, a setting does not fit the tasks or the machine, the dataset is damaged, or a process has
+            ended before its time.
     """
     started = clock()
-    data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
-    chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
-    if mark and mark.settings == chosen and folder.report.exists():
-        known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
-        return known
-    run = Run(data, folder, chosen, mark)
-    if say and not mark:
-        _tell(say, told(chosen, run.settings), told_of(folder.learnt))
-    fit(run, stop_after, progress)
-    if not run.ended:
-        return {"finished": False, "step": run.state.step}
-    return finish(run, clock() - started, progress)
+    with open_group(processes, TrainJob(str(dataset), str(out), layers, stop_after)) as group:
+        if not group.leads:
+            follow(group, dataset, out, layers, stop_after)
+            return {}
+        data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
+        chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
+        if mark and mark.settings == chosen and folder.report.exists():
+            group.over()
+            known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
+            return known
+        run = Run(data, folder, chosen, mark, group)
+        if say and not mark:
+            _tell(say, told(chosen, run.settings), told_of(folder.learnt))
+        fit(run, stop_after, progress)
+        if not run.ended:
+            return {"finished": False, "step": run.state.step}
+        return finish(run, clock() - started, progress)
+
+
+def follow(
+    group: Group, dataset: str | Path, out: str | Path, layers: Sequence[str] | None, stop_after: int | None
+) -> None:
+    """Train with a first process that writes, as `train` does with the same arguments."""
+    if not group.wait():
+        return
+    folder = RunFolder(local(out, "a run folder"))
+    mark = Mark.read(folder.mark)
+    run = Run(Dataset.open(dataset, layers), folder, mark.settings, mark, group)
+    fit(run, stop_after)
+    if run.ended:
+        finish(run, 0.0)
 
 
 def _tell(say: Callable[[str], None], *sentences: str) -> None:
@@ -131,45 +156,46 @@ def _place(run: Run, epoch: int) -> str:
 
 def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[float, int]]:
     """Take one step: read, encode, score, weigh, descend; return the loss and the number of labels of each task."""
-    settings, model, step = run.settings, run.model, run.state.step
-    torch.manual_seed(settings.seed * 1_000_003 + step)  # every step draws its own dropout, whoever was before it
+    settings, model, group, step = run.settings, run.model, run.group, run.state.step
+    # every step draws its own dropout, whoever was before it, and every process another one for its rows
+    torch.manual_seed(settings.seed * 1_000_003 + step + (group.rank << 40))
     noise = Noise.of(settings.seed, run.epochs_before + epoch, step, run.streams.rate, run.data.tokenizer)
-    requests = run.streams.requests(plan, index)
+    requests, labels = run.streams.requests(plan, index), run.streams.labels(plan)
     model.train()
     run.optimiser.zero_grad()
-    found, pieces = _Losses(), 0
-    for part in _parts(requests, settings.accumulate):
-        batch = collate(run.data, "train", part, noise).to(run.device)
-        with autocast(settings, run.device):
-            scores = model(batch)
-        losses = model.losses(batch, scores)
-        # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
-        labels = run.streams.labels(plan)
-        weighed = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]
+    found, parts = _Losses(), [*_parts(requests, settings.accumulate)]
+    for number, part in enumerate(parts, 1):
+        batch = collate(run.data, "train", part, noise, group.share).to(run.device)
+        losses = group.losses(batch, last=number == len(parts))
+        # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch; the gradient is
+        # the mean over processes, and is to be their sum
+        weighed = [loss * (settings.weight(name) * group.world / labels[name]) for name, loss in losses.items()]
         torch.stack(weighed).sum().backward()  # type: ignore[no-untyped-call]
         found.add(losses, batch)
-        pieces += batch.pieces
+    sums, pieces = group.summed(found.sums, found.pieces, sorted(labels))
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-    check_finite(run, found.sums, float(norm), requests)
-    for group in run.optimiser.param_groups:
-        group["lr"] = run.rate * group["scale"]
+    check_finite(run, sums, float(norm), requests)
+    for trained in run.optimiser.param_groups:
+        trained["lr"] = run.rate * trained["scale"]
     run.optimiser.step()
     run.state.step += 1
     run.state.pieces += pieces
-    return found.sums
+    return sums
 
 
 class _Losses:
-    """The loss and the number of labels of each task, over all parts of a step."""
+    """The loss and the number of labels of each task, and all sub-words, over the parts of a step in this process."""
 
     def __init__(self) -> None:
         self.sums: dict[str, tuple[float, int]] = {}
+        self.pieces = 0
 
     def add(self, losses: Mapping[str, Tensor], batch: Batch) -> None:
         """Add those of a batch."""
         for name, loss in losses.items():
             known, count = self.sums.get(name, (0.0, 0))
-            self.sums[name] = known + float(loss.detach()), count + len(batch.items[name].label)
+            self.sums[name] = known + float(loss.detach()), count + batch.labels(name)
+        self.pieces += batch.pieces
 
 
 def _parts(requests: list[list[TaskSlice]], count: int) -> Iterator[list[list[TaskSlice]]]:

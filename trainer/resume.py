@@ -31,7 +31,7 @@ def course_of(data: EncodedDataset, settings: Settings, mark: Mark) -> Course:
     return Course(data, settings, [(item.step, item.epochs[0]) for item in mark.extensions])
 
 
-def resumed(folder: RunFolder, mark: Mark, settings: Settings, data: EncodedDataset) -> Resumed:
+def resumed(folder: RunFolder, mark: Mark, settings: Settings, data: EncodedDataset, *, writes: bool) -> Resumed:
     """Return where a run stands, its log and its mark brought to that.
 
     Args:
@@ -39,12 +39,14 @@ def resumed(folder: RunFolder, mark: Mark, settings: Settings, data: EncodedData
         mark: of the run, as it stands in the folder.
         settings: by which it goes on.
         data: what it trains on.
+        writes: this process brings the log and the mark there; of several processes, the first one does.
     """
     found = Resumed(mark)
     if folder.last.exists():
         tensors, known = checkpoint.load(folder.last)
         found = Resumed(mark, State.from_json(known), tensors)
-    folder.rewind(found.state.step)
+    if writes:
+        folder.rewind(found.state.step)
     if settings != mark.settings:
         mark = _extended(folder, mark, settings, data, found.state)
     if any(item.step == found.state.step for item in mark.extensions):

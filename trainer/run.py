@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -14,7 +15,6 @@ import torch
 from trainer import checkpoint
 from trainer.data.dataset import TRAIN, Dataset
 from trainer.data.inputs import check_views
-from trainer.device import prepared
 from trainer.evaluate import Tell, uninformed
 from trainer.files import write
 from trainer.folder import RunFolder
@@ -22,6 +22,7 @@ from trainer.inherit import completed, take_over
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.model.model import Model
+from trainer.processes.group import Group
 from trainer.resume import course_of, resumed
 from trainer.run_data import encoded, sampled_rows
 from trainer.schedule.choices import decided
@@ -43,7 +44,14 @@ Progress = Callable[[float, float, str], None]
 class Run:
     """What a run trains on and with, and how far it has come."""
 
-    def __init__(self, dataset: Dataset, folder: RunFolder, settings: Settings, mark: Mark | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        folder: RunFolder,
+        settings: Settings,
+        mark: Mark | None = None,
+        group: Group | None = None,
+    ) -> None:
         """Encode the dataset, build the model, and go back to the last checkpoint if there is one.
 
         Args:
@@ -51,11 +59,13 @@ class Run:
             folder: of the run.
             settings: of the run.
             mark: of the run in the folder; None: it begins.
+            group: the processes that train it; None: this one alone. The first of them writes to the folder.
         """
+        self.group = group or Group()
         if not mark:
             settings = decided(completed(settings), dataset)
         self.settings, self.folder, self.dataset = settings, folder, dataset
-        self.device = prepared(settings)
+        self.device = self.group.prepared(settings)
         choice = TaskChoice.of(dataset, settings)
         check(choice.tasks, settings)
         check_views(choice.tasks, dataset.splits[TRAIN])
@@ -68,23 +78,34 @@ class Run:
             self.data, choice = encoded(choice, folder.learnt, settings)
             self.course = course_of(self.data, settings, mark)
         self.untrained = choice.untrained
-        self._describe()
+        if self.group.leads:
+            self._describe()
         torch.manual_seed(settings.seed)
         self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
         self.model.begin(self.data.splits[TRAIN].targets)
-        if not folder.last.exists():
+        if self.group.leads and not folder.last.exists():
             with self._free_unless_begun():
                 take_over(self.model, folder.learnt, settings)
-        found = resumed(folder, mark, settings, self.data)
+        found = resumed(folder, mark, settings, self.data, writes=self.group.leads)
         self.state, self.mark = found.state, found.mark
         self.saved = self.state.step if found.tensors else -1
         if self.mark != mark:
             self.course = course_of(self.data, settings, self.mark)
+        self.group.meet(self._alike)
         self._enter()
         if found.tensors:
             checkpoint.restore(self.model, self.optimiser, found.tensors)
-        self.uninformed = uninformed(self.data, self.validation)
+        self.uninformed = uninformed(self.data, self.validation) if self.group.leads else {}
         give_back()
+
+    def _alike(self) -> dict[str, str]:
+        """Return what must be the same in all processes."""
+        return {
+            "plan": self.course.digest(self.state.ended),
+            "dataset": self.dataset.digest,
+            "step": str(self.state.step),
+            **{name: version(name) for name in ("auxloom", "torch")},
+        }
 
     def _check_validation(self) -> None:
         """Check that there is a validation split where a setting asks for one."""
@@ -123,16 +144,24 @@ class Run:
         self._during = self.settings.during(number)
         self.model.zero_grad(set_to_none=True)
         self.optimiser = make_optimiser(parameter_groups(self.model, self._during), self._during)
+        self.group.adopt(self.model)
+        self.group.join(self.model)
 
     def begin_phase(self) -> None:
         """End the phase, and begin the next one with its last weights, or its best ones."""
         state = self.state
         state.ended.append(self.end())
         if self.settings.phases[self.phase].start == "best" and state.best.step:
-            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+            self.go_back()
         state.best = Best()
         self.saved = -1  # what the step left is not what the next one begins with
         self._enter()
+
+    def go_back(self) -> None:
+        """Take up the weights of the best checkpoint, if there is one."""
+        if self.group.leads and self.folder.best.exists():
+            checkpoint.restore(self.model, None, checkpoint.load(self.folder.best)[0])
+        self.group.adopt(self.model)
 
     def end(self) -> Ended:
         """Return what is to be known of the phase if it ends here."""
@@ -201,7 +230,8 @@ class Run:
         self.state.running = {}
         rate = learning_rate(self._during, self.state.step - 1 - self.leg.begin, self.leg.steps)
         line = self.log_line(epoch) | {"pieces": self.state.pieces, "learning_rate": rate}
-        self.folder.log(line | {"train_loss": means})
+        if self.group.leads:
+            self.folder.log(line | {"train_loss": means})
         return f"loss {sum(means.values()) / max(len(means), 1):.3f}"
 
     def log_line(self, epoch: int) -> dict[str, Any]:
@@ -222,6 +252,7 @@ class Run:
         """Write the last checkpoint, all that the next step depends on, unless it is there."""
         if self.saved == self.state.step:
             return
-        tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
-        checkpoint.save(self.folder.last, tensors, asdict(self.state))
+        if self.group.leads:
+            tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
+            checkpoint.save(self.folder.last, tensors, asdict(self.state))
         self.saved = self.state.step

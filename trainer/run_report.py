@@ -1,10 +1,10 @@
 """The end of a run: its best weights on the held-out split, and the report."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
-from trainer import checkpoint
 from trainer.data.dataset import TRAIN
 from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate
@@ -12,33 +12,44 @@ from trainer.inherit import inherited
 from trainer.memory import give_back
 from trainer.run import Progress, Run
 from trainer.score import report
+from trainer.score.metrics import Predictions
 from trainer.score.surfaces import read_forms
 
-__all__ = ["finish"]
+__all__ = ["facts", "finish"]
 
 
 def finish(run: Run, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
-    """Evaluate the best weights on the held-out split, and write the report and return it."""
-    if run.folder.best.exists():
-        checkpoint.restore(run.model, None, checkpoint.load(run.folder.best)[0])
+    """Evaluate the best weights on the held-out split, and write the report and return it.
+
+    The report is that of the first process; the others return none.
+    """
+    run.go_back()
     give_back()
     split, tell = report.held_out(run.data.splits), run.teller(progress)
+    found: Iterable[Predictions] = ()
+    if split:
+        found = evaluate(run.model, run.data, split, tell=tell, group=run.group)
+    if run.group.world > 1:
+        found = [*found]  # nobody waits while baselines are fitted
+        run.group.disperse()
+    if not run.group.leads:
+        return {}
     made = report.build_report(
         run.dataset,
         run.data,
-        evaluate(run.model, run.data, split, tell=tell) if split else (),
+        found,
         split=split,
         settings=run.settings.model_dump(mode="json"),
         untrained=run.untrained,
         forms=read_forms(run.folder.forms),
-        run=_facts(run, seconds),
+        run=facts(run, seconds),
         tell=tell,
     )
     report.write(run.folder.report, made)
     return made
 
 
-def _facts(run: Run, seconds: float) -> dict[str, Any]:
+def facts(run: Run, seconds: float) -> dict[str, Any]:
     """Return what the report says of the run itself."""
     state, train = run.state, run.data.splits[TRAIN]
     step = state.best.step or state.step
@@ -60,6 +71,7 @@ def _facts(run: Run, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "device": str(run.device),
         "threads": torch.get_num_threads(),
+        **run.group.facts(),
     }
 
 

@@ -32,6 +32,14 @@ Resume = Annotated[
         help="Continue from the last checkpoint with the same settings; epochs, max_steps and tokens may be increased.",
     ),
 ]
+Processes = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Processes on this machine that share the rows of each step: one per GPU, or several on CPUs. A run may "
+        "be resumed with another number. On several machines: torchrun ... -m trainer DATASET --out RUN.",
+    ),
+]
 StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many steps; continue later with --resume.")]
 
 
@@ -46,6 +54,7 @@ def train(
     ] = None,
     overrides: Setting = None,
     resume: Resume = False,
+    processes: Processes = 1,
     stop_after: StopAfter = None,
     layers: Layers = None,
     no_layers: NoLayers = False,
@@ -56,9 +65,11 @@ def train(
     given = settings_given(recipe, overrides or [])
     settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
     wanted = layers_asked(layers, no_layers=no_layers)
-    report = train_model(dataset, out, settings, resume=resume, stop_after=stop_after, layers=wanted, as_json=as_json)
+    more = {"resume": resume, "processes": processes, "stop_after": stop_after, "layers": wanted}
+    report = train_model(dataset, out, settings, **more, as_json=as_json)
     if not (as_json or report.get("finished", True)):
         chosen = ["--no-layers"] if no_layers else ["--layers", layers] if layers else []
+        chosen += ["--processes", str(processes)] if processes > 1 else []
         command = shlex.join(["auxloom", "train", dataset, "--out", out, *chosen, "--resume"])
         say(f"stopped after step {report['step']:,}; continue with: {command}")
 
@@ -70,6 +81,8 @@ def train_model(
     from trainer.score.table import show as show_report
 
     report = run_training(dataset, out, settings, ERR, **more)
+    if not report:  # that of a process beside the first one
+        return report
     if as_json:
         print_json(report)
     elif report.get("finished", True):

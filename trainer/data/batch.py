@@ -1,7 +1,7 @@
 """One step's rows as padded tensors, and its labels as indices into them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from labelers.ragged import IntArray, Ragged, ranges
+from labelers.ragged import BoolArray, IntArray, Ragged, ranges
 from labelers.task import Task
 from trainer.data.cache import EncodedDataset, EncodedSplit
 from trainer.data.inputs import Inputs
@@ -18,7 +18,7 @@ from trainer.data.targets import Targets, one_part
 from trainer.data.tokenizer import Tokenizer
 from trainer.schedule.step_plan import generator
 
-__all__ = ["Batch", "Bucket", "Items", "Noise", "TaskSlice", "collate"]
+__all__ = ["Batch", "Bucket", "Items", "Noise", "Share", "TaskSlice", "collate"]
 
 _FILLER = -1  # no sub-word
 
@@ -74,13 +74,19 @@ class Batch:
     """By the name of the task."""
     pieces: int
     """Sub-words that are no padding."""
+    lent: bool = False
+    """Its rows are those of another process: they weigh nothing, and are not counted."""
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
         if device.type == "cpu":
             return self
         items = {name: item.to(device) for name, item in self.items.items()}
-        return Batch([bucket.to(device) for bucket in self.buckets], items, self.pieces)
+        return Batch([bucket.to(device) for bucket in self.buckets], items, self.pieces, self.lent)
+
+    def labels(self, task: str) -> int:
+        """Return how many labels of a task count."""
+        return 0 if self.lent else len(self.items[task].label)
 
 
 @dataclass(frozen=True)
@@ -141,41 +147,96 @@ class _Hidden:
     """Number of the word in its row."""
 
 
+@dataclass(frozen=True)
+class Share:
+    """The rows of a step that one of several processes takes: they are dealt in turn."""
+
+    index: int = 0
+    count: int = 1
+
+    def mine(self, lengths: IntArray, dealt: int) -> BoolArray:
+        """Tell which rows of a bucket are those of the process, bool [R]: the longest are dealt first.
+
+        Args:
+            lengths: int64 [R].
+            dealt: rows of other buckets before them.
+        """
+        mine = np.zeros(len(lengths), bool)
+        mine[np.argsort(-lengths, kind="stable")[(self.index - dealt) % self.count :: self.count]] = True
+        return mine
+
+
 class _Filler:
     """Fills one bucket: each (inputs, row) stands in it once, whichever tasks ask for it."""
 
     def __init__(self, data: EncodedDataset, split: EncodedSplit, requests: Sequence[TaskSlice]) -> None:
-        self.split, self.pad = split, data.tokenizer.special.pad
+        self.split, self.pad, self.requests = split, data.tokenizer.special.pad, list(requests)
         asked: dict[Inputs, list[IntArray]] = {}
         for request in requests:
             where = split.targets[request.task.name].where[request.rows]
             asked.setdefault(split.inputs[request.task.name], []).append(where)
-        self.rows = {read: np.unique(np.concatenate(parts)) for read, parts in asked.items()}
-        self.first = dict(zip(self.rows, np.cumsum([0, *map(len, self.rows.values())])[:-1].tolist(), strict=True))
-        self.lengths = np.concatenate([split.sequences[read].lengths[rows] for read, rows in self.rows.items()])
-        self.width = int(self.lengths.max())
+        self._all = {read: np.unique(np.concatenate(parts)) for read, parts in asked.items()}
+        self._mine = {read: np.ones(len(rows), bool) for read, rows in self._all.items()}
+        self.count = sum(map(len, self._all.values()))
         self.hidden: dict[Inputs, _Hidden] = {}
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Say where the rows stand that are taken."""
+        self.rows = {read: rows[self._mine[read]] for read, rows in self._all.items() if self._mine[read].any()}
+        self.first = dict(zip(self.rows, np.cumsum([0, *map(len, self.rows.values())])[:-1].tolist(), strict=True))
+        lengths = [self.split.sequences[read].lengths[rows] for read, rows in self.rows.items()]
+        self.lengths = np.concatenate(lengths) if lengths else np.empty(0, np.int64)
+        self.width = int(self.lengths.max(initial=0))
+
+    def take(self, share: Share, dealt: int) -> None:
+        """Take a share of the rows alone; ``dealt`` is how many rows of other buckets were dealt before."""
+        if share.count == 1:
+            return
+        mine = share.mine(self.lengths, dealt)
+        edges = np.cumsum([len(rows) for rows in self._all.values()])[:-1]
+        self._mine = dict(zip(self._all, np.split(mine, edges), strict=True))
+        self._lay_out()
+        kept = []
+        for request in self.requests:
+            where = self.split.targets[request.task.name].where[request.rows]
+            rows = request.rows[np.isin(where, self.rows.get(self.split.inputs[request.task.name], []))]
+            kept += [TaskSlice(request.task, rows)] if len(rows) else []
+        self.requests = kept
 
     def bucket(self, noise: Noise) -> Bucket:
         """Return the padded sub-words; remembers which were hidden."""
         pieces = np.full((len(self.lengths), self.width), self.pad, np.int64)
         sides = np.zeros_like(pieces)
+        values = {read: self._values(read, noise) for read in self._all if read.draw or read in self.rows}
         for read, rows in self.rows.items():
-            known = self.split.sequences[read]
             here = slice(self.first[read], self.first[read] + len(rows))
-            lengths = self.lengths[here]
-            flat = ranges(known.offsets[rows], lengths)
-            values = known.pieces[flat].astype(np.int64)
-            if read.draw:
-                owner, gold, word = np.repeat(np.arange(len(rows)), lengths), values.copy(), known.word[flat]
-                hidden = noise.hide(values, word, known.draw[flat], read.rate)
-                position = hidden - (np.cumsum(lengths) - lengths)[owner[hidden]]
-                self.hidden[read] = _Hidden(owner[hidden], position, gold[hidden], word[hidden].astype(np.int64))
-            pieces[here][np.arange(self.width) < lengths[:, None]] = values
-            sides[here] = np.arange(self.width) >= known.second[rows][:, None]
-        split_rows = np.concatenate([self.split.sequences[read].rows[rows] for read, rows in self.rows.items()])
-        row_inputs = {name: torch.from_numpy(value[split_rows]) for name, value in self.split.row_inputs.items()}
+            pieces[here][np.arange(self.width) < self.lengths[here][:, None]] = values[read]
+            sides[here] = np.arange(self.width) >= self.split.sequences[read].second[rows][:, None]
+        split_rows = [self.split.sequences[read].rows[rows] for read, rows in self.rows.items()]
+        placed = np.concatenate([np.empty(0, np.int64), *split_rows])
+        row_inputs = {name: torch.from_numpy(value[placed]) for name, value in self.split.row_inputs.items()}
         return Bucket(torch.from_numpy(pieces), torch.from_numpy(sides), torch.from_numpy(self.lengths), row_inputs)
+
+    def _values(self, read: Inputs, noise: Noise) -> IntArray:
+        """Return the sub-words of the rows that are taken, flat.
+
+        Words are hidden in all rows, so that a word is hidden by the same draw, whatever is taken.
+        """
+        known, mine = self.split.sequences[read], self._mine[read]
+        rows = self._all[read] if read.draw else self.rows[read]
+        lengths = known.lengths[rows]
+        flat = ranges(known.offsets[rows], lengths)
+        values: IntArray = known.pieces[flat].astype(np.int64)
+        if not read.draw:
+            return values
+        owner, gold, word = np.repeat(np.arange(len(rows)), lengths), values.copy(), known.word[flat]
+        hidden = noise.hide(values, word, known.draw[flat], read.rate)
+        hidden = hidden[mine[owner[hidden]]]
+        position = hidden - (np.cumsum(lengths) - lengths)[owner[hidden]]
+        number = np.cumsum(mine) - 1  # of a row among those that are taken
+        self.hidden[read] = _Hidden(number[owner[hidden]], position, gold[hidden], word[hidden].astype(np.int64))
+        return values[mine[owner]]
 
     def items(self, request: TaskSlice, base: int) -> Items:
         """Return the labels that a request asks for; ``base`` is the flat position of the bucket."""
@@ -241,7 +302,11 @@ def _joined(parts: Sequence[Items]) -> Items:
 
 
 def collate(
-    data: EncodedDataset, split: str, buckets: Sequence[Sequence[TaskSlice]], noise: Noise | None = None
+    data: EncodedDataset,
+    split: str,
+    buckets: Sequence[Sequence[TaskSlice]],
+    noise: Noise | None = None,
+    share: Share = Share(),
 ) -> Batch:
     """Return the batch of some buckets of requests, empty ones left out.
 
@@ -250,18 +315,28 @@ def collate(
         split: whose rows are asked for.
         buckets: what each bucket asks for.
         noise: how words are hidden; None: all that the draws name become [MASK].
+        share: which of the rows are taken; if there are fewer rows than shares, one is taken that weighs nothing.
     """
     noise = noise or Noise(mask=data.tokenizer.special.mask)
+    fillers = [_Filler(data, data.splits[split], requests) for requests in buckets if requests]
+    lent = share.index >= max(
+        sum(filler.count for filler in fillers), 1
+    )  # none is left, and a model must read something
     made: list[Bucket] = []
     items: dict[str, list[Items]] = {}
-    base = count = 0
-    for requests in buckets:
-        if not requests:
+    base = count = dealt = 0
+    for filler in fillers:
+        filler.take(Share(0, share.count) if lent else share, dealt)
+        dealt += filler.count
+        bucket = filler.bucket(noise)
+        if not len(filler.lengths):
             continue
-        filler = _Filler(data, data.splits[split], requests)
-        made.append(filler.bucket(noise))
-        for request in requests:
+        made.append(bucket)
+        for request in filler.requests:
             items.setdefault(request.task.name, []).append(filler.items(request, base))
-        base += made[-1].pieces.numel()
+        base += bucket.pieces.numel()
         count += int(filler.lengths.sum())
-    return Batch(made, {name: _joined(parts) for name, parts in items.items()}, count)
+    joined = {name: _joined(parts) for name, parts in items.items()}
+    if lent:
+        joined = {name: replace(item, weight=torch.zeros_like(item.weight)) for name, item in joined.items()}
+    return Batch(made, joined, 0 if lent else count, lent)

@@ -1,0 +1,17 @@
+"""`python -m trainer DATASET --out RUN` is `auxloom train DATASET --out RUN`: torchrun starts modules."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command."""
+    from pipelines.start import main as start
+
+    sys.argv[:1] = ["auxloom", "train"]
+    start()
+
+
+if __name__ == "__main__":
+    main()
