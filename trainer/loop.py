@@ -143,6 +143,7 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
         with autocast(settings, run.device):
             scores = model(batch)
         losses = model.losses(batch, scores)
+        del scores  # those of masked words are large, and the gradient does without them
         # a label weighs the same in whichever step it falls: the divisor is a constant of the epoch
         labels = run.streams.labels(plan)
         weighed = [loss * (settings.weight(name) / labels[name]) for name, loss in losses.items()]

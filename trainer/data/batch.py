@@ -152,7 +152,7 @@ class _Filler:
             asked.setdefault(split.inputs[request.task.name], []).append(where)
         self.rows = {read: np.unique(np.concatenate(parts)) for read, parts in asked.items()}
         self.first = dict(zip(self.rows, np.cumsum([0, *map(len, self.rows.values())])[:-1].tolist(), strict=True))
-        self.lengths = np.concatenate([split.sequences[read].lengths[rows] for read, rows in self.rows.items()])
+        self.lengths = np.concatenate([split.sequences[read].lengths_of(rows) for read, rows in self.rows.items()])
         self.width = int(self.lengths.max())
         self.hidden: dict[Inputs, _Hidden] = {}
 
