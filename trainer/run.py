@@ -86,11 +86,15 @@ class Run:
         if self.group.leads and not folder.last.exists():
             with self._free_unless_begun():
                 take_over(self.model, folder.learnt, settings)
-        found = resumed(folder, mark, settings, self.data, writes=self.group.leads)
+        self._go_on(mark)
+
+    def _go_on(self, mark: Mark) -> None:
+        """Take up the last checkpoint, if there is one, in all processes alike."""
+        found = resumed(self.folder, mark, self.settings, self.data, writes=self.group.leads)
         self.state, self.mark = found.state, found.mark
         self.saved = self.state.step if found.tensors else -1
         if self.mark != mark:
-            self.course = course_of(self.data, settings, self.mark)
+            self.course = course_of(self.data, self.settings, self.mark)
         self.group.meet(self._alike)
         self._enter()
         if found.tensors:

@@ -1,6 +1,6 @@
 """`auxloom compare`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,9 +67,7 @@ def compare(
         study = open_study(known, design, overwrite=overwrite) if built else planned_study(known, design)
         _show_plan(study, jobs, as_json=as_json)
         return
-    _check_folder(known)
-    for item in recipes:
-        _build(item, overwrite=overwrite, as_json=as_json)
+    _build_all(known, recipes, overwrite=overwrite, as_json=as_json)
     study = open_study(known, design, overwrite=overwrite)
     if not as_json:
         _show_plan(study, jobs, as_json=False)
@@ -78,13 +76,15 @@ def compare(
     raise typer.Exit(1 if failed else 0)
 
 
-def _check_folder(recipe: Recipe) -> None:
-    """Refuse a folder with files that are not those of a study."""
+def _build_all(recipe: Recipe, recipes: Sequence[Recipe], *, overwrite: bool, as_json: bool) -> None:
+    """Build the datasets of a study, unless its folder holds files of something else."""
     from pipelines.folder.out_folder import check_free
 
     parts = {"runs", "cache", *(path.name for path in Path(recipe.out).glob("dataset-*"))}
     written = {"results.jsonl", *(f"study.{ending}" for ending in ("json", "csv", "svg"))}
     check_free(recipe.out, "results.jsonl", parts | written, parts)
+    for item in recipes:
+        _build(item, overwrite=overwrite, as_json=as_json)
 
 
 def _numbers(text: str | None) -> list[int] | None:
