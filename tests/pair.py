@@ -20,8 +20,8 @@ from trainer.encoders.scratch import SIZES, Size
 from trainer.loop import follow, train
 from trainer.model.model import Model
 from trainer.processes.distributed import Distributed
+from trainer.processes.opening import TrainJob
 from trainer.processes.parent import end_with_parent
-from trainer.run import Run
 
 __all__ = ["Pair", "patched"]
 
@@ -33,7 +33,7 @@ def patched(*, double: bool = False, report: bool = False) -> Iterator[None]:
     """Train with a smaller encoder, and in the precision that a test asks for; the report may be left out."""
     with pytest.MonkeyPatch.context() as patch:
         if not report:
-            patch.setattr(Run, "finish", lambda *_: {})
+            patch.setattr("trainer.loop.finish", lambda *_: {})
         patch.setitem(SIZES, "tiny", Size(1, 32, 2))
         if double:
             patch.setattr("trainer.run.Model", _double)
@@ -92,4 +92,4 @@ def _follow(port: int, parent: int) -> None:
             return
         group = Distributed(PrefixStore(f"run-{number}", store), 1, 2, (1, 2))
         with patched(**job["how"]), group:
-            follow(group, job["dataset"], job["out"], None, None)
+            follow(group, TrainJob(job["dataset"], job["out"], None, None))

@@ -147,7 +147,7 @@ def test_a_student_is_trained_with_the_confidences(
         seen.append(keep(*given))
         return seen[-1]
 
-    monkeypatch.setattr("trainer.run.encode", noted)
+    monkeypatch.setattr("trainer.run_data.encode", noted)
     report = train(data, tmp_path / "student", {**SETTINGS, "max_steps": 2})
     (entry,) = [item for item in report["tasks"] if item["name"] == "ner_teacher"]
     assert (entry["constructed"], entry["taught"]) == (False, True)

@@ -70,7 +70,7 @@ def test_a_layer_with_confidences_is_trained_with_them(
         seen["data"] = keep(*given)
         return seen["data"]
 
-    monkeypatch.setattr("trainer.run.encode", noted)
+    monkeypatch.setattr("trainer.run_data.encode", noted)
     train(out, tmp_path / "sure", QUICK, layers=["sure"])
     targets = seen["data"].splits["train"].targets["sure.long"]
     expected = Dataset.open(out).splits["train"].floats("sure.confidence")

@@ -186,10 +186,10 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
 
     def finish(run: Run, *_: Any) -> dict[str, Any]:
         found = evaluate(run.model, run.data, run.validation, rows=run.settings.evaluate_rows)
-        return {"unigram": run._uninformed, "labels": {item.task.name: len(item.gold) for item in found}}
+        return {"unigram": run.uninformed, "labels": {item.task.name: len(item.gold) for item in found}}
 
-    monkeypatch.setattr(Run, "finish", finish)
-    monkeypatch.setattr("trainer.run.FEW", few)
+    monkeypatch.setattr("trainer.loop.finish", finish)
+    monkeypatch.setattr("trainer.validate.FEW", few)
     facts = train(dataset, tmp_path / "run", Settings(**PLAIN))
     sure = {name for name, count in facts["labels"].items() if count >= few}
     assert {1: sure == set(facts["labels"]), 40: 0 < len(sure) < len(facts["labels"]), 10**6: not sure}[few]

@@ -57,7 +57,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     values: dict[str, float] = {}
     rest: Iterator[float] = iter(range(0, -999, -1))
     monkeypatch.setattr(
-        "trainer.run.value_of", lambda _tasks, scores, *_: values.setdefault(json.dumps(scores), next(rest))
+        "trainer.validate.value_of", lambda _tasks, scores, *_: values.setdefault(json.dumps(scores), next(rest))
     )
 
 

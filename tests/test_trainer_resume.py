@@ -238,7 +238,7 @@ def test_the_best_checkpoint_of_steps_that_were_lost_does_not_outlive_an_extensi
 ) -> None:
     """A run was killed behind its best evaluation; with another schedule these steps are others."""
     values = iter([0.2, 0.9, 0.1, 0.1, 0.1])
-    monkeypatch.setattr("trainer.run.value_of", lambda *_: next(values))
+    monkeypatch.setattr("trainer.validate.value_of", lambda *_: next(values))
     save = Run.save
 
     def once(run: Run) -> None:
@@ -324,7 +324,7 @@ def worse(monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.1, 0.5, *[0.3] * 9] * 9)
     by_scores: dict[str, float] = {}
     monkeypatch.setattr(
-        "trainer.run.value_of", lambda _tasks, scores, *_: by_scores.setdefault(json.dumps(scores), next(values))
+        "trainer.validate.value_of", lambda _tasks, scores, *_: by_scores.setdefault(json.dumps(scores), next(values))
     )
 
 
