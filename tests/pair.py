@@ -20,6 +20,7 @@ from trainer.encoders.scratch import SIZES, Size
 from trainer.loop import follow, train
 from trainer.model.model import Model
 from trainer.processes.distributed import Distributed
+from trainer.processes.opening import TrainJob
 from trainer.processes.parent import end_with_parent
 
 __all__ = ["Pair", "patched"]
@@ -91,4 +92,4 @@ def _follow(port: int, parent: int) -> None:
             return
         group = Distributed(PrefixStore(f"run-{number}", store), 1, 2, (1, 2))
         with patched(**job["how"]), group:
-            follow(group, job["dataset"], job["out"], None, None)
+            follow(group, TrainJob(job["dataset"], job["out"], None, None))

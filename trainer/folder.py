@@ -107,6 +107,11 @@ class RunFolder:
         """The report, there once the run has ended."""
         return self.path / "report.json"
 
+    def known_report(self) -> dict[str, Any]:
+        """Return the report of a run that has ended."""
+        found: dict[str, Any] = json.loads(self.report.read_text(encoding="utf-8"))
+        return found
+
     @property
     def mark(self) -> Path:
         """The mark of the run, see `trainer.mark`."""

@@ -1,6 +1,5 @@
 """Training: a plain loop over the planned steps."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,8 +57,7 @@ def train(
         stop_after: stop behind this step, with a checkpoint; what is returned then is no report but
             ``{"finished": False, "step": ...}``.
         layers: names of the layers of the dataset to read beside it; None: all of them.
-        processes: that train on this machine, each on its share of the rows of every step. Where torchrun has started
-            this process, it says how many there are; all but the first return an empty report.
+        processes: that train on this machine; torchrun says it instead. All but the first return an empty report.
         progress: is told of every step, and what is evaluated.
         say: is told in a sentence what a run that begins decided about its tasks.
         clock: seconds, rising.
@@ -67,41 +65,48 @@ def train(
     Raises:
         FileNotFoundError: ``dataset`` is no finished dataset, or there is no run to resume.
         ValueError: it has no tasks that can be trained, ``out`` holds something else, a run on another dataset or with
-            other settings, a setting does not fit the tasks or the machine, the dataset is damaged, or a process has
-            ended before its time.
+            other settings, a setting does not fit the tasks or the machine, the dataset is damaged, or a process died.
     """
-    started = clock()
-    with open_group(processes, TrainJob(str(dataset), str(out), layers, stop_after)) as group:
+    started, job = clock(), TrainJob(str(dataset), str(out), layers, stop_after)
+    with open_group(processes, job) as group:
         if not group.leads:
-            follow(group, dataset, out, layers, stop_after)
-            return {}
+            return follow(group, job)
         data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
-        chosen, mark = folder.find(data, settings or {}, resume=resume, auto=auto, overwrite=overwrite)
-        if mark and mark.settings == chosen and folder.report.exists():
+        run = _opened(group, data, folder, settings or {}, say, resume=resume, auto=auto, overwrite=overwrite)
+        if not run:
             group.over()
-            known: dict[str, Any] = json.loads(folder.report.read_text(encoding="utf-8"))
-            return known
-        run = Run(data, folder, chosen, mark, group)
-        if say and not mark:
-            _tell(say, told(chosen, run.settings), told_of(folder.learnt))
+            return folder.known_report()
         fit(run, stop_after, progress)
-        if not run.ended:
-            return {"finished": False, "step": run.state.step}
-        return finish(run, clock() - started, progress)
+        return finish(run, clock() - started, progress) if run.ended else {"finished": False, "step": run.state.step}
 
 
-def follow(
-    group: Group, dataset: str | Path, out: str | Path, layers: Sequence[str] | None, stop_after: int | None
-) -> None:
-    """Train with a first process that writes, as `train` does with the same arguments."""
+def _opened(
+    group: Group,
+    data: Dataset,
+    folder: RunFolder,
+    settings: Settings | Mapping[str, Any],
+    say: Callable[[str], None] | None,
+    **how: bool,
+) -> Run | None:
+    """Return the run in a folder, which begins or goes on; None if it has ended. ``how`` as `RunFolder.find` has it."""
+    chosen, mark = folder.find(data, settings, **how)
+    if mark and mark.settings == chosen and folder.report.exists():
+        return None
+    run = Run(data, folder, chosen, mark, group)
+    if say and not mark:
+        _tell(say, told(chosen, run.settings), told_of(folder.learnt))
+    return run
+
+
+def follow(group: Group, job: TrainJob) -> dict[str, Any]:
+    """Train with a first process, which writes and reports; what is returned is empty."""
     if not group.wait():
-        return
-    folder = RunFolder(local(out, "a run folder"))
+        return {}
+    folder = RunFolder(local(job.out, "a run folder"))
     mark = Mark.read(folder.mark)
-    run = Run(Dataset.open(dataset, layers), folder, mark.settings, mark, group)
-    fit(run, stop_after)
-    if run.ended:
-        finish(run, 0.0)
+    run = Run(Dataset.open(job.dataset, job.layers), folder, mark.settings, mark, group)
+    fit(run, job.stop_after)
+    return finish(run, 0.0) if run.ended else {}
 
 
 def _tell(say: Callable[[str], None], *sentences: str) -> None:
@@ -172,7 +177,8 @@ def _step(run: Run, epoch: int, plan: EpochPlan, index: int) -> dict[str, tuple[
         weighed = [loss * (settings.weight(name) * group.world / labels[name]) for name, loss in losses.items()]
         torch.stack(weighed).sum().backward()  # type: ignore[no-untyped-call]
         found.add(losses, batch)
-    sums, pieces = group.summed(found.sums, found.pieces, sorted(labels))
+    tasks = sorted({item.task.name for bucket in requests for item in bucket})
+    sums, pieces = group.summed(found.sums, found.pieces, tasks)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     check_finite(run, sums, float(norm), requests)
     for trained in run.optimiser.param_groups:

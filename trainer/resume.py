@@ -31,7 +31,7 @@ def course_of(data: EncodedDataset, settings: Settings, mark: Mark) -> Course:
     return Course(data, settings, [(item.step, item.epochs[0]) for item in mark.extensions])
 
 
-def resumed(folder: RunFolder, mark: Mark, settings: Settings, data: EncodedDataset, *, writes: bool) -> Resumed:
+def resumed(folder: RunFolder, mark: Mark, settings: Settings, data: EncodedDataset, *, writes: bool = True) -> Resumed:
     """Return where a run stands, its log and its mark brought to that.
 
     Args:
@@ -39,7 +39,7 @@ def resumed(folder: RunFolder, mark: Mark, settings: Settings, data: EncodedData
         mark: of the run, as it stands in the folder.
         settings: by which it goes on.
         data: what it trains on.
-        writes: this process brings the log and the mark there; of several processes, the first one does.
+        writes: false where another process has brought log and mark to that.
     """
     found = Resumed(mark)
     if folder.last.exists():

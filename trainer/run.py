@@ -80,36 +80,18 @@ class Run:
         self.untrained = choice.untrained
         if self.group.leads:
             self._describe()
-        torch.manual_seed(settings.seed)
-        self.model = Model(self.data.tasks, folder.learnt, settings).to(self.device)
-        self.model.begin(self.data.splits[TRAIN].targets)
-        if self.group.leads and not folder.last.exists():
-            with self._free_unless_begun():
-                take_over(self.model, folder.learnt, settings)
-        self._go_on(mark)
-
-    def _go_on(self, mark: Mark) -> None:
-        """Take up the last checkpoint, if there is one, in all processes alike."""
-        found = resumed(self.folder, mark, self.settings, self.data, writes=self.group.leads)
+        self._build()
+        found = resumed(folder, mark, settings, self.data, writes=self.group.leads)
         self.state, self.mark = found.state, found.mark
         self.saved = self.state.step if found.tensors else -1
         if self.mark != mark:
-            self.course = course_of(self.data, self.settings, self.mark)
+            self.course = course_of(self.data, settings, self.mark)
         self.group.meet(self._alike)
         self._enter()
         if found.tensors:
             checkpoint.restore(self.model, self.optimiser, found.tensors)
         self.uninformed = uninformed(self.data, self.validation) if self.group.leads else {}
         give_back()
-
-    def _alike(self) -> dict[str, str]:
-        """Return what must be the same in all processes."""
-        return {
-            "plan": self.course.digest(self.state.ended),
-            "dataset": self.dataset.digest,
-            "step": str(self.state.step),
-            **{name: version(name) for name in ("auxloom", "torch")},
-        }
 
     def _check_validation(self) -> None:
         """Check that there is a validation split where a setting asks for one."""
@@ -140,6 +122,24 @@ class Run:
         write(folder.readings, json.dumps(self.dataset.reading(), indent=1) + "\n")
         if not folder.forms.exists():
             write_forms(folder.forms, train_forms(split, tasks, sampled_rows(self.data, self.settings)))
+
+    def _build(self) -> None:
+        """Make the model, with weights that were trained before if the run begins with some."""
+        torch.manual_seed(self.settings.seed)
+        self.model = Model(self.data.tasks, self.folder.learnt, self.settings).to(self.device)
+        self.model.begin(self.data.splits[TRAIN].targets)
+        if self.group.leads and not self.folder.last.exists():
+            with self._free_unless_begun():
+                take_over(self.model, self.folder.learnt, self.settings)
+
+    def _alike(self) -> dict[str, str]:
+        """Return what must be the same in all processes."""
+        return {
+            "plan": self.course.digest(self.state.ended),
+            "dataset": self.dataset.digest,
+            "step": str(self.state.step),
+            **{name: version(name) for name in ("auxloom", "torch")},
+        }
 
     def _enter(self) -> None:
         """Take up the phase that the state says, with a new optimiser."""

@@ -17,20 +17,20 @@ def validate(run: Run, epoch: int, progress: Progress | None = None) -> str:
     """Evaluate on the validation split, keep the weights if they are the best so far, and return a note."""
     if not run.validation:
         return ""
-    settings, group = run.settings, run.group
-    rows, seed, tell = settings.evaluate_rows, settings.seed, run.teller(progress)
+    settings, tell, group = run.settings, run.teller(progress), run.group
     give_back()  # what steps leave, evaluation cannot use, and the other way round
+    rows, seed = settings.evaluate_rows, settings.seed
     made = evaluate(run.model, run.data, run.validation, rows=rows, seed=seed, tell=tell, group=group)
     found = [item for item in made if len(item.gold)]
-    value = group.agreed(_judge(run, found, epoch) if group.leads else 0.0)
+    value = group.agreed(_value(run, found, epoch) if group.leads else 0.0)
     give_back()
     if run.state.best.improves(run.state.step, value) and group.leads:
         checkpoint.save(run.folder.best, run.model.state_dict(), asdict(run.state))
     return f"validation {value:.3f}"
 
 
-def _judge(run: Run, found: Sequence[Predictions], epoch: int) -> float:
-    """Return by what the best checkpoint is chosen, and write it to the log with all scores."""
+def _value(run: Run, found: Sequence[Predictions], epoch: int) -> float:
+    """Return by what the checkpoint is chosen, and write it to the log with all scores."""
     losses = {item.task.name: float(item.loss.mean()) for item in found}
     scores = {item.task.name: score(item, replicates=1).value or 0.0 for item in found}
     sure = [item.task.name for item in found if len(item.gold) >= FEW]

@@ -26,11 +26,12 @@ def main(given: str) -> None:
     from trainer.loop import follow
     from trainer.processes.distributed import is_loss
     from trainer.processes.launch import joined
+    from trainer.processes.opening import TrainJob
 
     group = joined(job)
     try:
         with group:
-            follow(group, job["dataset"], job["out"], job["layers"], job["stop_after"])
+            follow(group, TrainJob(**job["job"]))
     except Exception as error:  # noqa: BLE001  (the first process tells of it)
         if not is_loss(error):
             with suppress(Exception):

@@ -178,8 +178,7 @@ class Distributed(Group):
         table = torch.tensor([*own, (0.0, pieces)], dtype=torch.float64)
         dist.all_reduce(table)
         *found, (_, total) = table.tolist()
-        known = zip(tasks, found, strict=True)
-        return {task: (loss, int(count)) for task, (loss, count) in known if loss or count}, int(total)
+        return {task: (loss, int(count)) for task, (loss, count) in zip(tasks, found, strict=True)}, int(total)
 
     def gathered(self, items: list[_T]) -> list[_T]:
         """Return what all processes made, in the first one; in the others nothing."""

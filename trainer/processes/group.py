@@ -106,12 +106,12 @@ class Group:
     def summed(
         self, sums: Mapping[str, tuple[float, int]], pieces: int, _tasks: Sequence[str], /
     ) -> tuple[dict[str, tuple[float, int]], int]:
-        """Return what a step came to in all processes; tasks that none of them had are left out.
+        """Return what a step came to in all processes.
 
         Args:
             sums: the loss and the number of labels of each task.
             pieces: sub-words that were read.
-            _tasks: those that a step may have.
+            _tasks: those of the whole step.
         """
         return dict(sums), pieces
 

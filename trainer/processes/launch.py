@@ -71,7 +71,7 @@ class Launched(Distributed):
 
     def _begin(self) -> None:
         """Start the other processes."""
-        given = asdict(self._job) | {"parent": os.getpid(), "port": self._own.port, "world": self.world}
+        given = {"job": asdict(self._job), "parent": os.getpid(), "port": self._own.port, "world": self.world}
         environment = {"TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ}
         for rank in range(1, self.world):
             code = _START.format(path=sys.path, given=json.dumps(given | {"rank": rank}))
