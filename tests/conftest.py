@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from quick_beam import remember
 
 # The clock decides nothing, and a run finds the same examples everywhere.
 settings.register_profile("auxloom", deadline=None, derandomize=True)
 settings.load_profile("auxloom")
+
+_quick: list[bool] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,3 +19,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUXLOOM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def pytest_runtest_setup() -> None:
+    """Make graphs of Beam quicker as soon as a test has loaded it."""
+    if not _quick and remember():
+        _quick.append(True)
