@@ -1,6 +1,7 @@
 """Settings of the whole test run."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -25,3 +26,14 @@ def pytest_runtest_setup() -> None:
     """Make graphs of Beam quicker as soon as a test has loaded it."""
     if not _quick and remember():
         _quick.append(True)
+
+
+@pytest.fixture(scope="module")
+def quick_probes() -> Iterator[None]:
+    """Fit the bags of words of reports in one step instead of 300, for tests that look at something else."""
+    from trainer.score.bags import BagOfWords
+
+    fit = BagOfWords._fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BagOfWords, "_fit", lambda self, *given: fit(replace(self, passes=1, steps=1), *given))
+        yield

@@ -19,6 +19,8 @@ from trainer.study.gains import summarised
 from trainer.study.results import Results
 from trainer.study.trials import roles_of, trials_of
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 TABLES: dict[str, Any] = {
     "train": {"rows": 16, "bucket": 16, "learning_rate": 0.005, "evaluate_rows": 50, "device": "cpu"},
     "model": {"vocabulary": 600, "features": False, "bag": False, "head_dropout": 0.0},

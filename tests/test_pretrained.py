@@ -37,6 +37,8 @@ from trainer.run import Run
 from trainer.schedule.groups import parameter_groups
 from trainer.settings import Settings, make_settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "rows": 8, "bucket": 4, "window": 4, "epochs": 2, "steps_per_epoch": 2, "log_every": 1,
     "threads": 1, "device": "cpu", "evaluate_rows": 8,

@@ -17,6 +17,8 @@ from trainer.loop import train
 from trainer.model.model import Model
 from trainer.run import Run
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320}, "rows": 8, "bucket": 4, "window": 4, "epochs": 2, "steps_per_epoch": 2,
     "log_every": 1, "threads": 1, "device": "cpu", "evaluate_rows": 8,

@@ -19,6 +19,8 @@ from trainer.run import Run
 from trainer.score.metrics import score
 from trainer.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320},
     "rows": 16, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 4, "log_every": 3,

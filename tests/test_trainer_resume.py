@@ -23,6 +23,8 @@ from trainer.schedule.samplers import Annealed
 from trainer.schedule.step_plan import StepPlan
 from trainer.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320},
     "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 3, "log_every": 2,
