@@ -22,6 +22,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Do not trace property tests: it doubles their time, and plain tests run the same lines."""
+    for item in items:
+        if hasattr(getattr(item, "obj", None), "hypothesis"):
+            item.add_marker("no_cover")
+
+
 def pytest_runtest_setup() -> None:
     """Make graphs of Beam quicker as soon as a test has loaded it."""
     if not _quick and remember():
