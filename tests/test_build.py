@@ -22,14 +22,14 @@ from pipelines.planning import draft
 from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
-UNIT = {"bytes": 40_000}
+UNIT = {"bytes": 14_000}
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a text of some 2,500 rows with a line that is rejected."""
-    return write(tmp_path_factory.mktemp("source"), text(1200).encode() + b"\xff\xfe\n" + text(1300, 1200).encode())
+    """Return a text of some 900 rows with a line that is rejected."""
+    return write(tmp_path_factory.mktemp("source"), text(400).encode() + b"\xff\xfe\n" + text(500, 400).encode())
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_the_books_add_up(reference: Path, source: Path) -> None:
     """Read = used + rejected + duplicate; cut = written; written = labelled + abstained; labels as in the rows."""
     books = manifest(reference)
     assert list(balance(books)) == []
-    assert books["records"] == {"read": 2501, "used": 2500, "rejected": {"undecodable": 1}, "duplicate": 0}
+    assert books["records"] == {"read": 901, "used": 900, "rejected": {"undecodable": 1}, "duplicate": 0}
     train = rows(reference, "train")
     book = books["splits"]["train"]
     assert book["rows"] == len(train)

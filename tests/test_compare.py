@@ -41,6 +41,7 @@ def studied(folder: Path, auxiliary: str, conditions: Sequence[str], **more: Any
     return results.of(trials)
 
 
+@pytest.mark.no_cover
 def test_planted_auxiliaries_are_told_apart(tmp_path: Path) -> None:
     """One that tells the kinds of words helps, masks drawn anew do not, and one that needs no word at all hurts."""
     write_planted(tmp_path / "set")

@@ -12,6 +12,8 @@ from pipelines.folder.layout import Pending
 from pipelines.layers.join import join
 from pipelines.layers.label import label
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines once
+
 ROOT = Path(__file__).parents[1]
 NER: dict[str, Any] = {"ner": {"kind": "token", "column": "tags"}}
 
