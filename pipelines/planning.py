@@ -168,12 +168,19 @@ def _columns(plan: Plan) -> list[str]:
 def _scan(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> Found:
     """Run the scan and return what it found: again where an id that a record brings may be that of another."""
     fields = class_fields(plan.recipe, load_labelers(plan.recipe)[0])
-    run = RunTable() if sum(file.size for file in plan.files) < _SMALL_INPUT else run
+    scan = _scan_here if sum(file.size for file in plan.files) < _SMALL_INPUT else scan
     work = ScanUnit(plan.recipe, plan.files, fields, plan.recipe.out, scratch)
     found = _scanned(plan, run, scan, work)
     if _may_clash(found, len(plan.files)):
         found = _scanned(plan, run, scan, replace(work, all_ids=True))
     return found
+
+
+def _scan_here(
+    units: Sequence[Unit], work: Any, merge: Callable[[Any], Any], finish: Callable[[Any], None], _run: RunTable
+) -> None:
+    """Do what a graph does, in this process and without Beam, whose start takes longer than a small input."""
+    finish(merge(map(work, units)))
 
 
 def _may_clash(found: Found, files: int) -> bool:

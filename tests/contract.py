@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -90,15 +91,15 @@ def _after_conflicts(labeler: Labeler, proposal: Proposal, wins: BoolArray) -> P
     return dataclasses.replace(proposal, status=status)
 
 
-def rows(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return what stands in each row, free of codes: status, the view and the labels."""
+def rows(outcome: Outcome, first: int | None = None) -> list[dict[str, Any]]:
+    """Return what stands in each row, or in the first so many, free of codes: status, the view and the labels."""
     batch, view = outcome.batch, outcome.view
-    tokens = batch.vocabulary.strings(view.codes).to_pylist()
-    origin = np.where(view.origin >= 0, view.origin - batch.offsets[view.rows], -1).tolist()
-    columns = {name: values.to_pylist() for name, values in outcome.columns.items()}
-    spans = [slice(a, b) for a, b in zip(view.offsets, view.offsets[1:], strict=False)]
+    borders = view.offsets[: None if first is None else first + 1].tolist()
+    tokens = batch.vocabulary.strings(view.codes[: borders[-1]]).to_pylist()
+    origin = np.where(view.origin >= 0, view.origin - batch.offsets[view.rows], -1)[: borders[-1]].tolist()
+    columns = {name: values[: len(borders) - 1].to_pylist() for name, values in outcome.columns.items()}
     return [
-        {"status": int(outcome.proposal.status[i]), "tokens": tokens[span], "origin": origin[span]}
+        {"status": int(outcome.proposal.status[i]), "tokens": tokens[start:end], "origin": origin[start:end]}
         | {name: values[i] for name, values in columns.items()}
-        for i, span in enumerate(spans)
+        for i, (start, end) in enumerate(pairwise(borders))
     ]

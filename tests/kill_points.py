@@ -11,6 +11,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from quick_beam import remember
 from small import built
 
 from labelers.text.segmenter import read_texts
@@ -50,6 +51,7 @@ def main(source: Path, folder: Path, points: list[str]) -> None:
     # Beam and pyarrow keep idle threads, of which Python 3.12 and later warn; the children use none of their locks
     warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
     import_beam()  # once, not in every child
+    remember()
     read_texts(["Likewise."])
     for point in points:
         out = folder / point

@@ -13,6 +13,8 @@ from command import run
 from gold_dataset import TOPIC, write_gold
 from tiny_dataset import TASKS, write_dataset
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK = (
     "--set",
     "max_steps=2",

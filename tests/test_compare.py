@@ -19,6 +19,8 @@ from trainer.study.gains import summarised
 from trainer.study.results import Results
 from trainer.study.trials import roles_of, trials_of
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 TABLES: dict[str, Any] = {
     "train": {"rows": 16, "bucket": 16, "learning_rate": 0.005, "evaluate_rows": 50, "device": "cpu"},
     "model": {"vocabulary": 600, "features": False, "bag": False, "head_dropout": 0.0},
@@ -39,6 +41,7 @@ def studied(folder: Path, auxiliary: str, conditions: Sequence[str], **more: Any
     return results.of(trials)
 
 
+@pytest.mark.no_cover
 def test_planted_auxiliaries_are_told_apart(tmp_path: Path) -> None:
     """One that tells the kinds of words helps, masks drawn anew do not, and one that needs no word at all hurts."""
     write_planted(tmp_path / "set")

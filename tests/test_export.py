@@ -31,6 +31,8 @@ from trainer.folder import RunFolder
 from trainer.loop import train
 from trainer.run_report import facts
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "rows": 8, "bucket": 8, "window": 2, "epochs": 1, "steps_per_epoch": 2, "threads": 1, "device": "cpu",
     "evaluate_rows": 4, "learning_rate": 0.05, "primary": "none",

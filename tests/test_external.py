@@ -30,6 +30,8 @@ from trainer.score.metrics import Predictions
 from trainer.score.surfaces import read_forms
 from trainer.score.table import lines
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SPLITS = {"train": range(48), "validation": range(48, 60), "test": range(60, 84)}
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320}, "rows": 16, "bucket": 8, "window": 4, "epochs": 1, "steps_per_epoch": 12,

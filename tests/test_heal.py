@@ -20,14 +20,14 @@ from pipelines.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 
-TABLES: dict[str, Any] = {"unit": {"bytes": 70_000}}
+TABLES: dict[str, Any] = {"unit": {"bytes": 17_500}}
 SHARD = "train/data-00001-of-00003.arrow"
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return texts of three units, with rejects and repeated records."""
-    lines = [json.dumps({"id": f"n{i}", "text": line}) for i, line in enumerate(text(1200).splitlines())]
+    lines = [json.dumps({"id": f"n{i}", "text": line}) for i, line in enumerate(text(300).splitlines())]
     content = "\n".join(["{", *lines, lines[0], "{"]) + "\n"
     return write(tmp_path_factory.mktemp("source"), content, "text.jsonl")
 
@@ -240,7 +240,7 @@ def test_overwrite_builds_all_of_the_same_plan(source: Path, out: Path, monkeypa
 
 def test_a_late_unit_of_an_older_plan_is_swept_away(source: Path, out: Path, tmp_path: Path) -> None:
     """Its shard, mark and rejects would be read by some readers and not by others."""
-    built(source, tmp_path / "other", unit={"bytes": 30_000})
+    built(source, tmp_path / "other", unit={"bytes": 7_500})
     (out / "auxloom.json").unlink()
     for name in ("stats/00005.json", "stats/00005.keys", "train/data-00005-of-00007.arrow"):
         shutil.copy(tmp_path / "other" / name, out / name)

@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -212,29 +209,6 @@ def test_other_units_and_batches_give_the_same_rows(tables: dict[str, Any], data
     for key in ("rows_blake2b", "held_out", "labels", "passages"):
         assert manifest(tmp_path / "out")[key] == manifest(dataset)[key]
     assert (tmp_path / "out" / "held_out.keys").read_bytes() == (dataset / "held_out.keys").read_bytes()
-
-
-def test_dask_writes_the_same_bytes(
-    tables: dict[str, Any], dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the look at held-out passages is a graph of its own."""
-    code = (
-        "import json\nfrom labelled import built\nfrom pathlib import Path\nfrom pipelines import planning\n"
-        "import logging; logging.disable(logging.INFO)\nplanning._SMALL_INPUT = 0\n"
-        "if __name__ == '__main__':\n"
-        "    from distributed import Client, LocalCluster\n"
-        "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
-        "    run = {'runner': 'dask',\n"
-        "           'beam': {'dask_npartitions': 4, 'dask_client_address': cluster.scheduler_address}}\n"
-        f"    report = built(Path({str(tmp_path / 'out')!r}), {tables!r}, run=run)\n"
-        "    cluster.close()\n    raise SystemExit(report.exit_code)\n"
-    )
-    script = tmp_path / "run.py"
-    script.write_text(code)
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert everything(tmp_path / "out") == everything(dataset)
 
 
 def test_an_earlier_dataset_lends_the_classes_of_its_labels(

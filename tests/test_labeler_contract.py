@@ -23,6 +23,8 @@ from labelers.passages import PassageBatch
 from labelers.task import SOURCE, WOVEN, Task
 from labelers.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines once
+
 # further options under which the contract must hold, by labeler
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "connective": [{"inside": True}],
@@ -34,7 +36,7 @@ each = pytest.mark.parametrize(
 )
 either_batch = pytest.mark.parametrize("dialogues", [False, True], ids=["text", "dialogue"])
 
-Run = Callable[[PassageBatch], list[list[dict[str, Any]]]]
+Run = Callable[[PassageBatch, Corpus, int], list[list[dict[str, Any]]]]
 
 
 def world(*, dialogues: bool = False, vocabulary: Vocabulary | None = None) -> tuple[PassageBatch, Corpus]:
@@ -243,15 +245,18 @@ def pairs(size: int) -> list[list[int]]:
 
 
 def check_independence(run: Run, *, dialogues: bool) -> None:
-    """Assert that each row comes out the same in every company; ``run`` gives the rows of each labeler."""
-    batch, _ = world(dialogues=dialogues)
-    whole, size = run(batch), len(batch)
-    assert [made[::-1] for made in run(batch.take(np.arange(size)[::-1]))] == whole, "reversed"
-    assert [made[:size] for made in run(many(batch, 5000 // size))] == whole, "in a batch of 5,000"
+    """Assert that each row comes out the same in every company; ``run`` gives the first rows of each labeler."""
+    batch, corpus = world(dialogues=dialogues)
+    size = len(batch)
+    whole = run(batch, corpus, size)
+    assert [made[::-1] for made in run(batch.take(np.arange(size)[::-1]), corpus, size)] == whole, "reversed"
+    assert run(many(batch, 5000 // size), corpus, size) == whole, "in a batch of 5,000"
     for i in range(size):
-        assert [made[0] for made in run(batch.take(np.array([i])))] == [made[i] for made in whole], f"{i} alone"
+        assert [made[0] for made in run(batch.take(np.array([i])), corpus, 1)] == [made[i] for made in whole], (
+            f"{i} alone"
+        )
     for two in pairs(size):
-        got = [made[1] for made in run(batch.take(np.array(two)))]
+        got = [made[1] for made in run(batch.take(np.array(two)), corpus, 2)]
         assert got == [made[two[1]] for made in whole], f"{two[1]} after {two[0]}"
 
 
@@ -261,8 +266,8 @@ def test_a_row_depends_on_itself_alone(name: str, options: dict[str, Any], *, di
     """Alone, in a batch of 2, of 5,000 and reversed: the same row."""
     labeler = load(name, **options)
 
-    def run(batch: PassageBatch) -> list[list[dict[str, Any]]]:
-        return [rows(own(labeler, batch, findings(batch.vocabulary)))]
+    def run(batch: PassageBatch, corpus: Corpus, first: int) -> list[list[dict[str, Any]]]:
+        return [rows(own(labeler, batch, corpus), first)]
 
     check_independence(run, dialogues=dialogues)
 
@@ -272,8 +277,8 @@ def test_a_woven_row_depends_on_itself_alone(*, dialogues: bool) -> None:
     """Conflicts are decided within a row."""
     chosen = [load(name) for name in names()]
 
-    def run(batch: PassageBatch) -> list[list[dict[str, Any]]]:
-        return [rows(made) for made in joint(chosen, batch, findings(batch.vocabulary))]
+    def run(batch: PassageBatch, corpus: Corpus, first: int) -> list[list[dict[str, Any]]]:
+        return [rows(made, first) for made in joint(chosen, batch, corpus)]
 
     check_independence(run, dialogues=dialogues)
 

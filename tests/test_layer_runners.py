@@ -1,10 +1,7 @@
 """Layers on other runners, in several processes, and after a break: the same bytes."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,8 @@ from small import built, files, text, write
 from pipelines.folder.layout import Pending
 from pipelines.layers.join import join
 from pipelines.layers.label import label
+
+pytestmark = pytest.mark.no_cover  # other tests run the same lines once
 
 ROOT = Path(__file__).parents[1]
 NER: dict[str, Any] = {"ner": {"kind": "token", "column": "tags"}}
@@ -51,31 +50,6 @@ def same(out: Path, reference: Path, layer: str) -> None:
     here, there = out / "layers" / layer, reference / "layers" / layer
     assert files(here) == files(there)
     assert (here / "auxloom.json").read_bytes() == (there / "auxloom.json").read_bytes()
-
-
-def test_dask_makes_the_same_layers(plain: Path, reference: Path, tmp_path: Path) -> None:
-    """Labels of labelers, and of people, in two workers."""
-    out = Path(shutil.copytree(plain, tmp_path / "out"))
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import logging; logging.disable(logging.INFO)\n"
-        "from pipelines.layers.join import join\nfrom pipelines.layers.label import label\n"
-        "if __name__ == '__main__':\n"
-        "    from distributed import LocalCluster\n"
-        "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
-        "    run = {'runner': 'dask',\n"
-        "           'beam': {'dask_npartitions': 4, 'dask_client_address': cluster.scheduler_address}}\n"
-        f"    label({str(out)!r}, ['masking'], run=run)\n"
-        f"    join({str(out)!r}, [{other(plain)!r}], labels={NER!r}, run=run)\n"
-        "    cluster.close()\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for layer in ("masking", "ner"):
-        same(out, reference, layer)
-        (line,) = (out / "layers" / layer / "run.jsonl").read_text().splitlines()
-        assert len({unit["process"] for unit in json.loads(line)["units"]}) == 2
 
 
 def test_two_workers_join_the_same_labels(plain: Path, reference: Path, tmp_path: Path) -> None:

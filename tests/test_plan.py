@@ -270,6 +270,7 @@ def test_a_scan_that_a_runner_breaks_off_is_an_error_in_a_line(tmp_path: Path, m
         raise RuntimeError("Traceback (most recent call last):\n  a\nChannel closed prematurely.\n")
 
     monkeypatch.setattr("pipelines.graph.run_graph", fail)
+    monkeypatch.setattr("pipelines.planning._SMALL_INPUT", 0)
     with pytest.raises(OSError, match=r"^the input could not be scanned for the plan: Channel closed prematurely\.$"):
         built(write(tmp_path, text(3)), tmp_path / "out")
 

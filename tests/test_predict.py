@@ -21,6 +21,8 @@ from trainer.data.dataset import Dataset
 from trainer.loop import train
 from trainer.predict import Predictor, Token, load
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SETTINGS = {
     "max_steps": 50,
     "rows": 16,

@@ -33,6 +33,8 @@ from trainer.score.rows import TaskRows, read_rows
 from trainer.score.values import VALUE_METRICS, FormMean, Length, TrainMean
 from trainer.settings import make_settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SHARE, EASE = (next(task for task in GOLD_TASKS if task.name == name) for name in ("share", "ease"))
 SETTINGS = make_settings({"model": {"vocabulary": 320}})
 

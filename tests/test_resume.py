@@ -14,6 +14,8 @@ from pipelines.plan import Plan
 from pipelines.rows.shard import make_shard
 from pipelines.verify import verify
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines once
+
 ROOT = Path(__file__).parents[1]
 TABLES = {"unit": {"bytes": 20_000}}
 

@@ -22,6 +22,8 @@ from trainer.data.dataset import Dataset
 from trainer.loop import train
 from trainer.predict import load
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SETTINGS: dict[str, Any] = {
     "max_steps": 30, "rows": 16, "bucket": 16, "threads": 1, "primary": "ner",
     "model": {"vocabulary": 320, "max_pieces": 64, "features": False},

@@ -15,6 +15,8 @@ from labelers.ragged import Ragged
 from trainer.data.dataset import Split
 from trainer.encoders.bigrams import Bigrams, folds
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 CLASSES = np.array([-1, 0, 1, 2, 3, 3])
 """Pieces 1 to 5 of four classes; piece 0 is special."""
 

@@ -22,6 +22,8 @@ from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.streams import Streams
 from trainer.settings import Settings, make_settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320}, "rows": 8, "bucket": 4, "window": 4, "steps_per_epoch": 3, "log_every": 1,
     "threads": 1, "device": "cpu", "evaluate_rows": 4,

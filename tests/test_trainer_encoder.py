@@ -20,6 +20,8 @@ from trainer.loop import train
 from trainer.model.heads import Mix
 from trainer.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 PLAIN = {"vocabulary": 400, "features": False, "bag": False}
 ADDED = ("projection", "convolution", "bags")
 """What only features and bags have weights for."""

@@ -18,6 +18,8 @@ from trainer.files import TEMPORARY, places, replacing, write
 from trainer.loop import train
 from trainer.score.table import lines
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 ROOT = Path(__file__).parents[1]
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320}, "rows": 8, "bucket": 8, "window": 4, "epochs": 1, "steps_per_epoch": 2, "threads": 1,

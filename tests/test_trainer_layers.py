@@ -14,6 +14,8 @@ from pipelines.layers.label import label
 from trainer.data.dataset import Dataset
 from trainer.loop import train
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {"max_steps": 2, "rows": 8, "bucket": 8, "threads": 1, "model": {"vocabulary": 320}}
 
 

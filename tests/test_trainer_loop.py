@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gold_dataset import PLAIN_TASKS
 from tiny_dataset import TASKS, write_dataset
 
 from trainer.apply import predict
@@ -19,11 +20,14 @@ from trainer.run import Run
 from trainer.score.metrics import score
 from trainer.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320},
     "rows": 16, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 4, "log_every": 3,
     "phase": [{"tasks": ["masking.word"], "epochs": 1}, {}], "threads": 1, "device": "cpu", "evaluate_rows": 8,
 }  # fmt: skip
+FEW = (TASKS[0], *PLAIN_TASKS)
 PLAIN = {key: value for key, value in QUICK.items() if key != "phase"}
 """One phase."""
 
@@ -34,11 +38,18 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("loop") / "set", rows=48)
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows with four of the tasks."""
+    return write_dataset(tmp_path_factory.mktemp("few") / "set", rows=48, tasks=FEW)
+
+
 def log(run: Path) -> list[dict[str, Any]]:
     """Return the lines of a run's log."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.no_cover
 def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
     """The tiny dataset's tasks are easy: all are solved, but for masked words, which are better than their prior."""
     dataset = write_dataset(tmp_path / "set", rows=240)
@@ -57,6 +68,7 @@ def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
     assert report["run"]["steps"] == load(tmp_path / "run" / "last.safetensors")[1]["step"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "settings",
     [
@@ -72,52 +84,52 @@ def test_a_small_model_learns_every_kind_of_task(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(
-    dataset: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    few: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Byte for byte: the last and the best checkpoint and the log."""
     monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     chosen = Settings(**(QUICK | settings))
-    train(dataset, tmp_path / "whole", chosen)
-    assert train(dataset, tmp_path / "parts", chosen, stop_after=2) == {"finished": False, "step": 2}
-    assert train(dataset, tmp_path / "parts", chosen, stop_after=7, resume=True) == {"finished": False, "step": 7}
-    assert train(dataset, tmp_path / "parts", chosen, resume=True) == {"finished": True}
+    train(few, tmp_path / "whole", chosen)
+    assert train(few, tmp_path / "parts", chosen, stop_after=2) == {"finished": False, "step": 2}
+    assert train(few, tmp_path / "parts", chosen, stop_after=7, resume=True) == {"finished": False, "step": 7}
+    assert train(few, tmp_path / "parts", chosen, resume=True) == {"finished": True}
     for name in ("last.safetensors", "best.safetensors", "metrics.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
 
 
 def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lines of the log behind the checkpoint are written anew."""
     monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     settings = Settings(**(QUICK | {"save_every": 2}))
-    train(dataset, tmp_path / "whole", settings)
+    train(few, tmp_path / "whole", settings)
 
     def die(done: float, total: float, note: str) -> None:
         if done == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(dataset, tmp_path / "run", settings, progress=die)
+        train(few, tmp_path / "run", settings, progress=die)
     assert load(tmp_path / "run" / "last.safetensors")[1]["step"] == 6
-    train(dataset, tmp_path / "run", settings, resume=True)
+    train(few, tmp_path / "run", settings, resume=True)
     for name in ("last.safetensors", "metrics.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
-def test_a_run_that_ended_gives_its_report_again(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_that_ended_gives_its_report_again(few: Path, tmp_path: Path) -> None:
     """Without training or evaluating."""
     settings = Settings(**QUICK)
-    report = train(dataset, tmp_path / "run", settings)
+    report = train(few, tmp_path / "run", settings)
     before = (tmp_path / "run" / "last.safetensors").stat().st_mtime_ns
-    assert train(dataset, tmp_path / "run", settings, resume=True) == report
+    assert train(few, tmp_path / "run", settings, resume=True) == report
     assert (tmp_path / "run" / "last.safetensors").stat().st_mtime_ns == before
 
 
-def test_progress_is_told_of_every_step(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told_of_every_step(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps done, all steps, the phase and its epoch, and a note of the last loss or validation."""
     told: list[tuple[float, float, str]] = []
-    train(dataset, tmp_path / "run", Settings(**QUICK), progress=lambda *item: told.append(item))
+    train(few, tmp_path / "run", Settings(**QUICK), progress=lambda *item: told.append(item))
     steps = [item for item in told if item[2].startswith("phase ")]
     assert [(done, total) for done, total, _ in steps] == [(i, 12) for i in range(1, 13)]
     places = ["phase 1 of 2, epoch 1 of 1", "phase 2 of 2, epoch 1 of 2", "phase 2 of 2, epoch 2 of 2"]
@@ -126,24 +138,24 @@ def test_progress_is_told_of_every_step(dataset: Path, tmp_path: Path, monkeypat
     assert "  validation " in steps[-1][2]
 
 
-def test_progress_is_told_what_is_evaluated(dataset: Path, tmp_path: Path) -> None:
+def test_progress_is_told_what_is_evaluated(few: Path, tmp_path: Path) -> None:
     """In each validation and at the end, where the baselines are fitted, too: something is on the screen."""
     told: list[tuple[float, str]] = []
-    train(dataset, tmp_path / "run", Settings(**QUICK), progress=lambda done, _, note: told.append((done, note)))
+    train(few, tmp_path / "run", Settings(**QUICK), progress=lambda done, _, note: told.append((done, note)))
     for step in (4, 8, 12):
         assert (step, "evaluating topic.long on the validation split") in told
     assert (12, "evaluating topic.long on the test split") in told
     assert (12, "fitting the baselines of topic.long") in told
 
 
-def test_epochs_count_from_one_in_the_log_and_the_report(dataset: Path, tmp_path: Path) -> None:
+def test_epochs_count_from_one_in_the_log_and_the_report(few: Path, tmp_path: Path) -> None:
     """In each phase; so do phases, which are named where there are any."""
-    report = train(dataset, tmp_path / "run", Settings(**QUICK))
+    report = train(few, tmp_path / "run", Settings(**QUICK))
     assert {line["step"]: (line["phase"], line["epoch"]) for line in log(tmp_path / "run")} == {
         3: (1, 1), 4: (1, 1), 6: (2, 1), 8: (2, 1), 9: (2, 2), 12: (2, 2),
     }  # fmt: skip
     assert report["run"]["best_epoch"] == report["run"]["best_step"] // 4 - 1
-    train(dataset, tmp_path / "plain", Settings(**PLAIN), stop_after=4)
+    train(few, tmp_path / "plain", Settings(**PLAIN), stop_after=4)
     assert not any("phase" in line for line in log(tmp_path / "plain"))
 
 
@@ -156,22 +168,22 @@ def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert len(lines[-1]["train_loss"]) > 3
 
 
-def test_max_steps_ends_a_run(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_steps_ends_a_run(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is evaluated there, although no epoch ends."""
     monkeypatch.setattr("trainer.loop.finish", lambda *_: {})
-    train(dataset, tmp_path / "run", Settings(**(QUICK | {"max_steps": 5})))
+    train(few, tmp_path / "run", Settings(**(QUICK | {"max_steps": 5})))
     assert log(tmp_path / "run")[-1]["step"] == 5
     assert (tmp_path / "run" / "best.safetensors").exists()
 
 
 def test_the_best_checkpoint_is_chosen_by_the_primary(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its metric, turned so that higher is better."""
     monkeypatch.setattr("trainer.loop.finish", lambda *_: {})
     for primary, sign in (("masking.word", -1), ("topic.long", 1)):
         out = tmp_path / primary
-        train(dataset, out, Settings(**(PLAIN | {"primary": primary})))
+        train(few, out, Settings(**(PLAIN | {"primary": primary})))
         lines = [line for line in log(out) if "value" in line]
         assert [line["value"] for line in lines] == [sign * line["validation"][primary] for line in lines]
         best = max(lines, key=lambda line: (line["value"], -line["step"]))
@@ -207,20 +219,20 @@ def test_without_a_primary_the_best_checkpoint_has_the_highest_mean_metric(
     }
 
 
-def test_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_is_not_overwritten(few: Path, tmp_path: Path) -> None:
     """Without resume an error that names the option."""
-    train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
+    train(few, tmp_path / "run", Settings(**QUICK), stop_after=1)
     with pytest.raises(ValueError, match="already contains a run; add --resume"):
-        train(dataset, tmp_path / "run", Settings(**QUICK))
+        train(few, tmp_path / "run", Settings(**QUICK))
 
 
-def test_other_settings_do_not_resume_a_run(dataset: Path, tmp_path: Path) -> None:
+def test_other_settings_do_not_resume_a_run(few: Path, tmp_path: Path) -> None:
     """The error names what differs, with both values."""
-    train(dataset, tmp_path / "run", Settings(**QUICK), stop_after=1)
+    train(few, tmp_path / "run", Settings(**QUICK), stop_after=1)
     with pytest.raises(
         ValueError, match=r"has rows = 16, not 24 and seed = 0, not 5; use the settings that it was started with"
     ):
-        train(dataset, tmp_path / "run", Settings(**(QUICK | {"rows": 24, "seed": 5})), resume=True)
+        train(few, tmp_path / "run", Settings(**(QUICK | {"rows": 24, "seed": 5})), resume=True)
 
 
 @pytest.mark.parametrize(
@@ -312,13 +324,13 @@ def test_a_dataset_without_held_out_rows_is_trained(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
-def test_a_model_is_applied_to_another_dataset_as_it_is(dataset: Path, tmp_path: Path) -> None:
+def test_a_model_is_applied_to_another_dataset_as_it_is(few: Path, tmp_path: Path) -> None:
     """On its own dataset it says what the report says; elsewhere the rows are new, the vocabulary is the old one."""
-    report = train(dataset, tmp_path / "run", Settings(**QUICK))
-    own = {item.task.name: item for item in predict(tmp_path / "run", dataset)}
+    report = train(few, tmp_path / "run", Settings(**QUICK))
+    own = {item.task.name: item for item in predict(tmp_path / "run", few)}
     scores = {entry["name"]: entry["score"]["value"] for entry in report["tasks"]}
     assert scores == {name: score(item, replicates=1).value for name, item in own.items()}
-    other = write_dataset(tmp_path / "other", rows=24, seed=7)
+    other = write_dataset(tmp_path / "other", rows=24, seed=7, tasks=FEW)
     found = predict(tmp_path / "run", other, split="train")
     assert {len(item.documents) > 0 for item in found} == {True}
 

@@ -15,6 +15,8 @@ from trainer.encoders.encoder import Encoder, find_encoder
 from trainer.kinds import find
 from trainer.loop import train
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SETTINGS: dict[str, Any] = {
     "model": {"vocabulary": 320, "bag": False}, "rows": 16, "bucket": 8, "window": 4, "epochs": 4, "threads": 1,
     "device": "cpu", "evaluate_rows": 60, "learning_rate": 5e-3,

@@ -16,6 +16,8 @@ from trainer.loop import train
 from trainer.run_report import facts
 from trainer.settings import Settings, make_settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320, "head_dropout": 0.0}, "rows": 8, "bucket": 8, "window": 4, "epochs": 1,
     "steps_per_epoch": 2, "log_every": 1, "threads": 1, "device": "cpu", "evaluate_rows": 4, "batch": "rows",

@@ -27,6 +27,8 @@ from trainer.schedule.streams import Streams
 from trainer.score.table import lines
 from trainer.settings import Settings, make_settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SPLITS = {"train": range(24), "validation": range(24, 32), "test": range(32, 40)}
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320}, "rows": 8, "bucket": 4, "window": 4, "epochs": 2, "steps_per_epoch": 3, "threads": 1,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gold_dataset import PLAIN_TASKS
 from tiny_dataset import write_dataset
 
 from trainer import loop
@@ -24,6 +25,8 @@ from trainer.schedule.samplers import Annealed
 from trainer.schedule.step_plan import StepPlan
 from trainer.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320},
     "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 3, "log_every": 2,
@@ -34,8 +37,16 @@ FILES = ("last.safetensors", "best.safetensors", "metrics.jsonl", "run.json")
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny dataset with 24 train rows."""
-    return write_dataset(tmp_path_factory.mktemp("resume") / "set", rows=24)
+    """The tiny dataset with three tasks and 24 train rows."""
+    return write_dataset(tmp_path_factory.mktemp("resume") / "set", rows=24, tasks=PLAIN_TASKS)
+
+
+@pytest.fixture(scope="module")
+def begun(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of which one step was taken, for tests in which nothing more happens to it."""
+    run = tmp_path_factory.mktemp("begun") / "run"
+    train(dataset, run, QUICK, stop_after=1)
+    return run
 
 
 @pytest.fixture
@@ -79,15 +90,12 @@ def test_a_resumed_run_takes_its_settings_from_its_folder(dataset: Path, tmp_pat
         ({"task": {"topic.long": 2}}, r'\[task."topic.long"\] is 2; write a table'),
     ],
 )
-def test_settings_that_do_not_agree_are_named(
-    dataset: Path, tmp_path: Path, given: dict[str, Any], message: str
-) -> None:
+def test_settings_that_do_not_agree_are_named(dataset: Path, begun: Path, given: dict[str, Any], message: str) -> None:
     """With both values; nothing is changed."""
-    train(dataset, tmp_path / "run", QUICK, stop_after=1)
-    before = (tmp_path / "run" / "run.json").read_bytes()
+    before = {path: path.read_bytes() for path in begun.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match=message):
-        train(dataset, tmp_path / "run", given, resume=True)
-    assert (tmp_path / "run" / "run.json").read_bytes() == before
+        train(dataset, begun, given, resume=True)
+    assert {path: path.read_bytes() for path in begun.rglob("*") if path.is_file()} == before
 
 
 def test_a_default_that_is_given_changes_nothing(dataset: Path, tmp_path: Path, quick_end: None) -> None:
@@ -152,11 +160,10 @@ def test_where_there_is_no_run_there_is_nothing_to_resume(dataset: Path, tmp_pat
     assert train(dataset, tmp_path / "run", QUICK, auto=True, stop_after=2)["step"] == 2
 
 
-def test_auto_compares_all_settings(dataset: Path, tmp_path: Path) -> None:
+def test_auto_compares_all_settings(dataset: Path, begun: Path) -> None:
     """What is not given is the default, which is another setting than the run's."""
-    train(dataset, tmp_path / "run", QUICK, stop_after=1)
     with pytest.raises(ValueError, match="has rows = 8, not 16 and bucket = 8, not 16"):
-        train(dataset, tmp_path / "run", {key: value for key, value in QUICK.items() if key != "bucket"} | {"rows": 16},
+        train(dataset, begun, {key: value for key, value in QUICK.items() if key != "bucket"} | {"rows": 16},
               auto=True)  # fmt: skip
 
 

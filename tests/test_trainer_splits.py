@@ -17,6 +17,8 @@ from trainer.data.dataset import Dataset
 from trainer.loop import train
 from trainer.score.table import lines
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 QUICK: dict[str, Any] = {
     "model": {"vocabulary": 320}, "rows": 8, "bucket": 8, "window": 4, "epochs": 2, "steps_per_epoch": 2, "threads": 1,
     "device": "cpu", "evaluate_rows": 8,

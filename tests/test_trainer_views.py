@@ -22,6 +22,8 @@ from trainer.data.dataset import Dataset
 from trainer.data.spans import tag_parts
 from trainer.loop import train
 
+pytestmark = pytest.mark.usefixtures("quick_probes")
+
 SPLITS = {"train": range(12), "validation": range(12, 15), "test": range(15, 18)}
 BIO = ("O", "B-x", "I-x", "B-y", "I-y")
 

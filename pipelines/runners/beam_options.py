@@ -69,6 +69,8 @@ def check_flags(flags: Sequence[str], more: Sequence[str] = ()) -> None:
         RecipeError: an unknown option, or a value of another type than it has.
     """
     import_beam()
+    if not flags:  # Beam takes a while to list all that it knows
+        return
     from apache_beam.options.pipeline_options import PipelineOptions
 
     def check(parser: Any) -> None:
