@@ -23,6 +23,7 @@ from pipelines.folder.out_folder import check_free
 from pipelines.interrupt import command_again
 from pipelines.layers.folders import layer_names
 from pipelines.plan import Plan
+from pipelines.plan_parts import PlanParts, WholePlan, parts_pay, write_parts
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
 from pipelines.recipes.loading import anywhere, find_own_modules, resource_places
@@ -35,7 +36,7 @@ __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
-_read_plans: dict[tuple[str, str, str], Plan] = {}  # the last plan that was read, by (out, digest, run)
+_read_plans: dict[tuple[str, str, str], WholePlan] = {}  # the last plan that was read, by (out, digest, run)
 
 
 def build(
@@ -155,7 +156,7 @@ def _run_units(
     name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
     end = Finish(recipe.out, plan.digest, name)
     work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()))
-    with _watched(plan, folder, progress):
+    with _watched(plan, folder, progress), _divided(plan, folder, name):
         try:
             if missing:
                 graph(missing, work, merge_reports, end, recipe.run)
@@ -171,6 +172,19 @@ def _run_units(
     reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
     folder.remove(name)
     return reports
+
+
+@contextmanager
+def _divided(plan: Plan, folder: Folder, run: str) -> Iterator[None]:
+    """Have the parts of a large plan lie where workers read them while the body runs."""
+    if not parts_pay(plan):
+        yield
+        return
+    write_parts(plan, folder, _parts(run))
+    try:
+        yield
+    finally:
+        folder.remove(_parts(run))
 
 
 @dataclass(frozen=True)
@@ -189,13 +203,13 @@ class MakeShard:
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
         find_own_modules(self.folder)
-        report = make_shard(unit, _planned(self.out, self.plan, self.run), self.out, batch=self.batch)
+        report = make_shard(unit, _planned(self.out, self.plan, self.run).of(unit), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         return [report]
 
     def places(self, unit: int) -> list[str]:
         """Return the input of a unit, and the files of labelers."""
-        plan = _planned(self.out, self.plan, self.run)
+        plan = _planned(self.out, self.plan, self.run).of(unit)
         inputs = [] if plan.base else [plan.files[part.file].path for part in plan.units[unit].ranges]
         return [*inputs, *resource_places(plan.recipe)]
 
@@ -217,7 +231,7 @@ class Finish:
     def __call__(self, reports: list[dict[str, Any]]) -> None:
         """Write manifest and reports."""
         if not any("error" in report for report in reports):
-            finish(_planned(self.out, self.plan, self.name), self.out)
+            finish(_planned(self.out, self.plan, self.name).head, self.out)
         Folder.at(self.out).write(self.name, to_json(reports))
 
 
@@ -231,16 +245,25 @@ def _unit(report: Mapping[str, Any]) -> int:
     return int(report["unit"])
 
 
-def _planned(out: str, digest: str, run: str) -> Plan:
+def _planned(out: str, digest: str, run: str) -> WholePlan:
     """Return the plan of a folder, read once in each process of a run, which the process may outlive."""
     plan = _read_plans.get((out, digest, run))
     if plan is None:
-        plan = Plan.read(Folder.at(out))
-        if plan.digest != digest:
+        folder = Folder.at(out)
+        try:
+            plan = PlanParts(folder, _parts(run))
+        except FileNotFoundError:
+            plan = WholePlan(Plan.read(folder))
+        if plan.head.digest != digest:
             raise OSError(f"another build replaced the plan in {out}")
         _read_plans.clear()
         _read_plans[out, digest, run] = plan
     return plan
+
+
+def _parts(run: str) -> str:
+    """Return the name of the folder with the parts of the plan, by that of the reports of a run."""
+    return f"{run.removesuffix('.json')}-plan"
 
 
 def _retry(recipe: Recipe) -> str:
