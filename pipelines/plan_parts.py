@@ -5,7 +5,8 @@ They lie in a temporary folder beside plan.json, which holds all of it and count
 
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -14,15 +15,16 @@ from pipelines.folder.layout import Folder, to_json
 from pipelines.input.records import InputFile, Some, SomeFiles, Unit, splits_given, total_bytes
 from pipelines.plan import Plan
 
-__all__ = ["PlanParts", "WholePlan", "parts_pay", "write_parts"]
+__all__ = ["PlanParts", "WholePlan", "divided", "is_large", "planned", "write_parts"]
 
 _WHOLE = 1_000
 """Units or files up to which each process reads the whole plan: it is smaller than what else a process loads."""
 _BLOCK = 64  # units of a file
+_read: dict[tuple[str, str, str], "WholePlan"] = {}  # the last plan that was read, by (out, digest, run)
 
 
-def parts_pay(plan: Plan) -> bool:
-    """Return whether a plan is so large that workers should read parts of it."""
+def is_large(plan: Plan) -> bool:
+    """Return whether a plan is so large that workers read parts of it, and no process alone sums up the units."""
     return max(len(plan.units), len(plan.files)) > _WHOLE
 
 
@@ -119,3 +121,41 @@ class PlanParts(WholePlan):
             files=SomeFiles(files, *self._files),
             dropped=data["dropped"],
         )
+
+
+@contextmanager
+def divided(plan: Plan, folder: Folder, run: str) -> Iterator[None]:
+    """Have the parts of a large plan lie where the workers of a run read them while the body runs."""
+    if not is_large(plan):
+        yield
+        return
+    write_parts(plan, folder, _place(run))
+    try:
+        yield
+    finally:
+        folder.remove(_place(run))
+
+
+def planned(out: str, digest: str, run: str) -> WholePlan:
+    """Return the plan of a folder, read once in each process of a run, which the process may outlive.
+
+    Raises:
+        OSError: the folder has another plan.
+    """
+    plan = _read.get((out, digest, run))
+    if plan is None:
+        folder = Folder.at(out)
+        try:
+            plan = PlanParts(folder, _place(run))
+        except FileNotFoundError:
+            plan = WholePlan(Plan.read(folder))
+        if plan.head.digest != digest:
+            raise OSError(f"another build replaced the plan in {out}")
+        _read.clear()
+        _read[out, digest, run] = plan
+    return plan
+
+
+def _place(run: str) -> str:
+    """Return the name of the folder with the parts of the plan, by that of a run."""
+    return f"{run.removesuffix('.json')}-plan"

@@ -15,7 +15,7 @@ from pipelines.input.records import InputFile, Unit, splits_given, total_bytes
 from pipelines.input.splits import Splitter
 from pipelines.input.units import make_units
 from pipelines.plan import Plan, plan_bytes, stored_digest
-from pipelines.plan_parts import PlanParts, parts_pay, write_parts
+from pipelines.plan_parts import PlanParts, is_large, write_parts
 from pipelines.recipes.recipe import make_recipe
 
 
@@ -79,8 +79,8 @@ def test_a_part_is_small(tmp_path: Path) -> None:
     for wrong in (lambda: found.units[0], lambda: list(found.units), lambda: list(found.files)):
         with pytest.raises(LookupError, match="are known"):
             wrong()
-    assert parts_pay(plan)
-    assert not parts_pay(replace(plan, units=plan.units[:1000]))
+    assert is_large(plan)
+    assert not is_large(replace(plan, units=plan.units[:1000]))
 
 
 def test_without_its_parts_the_whole_plan_is_read(tmp_path: Path) -> None:
