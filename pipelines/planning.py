@@ -146,9 +146,11 @@ def _held_out(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> bytes | No
     """Return what is known of the labelled passages of validation and test; None without labels of people."""
     if not plan.recipe.labels:
         return None
-    units, work = labelled_units(plan), FindHeldOut(plan, scratch)
-    files = {item.file for unit in units for item in unit.ranges}
-    if sum(plan.files[file].size for file in files) < _SMALL_INPUT:
+    # units come as elements, and nobody compares files here: each process gets the rest of the plan with its work
+    files = tuple(replace(file, pieces=()) for file in plan.files)
+    units, work = labelled_units(plan), FindHeldOut(replace(plan, units=(), files=files), scratch)
+    read = {item.file for unit in units for item in unit.ranges}
+    if sum(files[file].size for file in read) < _SMALL_INPUT:
         found = merge_held_out(map(work, units))
     else:
         found = _run(plan, run, scan, units=units, work=work, merge=merge_held_out, name=f"{scratch}/held.json")

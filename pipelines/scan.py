@@ -38,7 +38,7 @@ class ScanUnit:
     """Reads one unit and returns what it found; keys that may repeat go into a file of a scratch folder."""
 
     recipe: Recipe
-    files: tuple[InputFile, ...]
+    files: Sequence[InputFile]
     fields: tuple[str, ...]
     """Fields whose classes a labeler needs; ``roles`` for those of dialogues."""
     out: str
