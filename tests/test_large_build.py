@@ -17,6 +17,7 @@ from pipelines import ending, plan_parts
 from pipelines.ending import finish_large
 from pipelines.folder.layout import Folder, stats_name, to_json
 from pipelines.folder.manifest import PartialSummary, Summary
+from pipelines.folder.marks import MarkError, read_mark
 from pipelines.folder.runs import bounds_of, ranges_for, read_range, spans_of, write_run
 from pipelines.plan import Plan, stored_digest
 from pipelines.plan_parts import PlanParts, planned
@@ -184,3 +185,18 @@ def test_a_process_keeps_the_plan_of_a_run(small: Path) -> None:
     assert not isinstance(first, PlanParts)
     with pytest.raises(OSError, match="another build replaced the plan"):
         planned(str(small), "0" * 32, "a.json")
+
+
+def test_a_complete_dataset_is_looked_at_without_checksums_of_columns(small: Path, tmp_path: Path) -> None:
+    """They are most of a mark; that the mark is whole is seen from its bytes."""
+    out = Path(shutil.copytree(small, tmp_path / "out"))
+    folder, digest = Folder.at(str(out)), stored_digest(Folder.at(str(small)))
+    whole, brief = read_mark(folder, digest, 1), read_mark(folder, digest, 1, brief=True)
+    assert {split["columns"].__class__ for split in brief["splits"].values()} == {dict}
+    assert not any(split.pop("columns") for split in brief["splits"].values())
+    assert all(split.pop("columns") is not None for split in whole["splits"].values())
+    assert brief == whole
+    path = out / stats_name(1)
+    path.write_bytes(path.read_bytes().replace(b'"rows":', b'"rows":1', 1))
+    with pytest.raises(MarkError, match="its digest does not match"):
+        read_mark(folder, digest, 1, brief=True)

@@ -30,8 +30,8 @@ KEY = np.dtype([("a", "<u8"), ("b", "<u8"), ("kind", "u1"), ("file", "<u4"), ("u
 _TEXT, _ID, _NEW_ID = range(3)
 """Kinds of keys: of the text, of the id, and of the id that a record gets where another file has its own."""
 _REASONS = (DUPLICATE, REPEATED, RENAMED)
-_PASS_KEYS = 4_000_000  # keys looked at in one pass: 150 MB
-_MANY_KEYS = 4_000_000  # keys above which the work is shared out
+_PASS_KEYS = 2_000_000  # keys looked at in one pass: 130 MB with what is sorted beside them
+_MANY_KEYS = 2_000_000  # keys above which the work is shared out
 
 
 _TAKEN = len(_REASONS)  # a record that cannot get another id
