@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.display.build_report import BuildReport, make_report
+from pipelines.ending import finish_large
 from pipelines.folder.damage import Damage, inspect, plan_problems, read_manifest
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
@@ -23,6 +24,7 @@ from pipelines.folder.out_folder import check_free
 from pipelines.interrupt import command_again
 from pipelines.layers.folders import layer_names
 from pipelines.plan import Plan
+from pipelines.plan_parts import divided, is_large, planned
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
 from pipelines.recipes.loading import anywhere, find_own_modules, resource_places
@@ -35,7 +37,6 @@ __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
-_read_plans: dict[tuple[str, str, str], Plan] = {}  # the last plan that was read, by (out, digest, run)
 
 
 def build(
@@ -157,23 +158,30 @@ def _run_units(
         if damage.units[unit]:
             folder.remove(stats_name(unit))
     name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
-    end = Finish(recipe.out, plan.digest, name)
+    end = Finish(recipe.out, plan.digest, name, is_large(plan))
     work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()))
-    with _watched(plan, folder, progress):
+    with _watched(plan, folder, progress), divided(plan, folder, name):
         try:
             if missing:
                 graph(missing, work, merge_reports, end, recipe.run)
             else:
                 end([])
+            reports = _reports(folder, name)
+            if end.later and not any("error" in report for report in reports):
+                finish_large(plan, folder, name, graph, recipe.run)
         except RecipeError:
             raise
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
             hint = "if that says nothing, a worker may have been killed or out of memory"
             text = str(error) if _is_remote(recipe.run) else f"{type(error).__name__}: {error}; {hint}"
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
-    # where another run of the same plan ended meanwhile, it has cleaned up: all is done
-    reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
     folder.remove(name)
+    return reports
+
+
+def _reports(folder: Folder, name: str) -> list[dict[str, Any]]:
+    """Return the reports of units; where another run of the same plan ended meanwhile, it has removed them."""
+    reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
     return reports
 
 
@@ -193,13 +201,13 @@ class MakeShard:
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
         find_own_modules(self.folder)
-        report = make_shard(unit, _planned(self.out, self.plan, self.run), self.out, batch=self.batch)
+        report = make_shard(unit, planned(self.out, self.plan, self.run).of(unit), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         return [report]
 
     def places(self, unit: int) -> list[str]:
         """Return the input of a unit, and the files of labelers."""
-        plan = _planned(self.out, self.plan, self.run)
+        plan = planned(self.out, self.plan, self.run).of(unit)
         inputs = [] if plan.base else [plan.files[part.file].path for part in plan.units[unit].ranges]
         return [*inputs, *resource_places(plan.recipe)]
 
@@ -217,11 +225,13 @@ class Finish:
     out: str
     plan: str
     name: str
+    later: bool = False
+    """The manifest of a large dataset is made by further graphs."""
 
     def __call__(self, reports: list[dict[str, Any]]) -> None:
         """Write manifest and reports."""
-        if not any("error" in report for report in reports):
-            finish(_planned(self.out, self.plan, self.name), self.out)
+        if not self.later and not any("error" in report for report in reports):
+            finish(planned(self.out, self.plan, self.name).head, self.out)
         Folder.at(self.out).write(self.name, to_json(reports))
 
 
@@ -233,18 +243,6 @@ def merge_reports(parts: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]
 def _unit(report: Mapping[str, Any]) -> int:
     """Return the unit of a report."""
     return int(report["unit"])
-
-
-def _planned(out: str, digest: str, run: str) -> Plan:
-    """Return the plan of a folder, read once in each process of a run, which the process may outlive."""
-    plan = _read_plans.get((out, digest, run))
-    if plan is None:
-        plan = Plan.read(Folder.at(out))
-        if plan.digest != digest:
-            raise OSError(f"another build replaced the plan in {out}")
-        _read_plans.clear()
-        _read_plans[out, digest, run] = plan
-    return plan
 
 
 def _retry(recipe: Recipe) -> str:

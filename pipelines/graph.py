@@ -1,4 +1,4 @@
-"""The one shape of graph that a build needs; beside it only `pipelines.runners` touches Beam."""
+"""The one shape of graph that a build needs; beside it only `merge_tree` and `pipelines.runners` touch Beam."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -30,12 +30,13 @@ def run_graph(
     ``finish`` an `Ending`. ``say`` is told what should be known at once.
     """
     beam = import_beam()
+    from pipelines.merge_tree import MergeTree
 
     def start(runner: Any, options: Any, work: Callable[[Any], Any], finish: Callable[[Any], None]) -> Any:
         pipeline = beam.Pipeline(runner=runner, options=options)
         results = pipeline | beam.Create(elements) | beam.Reshuffle() | "Work" >> beam.Map(work)
         # a default would come in by a side input, before which the Dask runner computes all in one process
-        merged = results | "Merge" >> beam.CombineGlobally(merge).without_defaults()
+        merged = results | "Merge" >> beam.CombineGlobally(MergeTree(merge)).without_defaults()
         _ = merged | "Finish" >> beam.Map(finish)
         return pipeline.run()
 

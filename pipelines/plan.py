@@ -4,13 +4,13 @@ import hashlib
 import importlib.metadata
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from labelers.label_space import LabelSpace
 from pipelines.folder.layout import PLAN, Folder, to_json
-from pipelines.input.records import InputFile, Range, Unit
+from pipelines.input.records import InputFile, Unit
 from pipelines.input.splits import Splitter
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import INPUT_PLACES
@@ -31,6 +31,7 @@ __all__ = [
 _LIBRARIES = ("auxloom", "nltk", "numpy", "pyarrow", "spacy")  # all whose behaviour can reach a row
 _NO_BYTES = ("out", "run", "max_reject_rate", "max_label_reject_rate", "train", "model", "task", "phase")
 """Keys of a recipe that change no byte."""
+_HEAD = 1 << 16  # bytes of a plan that are read at a time to find its digest
 PLACES = INPUT_PLACES
 """Keys of [input] that the list of files replaces."""
 
@@ -61,8 +62,8 @@ class Plan:
 
     recipe: Recipe
     """Without [run]."""
-    files: tuple[InputFile, ...]
-    units: tuple[Unit, ...]
+    files: Sequence[InputFile]
+    units: Sequence[Unit]
     skipped: tuple[str, ...]
     """Names of files that were found and not read for their ending."""
     labelers: Mapping[str, Any]
@@ -97,7 +98,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object."""
-        units = [[[part.file, part.start, part.stop] for part in unit.ranges] for unit in self.units]
+        units = [unit.to_json() for unit in self.units]
         rest = {name: getattr(self, name) for name in _PLAIN}
         if self.labels:
             rest["labels"] = {name: found.to_json() for name, found in self.labels.items()}
@@ -110,12 +111,11 @@ class Plan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Plan":
         """Read a plan."""
-        units = [tuple(Range(*part) for part in ranges) for ranges in data["units"]]
         classes = data["classes"]
         return cls(
             recipe=make_recipe(data["recipe"]),
-            files=tuple(_file(file) for file in data["files"]),
-            units=tuple(Unit(i, ranges) for i, ranges in enumerate(units)),
+            files=tuple(map(InputFile.from_json, data["files"])),
+            units=tuple(Unit.from_json(i, ranges) for i, ranges in enumerate(data["units"])),
             **{name: data[name] for name in _PLAIN if name not in {"classes", "skipped"}},
             classes=None if classes is None else {name: tuple(values) for name, values in classes.items()},
             skipped=tuple(data["skipped"]),
@@ -185,22 +185,21 @@ _PLAIN = (
     "skipped", "labelers", "versions", "earlier", "classes", "pool", "moved", "dropped", "content", "digest",
 )  # fmt: skip
 
-
 _OF_LAYERS = ("base", "joined", "taught", "merged")
 _LAYER_PLACES = {"joined": ("place",), "taught": ("place", "trained_on", "layers")}
 """Of these what only says where something lies."""
 
 
-def _file(data: Mapping[str, Any]) -> InputFile:
-    """Read a file of a plan."""
-    pieces = tuple((start, stop, digest) for start, stop, digest in data.get("pieces", ()))
-    return InputFile(**{**data, "pieces": pieces})
-
-
 def stored_digest(folder: Folder) -> str:
-    """Return the digest that the plan of a dataset says it has, without the work of reading the plan."""
-    found = re.search(rb'^ "digest": "([0-9a-f]+)"', folder.read(PLAN), re.MULTILINE)
-    return found[1].decode() if found else Plan.read(folder).digest
+    """Return the digest that the plan of a dataset says it has, from the beginning of its file: units stand behind."""
+    head = b""
+    with folder.fs.open_input_stream(folder.full(PLAN)) as file:
+        while chunk := file.read(_HEAD):
+            head += chunk
+            found = re.search(rb'^ "digest": "([0-9a-f]+)"', head, re.MULTILINE)
+            if found:
+                return found[1].decode()
+    return Plan.read(folder).digest
 
 
 def identity(data: Mapping[str, Any], *, scanned: bool = True) -> dict[str, Any]:

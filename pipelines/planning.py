@@ -24,7 +24,7 @@ from pipelines.folder.layout import (
 from pipelines.folder.schema import corpus_schema
 from pipelines.input.find import find_files, reaches
 from pipelines.input.records import InputFile, Unit
-from pipelines.input.repeats import repeats
+from pipelines.input.repeats import are_many, repeats
 from pipelines.input.units import make_units
 from pipelines.input.where_values import met
 from pipelines.labels.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
@@ -35,6 +35,7 @@ from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versio
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
+from pipelines.repeated import find_dropped, write_lists
 from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of
 
 __all__ = ["Scan", "class_fields", "draft", "fill"]
@@ -84,7 +85,7 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
     scratch = f"{TEMPORARY}scan-{secrets.token_hex(8)}"
     try:
         found = _scan(plan, run, scan, scratch)
-        dropped = _write_dropped(folder, scratch, found, [file.name for file in plan.files])
+        dropped = _write_dropped(plan, run, scan, scratch, found)
         plan, pool = _filled(plan, found, dropped)
         held_out = _held_out(plan, run, scan, scratch)
         plan = replace(plan, held_out="" if held_out is None else digest_bytes(held_out))
@@ -145,9 +146,11 @@ def _held_out(plan: Plan, run: RunTable, scan: Scan, scratch: str) -> bytes | No
     """Return what is known of the labelled passages of validation and test; None without labels of people."""
     if not plan.recipe.labels:
         return None
-    units, work = labelled_units(plan), FindHeldOut(plan, scratch)
-    files = {item.file for unit in units for item in unit.ranges}
-    if sum(plan.files[file].size for file in files) < _SMALL_INPUT:
+    # units come as elements, and nobody compares files here: each process gets the rest of the plan with its work
+    files = tuple(replace(file, pieces=()) for file in plan.files)
+    units, work = labelled_units(plan), FindHeldOut(replace(plan, units=(), files=files), scratch)
+    read = {item.file for unit in units for item in unit.ranges}
+    if sum(files[file].size for file in read) < _SMALL_INPUT:
         found = merge_held_out(map(work, units))
     else:
         found = _run(plan, run, scan, units=units, work=work, merge=merge_held_out, name=f"{scratch}/held.json")
@@ -198,7 +201,7 @@ def _scanned(plan: Plan, run: RunTable, scan: Scan, work: ScanUnit) -> Found:
 
 
 def _run(
-    plan: Plan, run: RunTable, scan: Scan, *, units: Sequence[Unit], work: Any, merge: Callable[[Any], Any], name: str
+    plan: Plan, run: RunTable, scan: Scan, *, units: Sequence[Any], work: Any, merge: Callable[[Any], Any], name: str
 ) -> Found:
     """Look at some units in a graph, and return what was found, which is written under a name meanwhile."""
     try:
@@ -252,13 +255,19 @@ def _moved(plan: Plan, found: Found) -> dict[str, str]:
     return moved
 
 
-def _write_dropped(folder: Folder, scratch: str, found: Found, names: Sequence[str]) -> dict[str, str]:
+def _write_dropped(plan: Plan, run: RunTable, scan: Scan, scratch: str, found: Found) -> dict[str, str]:
     """Write the repeated records of each unit that has any into the scratch folder, and return their digests."""
-    digests = {}
-    for unit, lines in repeats(folder, scratch, found["keys"], names):
-        folder.write(f"{scratch}/{unit:05d}.json", to_json(lines))
-        digests[str(unit)] = digest_json(lines)
-    return digests
+    out, names = plan.recipe.out, [file.name for file in plan.files]
+    if not are_many(found["keys"]):
+        folder = Folder.at(out)
+        return dict(write_lists(folder, scratch, repeats(folder, scratch, found["keys"], names)))
+
+    def look(elements: Sequence[Any], work: Any, merge: Callable[[Any], Any], name: str) -> Found:
+        result = _run(plan, run, scan, units=elements, work=work, merge=merge, name=name)
+        _check_errors(result)
+        return result
+
+    return find_dropped(out, scratch, found["keys"], names, look)
 
 
 def _move_dropped(folder: Folder, scratch: str, units: Iterable[str]) -> None:

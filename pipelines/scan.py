@@ -12,7 +12,7 @@ from labelers.text.document import Document, Reject
 from pipelines.folder.layout import Folder, to_json
 from pipelines.input.changes import PieceDigest
 from pipelines.input.records import InputFile, Piece, Unit
-from pipelines.input.repeats import RecordKeys, words_of
+from pipelines.input.repeats import RecordKeys, record_keys_name, words_of
 from pipelines.input.splits import Splitter, group_digest
 from pipelines.input.units import read_unit
 from pipelines.labels.label_scan import LabelCounts, merge_labels
@@ -38,7 +38,7 @@ class ScanUnit:
     """Reads one unit and returns what it found; keys that may repeat go into a file of a scratch folder."""
 
     recipe: Recipe
-    files: tuple[InputFile, ...]
+    files: Sequence[InputFile]
     fields: tuple[str, ...]
     """Fields whose classes a labeler needs; ``roles`` for those of dialogues."""
     out: str
@@ -91,7 +91,7 @@ class ScanUnit:
         held_out.close()
         found = len(keys)
         if found:
-            Folder.at(self.out).write(f"{self.scratch}/{unit.index:05d}.keys", keys.data())
+            Folder.at(self.out).write(record_keys_name(self.scratch, unit.index), keys.data())
         return {
             "units": {str(unit.index): content.hexdigest()},
             "pieces": {f"{file}:{item.start}": [item.stop, item.hex] for file, item in digests.items() if item.hex},

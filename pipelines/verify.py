@@ -22,6 +22,7 @@ from pipelines.folder.layout import (
     PLAN,
     SPLITS,
     Folder,
+    digest_bytes,
     digest_json,
     rejects_name,
     shard_name,
@@ -211,7 +212,14 @@ def _check_manifest(plan: Plan, folder: Folder, summary: Summary) -> Iterator[st
 
 def _check_schemas(plan: Plan, folder: Folder) -> Iterator[str]:
     """Yield each shard whose schema is not that of most: a damaged one shall not put all others in the wrong."""
-    found: dict[str, bytes] = {}
+    counts = Counter(digest for _, digest in _schemas(plan, folder))
+    if len(counts) > 1:
+        ((usual, _),) = counts.most_common(1)
+        yield from (f"{name} has a different schema" for name, digest in _schemas(plan, folder) if digest != usual)
+
+
+def _schemas(plan: Plan, folder: Folder) -> Iterator[tuple[str, str]]:
+    """Yield name and digest of the schema of each shard that can be read."""
     for split in SPLITS:
         for unit in range(len(plan.units)):
             name = shard_name(split, unit, len(plan.units))
@@ -219,6 +227,5 @@ def _check_schemas(plan: Plan, folder: Folder) -> Iterator[str]:
             with contextlib.suppress(pa.ArrowException, OSError, ValueError):
                 if folder.is_file(name):
                     with folder.open(name) as source:
-                        found[name] = pa.ipc.open_stream(source).schema.serialize().to_pybytes()
-    usual = next((schema for schema, _ in Counter(found.values()).most_common(1)), b"")
-    yield from (f"{name} has a different schema" for name, schema in found.items() if schema != usual)
+                        schema = pa.ipc.open_stream(source).schema.serialize().to_pybytes()
+                    yield name, digest_bytes(schema)

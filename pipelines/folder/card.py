@@ -5,6 +5,7 @@ from typing import Any
 
 from labelers.task import Task
 from pipelines.folder.books import label_count
+from pipelines.input.records import splits_given
 from pipelines.labels.held_out import LEAST
 from pipelines.plan import Plan
 
@@ -115,7 +116,7 @@ def _splitting(plan: Plan) -> str:
     """Say how the splits came about."""
     group = plan.recipe.split.group
     group = _GROUPS.get(group, f"the field `{group}`")
-    given = any(file.split for file in plan.files)
+    given = bool(splits_given(plan.files))
     how = "as given in the input" if given else _BLOCKS.format(documents="documents", group=group)
     if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation:
         how += f"; {plan.recipe.split.validation:.0%} of the labelled documents of train are validation"

@@ -30,7 +30,7 @@ from pipelines.layers.folders import shard_schema
 from pipelines.plan import Plan
 from pipelines.recipes.loading import load_labelers
 
-__all__ = ["facts_of", "finish", "shared_files", "strays"]
+__all__ = ["complete", "facts_of", "finish", "rejects_in", "shared_files", "strays"]
 
 
 def finish(plan: Plan, out: str) -> dict[str, Any] | None:
@@ -42,8 +42,24 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
         if mark is None:
             return None
         summary.add(mark)
-        promised.update(name for name in mark["files"] if name.startswith(f"{REJECTS}/"))
-    manifest = summary.manifest(plan, folder)
+        promised.update(rejects_in(mark))
+    return complete(plan, folder, summary.manifest(plan, folder), promised)
+
+
+def rejects_in(mark: Mapping[str, Any]) -> list[str]:
+    """Return the rejects that a commit mark names."""
+    return [name for name in mark["files"] if name.startswith(f"{REJECTS}/")]
+
+
+def complete(plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Collection[str]) -> dict[str, Any]:
+    """Write what follows from the sum of all commit marks, remove what is of no unit, and return the manifest.
+
+    Args:
+        plan: of the dataset; of units and files only how many there are.
+        folder: of the dataset.
+        manifest: what `Summary.manifest` returns.
+        promised: the rejects that there should be.
+    """
     for text in balance(manifest):
         raise AssertionError(f"the statistics of the dataset are inconsistent: {text}")
     schema = _schema(plan, folder)

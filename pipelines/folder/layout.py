@@ -76,13 +76,14 @@ def check_place(place: str) -> None:
 
 
 def shard_name(split: str, unit: int, units: int) -> str:
-    """Return the path of a unit's shard.
+    """Return the path of a unit's shard; sorted by name, shards are in the order of their units.
 
     Example:
-        >>> shard_name("train", 3, 64)
-        'train/data-00003-of-00064.arrow'
+        >>> shard_name("train", 3, 64), shard_name("train", 3, 160_000)
+        ('train/data-00003-of-00064.arrow', 'train/data-000003-of-160000.arrow')
     """
-    return f"{split}/data-{unit:05d}-of-{units:05d}.arrow"
+    width = max(5, len(str(units)))
+    return f"{split}/data-{unit:0{width}d}-of-{units:0{width}d}.arrow"
 
 
 def stats_name(unit: int) -> str:

@@ -1,4 +1,4 @@
-"""The manifest: what follows from all commit marks, taken one by one in memory that does not grow with them."""
+"""The manifest: what follows from all commit marks, or from sums of some of them, in memory that does not grow."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from pipelines.plan import Plan
 from pipelines.rows.errors import RowErrors
 from pipelines.rows.passage_keys import equal_passages
 
-__all__ = ["Summary"]
+__all__ = ["PartialSummary", "Summary"]
 
 
 class Summary:
@@ -41,12 +41,34 @@ class Summary:
         self._errors.merge(mark.get("errors", {}))
         if "held_out" in mark:
             self._held_out.merge(mark["held_out"])
-        # as the digest of a JSON list of them all
-        self._digest.update((b"" if self._first else b",") + to_json(mark["files"]).removesuffix(b"\n"))
+        self._note(to_json(mark["files"]).removesuffix(b"\n"))
+
+    def merge(self, other: Mapping[str, Any]) -> None:
+        """Add the sum of the next units, as `PartialSummary.to_json` returns it."""
+        self._counts = add_up([self._counts, other["counts"]])
+        self._copies = other["copies"]
+        for name, columns in other["prints"].items():
+            self._prints[name].merge(columns)
+        self._errors.merge(other["errors"])
+        if other["held_out"] is not None:
+            self._held_out.merge(other["held_out"])
+        self._note(other["files"].encode())
+
+    def _note(self, files: bytes) -> None:
+        """Take what units say of their files: the digest is that of a JSON list of all."""
+        self._digest.update((b"" if self._first else b",") + files)
         self._first = False
 
-    def manifest(self, plan: Plan, folder: Folder) -> dict[str, Any]:
-        """Return what the manifest says of the dataset; the marks of all units must have been added."""
+    def manifest(self, plan: Plan, folder: Folder, equal: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Return what the manifest says of the dataset; the marks of all units must have been added.
+
+        Args:
+            plan: of the dataset.
+            folder: in which it lies.
+            equal: what `equal_passages` returns, where that was found already.
+        """
+        if equal is None:
+            equal = {} if plan.base else equal_passages(folder, len(plan.units))
         digest = self._digest.copy()
         digest.update(b"]\n")
         splits = {name: self._counts["splits"][name] for name in SPLITS if self._counts["splits"][name]["rows"]}
@@ -61,7 +83,31 @@ class Summary:
             "splits": splits,
             **({"held_out": held_out} if held_out is not None else {}),
             **({"errors": errors} if errors else {}),
-            **({"base": dict(plan.base)} if plan.base else {"equal_passages": equal_passages(folder, len(plan.units))}),
+            **({"base": dict(plan.base)} if plan.base else {"equal_passages": dict(equal)}),
             "rows_blake2b": rows_digest(self._prints),
             "stats_blake2b": digest.hexdigest(),
+        }
+
+
+class PartialSummary(Summary):
+    """The sum of the marks of some consecutive units, which others add up."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        super().__init__()
+        self._files: list[bytes] = []
+
+    def _note(self, files: bytes) -> None:
+        """Keep it: a digest cannot be continued elsewhere."""
+        self._files.append(files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the sum as a JSON object."""
+        return {
+            "counts": self._counts,
+            "copies": self._copies,
+            "prints": {name: item.to_json() for name, item in self._prints.items()},
+            "errors": self._errors.to_json(),
+            "held_out": self._held_out.to_json(),
+            "files": b",".join(self._files).decode(),
         }

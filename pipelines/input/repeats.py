@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,39 @@ from pipelines.folder.layout import Folder
 from pipelines.input.dropped import DUPLICATE, RENAMED, REPEATED
 from pipelines.input.records import InputFile
 
-__all__ = ["RecordKeys", "repeats", "words_of"]
+__all__ = [
+    "KEY",
+    "REPEAT",
+    "RecordKeys",
+    "are_many",
+    "read_record_keys",
+    "record_keys_name",
+    "repeats",
+    "repeats_among",
+    "repeats_by_unit",
+    "words_of",
+]
 
-_KEY = np.dtype([("a", "<u8"), ("b", "<u8"), ("kind", "u1"), ("file", "<u4"), ("unit", "<u4"), ("place", "<u8")])
+KEY = np.dtype([("a", "<u8"), ("b", "<u8"), ("kind", "u1"), ("file", "<u4"), ("unit", "<u4"), ("place", "<u8")])
 _TEXT, _ID, _NEW_ID = range(3)
 """Kinds of keys: of the text, of the id, and of the id that a record gets where another file has its own."""
 _REASONS = (DUPLICATE, REPEATED, RENAMED)
-_PASS_KEYS = 4_000_000  # keys looked at in one pass: 150 MB
+_PASS_KEYS = 2_000_000  # keys looked at in one pass: 130 MB with what is sorted beside them
+_MANY_KEYS = 2_000_000  # keys above which the work is shared out
+
+
+_TAKEN = len(_REASONS)  # a record that cannot get another id
+REPEAT = np.dtype([
+    ("unit", "<u4"), ("file", "<u4"), ("place", "<u8"), ("what", "u1"), ("first_file", "<u4"), ("first_place", "<u8"),
+])  # fmt: skip
+"""What becomes of a record that repeats another, and where that one stands."""
+
+Repeats = npt.NDArray[Any]
+
+
+def are_many(keys: Mapping[str, int]) -> bool:
+    """Return whether the keys of records, given how many each unit has, are more than one process looks at."""
+    return sum(keys.values()) > _MANY_KEYS
 
 
 def repeats(
@@ -27,36 +54,73 @@ def repeats(
     """Yield for each unit that has any its records that repeat an earlier one: [source, place, what, first].
 
     An earlier record is one of an earlier file, or one that stands before it in the same file. One that has the id of a
-    record of an earlier file gets another, unless that is taken. The keys of a corpus of any size are looked at in
-    passes that each fit into memory.
+    record of an earlier file gets another, unless that is taken. Keys are looked at in passes that fit into memory; of
+    many keys, `pipelines.repeated` has workers look at ranges.
     """
     passes = max(1, -(-sum(keys.values()) // _PASS_KEYS))
-    found, taken = [], dict[tuple[int, int], Any]()
-    for part in range(passes):
-        loaded = _load(folder, scratch, keys, part, passes)
-        found.append(_repeats_of(loaded[loaded["kind"] != _NEW_ID]))
-        taken |= _taken(loaded[loaded["kind"] != _TEXT])
-    rows = np.concatenate([item for item, _ in found])
-    firsts = np.concatenate([item for _, item in found])
-    order = np.lexsort((rows["kind"], rows["place"], rows["file"], rows["unit"]))
-    rows, firsts = rows[order], firsts[order]
-    for unit in np.unique(rows["unit"]):
+    found = [repeats_among(_load(folder, scratch, keys, part, passes)) for part in range(passes)]
+    yield from repeats_by_unit(np.concatenate(found), names)
+
+
+def repeats_among(keys: npt.NDArray[Any]) -> Repeats:
+    """Return which of some keys repeat another one; equal keys must be together."""
+    own, first = _repeats_of(keys[keys["kind"] != _NEW_ID])
+    clashing, taker = _taken(keys[keys["kind"] != _TEXT])
+    return np.concatenate([_rows(own, own["kind"], first), _rows(clashing, np.uint8(_TAKEN), taker)])
+
+
+def _rows(keys: npt.NDArray[Any], what: Any, first: npt.NDArray[Any]) -> Repeats:
+    """Return repeats by the keys of records, and those of the first ones."""
+    rows = np.empty(len(keys), REPEAT)
+    for name in ("unit", "file", "place"):
+        rows[name] = keys[name]
+    rows["what"], rows["first_file"], rows["first_place"] = what, first["file"], first["place"]
+    return rows
+
+
+def repeats_by_unit(rows: Repeats, names: Sequence[str]) -> Iterator[tuple[int, list[list[Any]]]]:
+    """Yield what `repeats` does, given all that was found of some units.
+
+    Args:
+        rows: in any order.
+        names: of all files.
+    """
+    rows = rows[np.lexsort((rows["what"], rows["place"], rows["file"], rows["unit"]))]
+    starts = [0, *(np.flatnonzero(np.diff(rows["unit"])) + 1).tolist(), len(rows)]
+    for start, stop in pairwise(starts):
         lines: dict[tuple[int, int], list[Any]] = {}
-        for row, first in zip(rows[rows["unit"] == unit], firsts[rows["unit"] == unit], strict=True):
-            place, what, at = (int(row["file"]), int(row["place"])), _REASONS[row["kind"]], first
-            if what == RENAMED and place in taken:
-                what, at = REPEATED, taken[place]
-            lines.setdefault(place, [names[place[0]], place[1], what, f"{names[at['file']]}:{at['place']}"])
-        yield int(unit), list(lines.values())
+        own, taken = rows[start:stop], dict[tuple[int, int], tuple[int, int]]()
+        for _, file, place, what, *first in own.tolist():
+            if what == _TAKEN:
+                taken[file, place] = (first[0], first[1])
+        for _, file, place, what, *first in own.tolist():
+            if what == _TAKEN:
+                continue
+            reason, at = _REASONS[what], (first[0], first[1])
+            if reason == RENAMED and (file, place) in taken:
+                reason, at = REPEATED, taken[file, place]
+            lines.setdefault((file, place), [names[file], place, reason, f"{names[at[0]]}:{at[1]}"])
+        if lines:
+            yield int(own["unit"][0]), list(lines.values())
 
 
 def _load(folder: Folder, scratch: str, keys: Mapping[str, int], part: int, parts: int) -> npt.NDArray[Any]:
     """Return the keys of all units that fall into one of so many parts."""
-    chunks = [np.empty(0, _KEY)]
+    chunks = [np.empty(0, KEY)]
     for unit in keys:
-        chunk = np.frombuffer(folder.read(f"{scratch}/{int(unit):05d}.keys"), _KEY)
+        chunk = read_record_keys(folder, scratch, int(unit))
         chunks.append(chunk[chunk["a"] % np.uint64(parts) == part])
     return np.concatenate(chunks)
+
+
+def record_keys_name(scratch: str, unit: int) -> str:
+    """Return where the keys of the records of a unit lie."""
+    return f"{scratch}/{unit:05d}.keys"
+
+
+def read_record_keys(folder: Folder, scratch: str, unit: int) -> npt.NDArray[Any]:
+    """Return the keys of the records of a unit."""
+    return np.frombuffer(folder.read(record_keys_name(scratch, unit)), KEY)
 
 
 def _repeats_of(keys: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -87,14 +151,14 @@ def _first_of(same: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return first
 
 
-def _taken(keys: npt.NDArray[Any]) -> dict[tuple[int, int], Any]:
-    """Return the records that cannot get a new id, since it is the id or the new id of another: its key for each."""
+def _taken(keys: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return the records that cannot get a new id, and for each the one whose id, or new id, it is."""
     keys = keys[np.lexsort((keys["place"], keys["file"], keys["kind"], keys["b"], keys["a"]))]
     same = _as_before(keys, "a", "b")
     first = _first_of(same)
     # a file that repeats an id would give the same new id twice: its second record is rejected anyway
     clash = (keys["kind"] == _NEW_ID) & ((keys["kind"][first] == _ID) | (keys["file"] != keys["file"][first]))
-    return {(int(keys["file"][i]), int(keys["place"][i])): keys[first[i]] for i in np.flatnonzero(clash)}
+    return keys[clash], keys[first[clash]]
 
 
 class RecordKeys:
@@ -146,8 +210,8 @@ class RecordKeys:
             self._places = name in self._files
 
     def data(self) -> bytes:
-        """Return the keys as bytes of `_KEY`."""
-        return np.array(self._rows, _KEY).tobytes()
+        """Return the keys as bytes of `KEY`."""
+        return np.array(self._rows, KEY).tobytes()
 
 
 def _halves(data: bytes) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from labelers.text.document import Document
-from pipelines.input.records import InputFile
+from pipelines.input.records import InputFile, known_files, splits_given
 from pipelines.recipes.recipe_tables import SplitTable
 
 __all__ = ["Splitter", "group_digest"]
@@ -46,8 +46,9 @@ class Splitter:
     @classmethod
     def of(cls, shares: SplitTable, files: Sequence[InputFile], moved: Mapping[str, str]) -> "Splitter":
         """Return the splitter for some files."""
-        given = {file.name: file.split for file in files if file.split}
-        return cls(shares, given, moved, bool(given) and "validation" not in given.values())
+        given = {file.name: file.split for _, file in known_files(files) if file.split}
+        splits = splits_given(files)
+        return cls(shares, given, moved, bool(splits) and "validation" not in splits)
 
     def split(self, document: Document) -> str:
         """Return train, validation or test."""

@@ -10,7 +10,7 @@ from labelers.text.document import Document, Reject
 from pipelines.formats import FORMATS
 from pipelines.input.changes import PieceDigest
 from pipelines.input.parse import Parser
-from pipelines.input.records import InputFile, Range, Unit
+from pipelines.input.records import InputFile, Range, Unit, total_bytes
 from pipelines.labels.record_labels import LabelColumn
 from pipelines.recipes.recipe_tables import InputTable
 
@@ -108,7 +108,7 @@ def read_unit(
         labels: where the records of each input have labels.
     """
     # a small input has smaller blocks, so that each split gets some of them
-    block = min(max(sum(file.size for file in files) // _BLOCKS, _MIN_BLOCK), _BLOCK)
+    block = min(max(total_bytes(files) // _BLOCKS, _MIN_BLOCK), _BLOCK)
     for part in unit.ranges:
         file = files[part.file]
         form, settings = FORMATS[file.format], inputs[file.input]

@@ -138,9 +138,17 @@ class HeldOutBook:
 
     def of_unit(self, held_out: HeldOut) -> dict[str, Any]:
         """Return what stands in the mark of a unit: how many 8-grams there are, and a bit for each."""
-        seen = np.zeros(len(held_out.grams), bool) if self._seen is None else self._seen
-        return {"grams": len(seen), "seen": base64.b64encode(np.packbits(seen).tobytes()).decode()}
+        return _bits_of(np.zeros(len(held_out.grams), bool) if self._seen is None else self._seen)
+
+    def to_json(self) -> dict[str, Any] | None:
+        """Return the same of several units; None where nothing was added."""
+        return None if self._seen is None else _bits_of(self._seen)
 
     def of_dataset(self) -> dict[str, int] | None:
         """Return how many 8-grams there are, and how many of them stand in train; None without labels of people."""
         return None if self._seen is None else {"grams": len(self._seen), "seen": int(np.count_nonzero(self._seen))}
+
+
+def _bits_of(seen: BoolArray) -> dict[str, Any]:
+    """Return how many values there are, and a bit for each."""
+    return {"grams": len(seen), "seen": base64.b64encode(np.packbits(seen).tobytes()).decode()}

@@ -13,7 +13,7 @@ from labelers.passages import PassageBatch, row_keys
 from labelers.ragged import IntArray, ranges
 from pipelines.folder.layout import STATS, Folder, keys_name
 
-__all__ = ["PassageKeys", "equal_passages", "passage_keys", "row_passage_keys"]
+__all__ = ["PassageKeys", "equal_keys", "equal_passages", "passage_keys", "read_keys", "row_passage_keys"]
 
 PassageKeys = npt.NDArray[np.uint64]
 
@@ -72,11 +72,22 @@ def equal_passages(folder: Folder, units: int, *, part_keys: int = _PART_KEYS) -
     total = sum(sizes[keys_name(unit).partition("/")[2]] for unit in range(units)) // 8
     distinct = repeated = 0
     for keys in _parts(folder, units, total, part_keys):
-        keys.sort()
-        again = keys[1:] == keys[:-1]
-        repeated += int(np.count_nonzero(again))
-        distinct += int(np.count_nonzero(again[:1])) + int(np.count_nonzero(again[1:] & ~again[:-1]))
+        found = equal_keys(keys)
+        distinct, repeated = distinct + found["passages"], repeated + found["repeats"]
     return {"passages": distinct, "repeats": repeated}
+
+
+def equal_keys(keys: PassageKeys) -> dict[str, int]:
+    """Sort keys, and return how many are there more than once, and how many repeat another.
+
+    Example:
+        >>> equal_keys(np.array([7, 3, 7, 7], np.uint64))
+        {'passages': 1, 'repeats': 2}
+    """
+    keys.sort()
+    again = keys[1:] == keys[:-1]
+    distinct = int(np.count_nonzero(again[:1])) + int(np.count_nonzero(again[1:] & ~again[:-1]))
+    return {"passages": distinct, "repeats": int(np.count_nonzero(again))}
 
 
 def _parts(folder: Folder, units: int, total: int, part_keys: int) -> Iterator[PassageKeys]:
@@ -85,7 +96,7 @@ def _parts(folder: Folder, units: int, total: int, part_keys: int) -> Iterator[P
     if parts == 1:
         keys, place = np.empty(total, np.uint64), 0
         for unit in range(units):
-            own = _read_keys(folder, unit)
+            own = read_keys(folder, unit)
             keys[place : place + len(own)] = own
             place += len(own)
         yield keys
@@ -96,7 +107,7 @@ def _parts(folder: Folder, units: int, total: int, part_keys: int) -> Iterator[P
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("wb")) for path in paths]
             for unit in range(units):
-                own = _read_keys(folder, unit)
+                own = read_keys(folder, unit)
                 cuts = [0, *np.searchsorted(own, bounds).tolist(), len(own)]
                 for file, start, stop in zip(files, cuts, cuts[1:], strict=False):
                     file.write(own[start:stop].tobytes())
@@ -105,6 +116,6 @@ def _parts(folder: Folder, units: int, total: int, part_keys: int) -> Iterator[P
             path.unlink()
 
 
-def _read_keys(folder: Folder, unit: int) -> PassageKeys:
+def read_keys(folder: Folder, unit: int) -> PassageKeys:
     """Return the passage keys of a unit."""
     return np.frombuffer(folder.read(keys_name(unit)), "<u8").astype(np.uint64, copy=False)

@@ -9,6 +9,7 @@ from labelers.text.document import FILTERED, Document, Reject
 from pipelines.folder.layout import DROPPED, SPLITS, Folder
 from pipelines.input.changes import check_inputs
 from pipelines.input.dropped import read_dropped
+from pipelines.input.records import known_files
 from pipelines.input.units import read_unit
 from pipelines.labels.record_labels import label_columns
 from pipelines.plan import Plan
@@ -37,7 +38,7 @@ class TextSource(Source):
         copies = plan.recipe.copies  # each is a row to label
         self._documents, self._characters = batch / copies, BATCH_CHARACTERS / copies
         self._splitter = plan.splitter
-        self._order = {file.name: i for i, file in enumerate(plan.files)}
+        self._order = {file.name: i for i, file in known_files(plan.files)}
 
     def check(self, unit: int) -> None:
         """Check that the input files of a unit are what they were when it was planned."""
