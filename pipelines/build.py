@@ -1,6 +1,7 @@
 """The build: plan, then one graph over the units, then the manifest; run it again and it does what is missing."""
 
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -35,6 +36,8 @@ __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
+_STORE_POLL = 5.0  # the same in a store, where looking is paid for
+_REST = 50  # at least so many times as long as a look took, nobody looks again
 _read_plans: dict[tuple[str, str, str], Plan] = {}  # the last plan that was read, by (out, digest, run)
 
 
@@ -67,8 +70,8 @@ def build(
     find_own_modules(str(Path.cwd()))
     check_free(recipe.out)
     recipe = _placed(recipe)
-    layers = layer_names(Folder.at(recipe.out))
-    if overwrite and layers and not drop_layers:
+    layers = layer_names(Folder.at(recipe.out)) if overwrite else []
+    if layers and not drop_layers:
         raise RecipeError(
             f"{recipe.out} has layers ({', '.join(layers)}), which --overwrite would remove; give --drop-layers, too, "
             "or another --out"
@@ -168,7 +171,7 @@ def _run_units(
             text = str(error) if _is_remote(recipe.run) else f"{type(error).__name__}: {error}; {hint}"
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
     # where another run of the same plan ended meanwhile, it has cleaned up: all is done
-    reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
+    reports: list[dict[str, Any]] = json.loads(folder.read_if_there(name) or b"[]")
     folder.remove(name)
     return reports
 
@@ -270,16 +273,19 @@ def _watched(plan: Plan, folder: Folder, progress: Progress | None) -> Iterator[
         yield
         return
     sizes = {f"{unit:05d}.json": size / 1e6 for unit, size in enumerate(plan.unit_sizes())}
-    stop = threading.Event()
+    stop, wait = threading.Event(), _POLL if folder.local else _STORE_POLL
 
-    def look() -> None:
+    def look() -> float:
+        began = time.monotonic()
         names = [name for name in folder.names(STATS) if name in sizes]
         done = sum(sizes[name] for name in names)
         progress(done, sum(sizes.values()), f"{len(names)} of {len(sizes)} units")
+        return max(wait, _REST * (time.monotonic() - began))
 
     def watch() -> None:
-        while not stop.wait(_POLL):
-            look()
+        rest = wait
+        while not stop.wait(rest):
+            rest = look()
 
     look()
     thread = threading.Thread(target=watch, daemon=True)

@@ -36,10 +36,12 @@ __all__ = ["facts_of", "finish", "shared_files", "strays"]
 def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     """Write what stands above the shards, the manifest last, and return it; None if a unit is missing."""
     folder = Folder.at(out)
-    summary, promised = Summary(), set[str]()
+    summary, promised, sizes = Summary(), set[str](), listed(folder)
     for unit in range(len(plan.units)):
-        mark = done_stats(folder, plan, unit)
+        mark = done_stats(folder, plan, unit, sizes)
         if mark is None:
+            if folder.whole:
+                folder.remove(stats_name(unit))  # the next build's listing is not to take it for one of this plan
             return None
         summary.add(mark)
         promised.update(name for name in mark["files"] if name.startswith(f"{REJECTS}/"))
@@ -51,7 +53,7 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
     for name, data in files.items():
         folder.write(name, data)
-    for name in strays(len(plan.units), listed(folder), promised, manifest["splits"]):
+    for name in strays(len(plan.units), sizes, promised, manifest["splits"]):
         folder.remove(name)
     for split in SPLITS:
         if split not in manifest["splits"]:

@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
-from pipelines.folder.layout import check_place
 from pipelines.formats.class_names import named_classes
 from pipelines.input.changes import PieceDigest
 from pipelines.input.lines import lines_of
 from pipelines.input.parse import Parser
+from stores.opening import opened_place
+from stores.uri import is_uri
 
 __all__ = ["ROWS", "UNREADABLE", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 
@@ -55,11 +56,7 @@ UNREADABLE = (OSError, pa.ArrowException, EOFError, zlib.error, lzma.LZMAError)
 
 def locate(path: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of a local path or URI, and the path in it."""
-    if "://" in path:
-        check_place(path)
-        found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(path)
-        return found
-    return pafs.LocalFileSystem(), path
+    return opened_place(path) if is_uri(path) else (pafs.LocalFileSystem(), path)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from labelers.labeler import Labeler, Resource
 from pipelines.folder.layout import Folder
 from pipelines.recipes.recipe import Recipe, table_name
 from pipelines.recipes.recipe_tables import INPUT_PLACES
+from stores.uri import is_uri
 
 __all__ = [
     "anywhere",
@@ -57,7 +58,7 @@ def anywhere(recipe: Recipe) -> Recipe:
 
 def _absolute(place: str) -> str:
     """Return a path from the root on; URIs, and nothing, are left as they are."""
-    return place if not place or "://" in place else os.path.abspath(place)  # noqa: PTH100  (a glob is no path)
+    return place if not place or is_uri(place) else os.path.abspath(place)  # noqa: PTH100  (a glob is no path)
 
 
 def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, str]]]:
