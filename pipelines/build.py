@@ -30,6 +30,7 @@ from pipelines.recipes.loading import anywhere, find_own_modules, resource_place
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
+from stores.faults import explained, is_fault
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 
@@ -38,6 +39,8 @@ Progress = Callable[[float, float, str], None]
 _POLL = 0.5  # seconds between two looks at what is done
 _STORE_POLL = 5.0  # the same in a store, where looking is paid for
 _REST = 50  # at least so many times as long as a look took, nobody looks again
+_MOST_FAULTS = 2  # units in a row that a store may fail, after which a process tries no more
+_faults: dict[str, tuple[int, str]] = {}  # of the last run of this process, how many and what was said
 _read_plans: dict[tuple[str, str, str], Plan] = {}  # the last plan that was read, by (out, digest, run)
 
 
@@ -169,6 +172,7 @@ def _run_units(
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
             hint = "if that says nothing, a worker may have been killed or out of memory"
             text = str(error) if _is_remote(recipe.run) else f"{type(error).__name__}: {error}; {hint}"
+            text = explained(error) if is_fault(error) else text
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
     # where another run of the same plan ended meanwhile, it has cleaned up: all is done
     reports: list[dict[str, Any]] = json.loads(folder.read_if_there(name) or b"[]")
@@ -192,8 +196,15 @@ class MakeShard:
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
         find_own_modules(self.folder)
+        faults, text = _faults.get(self.run, (0, ""))
+        if faults >= _MOST_FAULTS:  # each further unit would wait for the store in vain
+            return self.refused(unit, text)
         report = make_shard(unit, _planned(self.out, self.plan, self.run), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
+        error = report.get("error", {})
+        _faults.clear()
+        if error.get("of_store"):
+            _faults[self.run] = (faults + 1, error["text"])
         return [report]
 
     def places(self, unit: int) -> list[str]:

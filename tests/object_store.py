@@ -15,16 +15,18 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-__all__ = ["BUCKET", "ObjectStore", "Request", "store_of"]
+__all__ = ["BUCKET", "ObjectStore", "Request", "right", "store_of"]
 
 BUCKET = "bucket"
 _DATE = "2026-11-30T12:00:00.000Z"
 
 Request = tuple[str, str]
 """Method, and path with query."""
-Fault = Callable[["ObjectStore", Request], int | str | None]
-"""What goes wrong with a request: a status with the code of an error, as ``"403 AccessDenied"``, ``"close"`` for a
-connection that is closed half-way, or nothing."""
+
+
+def right(number: int, request: Request) -> str:
+    """Let nothing go wrong."""
+    return ""
 
 
 class ObjectStore:
@@ -33,7 +35,9 @@ class ObjectStore:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.requests: list[Request] = []
-        self.fault: Callable[[int, Request], str] = lambda number, request: ""
+        self.fault: Callable[[int, Request], str] = right
+        """What goes wrong with a request of a number: ``"403 AccessDenied"``, a status with the code of an error;
+        ``"close"``, a connection that is closed half-way; ``"away"``, no answer; or nothing."""
         self.guard = threading.Lock()
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.numbers = count(1)
@@ -55,6 +59,7 @@ class ObjectStore:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+            self.fault = lambda number, request: "away"  # to connections that are open
 
     def uri(self, path: str, **settings: object) -> str:
         """Return a URI that names this store in its query."""
@@ -112,7 +117,9 @@ class _Answers(BaseHTTPRequestHandler):
             number = next(store.numbers)
             store.requests.append(request)
         fault = store.fault(number, request)
-        if fault == "close":
+        if fault == "away":
+            self.close_connection = True
+        elif fault == "close":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
             self.end_headers()

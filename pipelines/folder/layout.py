@@ -13,6 +13,7 @@ import pyarrow.fs as pafs
 from stores import drafts
 from stores.drafts import TEMPORARY, draft_of
 from stores.opening import is_local, is_whole, opened_place
+from stores.reading import open_to_read, read_whole
 
 __all__ = [
     "CARD",
@@ -147,9 +148,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
-        with self.fs.open_input_stream(self.full(name)) as file:
-            data: bytes = file.read()
-        return data
+        return read_whole(self.fs, self.full(name))
 
     def read_if_there(self, name: str) -> bytes | None:
         """Return the content of a file; None where there is none."""
@@ -189,7 +188,7 @@ class Folder:
         """Open a file for random access, memory-mapped where it is local."""
         if self.local:
             return pa.memory_map(self.full(name))
-        return self.fs.open_input_file(self.full(name))
+        return open_to_read(self.fs, self.full(name))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file as a whole: under a temporary name first, and safe from a power failure when this returns."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pipelines.folder.layout import REJECTS, SPLITS, STATS, Folder, digest_json, keys_name, shard_name, stats_name
 from pipelines.plan import Plan
+from stores.reading import open_to_read
 
 __all__ = [
     "MarkError",
@@ -131,7 +132,7 @@ def content_problem(folder: Folder, name: str, facts: Mapping[str, Any]) -> Prob
     """Return what is wrong with the bytes of a file; None where they are those that were written."""
     digest = hashlib.sha256()
     try:
-        with folder.fs.open_input_stream(folder.full(name)) as file:
+        with open_to_read(folder.fs, folder.full(name)) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:

@@ -22,7 +22,9 @@ from pipelines.formats.class_names import named_classes
 from pipelines.input.changes import PieceDigest
 from pipelines.input.lines import lines_of
 from pipelines.input.parse import Parser
+from stores.faults import is_fault
 from stores.opening import opened_place
+from stores.reading import open_to_read
 from stores.uri import is_uri
 
 __all__ = ["ROWS", "UNREADABLE", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
@@ -63,7 +65,7 @@ def locate(path: str) -> tuple[pafs.FileSystem, str]:
 def opened(path: str) -> Iterator[pa.NativeFile]:
     """Open a file for random access."""
     system, inner = locate(path)
-    with system.open_input_file(inner) as stream:
+    with open_to_read(system, inner) as stream:
         yield stream
 
 
@@ -126,6 +128,8 @@ class Format(ABC):
                 if digest:
                     digest.finish(stream)
         except UNREADABLE as error:
+            if is_fault(error):  # the file may be as it should be
+                raise
             if last is not None:
                 yield parser.reject(last + 1, "file", _told(error))
 
