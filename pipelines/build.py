@@ -26,7 +26,7 @@ from pipelines.layers.folders import layer_names
 from pipelines.plan import Plan
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
-from pipelines.recipes.loading import anywhere, find_own_modules, resource_places
+from pipelines.recipes.loading import anywhere, find_own_modules, resource_places, with_store
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
@@ -71,6 +71,7 @@ def build(
             that another build is working in.
     """
     find_own_modules(str(Path.cwd()))
+    recipe = with_store(recipe)
     check_free(recipe.out)
     recipe = _placed(recipe)
     layers = layer_names(Folder.at(recipe.out)) if overwrite else []

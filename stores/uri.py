@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-__all__ = ["Uri", "above", "apart", "below", "check_place", "is_uri", "parted"]
+__all__ = ["Uri", "above", "apart", "below", "check_place", "is_uri", "parted", "with_settings"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters or more: C:/ is a drive
 _QUERY = re.compile(r"\?(\w+=[^&?]*(?:&\w+=[^&?]*)*)$")  # else a question mark belongs to a glob
@@ -74,6 +74,21 @@ def below(place: str, name: str) -> str:
         return f"{place.rstrip('/')}/{name}"
     uri = parted(place)
     return str(uri._replace(path=f"{uri.path.rstrip('/')}/{name}"))
+
+
+def with_settings(place: str, settings: Mapping[str, str]) -> str:
+    """Return an s3:// URI with settings in its query, where it does not say them itself; other places as they are.
+
+    Example:
+        >>> with_settings("s3://bucket/set?retries=2", {"retries": "5", "anonymous": "true"})
+        's3://bucket/set?anonymous=true&retries=2'
+        >>> with_settings("out/set", {"retries": "5"})
+        'out/set'
+    """
+    if not settings or not is_uri(place) or parted(place).scheme != "s3":
+        return place
+    uri = parted(place)
+    return str(uri._replace(query=dict(sorted({**settings, **uri.query}.items()))))
 
 
 def above(place: str) -> str:

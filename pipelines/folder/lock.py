@@ -50,7 +50,7 @@ class Holder:
 
     @property
     def dead(self) -> bool:
-        """Whether it is known to have ended: a process of this machine that is gone, or an earlier build of this one."""
+        """Whether it is known to have ended: a process of this machine that is gone, or a build of this one."""
         return self.token in _left or (self.host == _host() and _born(self.process) != self.born)
 
     def __str__(self) -> str:
