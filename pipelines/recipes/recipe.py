@@ -108,7 +108,7 @@ class Recipe(Table):
         return any(table.second for table in self.input)
 
     def stored(self) -> dict[str, Any]:
-        """Return it as a plan has it: no [run], [study], [store]; keys that came later only where they say something."""
+        """Return it as a plan has it: no [run], [study], [store]; keys that came later only if they say something."""
         unsaid = {name for name in (*_TRAINING, "labels") if not getattr(self, name)}
         data = self.model_dump(mode="json", by_alias=True, exclude={"run", "study", "store", *unsaid})
         inputs = [_said(InputTable, table) for table in data["input"]]
