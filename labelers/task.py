@@ -13,7 +13,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from labelers.advice import damaged
-from labelers.place import local
+from stores.copies import dataset_folder
 
 __all__ = [
     "ABSTAINED",
@@ -200,7 +200,7 @@ def tasks(folder: str | Path) -> list[Task]:
         FileNotFoundError: no Arrow file lies in the folder.
         ValueError: the first of them is damaged.
     """
-    root = local(folder, "a dataset")
+    root = dataset_folder(folder)
     files = sorted(root.glob("*.arrow")) or sorted(root.glob("*/*.arrow"))
     if not files:
         raise FileNotFoundError(f"no .arrow file in {root} or its splits; give a dataset that `auxloom build` wrote")

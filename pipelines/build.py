@@ -1,6 +1,7 @@
 """The build: plan, then one graph over the units, then the manifest; run it again and it does what is missing."""
 
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -27,16 +28,21 @@ from pipelines.plan import Plan
 from pipelines.plan_parts import divided, is_large, planned
 from pipelines.planning import draft
 from pipelines.prepare import again, prepare
-from pipelines.recipes.loading import anywhere, find_own_modules, resource_places
+from pipelines.recipes.loading import anywhere, find_own_modules, resource_places, with_store
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
+from stores.faults import explained, is_fault
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 
 Progress = Callable[[float, float, str], None]
 
 _POLL = 0.5  # seconds between two looks at what is done
+_STORE_POLL = 5.0  # the same in a store, where looking is paid for
+_REST = 50  # at least so many times as long as a look took, nobody looks again
+_MOST_FAULTS = 2  # units in a row that a store may fail, after which a process tries no more
+_faults: dict[str, tuple[int, str]] = {}  # of the last run of this process, how many and what was said
 
 
 def build(
@@ -66,10 +72,11 @@ def build(
             that another build is working in.
     """
     find_own_modules(str(Path.cwd()))
+    recipe = with_store(recipe)
     check_free(recipe.out)
     recipe = _placed(recipe)
-    layers = layer_names(Folder.at(recipe.out))
-    if overwrite and layers and not drop_layers:
+    layers = layer_names(Folder.at(recipe.out)) if overwrite else []
+    if layers and not drop_layers:
         raise RecipeError(
             f"{recipe.out} has layers ({', '.join(layers)}), which --overwrite would remove; give --drop-layers, too, "
             "or another --out"
@@ -174,6 +181,7 @@ def _run_units(
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
             hint = "if that says nothing, a worker may have been killed or out of memory"
             text = str(error) if _is_remote(recipe.run) else f"{type(error).__name__}: {error}; {hint}"
+            text = explained(error) if is_fault(error) else text
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
     folder.remove(name)
     return reports
@@ -181,7 +189,7 @@ def _run_units(
 
 def _reports(folder: Folder, name: str) -> list[dict[str, Any]]:
     """Return the reports of units; where another run of the same plan ended meanwhile, it has removed them."""
-    reports: list[dict[str, Any]] = folder.read_json(name) if folder.is_file(name) else []
+    reports: list[dict[str, Any]] = json.loads(folder.read_if_there(name) or b"[]")
     return reports
 
 
@@ -201,8 +209,15 @@ class MakeShard:
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
         find_own_modules(self.folder)
+        faults, text = _faults.get(self.run, (0, ""))
+        if faults >= _MOST_FAULTS:  # each further unit would wait for the store in vain
+            return self.refused(unit, text)
         report = make_shard(unit, planned(self.out, self.plan, self.run).of(unit), self.out, batch=self.batch)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
+        error = report.get("error", {})
+        _faults.clear()
+        if error.get("of_store"):
+            _faults[self.run] = (faults + 1, error["text"])
         return [report]
 
     def places(self, unit: int) -> list[str]:
@@ -272,16 +287,19 @@ def _watched(plan: Plan, folder: Folder, progress: Progress | None) -> Iterator[
         yield
         return
     sizes = {f"{unit:05d}.json": size / 1e6 for unit, size in enumerate(plan.unit_sizes())}
-    stop = threading.Event()
+    stop, wait = threading.Event(), _POLL if folder.local else _STORE_POLL
 
-    def look() -> None:
+    def look() -> float:
+        began = time.monotonic()
         names = [name for name in folder.names(STATS) if name in sizes]
         done = sum(sizes[name] for name in names)
         progress(done, sum(sizes.values()), f"{len(names)} of {len(sizes)} units")
+        return max(wait, _REST * (time.monotonic() - began))
 
     def watch() -> None:
-        while not stop.wait(_POLL):
-            look()
+        rest = wait
+        while not stop.wait(rest):
+            rest = look()
 
     look()
     thread = threading.Thread(target=watch, daemon=True)

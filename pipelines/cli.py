@@ -26,6 +26,7 @@ from pipelines.commands import (
 )
 from pipelines.display.terminal import fail
 from pipelines.extras import with_cure
+from stores.faults import explained
 
 __all__ = ["app", "main"]
 
@@ -70,7 +71,7 @@ def main() -> None:
         code = app(standalone_mode="--json" not in sys.argv[1:])
         sys.exit(code if isinstance(code, int) else 0)
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        fail(with_cure(error) if isinstance(error, ModuleNotFoundError) else str(error))
+        fail(with_cure(error) if isinstance(error, ModuleNotFoundError) else explained(error))
     except Exception as error:
         if not hasattr(error, "format_message"):  # as click's errors have, of which typer may carry its own
             raise

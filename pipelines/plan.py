@@ -130,17 +130,20 @@ class Plan:
     @classmethod
     def read(cls, folder: Folder) -> "Plan":
         """Read the plan of a dataset."""
+        state = _state(folder)
         try:
             data = folder.read_json(PLAN)
         except ValueError as error:
             raise PlanError(f"{error}; {_ANEW}") from None
         try:
-            return cls.from_json(data)
+            plan = cls.from_json(data)
         except RecipeError as error:
             text = f"{folder.full(PLAN)} contains a recipe that this version of auxloom cannot read: {error}"
             raise RecipeError(f"{text}; use the version that wrote it, or give another folder") from None
         except (KeyError, TypeError, AttributeError, ValueError):
             raise PlanError(f"{folder.full(PLAN)} is not a plan that auxloom can read; {_ANEW}") from None
+        _remember(state, plan.digest)
+        return plan
 
     @property
     def spaces(self) -> tuple[LabelSpace, ...]:
@@ -190,14 +193,42 @@ _LAYER_PLACES = {"joined": ("place",), "taught": ("place", "trained_on", "layers
 """Of these what only says where something lies."""
 
 
+_digests: dict[Any, str] = {}
+"""The digest of the plan that was read last from a store, by its path, size and time: asking for these costs less."""
+
+
+def _state(folder: Folder) -> Any:
+    """Return what tells one plan in a store from another without reading it; None on a disk."""
+    if not folder.whole:
+        return None
+    info = folder.fs.get_file_info(folder.full(PLAN))
+    return folder.full(PLAN), info.size, info.mtime
+
+
+def _remember(state: Any, digest: str) -> None:
+    """Note the digest of a plan that was read."""
+    if state:
+        _digests.clear()
+        _digests[state] = digest
+
+
 def stored_digest(folder: Folder) -> str:
     """Return the digest that the plan of a dataset says it has, from the beginning of its file: units stand behind."""
+    state = _state(folder)
+    if state in _digests:
+        return _digests[state]
+    digest = _read_digest(folder)
+    _remember(state, digest)
+    return digest
+
+
+def _read_digest(folder: Folder) -> str:
+    """Read as much of a plan as it takes to find its digest."""
     head = b""
     with folder.fs.open_input_stream(folder.full(PLAN)) as file:
         while chunk := file.read(_HEAD):
             head += chunk
-            found = re.search(rb'^ "digest": "([0-9a-f]+)"', head, re.MULTILINE)
-            if found:
+            if found := re.search(rb'^ "digest": "([0-9a-f]+)"', head, re.MULTILINE):
                 return found[1].decode()
     return Plan.read(folder).digest
 

@@ -211,12 +211,12 @@ def _run(
     except Exception as error:  # a runner may fail in any way
         told = str(error).strip().splitlines()[-1:] or [type(error).__name__]  # the first lines may be a traceback
         raise OSError(f"the input could not be scanned for the plan: {told[0]}") from error
-    folder = Folder.at(plan.recipe.out)
-    if not folder.is_file(name):
+    data = Folder.at(plan.recipe.out).read_if_there(name)
+    if data is None:
         raise OSError(
             f"what the scan found could not be written to {plan.recipe.out}; is there space left on the disk?"
         )
-    found: Found = folder.read_json(name)
+    found: Found = json.loads(data)
     return found
 
 

@@ -38,7 +38,9 @@ def prepare(new: Plan, folder: Folder, scan: Scan, *, overwrite: bool) -> tuple[
         return fill(new, new.recipe.run, scan), []
     old, lost = _stored(folder)
     if old is None:
-        return fill(new, new.recipe.run, scan, lambda plan: _of_units(plan, folder)), lost
+        built = _built_by(folder)
+        missing = [Problem(PLAN, "missing")] if built and not lost else lost
+        return fill(new, new.recipe.run, scan, lambda plan: _of_units(plan, folder, built)), missing
     differing = differences(old, new)
     if differing:
         option = "--layer" if new.taught else "--name"
@@ -89,7 +91,7 @@ def again(old: Plan, new: Plan, folder: Folder, scan: Scan, changed: Sequence[st
 def _stored(folder: Folder) -> tuple[Plan | None, list[Problem]]:
     """Return the plan that a folder holds, if there is one that can be read, and what is wrong with it."""
     if not folder.is_file(PLAN):
-        return None, [Problem(PLAN, "missing")] if _built_by(folder) else []
+        return None, []
     try:
         plan = Plan.read(folder)
     except PlanError:
@@ -116,9 +118,9 @@ def _built_by(folder: Folder) -> str:
     return ""
 
 
-def _of_units(plan: Plan, folder: Folder) -> bytes:
-    """Return what plan.json is to hold, if the units that there are were built by this plan."""
-    if _built_by(folder) not in {"", plan.digest}:
+def _of_units(plan: Plan, folder: Folder, built: str) -> bytes:
+    """Return what plan.json is to hold, if the units that there are were built by the plan of this digest, or none."""
+    if built not in {"", plan.digest}:
         raise RecipeError(
             f"{folder.full(PLAN)} is missing, and the files beside it were built from another recipe, input or "
             f"version; run the build with the original ones. {_WAYS}"

@@ -21,6 +21,7 @@ from pipelines.labels.record_labels import label_columns
 from pipelines.processes import run_exclusively
 from pipelines.recipes.recipe import Recipe
 from pipelines.rows.pool import pool_line
+from stores.faults import explained, is_fault
 
 __all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of"]
 
@@ -51,7 +52,11 @@ class ScanUnit:
         try:
             return run_exclusively(self._scan, unit)
         except Exception as error:  # noqa: BLE001  (Beam would wrap it in pages)
-            return {"errors": [f"unit {unit.index}: {type(error).__name__}: {error}"]}
+            return {
+                "errors": [
+                    explained(error) if is_fault(error) else f"unit {unit.index}: {type(error).__name__}: {error}"
+                ]
+            }
 
     def places(self, unit: Unit) -> list[str]:
         """Return the input of a unit."""

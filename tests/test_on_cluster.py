@@ -14,7 +14,7 @@ from small import built, files, recipe, text, write
 
 from pipelines import interrupt
 from pipelines.build import MakeShard, build
-from pipelines.folder.layout import LOCK, Folder, check_place
+from pipelines.folder.layout import LOCK, Folder
 from pipelines.input.find import find_files
 from pipelines.labels.held_out_scan import FindHeldOut, merge_held_out
 from pipelines.plan import Plan, installed_versions
@@ -27,6 +27,7 @@ from pipelines.runners.engine import Engine, Job
 from pipelines.runners.local import LocalEngine
 from pipelines.runners.on_worker import OnWorker, OnWorkerEnd
 from pipelines.scan import ScanUnit, merge_scans
+from stores.uri import check_place
 
 HOST = socket.gethostname()
 TABLES: dict[str, Any] = {"with": ["masking"], "unit": {"bytes": 8_000}}

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from labelers.place import local
 from pipelines.display.terminal import OUT, print_json
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
@@ -70,11 +69,13 @@ def show(
 
 
 def _built(inputs: list[str]) -> Path | None:
-    """Return the folder of the only input if it is a dataset on this machine."""
-    if len(inputs) != 1 or ("://" in inputs[0] and not inputs[0].startswith("file:")):
+    """Return the folder of the only input if it is a dataset; of one in a store, that of its copy."""
+    from pipelines.folder.layout import PLAN, Folder
+    from stores.copies import dataset_folder
+
+    if len(inputs) != 1 or not Folder.at(inputs[0]).is_file(PLAN):
         return None
-    folder = local(inputs[0], "a dataset to show")
-    return folder if (folder / "plan.json").exists() else None
+    return dataset_folder(inputs[0])
 
 
 def _refuse(options: Mapping[str, Any], dataset: str) -> None:

@@ -36,14 +36,16 @@ __all__ = ["complete", "facts_of", "finish", "rejects_in", "shared_files", "stra
 def finish(plan: Plan, out: str) -> dict[str, Any] | None:
     """Write what stands above the shards, the manifest last, and return it; None if a unit is missing."""
     folder = Folder.at(out)
-    summary, promised = Summary(), set[str]()
+    summary, promised, sizes = Summary(), set[str](), listed(folder)
     for unit in range(len(plan.units)):
-        mark = done_stats(folder, plan, unit)
+        mark = done_stats(folder, plan, unit, sizes)
         if mark is None:
+            if folder.whole:
+                folder.remove(stats_name(unit))  # the next build's listing is not to take it for one of this plan
             return None
         summary.add(mark)
         promised.update(rejects_in(mark))
-    return complete(plan, folder, summary.manifest(plan, folder), promised)
+    return complete(plan, folder, summary.manifest(plan, folder), promised, sizes)
 
 
 def rejects_in(mark: Mapping[str, Any]) -> list[str]:
@@ -51,7 +53,9 @@ def rejects_in(mark: Mapping[str, Any]) -> list[str]:
     return [name for name in mark["files"] if name.startswith(f"{REJECTS}/")]
 
 
-def complete(plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Collection[str]) -> dict[str, Any]:
+def complete(
+    plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Collection[str], sizes: Sizes
+) -> dict[str, Any]:
     """Write what follows from the sum of all commit marks, remove what is of no unit, and return the manifest.
 
     Args:
@@ -59,6 +63,7 @@ def complete(plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Col
         folder: of the dataset.
         manifest: what `Summary.manifest` returns.
         promised: the rejects that there should be.
+        sizes: what lies in the folders of units.
     """
     for text in balance(manifest):
         raise AssertionError(f"the statistics of the dataset are inconsistent: {text}")
@@ -67,7 +72,7 @@ def complete(plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Col
     files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
     for name, data in files.items():
         folder.write(name, data)
-    for name in strays(len(plan.units), listed(folder), promised, manifest["splits"]):
+    for name in strays(len(plan.units), sizes, promised, manifest["splits"]):
         folder.remove(name)
     for split in SPLITS:
         if split not in manifest["splits"]:

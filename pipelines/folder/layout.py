@@ -3,16 +3,17 @@
 import contextlib
 import hashlib
 import json
-import os
-import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.fs as pafs
+
+from stores import drafts
+from stores.drafts import TEMPORARY, draft_of
+from stores.opening import is_local, is_whole, opened_place
+from stores.reading import open_to_read, read_whole
 
 __all__ = [
     "CARD",
@@ -30,7 +31,6 @@ __all__ = [
     "TEMPORARY",
     "Folder",
     "Pending",
-    "check_place",
     "digest_bytes",
     "digest_json",
     "keys_name",
@@ -52,27 +52,6 @@ CARD = "README.md"
 RUNS = "run.jsonl"
 LOCK = ".lock"
 LAYERS = "layers"
-TEMPORARY = ".tmp-"
-"""What every unfinished file's name begins with."""
-
-
-_SECRET_USER = re.compile(r"^(?:s3://[^/?]*@|[^:/?]+://[^/@?]*:[^/@?]*@)", re.IGNORECASE)
-_SECRET_KEY = re.compile(r"[?&][^=&]*(?:secret|password|token|account_key)[^=&]*=", re.IGNORECASE)
-
-
-def check_place(place: str) -> None:
-    """Refuse a URI with a secret: it would be stored in plans, printed in errors, and sent to workers.
-
-    Raises:
-        ValueError: it has one; the message does not repeat it.
-    """
-    if _SECRET_USER.match(place) or _SECRET_KEY.search(place):
-        scheme = place.partition("://")[0]
-        raise ValueError(
-            f"the {scheme}:// URI contains credentials; leave them out, and set them in the environment of this "
-            "command and of all workers (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or use a role of the "
-            "machine"
-        )
 
 
 def shard_name(split: str, unit: int, units: int) -> str:
@@ -133,10 +112,7 @@ class Folder:
     @classmethod
     def at(cls, place: str) -> Self:
         """Return the folder at a path or URI; it need not exist."""
-        if "://" in place:
-            check_place(place)
-            return cls(*pafs.FileSystem.from_uri(place))
-        return cls(pafs.LocalFileSystem(), str(Path(place).resolve()))
+        return cls(*opened_place(place))
 
     def full(self, name: str) -> str:
         """Return the path of a name as the file system knows it."""
@@ -148,7 +124,13 @@ class Folder:
 
     def is_file(self, name: str) -> bool:
         """Return whether there is a file of that name."""
-        return bool(self.kind(name) == pafs.FileType.File)
+        if not self.whole:
+            return bool(self.kind(name) == pafs.FileType.File)
+        try:  # one request: a store that is asked what a name is looks for a folder, too
+            self.fs.open_input_file(self.full(name)).close()
+        except FileNotFoundError:
+            return False
+        return True
 
     def names(self, name: str = "") -> list[str]:
         """Return what lies in a folder, sorted, hidden names too; nothing where there is no such folder."""
@@ -161,14 +143,20 @@ class Folder:
         return {info.base_name: info.size for info in self.fs.get_file_info(selector) if info.is_file}
 
     def make(self, name: str = "") -> None:
-        """Make a folder and those above it."""
-        self.fs.create_dir(self.full(name), recursive=True)
+        """Make a folder and those above it; an object store has none."""
+        if not is_whole(self.fs):
+            self.fs.create_dir(self.full(name), recursive=True)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
-        with self.fs.open_input_stream(self.full(name)) as file:
-            data: bytes = file.read()
-        return data
+        return read_whole(self.fs, self.full(name))
+
+    def read_if_there(self, name: str) -> bytes | None:
+        """Return the content of a file; None where there is none."""
+        try:
+            return self.read(name)
+        except FileNotFoundError:
+            return None
 
     def read_json(self, name: str) -> Any:
         """Return the value of a JSON file.
@@ -184,19 +172,24 @@ class Folder:
     @property
     def local(self) -> bool:
         """Whether it lies in the file system of this machine."""
-        return isinstance(self.fs, pafs.LocalFileSystem)
+        return is_local(self.fs)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is in a store in which a file appears only as a whole, and there are no folders."""
+        return is_whole(self.fs)
 
     def sync(self, names: Iterable[str]) -> None:
         """Have the disk hold which files lie in these folders; an object store does so by itself."""
         for name in names if self.local else ():
             with contextlib.suppress(PermissionError):  # Windows opens no folder
-                _sync(self.full(name))
+                drafts.sync(self.full(name))
 
     def open(self, name: str) -> pa.NativeFile:
         """Open a file for random access, memory-mapped where it is local."""
         if self.local:
             return pa.memory_map(self.full(name))
-        return self.fs.open_input_file(self.full(name))
+        return open_to_read(self.fs, self.full(name))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file as a whole: under a temporary name first, and safe from a power failure when this returns."""
@@ -213,10 +206,17 @@ class Folder:
 
     def append(self, name: str, data: bytes) -> None:
         """Add to the end of a file."""
-        self.write(name, (self.read(name) if self.is_file(name) else b"") + data)
+        self.write(name, (self.read_if_there(name) or b"") + data)
 
     def remove(self, name: str) -> None:
         """Remove a file or a folder with all that lies in it; nothing happens where there is none."""
+        if self.whole:
+            try:
+                self.fs.delete_file(self.full(name))
+            except FileNotFoundError:
+                if self.names(name):
+                    self.fs.delete_dir(self.full(name))
+            return
         kind = self.kind(name)
         if kind == pafs.FileType.Directory:
             self.fs.delete_dir(self.full(name))
@@ -224,18 +224,18 @@ class Folder:
             self.fs.delete_file(self.full(name))
 
     def clean(self) -> None:
-        """Remove what broken runs left behind, here and one folder below."""
-        for name in self.names():
-            if name.startswith(TEMPORARY):
-                self.remove(name)
-            elif self.kind(name) == pafs.FileType.Directory:
-                for inner in self.names(name):
+        """Remove what broken runs left behind, here and one folder below; a store has nothing below."""
+        for info in self.fs.get_file_info(pafs.FileSelector(self.path, allow_not_found=True)):
+            if info.base_name.startswith(TEMPORARY):
+                self.remove(info.base_name)
+            elif info.type == pafs.FileType.Directory and not self.whole:
+                for inner in self.names(info.base_name):
                     if inner.startswith(TEMPORARY):
-                        self.remove(f"{name}/{inner}")
+                        self.remove(f"{info.base_name}/{inner}")
 
 
 class Pending:
-    """A file under a temporary name beside its own; write, close, then commit or discard.
+    """A file that nobody reads before its commit; write, close, then commit or discard.
 
     It counts and digests what is written, so that no file is read again for its checksum.
     """
@@ -243,13 +243,10 @@ class Pending:
     closed = False
 
     def __init__(self, folder: Folder, name: str) -> None:
-        """Open a temporary file."""
-        self._folder, self.name = folder, name
-        parent, _, _ = name.rpartition("/")
-        folder.make(parent)
+        """Begin a file."""
+        self.name = name
         self.passing = name.startswith(TEMPORARY)  # it outlives no run, and need not outlive a power failure
-        self._temporary = f"{parent}/{TEMPORARY}{secrets.token_hex(8)}".lstrip("/")
-        self._file = folder.fs.open_output_stream(folder.full(self._temporary))
+        self._draft = draft_of(folder.fs, folder.full(name))
         self._sha256 = hashlib.sha256()
         self.bytes = 0
 
@@ -258,38 +255,24 @@ class Pending:
         self._sha256.update(data)
         size = memoryview(data).nbytes
         self.bytes += size
-        self._file.write(data)
+        self._draft.write(data)
         return size
 
     def flush(self) -> None:
         """Do nothing; Arrow's writer asks for it."""
 
     def close(self) -> None:
-        """End writing: the disk holds the file. An object store completes its upload here, under the temporary name."""
-        self._file.close()
-        if self._folder.local and not self.passing:
-            _sync(self._folder.full(self._temporary))
+        """End writing: the disk holds the file."""
+        self._draft.close(durable=not self.passing)
 
     def commit(self) -> None:
-        """Give the file its own name, in the place of an earlier one."""
-        self._folder.fs.move(self._folder.full(self._temporary), self._folder.full(self.name))
+        """Give the file its own name, in the place of an earlier one; in an object store, all is uploaded here."""
+        self._draft.commit()
 
     def discard(self) -> None:
-        """Remove the temporary file."""
-        try:
-            self._file.close()
-        finally:
-            self._folder.remove(self._temporary)
+        """Remove what has no name yet."""
+        self._draft.discard()
 
     def facts(self) -> Mapping[str, Any]:
         """Return size and checksum."""
         return {"bytes": self.bytes, "sha256": self._sha256.hexdigest()}
-
-
-def _sync(path: str) -> None:
-    """Have the disk hold a file, or the list of names in a folder."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

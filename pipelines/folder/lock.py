@@ -24,6 +24,9 @@ _BEAT = 60.0  # seconds between two signs of life
 _SILENCE = 600.0  # seconds without one after which a holder elsewhere counts as dead
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
+_left: set[str] = set()
+"""Tokens of locks that this process held once: in a store that fails, they cannot be removed."""
+
 Say = Callable[[str], None]
 
 
@@ -47,8 +50,8 @@ class Holder:
 
     @property
     def dead(self) -> bool:
-        """Whether it is known to have ended: a process of this machine that there is no more."""
-        return self.host == _host() and _born(self.process) != self.born
+        """Whether it is known to have ended: a process of this machine that is gone, or a build of this one."""
+        return self.token in _left or (self.host == _host() and _born(self.process) != self.born)
 
     def __str__(self) -> str:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
@@ -86,6 +89,7 @@ def locked(folder: Folder, say: Say | None = None) -> Iterator[None]:
     finally:
         stop.set()
         beating.join()
+        _left.add(own.token)
         _leave(folder, own)
 
 

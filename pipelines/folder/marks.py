@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pipelines.folder.layout import REJECTS, SPLITS, STATS, Folder, digest_json, stats_name
+from pipelines.folder.layout import REJECTS, SPLITS, STATS, Folder, digest_json, keys_name, shard_name, stats_name
 from pipelines.plan import Plan
+from stores.reading import open_to_read
 
 __all__ = [
     "MarkError",
@@ -14,6 +15,7 @@ __all__ = [
     "Sizes",
     "content_problem",
     "done_stats",
+    "is_listed",
     "is_sealed",
     "listed",
     "read_mark",
@@ -80,7 +82,10 @@ def _is_sealed(data: bytes) -> bool:
 
 def listed(folder: Folder) -> Sizes:
     """Return the sizes of all files of units, from one listing for each folder."""
-    return {name: folder.sizes(name) for name in (STATS, REJECTS, *SPLITS)}
+    names, stats = (REJECTS, *SPLITS), folder.sizes(STATS)
+    if not stats and folder.whole:  # no unit is done
+        return {STATS: stats, **{name: {} for name in names}}
+    return {STATS: stats, **{name: folder.sizes(name) for name in names}}
 
 
 def read_mark(folder: Folder, digest: str, unit: int, *, brief: bool = False) -> dict[str, Any]:
@@ -95,7 +100,11 @@ def read_mark(folder: Folder, digest: str, unit: int, *, brief: bool = False) ->
     Raises:
         MarkError: it is damaged, or not the mark of this unit and this plan.
     """
-    data = folder.read(stats_name(unit))
+    return _mark(folder.read(stats_name(unit)), digest, unit, brief=brief)
+
+
+def _mark(data: bytes, digest: str, unit: int, *, brief: bool = False) -> dict[str, Any]:
+    """Return the commit mark that a file holds; see `read_mark`."""
     try:
         mark = _without_columns(data) if brief and _is_sealed(data) else None
         mark = json.loads(data) if mark is None else mark
@@ -147,7 +156,7 @@ def content_problem(folder: Folder, name: str, facts: Mapping[str, Any]) -> Prob
     """Return what is wrong with the bytes of a file; None where they are those that were written."""
     digest = hashlib.sha256()
     try:
-        with folder.fs.open_input_stream(folder.full(name)) as file:
+        with open_to_read(folder.fs, folder.full(name)) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
@@ -157,18 +166,45 @@ def content_problem(folder: Folder, name: str, facts: Mapping[str, Any]) -> Prob
     return Problem(name, "damaged: its sha256 does not match")
 
 
-def done_stats(folder: Folder, plan: Plan, unit: int) -> dict[str, Any] | None:
-    """Return what the commit mark of a unit says; None unless the unit is done under this very plan."""
-    if not folder.is_file(stats_name(unit)):
+def done_stats(folder: Folder, plan: Plan, unit: int, sizes: Sizes | None = None) -> dict[str, Any] | None:
+    """Return what the commit mark of a unit says; None unless the unit is done under this very plan.
+
+    Args:
+        folder: of the dataset.
+        plan: which it follows.
+        unit: which unit.
+        sizes: what lies in the folder, where it was listed.
+    """
+    data = folder.read_if_there(stats_name(unit))
+    if data is None:
         return None
     try:
-        mark = read_mark(folder, plan.digest, unit)
+        mark = _mark(data, plan.digest, unit)
     except MarkError:
         return None
+    return None if any(size_problems(mark, _sizes(folder, mark) if sizes is None else sizes)) else mark
+
+
+def _sizes(folder: Folder, mark: Mapping[str, Any]) -> Sizes:
+    """Return the sizes of the files of one unit."""
     names = list(mark["files"])
     sizes: dict[str, dict[str, int]] = {}
     for name, info in zip(names, folder.fs.get_file_info([folder.full(name) for name in names]), strict=True):
         if info.is_file:
             parent, _, base = name.partition("/")
             sizes.setdefault(parent, {})[base] = info.size
-    return None if any(size_problems(mark, sizes)) else mark
+    return sizes
+
+
+def is_listed(unit: int, units: int, sizes: Sizes) -> bool:
+    """Return whether a listing alone shows that a unit is done: its mark, its keys and its shards are there.
+
+    That is enough in a store in which a file appears only as a whole, and the mark last.
+
+    Args:
+        unit: which unit.
+        units: how many there are.
+        sizes: what lies in the folder.
+    """
+    names = [stats_name(unit), keys_name(unit), *(shard_name(split, unit, units) for split in SPLITS if sizes[split])]
+    return all(base in sizes[parent] for parent, _, base in (name.partition("/") for name in names))

@@ -45,7 +45,7 @@ def check_free(out: str, mark: str = PLAN, ours: set[str] = _OURS, before: set[s
 
 def occupant(folder: Folder, mark: str = PLAN, ours: set[str] = _OURS, before: set[str] = _BEFORE_PLAN) -> str:
     """Return the name of something in a folder that we did not write, empty where there is none; see `check_free`."""
-    if folder.kind() == pafs.FileType.File:
+    if not folder.whole and folder.kind() == pafs.FileType.File:
         return folder.path
     names = [name for name in folder.names() if not name.startswith(TEMPORARY) and name != LOCK]
     known = ours if mark in names or (mark == PLAN and MANIFEST in names) else before

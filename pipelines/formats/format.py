@@ -18,11 +18,14 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from labelers.text.document import Document, Reject
-from pipelines.folder.layout import check_place
 from pipelines.formats.class_names import named_classes
 from pipelines.input.changes import PieceDigest
 from pipelines.input.lines import lines_of
 from pipelines.input.parse import Parser
+from stores.faults import is_fault
+from stores.opening import opened_place
+from stores.reading import open_to_read
+from stores.uri import is_uri
 
 __all__ = ["ROWS", "UNREADABLE", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 
@@ -55,18 +58,14 @@ UNREADABLE = (OSError, pa.ArrowException, EOFError, zlib.error, lzma.LZMAError)
 
 def locate(path: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of a local path or URI, and the path in it."""
-    if "://" in path:
-        check_place(path)
-        found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(path)
-        return found
-    return pafs.LocalFileSystem(), path
+    return opened_place(path) if is_uri(path) else (pafs.LocalFileSystem(), path)
 
 
 @contextmanager
 def opened(path: str) -> Iterator[pa.NativeFile]:
     """Open a file for random access."""
     system, inner = locate(path)
-    with system.open_input_file(inner) as stream:
+    with open_to_read(system, inner) as stream:
         yield stream
 
 
@@ -129,6 +128,8 @@ class Format(ABC):
                 if digest:
                     digest.finish(stream)
         except UNREADABLE as error:
+            if is_fault(error):  # the file may be as it should be
+                raise
             if last is not None:
                 yield parser.reject(last + 1, "file", _told(error))
 

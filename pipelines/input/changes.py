@@ -8,6 +8,7 @@ import pyarrow.fs as pafs
 
 from pipelines.folder.layout import Folder
 from pipelines.input.records import InputFile, Piece, Range
+from stores.reading import open_to_read
 
 __all__ = ["PieceDigest", "changed_inputs", "check_inputs"]
 
@@ -116,7 +117,7 @@ def _digest(folder: Folder, modified: str, start: int, stop: int) -> str:
     key = (folder.path, modified, start)
     if key not in _read:
         digest = PieceDigest(start, stop)
-        with folder.fs.open_input_file(folder.path) as stream:
+        with open_to_read(folder.fs, folder.path) as stream:
             digest.finish(stream)
         _read[key] = digest.hex
     return _read[key]

@@ -17,6 +17,7 @@ from pipelines.formats.format import locate
 from pipelines.formats.guess import format_of
 from pipelines.input.records import InputFile
 from pipelines.recipes.recipe_tables import InputTable
+from stores.uri import apart, is_uri
 
 __all__ = ["find_files", "reaches"]
 
@@ -96,16 +97,17 @@ def _check_encoding(encoding: str) -> None:
 def _find(path: str, split: str) -> list[_Found]:
     """Return the files that one given path stands for."""
     _check_name(path)
-    path = path.rstrip("/") if "://" in path else path
-    system, inner = locate(path) if path else (None, "")
+    bare, query = apart(path)
+    bare = bare.rstrip("/") if is_uri(path) else path
+    system, inner = locate(bare + query) if path else (None, "")
     info = system.get_file_info(inner) if system else None
-    prefix = path[: len(path) - len(inner)] if "://" in path and path.endswith(inner) else ""
+    prefix = bare[: len(bare) - len(inner)] if is_uri(path) and bare.endswith(inner) else ""
     if info is not None and info.type == pafs.FileType.File:
-        root = posixpath.dirname(path) if prefix else os.path.dirname(os.path.abspath(path))
-        return [_Found(path, root, split, info, given=True)]
+        root = posixpath.dirname(bare) if prefix else os.path.dirname(os.path.abspath(path))
+        return [_Found(bare + query, root, split, info, given=True)]
     if info is not None and info.type == pafs.FileType.Directory:
-        return _walk(system, inner, prefix, split)
-    matches = _matches(system, inner, prefix) if glob.has_magic(path) else []
+        return _walk(system, inner, (prefix, query), split)
+    matches = _matches(system, inner, (prefix, query)) if glob.has_magic(bare) else []
     if not matches:
         raise ValueError(f"no input at {path!r}; give a file, a folder, or a glob that matches files")
     return [item for match in matches for item in _find(match, split)]
@@ -119,13 +121,14 @@ def _check_name(path: str) -> None:
         raise ValueError(f"the name of the input {path!a} is not UTF-8; rename it") from None
 
 
-def _matches(system: pafs.FileSystem, inner: str, prefix: str) -> list[str]:
-    """Return the paths that a glob matches, sorted."""
+def _matches(system: pafs.FileSystem, inner: str, uri: tuple[str, str]) -> list[str]:
+    """Return the paths that a glob matches, sorted; of URIs, what stands before and behind them."""
+    prefix, query = uri
     if not prefix:
         return sorted(glob.glob(inner, recursive=True))
     base = inner[: next(i for i, letter in enumerate(inner) if letter in "*?[")].rpartition("/")[0]
     infos = system.get_file_info(pafs.FileSelector(base, allow_not_found=True, recursive=True))
-    return sorted(prefix + item.path for item in infos if fnmatchcase(item.path, inner))
+    return sorted(prefix + item.path + query for item in infos if fnmatchcase(item.path, inner))
 
 
 def reaches(given: str, path: str) -> bool:
@@ -138,9 +141,9 @@ def reaches(given: str, path: str) -> bool:
     place = Folder.at(given)
     if place.kind() == pafs.FileType.Directory:
         return f"{path}/".startswith(f"{place.path}/")
-    if not glob.has_magic(given):
+    if not glob.has_magic(apart(given)[0]):
         return False
-    if "://" in given:
+    if is_uri(given):
         return fnmatchcase(path, place.path)
     parts, pattern = Path(path).parts, Path(place.path).parts
     return any(_matches_parts(parts[: i + 1], pattern) for i in range(len(parts)))
@@ -155,8 +158,9 @@ def _matches_parts(path: Sequence[str], pattern: Sequence[str]) -> bool:
     return fnmatchcase(path[0], pattern[0]) and _matches_parts(path[1:], pattern[1:])
 
 
-def _walk(system: pafs.FileSystem, folder: str, prefix: str, split: str) -> list[_Found]:
-    """Return the files of a folder, and of a dataset in it only its data files."""
+def _walk(system: pafs.FileSystem, folder: str, uri: tuple[str, str], split: str) -> list[_Found]:
+    """Return the files of a folder, and of a dataset in it only its data files; see `_matches`."""
+    prefix, query = uri
     root = folder if prefix else os.path.abspath(folder)
     infos = system.get_file_info(pafs.FileSelector(root, recursive=True))
     try:
@@ -178,7 +182,7 @@ def _walk(system: pafs.FileSystem, folder: str, prefix: str, split: str) -> list
             continue
         own = posixpath.basename(part) if name in data and posixpath.dirname(part) in datasets else ""
         stranger = own if own not in _SPLITS else ""
-        item = _Found(prefix + below[name].path, prefix + root, split or own, below[name], stranger)
+        item = _Found(prefix + below[name].path + query, prefix + root, split or own, below[name], stranger)
         found.append(item)
     return found
 
@@ -200,14 +204,14 @@ def _data_files(system: pafs.FileSystem, root: str, part: str) -> list[str]:
 
 def _named(found: Sequence[_Found], inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]]:
     """Return the files with names below their common folder, sorted, and the names of those of unknown kinds."""
-    remote = {"://" in item.path for item in found}
+    remote = {is_uri(item.path) for item in found}
     if len(remote) > 1:
         raise ValueError("local paths and URIs cannot be mixed; give all inputs as one or the other")
     roots = [item.root for item in found]
     common = posixpath.commonpath(roots) if roots else ""
     files, skipped = [], []
     for item in found:
-        path = item.path if "://" in item.path else os.path.abspath(item.path)
+        path = apart(item.path)[0] if is_uri(item.path) else os.path.abspath(item.path)
         name = posixpath.relpath(path, common)
         ending = format_of(ending_of(name), inputs[item.input], item.path, given=item.given)
         if item.part:

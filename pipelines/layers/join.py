@@ -18,6 +18,7 @@ from pipelines.layers.matching import Compared, Rows, compared
 from pipelines.plan import Plan
 from pipelines.recipes.loading import find_own_modules
 from pipelines.recipes.recipe import Recipe, RecipeError
+from stores.uri import below
 
 __all__ = ["Joined", "On", "join"]
 
@@ -79,13 +80,13 @@ def join(
     annotated = _dataset_of(other)
     names = _names(other, annotated, labels or {})
     name = named(name or "+".join(names))
-    check_free(f"{dataset.rstrip('/')}/{LAYERS}/{name}")
+    check_free(below(dataset, f"{LAYERS}/{name}"))
     called = "the files of the recipe" if isinstance(other, Recipe) else ", ".join(other)
     unread, code = list[str](), 0
     with _scratch(folder, name) as scratch:
         mine = Rows.of(folder, base, place=dataset)
         on = on or (None if mine.own_ids else "order")
-        out = f"{dataset.rstrip('/')}/{scratch}"
+        out = below(dataset, scratch)
         if annotated is None:
             unread, code = AnnotatedFiles(out, base, other, labels or {}, run or {}, called).built(mine, on)
         place = annotated or Folder.at(out)

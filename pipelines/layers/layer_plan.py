@@ -15,6 +15,7 @@ from pipelines.layers.folders import base_of, check_columns
 from pipelines.plan import Plan, identity, installed_versions
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
+from stores.uri import below
 
 __all__ = ["draft_layer", "fill_layer", "frequent", "layer_recipe", "named", "read_base"]
 
@@ -67,7 +68,7 @@ def layer_recipe(dataset: str, plan: Plan, name: str, data: Mapping[str, Any]) -
     stored = plan.recipe.stored()
     tables = stored["input"] if isinstance(stored["input"], list) else [stored["input"]]
     inputs = [{key: value for key, value in table.items() if key != "labels"} for table in tables]
-    mine = {"out": f"{dataset.rstrip('/')}/{LAYERS}/{named(name)}", "views": "separate", "copies": 1, "input": inputs}
+    mine = {"out": below(dataset, f"{LAYERS}/{named(name)}"), "views": "separate", "copies": 1, "input": inputs}
     rest = {key: value for key, value in stored.items() if key not in {"labels", "labelers", "train", *_TRAINING}}
     return make_recipe({**rest, **mine, **data})
 

@@ -22,6 +22,7 @@ from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_b
 from pipelines.plan import FoundLabels, Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import TextTable
+from stores.uri import below
 
 __all__ = ["Taught", "teach"]
 
@@ -85,7 +86,7 @@ def teach(
         ValueError: rows that the model cannot label, or whose own data is not there to be left out.
     """
     folder, base, manifest = read_base(dataset)
-    check_free(f"{dataset.rstrip('/')}/{LAYERS}/{named(name)}")
+    check_free(below(dataset, f"{LAYERS}/{named(name)}"))
     model = _Model.open(run)
     model.check_text(dataset, base)
     chosen, left_out = model.choose(dataset, folder, base, tasks)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +16,7 @@ from labelers.labeler import Labeler, Resource
 from pipelines.folder.layout import Folder
 from pipelines.recipes.recipe import Recipe, table_name
 from pipelines.recipes.recipe_tables import INPUT_PLACES
+from stores.uri import check_place, is_uri, with_settings
 
 __all__ = [
     "anywhere",
@@ -26,6 +27,7 @@ __all__ = [
     "resource_digest",
     "resource_options",
     "resource_places",
+    "with_store",
 ]
 
 
@@ -41,23 +43,45 @@ def anywhere(recipe: Recipe) -> Recipe:
     Raises:
         ValueError: an unknown labeler.
     """
+    return _changed_places(recipe, _absolute)
+
+
+def with_store(recipe: Recipe) -> Recipe:
+    """Return a recipe whose URIs say what its table [store] says, so that every process reaches the stores alike.
+
+    Raises:
+        ValueError: an unknown labeler, or a URI with credentials.
+    """
+    settings = recipe.store.settings()
+    if not settings:
+        return recipe
+    check_place(f"s3://bucket?proxy={recipe.store.proxy}")
+
+    def change(place: str) -> str:
+        check_place(place)
+        return with_settings(place, settings)
+
+    return _changed_places(recipe, change)
+
+
+def _changed_places(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """Return a recipe with all its paths and URIs changed."""
     inputs = tuple(
-        table.model_copy(update={name: tuple(map(_absolute, getattr(table, name))) for name in INPUT_PLACES})
+        table.model_copy(update={name: tuple(map(change, getattr(table, name))) for name in INPUT_PLACES})
         for table in recipe.input
     )
     labelers = {name: dict(options) for name, options in recipe.labelers.items()}
     for name in recipe.with_:
         labelers.get(table_name(name), {}).update(
-            {option: _absolute(place) for option, place in _resources_of(recipe, name).items()}
+            {option: change(place) for option, place in _resources_of(recipe, name).items()}
         )
-    plan = recipe.plan.model_copy(update={"from_": _absolute(recipe.plan.from_)})
-    changed = {"out": _absolute(recipe.out), "input": inputs, "labelers": labelers, "plan": plan}
-    return recipe.model_copy(update=changed)
+    plan = recipe.plan.model_copy(update={"from_": change(recipe.plan.from_)})
+    return recipe.model_copy(update={"out": change(recipe.out), "input": inputs, "labelers": labelers, "plan": plan})
 
 
 def _absolute(place: str) -> str:
     """Return a path from the root on; URIs, and nothing, are left as they are."""
-    return place if not place or "://" in place else os.path.abspath(place)  # noqa: PTH100  (a glob is no path)
+    return place if not place or is_uri(place) else os.path.abspath(place)  # noqa: PTH100  (a glob is no path)
 
 
 def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, str]]]:

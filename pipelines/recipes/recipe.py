@@ -14,6 +14,7 @@ from pipelines.recipes.recipe_tables import (
     PlanTable,
     RunTable,
     SplitTable,
+    StoreTable,
     Table,
     TextTable,
     UnitTable,
@@ -93,6 +94,8 @@ class Recipe(Table):
     study: Mapping[str, Any] = Field(default_factory=dict)
     """What `auxloom compare` compares; the trainer validates it."""
     run: RunTable = RunTable()
+    store: StoreTable = StoreTable()
+    """Joins the URIs of the recipe, and is not stored."""
 
     @property
     def keep(self) -> dict[str, str]:
@@ -105,9 +108,9 @@ class Recipe(Table):
         return any(table.second for table in self.input)
 
     def stored(self) -> dict[str, Any]:
-        """Return it as a plan has it: no [run], no [study], and keys that came later only where they say something."""
+        """Return it as a plan has it: no [run], [study], [store]; keys that came later only if they say something."""
         unsaid = {name for name in (*_TRAINING, "labels") if not getattr(self, name)}
-        data = self.model_dump(mode="json", by_alias=True, exclude={"run", "study", *unsaid})
+        data = self.model_dump(mode="json", by_alias=True, exclude={"run", "study", "store", *unsaid})
         inputs = [_said(InputTable, table) for table in data["input"]]
         data["input"] = inputs if len(inputs) > 1 else inputs[0]
         data["text"], data["dedup"] = _said(TextTable, data["text"]), _said(DedupTable, data["dedup"])

@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.recipes.loading import file_options, find_own_modules
 from pipelines.recipes.overrides import set_key
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe, table_name
+from stores.uri import is_uri
 
 __all__ = ["load_recipe", "read_toml"]
 
@@ -73,7 +74,7 @@ def _resolve(data: dict[str, Any], folder: Path, labelers: Sequence[str]) -> Non
     def join(value: Any) -> Any:
         if isinstance(value, list):
             return [join(item) for item in value]
-        return value if not isinstance(value, str) or "://" in value else os.path.normpath(folder / value)
+        return value if not isinstance(value, str) or is_uri(value) else os.path.normpath(folder / value)
 
     places: list[tuple[Any, str]] = [(data, "out"), (data.get("plan"), "from")]
     inputs = data.get("input")

@@ -15,6 +15,7 @@ __all__ = [
     "PlanTable",
     "RunTable",
     "SplitTable",
+    "StoreTable",
     "Table",
     "TextTable",
     "UnitTable",
@@ -160,6 +161,31 @@ class PlanTable(Table):
     """An earlier OUT whose classes and pool are used again."""
     max_classes: int = Field(64, ge=2)
     pool_documents: int = Field(2048, ge=1)
+
+
+class StoreTable(Table):
+    """How object stores are reached, beside what the environment and the URI say; changes no byte of a dataset."""
+
+    endpoint_override: str = ""
+    """Host and port of a server that speaks S3."""
+    scheme: Literal["", "http", "https"] = ""
+    region: str = ""
+    role: str = ""
+    """ARN of a role to take on, with the credentials of the environment."""
+    proxy: str = ""
+    """``http://HOST:PORT``, without credentials."""
+    anonymous: bool = False
+    """Sign no request: for public buckets."""
+    connect_timeout: float = Field(0, ge=0)
+    """Seconds; 0: the client's own."""
+    request_timeout: float = Field(0, ge=0)
+    retries: int = Field(0, ge=0)
+    """How often a request is made at most; 0: 8 times, which takes about a minute."""
+
+    def settings(self) -> dict[str, str]:
+        """Return what is set, as the query of a URI says it."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: str(value).lower() if value is True else f"{value}" for name, value in found.items() if value}
 
 
 class RunTable(Table):

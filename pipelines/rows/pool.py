@@ -77,9 +77,7 @@ def pool_document(line: Mapping[str, Any]) -> Document:
 
 def read_pool(folder: Folder) -> list[Document]:
     """Return the pool documents that a plan left in a folder."""
-    if not folder.is_file(POOL):
-        return []
-    return [pool_document(json.loads(line)) for line in folder.read(POOL).splitlines()]
+    return [pool_document(json.loads(line)) for line in (folder.read_if_there(POOL) or b"").splitlines()]
 
 
 def pool_over(pool: PassageBatch | None, vocabulary: Vocabulary) -> PassageBatch | None:

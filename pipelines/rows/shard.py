@@ -35,6 +35,7 @@ from pipelines.rows.passage_keys import PassageKeys, passage_keys
 from pipelines.rows.source import Part, Records
 from pipelines.rows.worker import UnfitError, Worker, worker_of
 from pipelines.rows.writer import ShardWriter
+from stores.faults import explained, is_fault
 
 __all__ = ["make_shard", "make_shard_here"]
 
@@ -75,6 +76,8 @@ def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, stric
         report["error"] = {"text": text, "labeler": labeler, "document": document}
         if isinstance(error, UnfitError):
             report["error"] |= {"text": str(error), "of_host": True}
+        elif not isinstance(error, RowError) and is_fault(error):
+            report["error"] |= {"text": explained(error), "of_host": True, "of_store": True}
     else:
         report["stats"] = stats
     return report | {"started": started, "seconds": time.time() - started}

@@ -12,6 +12,7 @@ import pyarrow.fs as pafs
 from pipelines.folder.layout import LOCK, Folder
 from pipelines.plan import installed_versions
 from pipelines.runners.causes import first_line
+from stores.uri import apart
 
 __all__ = ["Ending", "OnWorker", "OnWorkerEnd", "Work"]
 
@@ -69,7 +70,7 @@ class OnWorker:
         yield from _unseen(self.out, LOCK)
         yield from _unlike(self.versions)
         for place in self.work.places(element):
-            parent = posixpath.dirname(place)
+            parent = posixpath.dirname(apart(place)[0])
             if parent not in _seen:
                 yield from _unseen(place)
                 _seen.add(parent)

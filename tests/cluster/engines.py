@@ -1,12 +1,14 @@
 """Engines and an object store on this machine: what is started, in which order, and when it is ready."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from machine import ROOT, Machine, MissingError, ask, free_port, jars, unpacked
 
@@ -37,6 +39,13 @@ class S3:
     environment: dict[str, str]
     objects: Path
     """Folder in which it keeps the objects of a bucket."""
+    log: Path
+    """Has a line for each request."""
+
+    def requests(self) -> list[str]:
+        """Return method and URL of each request so far."""
+        found = re.findall(r"request: Request\(([A-Z]+ \S+?)\)@", self.log.read_text(errors="replace"))
+        return [unquote(item) for item in found]
 
     def put(self, name: str, data: bytes) -> bool:
         """Write an object, as a client does, and return whether that went well."""
@@ -58,6 +67,13 @@ def _java() -> str:
     return found
 
 
+_LOGBACK = """<configuration>
+  <appender name="S" class="ch.qos.logback.core.ConsoleAppender"><encoder><pattern>%msg%n</pattern></encoder></appender>
+  <logger name="org.gaul.s3proxy.S3ProxyHandler" level="debug"><appender-ref ref="S"/></logger>
+  <root level="off"/>
+</configuration>"""  # a line for each request; all that the server can say would be megabytes
+
+
 def start_s3(machine: Machine) -> S3:
     """Start the object store, with one bucket."""
     port, objects = free_port(), machine.folder / "objects"
@@ -75,7 +91,7 @@ def start_s3(machine: Machine) -> S3:
     file = machine.folder / "s3proxy.conf"
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     logback = machine.folder / "logback.xml"
-    logback.write_text('<configuration><root level="off"/></configuration>')  # it writes megabytes
+    logback.write_text(_LOGBACK)
     options = ["-Xmx400m", f"-Dlogback.configurationFile={logback}", "-cp", jars("s3")]
     machine.start("s3", _java(), *options, "org.gaul.s3proxy.Main", "--properties", file)
     environment = {
@@ -86,7 +102,7 @@ def start_s3(machine: Machine) -> S3:
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    store = S3(environment, objects / "bucket")
+    store = S3(environment, objects / "bucket", machine.folder / "s3.log")
     machine.wait("S3", lambda: store.put("ready", b""))
     return store
 

@@ -184,7 +184,7 @@ def check_build(bench: Bench) -> None:
     """The extra `build` builds, with one worker and with two, and core alone reads what it built."""
     env = Environment(bench, "build", "build")
     env.check_absent("pandas", "safetensors", "tokenizers", "torch")
-    env.check_modules("labelers", "pipelines")
+    env.check_modules("labelers", "pipelines", "stores")
     builds(env, "data")
     env.check("run names its cure", "run", "story.txt", "--out", "no", code=2, says=TRAIN)
     env.check("train names its cure", "train", "data", "--out", "no", code=2, says=TRAIN)
@@ -205,7 +205,7 @@ def check_lowest(bench: Bench) -> None:
     pins = list(lowest())
     print(f"lowest: {' '.join(pins)}", flush=True)
     env = Environment(bench, "lowest", "build,train", pins)
-    env.check_modules("labelers", "pipelines", "trainer")
+    env.check_modules("labelers", "pipelines", "stores", "trainer")
     env.check("labelers lists them", "labelers", says="masking")
     builds(env, "low")
     trains(env, "low", "low-model")

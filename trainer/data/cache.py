@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from labelers.ragged import IntArray
 from labelers.task import Task
+from stores.copies import cache_folder, cache_limit
 from trainer.data.dataset import Dataset
 from trainer.data.encoding import SplitWriter, read_split
 from trainer.data.inputs import Inputs, Sequences, inputs_of
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["EncodedDataset", "EncodedSplit", "cache_folder", "encode", "encode_with"]
 
 _FORMAT = 7  # raised whenever other arrays are written
-_LIMIT = 20 * 10**9  # bytes of all entries
 _SIZES = "sizes.json"  # of all files of an entry; a crash of the machine may cut those that were written last
 
 
@@ -67,14 +67,6 @@ class EncodedDataset:
     tokenizer: Tokenizer
     tasks: tuple[Task, ...]
     splits: Mapping[str, EncodedSplit]
-
-
-def cache_folder() -> Path:
-    """Return the folder of the cache."""
-    if place := os.environ.get("AUXLOOM_CACHE"):
-        return Path(place)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "auxloom"
 
 
 def encode(
@@ -136,7 +128,7 @@ def _read(kind: str, address: Sequence[Any], make: Callable[[Path], None], read:
 
 def _entry(kind: str, address: Sequence[Any], make: Callable[[Path], None]) -> Path:
     """Return the entry of the cache for an address, made if it is not there; what is used is the last to go."""
-    cache, limit = cache_folder(), _limit()
+    cache, limit = cache_folder(), cache_limit()
     digest = hashlib.blake2b(json.dumps([_FORMAT, *address], sort_keys=True).encode(), digest_size=12).hexdigest()
     place = cache / f"{kind}-{digest}"
     if not _whole(place):
@@ -171,19 +163,6 @@ def _whole(place: Path) -> bool:
         return bool(json.loads((place / _SIZES).read_bytes()) == _sizes(place))
     except (OSError, ValueError):
         return False
-
-
-def _limit() -> int:
-    """Return how many bytes all entries may take.
-
-    Raises:
-        ValueError: ``AUXLOOM_CACHE_BYTES`` is no number of bytes.
-    """
-    given = os.environ.get("AUXLOOM_CACHE_BYTES", "")
-    try:
-        return int(given) if given else _LIMIT
-    except ValueError:
-        raise ValueError(f"AUXLOOM_CACHE_BYTES = {given!r} is not a number of bytes, for example {_LIMIT}") from None
 
 
 def _make_room(cache: Path, kept: Path, limit: int) -> None:

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from labelers.advice import damaged, restore
 from labelers.paths import resolve
-from labelers.place import local
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
 from labelers.task import SECOND, SOURCE, WOVEN, Task
+from stores.copies import dataset_folder
 from trainer.data.joined import MANIFEST, Whole, chosen_layers
 from trainer.kinds import untrained
 
@@ -199,7 +199,9 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path, layers: Sequence[str] | None = None, *, train: bool = True) -> Self:
-        """Open the dataset at a path or a ``file://`` URI, with the columns and tasks of its layers.
+        """Open the dataset at a path or URI, with the columns and tasks of its layers.
+
+        One in a store is copied to the cache of this machine.
 
         Args:
             path: of the dataset.
@@ -210,9 +212,9 @@ class Dataset:
             FileNotFoundError: there is no dataset, or its build did not end.
             ValueError: it has no tasks, no rows, or no train rows where it must, a task of a kind that this version
                 does not know, a file that is missing or not what the build wrote, a layer that is unfinished or of
-                other rows, or it lies in an object store.
+                other rows.
         """
-        root = local(path, "a dataset")
+        root = dataset_folder(path)
         manifest = root / MANIFEST
         if not manifest.is_file():
             raise FileNotFoundError(_missing(root))
