@@ -95,7 +95,7 @@ def together(job: Job, count: int) -> dict[str, float]:
     from trainer.data.dataset import Dataset
     from trainer.folder import RunFolder
     from trainer.loop import fit
-    from trainer.processes.opening import TrainJob, open_group
+    from trainer.processes.process_group import TrainJob, open_group
     from trainer.run import Run
 
     watch, total = Watch(job.steps), WARM + job.steps

@@ -20,8 +20,8 @@ from trainer.encoders.scratch import SIZES, Size
 from trainer.loop import follow, train
 from trainer.model.model import Model
 from trainer.processes.distributed import Distributed
-from trainer.processes.opening import TrainJob
 from trainer.processes.parent import end_with_parent
+from trainer.processes.process_group import TrainJob
 
 __all__ = ["Pair", "patched"]
 

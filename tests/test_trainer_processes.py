@@ -30,7 +30,7 @@ from trainer.folder import RunFolder
 from trainer.loop import train
 from trainer.processes import launch
 from trainer.processes.distributed import Distributed
-from trainer.processes.opening import TrainJob, open_group
+from trainer.processes.process_group import TrainJob, open_group
 from trainer.run import Run
 from trainer.settings import Settings, make_settings
 

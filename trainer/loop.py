@@ -17,7 +17,7 @@ from trainer.inherit import told_of
 from trainer.mark import Mark
 from trainer.memory import give_back
 from trainer.processes.group import Group
-from trainer.processes.opening import TrainJob, open_group
+from trainer.processes.process_group import TrainJob, open_group
 from trainer.run import Progress, Run
 from trainer.run_report import finish
 from trainer.schedule.choices import told

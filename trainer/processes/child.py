@@ -26,7 +26,7 @@ def main(given: str) -> None:
     from trainer.loop import follow
     from trainer.processes.distributed import is_loss
     from trainer.processes.launch import joined
-    from trainer.processes.opening import TrainJob
+    from trainer.processes.process_group import TrainJob
 
     group = joined(job)
     try:

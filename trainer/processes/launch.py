@@ -17,7 +17,7 @@ from typing import Any
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from trainer.processes.distributed import KEPT, Distributed
-from trainer.processes.opening import TrainJob
+from trainer.processes.process_group import TrainJob
 
 __all__ = ["Launched", "joined"]
 
