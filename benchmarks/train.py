@@ -7,11 +7,14 @@ grouped by length. Sub-words count without padding. Seconds are those of the ste
 encoded, evaluated or saved in them. That Trainer sorts 50 batches at a time, the longest first: measure a multiple of
 50 steps.
 
-With --jobs one,two the encoder of size small is trained by one process and by two, with one thread each, on the same
-steps. CPU seconds are those of the first process: their ratio is that of two idle cores, but for what the processes
-wait for each other.
-
 With --encoder FOLDER both train the pretrained encoder in it, with the dropout of its configuration.
+
+With --joint, DATASET is one that was built with `views = "woven"`, and nothing else is measured: auxloom at size small
+trains four tasks of the view, one of each labeler, and in turn the first of them alone, with the same rows per step.
+
+With --processes nothing else is measured than the encoder of size small by one process and by two, with one thread
+each, on the same steps. CPU seconds are those of the first process: their ratio is that of two idle cores, but for what
+the processes wait for each other.
 
 PYTHON is an interpreter that has transformers, accelerate, torch (the same version, or the ratio says little) and
 numpy; it needs no auxloom. Without one the rows of auxloom alone are printed. Run it on an idle machine; on one in use
@@ -26,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,7 @@ import numpy.typing as npt
 WARM = 10  # steps that are not counted
 SIZES = {"layers": 2, "width": 128, "heads": 4, "inner": 512, "max_pieces": 384, "rows": 32}
 PLAIN = {"features": False, "bag": False}
+JOINT = ("disfluency.tags", "connective.sense", "paraphrase.tags", "masking.word")
 IGNORED = -100  # the label of what has none, for cross entropy
 
 
@@ -68,24 +72,26 @@ class Clock:
     def found(self, pieces: int) -> dict[str, float]:
         """Return the measures of so many sub-words."""
         (wall, cpu), (wall_end, cpu_end) = self._seen[WARM], self._seen[self._last]
-        return {"pieces": pieces, "seconds": wall_end - wall, "cpu": cpu_end - cpu}
+        steps = self._last - WARM
+        return {"pieces": pieces, "steps": steps, "seconds": wall_end - wall, "cpu": cpu_end - cpu}
 
 
-def auxloom(job: Job, model: dict[str, Any]) -> dict[str, float]:
-    """Train with auxloom; its sequences and tags are left in the job's folder for others."""
+def auxloom(job: Job, model: dict[str, Any], names: Sequence[str] = ()) -> dict[str, float]:
+    """Train tasks with auxloom, or that of the job, whose sequences and tags are left in its folder for others."""
     from trainer.data.dataset import Dataset
     from trainer.folder import RunFolder
     from trainer.loop import fit
     from trainer.run import Run
 
     dataset = Dataset.open(job.dataset)
-    tasks = tuple(task for task in dataset.tasks if task.name == job.task)
-    assert tasks, f"{job.dataset} has no task {job.task}"
+    tasks = tuple(task for task in dataset.tasks if task.name in (names or [job.task]))
+    assert len(tasks) == (len(names) or 1), f"{job.dataset} lacks {names or job.task}"
     settings = settings_of(job, {"encoder": job.encoder} if job.encoder else model)
     folder, watch = Path(job.folder), Watch(job.steps)
     with tempfile.TemporaryDirectory(dir=folder) as out:
         run = Run(Dataset(dataset.path, dataset.digest, tasks, dataset.splits), RunFolder(Path(out)), settings)
-        export(run, folder)
+        if not names:
+            export(run, folder)
         fit(run, WARM + job.steps, lambda done, *_: watch(run, int(done)))
     return watch.found() | {"parameters": parameters(run.model)}
 
@@ -132,7 +138,8 @@ class Watch:
     """Notes how far a run of auxloom has come when."""
 
     def __init__(self, steps: int) -> None:
-        self._clock, self._counts, self._last = Clock(steps), dict[int, int](), WARM + steps
+        self._clock, self._last = Clock(steps), WARM + steps
+        self._counts: dict[int, int] = {}
 
     def __call__(self, run: Any, step: int) -> None:
         """Note that a step has ended."""
@@ -269,7 +276,9 @@ JOBS: dict[str, Callable[[Job], dict[str, float]]] = {
     "auxloom": lambda job: auxloom(job, {}),
     "plain": lambda job: auxloom(job, PLAIN),
     "transformers": hugging_face,
-    "one": lambda job: together(job, 1),
+    "one": lambda job: auxloom(job, {"encoder": "small"}, JOINT[:1]),
+    "four": lambda job: auxloom(job, {"encoder": "small"}, JOINT),
+    "alone": lambda job: together(job, 1),
     "two": lambda job: together(job, 2),
 }
 
@@ -281,16 +290,47 @@ def start(job: Job, python: str) -> dict[str, float]:
         command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    rate = found["pieces"] / found["seconds"]
-    print(f"{job.name:14}{rate:10,.0f} sub-words/s {found['pieces'] / found['cpu']:10,.0f} per CPU second", flush=True)
+    rate, step = found["pieces"] / found["seconds"], found["seconds"] / found["steps"]
+    per_cpu = found["pieces"] / found["cpu"]
+    print(f"{job.name:14}{rate:10,.0f} sub-words/s {per_cpu:10,.0f} per CPU second {step:8.3f} s/step", flush=True)
     return found
 
 
-def ratios(rounds: list[dict[str, dict[str, float]]], job: str, other: str) -> Iterator[float]:
-    """Yield the median over all rounds of how much faster a job is than another one, by the clock and by CPU time."""
+def ratios(rounds: list[dict[str, dict[str, float]]], job: str, other: str, unit: str) -> Iterator[float]:
+    """Yield the median over all rounds of a job's units over those of another one, by the clock and by CPU time."""
     for key in ("seconds", "cpu"):
-        rates = [{name: found["pieces"] / found[key] for name, found in item.items()} for item in rounds]
+        rates = [{name: found[unit] / found[key] for name, found in item.items()} for item in rounds]
         yield statistics.median(item[job] / item[other] for item in rates)
+
+
+def chosen(given: argparse.Namespace) -> Sequence[str]:
+    """Return the jobs of auxloom that the arguments ask for."""
+    if given.joint:
+        return "one", "four"
+    if given.processes:
+        return "alone", "two"
+    return ("auxloom",) if given.encoder else ("auxloom", "plain")
+
+
+def table(rounds: list[dict[str, dict[str, float]]], *, pretrained: bool) -> Iterator[str]:
+    """Yield the lines of what was measured."""
+    yield f"{'median of the rounds':50}{'by the clock':>14}{'by CPU time':>14}"
+    for told, job, other, unit, target in (
+        ("plain over transformers, sub-words per second", "plain", "transformers", "pieces", "at least 1"),
+        (
+            "auxloom over transformers, sub-words per second",
+            "auxloom",
+            "transformers",
+            "pieces",
+            "at least 0.95" if pretrained else "",
+        ),
+        ("auxloom over plain, sub-words per second", "auxloom", "plain", "pieces", ""),
+        ("four tasks over one, seconds per step", "one", "four", "steps", "at most 1.3"),
+        ("two processes over one, sub-words per second", "two", "alone", "pieces", "at least 1.6"),
+    ):
+        if {job, other} <= rounds[0].keys():
+            wall, cpu = ratios(rounds, job, other, unit)
+            yield f"{told:50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip()
 
 
 def main() -> None:
@@ -302,18 +342,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--encoder", metavar="FOLDER", default="", help="a pretrained encoder that both train")
     parser.add_argument("--transformers", metavar="PYTHON", help="an interpreter that has transformers")
-    parser.add_argument(
-        "--jobs", default="auxloom,plain,transformers", help="run only these, separated by commas; or one,two"
-    )
+    parser.add_argument("--joint", action="store_true", help="four tasks of a woven view against one of them")
+    parser.add_argument("--processes", action="store_true", help="two processes against one")
+    parser.add_argument("--jobs", default=",".join(JOBS), help="run only these, separated by commas")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.job:
         job = Job(**json.loads(given.job))
         print(json.dumps(JOBS[job.name](job)))
         return
-    pythons = {"auxloom": sys.executable} | ({} if given.encoder else {"plain": sys.executable})
+    pythons = dict.fromkeys(chosen(given), sys.executable)
     pythons |= {"transformers": given.transformers} if given.transformers else {}
-    pythons |= {"one": sys.executable, "two": sys.executable}
     pythons = {name: python for name, python in pythons.items() if name in given.jobs.split(",")}
     with tempfile.TemporaryDirectory() as folder:
         rounds = [
@@ -323,16 +362,7 @@ def main() -> None:
             }
             for _ in range(given.rounds)
         ]
-    print(f"\n{'median of the rounds':50}{'by the clock':>14}{'by CPU time':>14}")
-    for name, other, target in (
-        ("plain", "transformers", "at least 1"),
-        ("auxloom", "transformers", "at least 0.95" if given.encoder else ""),
-        ("auxloom", "plain", ""),
-        ("two", "one", "at least 1.6"),
-    ):
-        if {name, other} <= set(pythons):
-            wall, cpu = ratios(rounds, name, other)
-            print(f"{f'{name} over {other}, sub-words per second':50}{wall:14.2f}{cpu:14.2f}   {target}".rstrip())
+    print("", *table(rounds, pretrained=bool(given.encoder)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from trainer.export.exporting import export
 from trainer.export.model_card import model_card
 from trainer.folder import RunFolder
 from trainer.loop import train
-from trainer.run import Run
+from trainer.run_report import facts
 
 QUICK: dict[str, Any] = {
     "rows": 8, "bucket": 8, "window": 2, "epochs": 1, "steps_per_epoch": 2, "threads": 1, "device": "cpu",
@@ -67,7 +67,7 @@ def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
             (source / "README.md").write_text("---\nlanguage: en\nlicense: apache-2.0\n---\nlicense: mit\n")
             made[family] = root / family
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Run, "finish", lambda self, *_: self._facts(0.0))
+                patch.setattr("trainer.loop.finish", lambda run, *_: facts(run, 0.0))
                 train(dataset, made[family], {**QUICK, "model": {"encoder": str(source), "heads": "plain"}})
         return made[family]
 

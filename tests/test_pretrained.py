@@ -33,7 +33,7 @@ from trainer.encoders.pretrained import PretrainedEncoder
 from trainer.folder import RunFolder
 from trainer.loop import train
 from trainer.model.model import Model
-from trainer.run import Run
+from trainer.run_report import facts
 from trainer.schedule.groups import parameter_groups
 from trainer.settings import Settings, make_settings
 
@@ -67,7 +67,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No report is made."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: self._facts(0.0))
+    monkeypatch.setattr("trainer.loop.finish", lambda run, *_: facts(run, 0.0))
 
 
 def given(encoder: Path | str, **more: Any) -> dict[str, Any]:

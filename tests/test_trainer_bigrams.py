@@ -91,9 +91,10 @@ def test_the_low_rank_fit_is_the_same_every_time() -> None:
 
 
 def test_counts_are_what_they_were_when_they_are_read_again(tmp_path: Path) -> None:
-    """Saved and loaded."""
+    """Saved and loaded; the counts stay on the disk, for they are large, and every step needs few of them."""
     counted = Bigrams.count([(rows([1, 2, 3]), np.zeros(1, np.uint8))], CLASSES)
     counted.save(tmp_path / "bigrams.npz")
     again = Bigrams.load(tmp_path / "bigrams.npz")
     for name in ("keys", "pairs", "single", "left", "right"):
         assert getattr(again, name).tolist() == getattr(counted, name).tolist()
+        assert isinstance(getattr(again, name).base, np.memmap)

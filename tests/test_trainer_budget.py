@@ -16,7 +16,7 @@ from trainer.data.batch import Noise, collate
 from trainer.data.cache import EncodedDataset
 from trainer.data.dataset import Dataset
 from trainer.loop import train
-from trainer.run import Run
+from trainer.run_report import facts
 from trainer.schedule.course import Course, Ended
 from trainer.schedule.optimiser import learning_rate
 from trainer.schedule.streams import Streams
@@ -46,7 +46,7 @@ def data(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> EncodedData
 @pytest.fixture
 def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No report is made."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: self._facts(0.0))
+    monkeypatch.setattr("trainer.loop.finish", lambda run, *_: facts(run, 0.0))
 
 
 def settings(**given: Any) -> Settings:

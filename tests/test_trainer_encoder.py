@@ -18,7 +18,6 @@ from trainer.encoders.bigrams import Bigrams
 from trainer.encoders.scratch import ScratchEncoder
 from trainer.loop import train
 from trainer.model.heads import Mix
-from trainer.run import Run
 from trainer.settings import Settings
 
 PLAIN = {"vocabulary": 400, "features": False, "bag": False}
@@ -60,7 +59,7 @@ def test_a_plain_encoder_has_no_weights_of_features_and_learns(tmp_path: Path, m
     for name in ("count", "load", "save"):
         monkeypatch.setattr(Bigrams, name, never)
     monkeypatch.setattr(scratch, "folds", never)
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     monkeypatch.setenv("AUXLOOM_CACHE", str(tmp_path / "cache"))
     phase = [{"tasks": ["masking.word"], "epochs": 4}]
     settings = Settings(model=PLAIN, phase=phase, bucket=8, threads=1, device="cpu")
@@ -75,7 +74,7 @@ def test_a_plain_encoder_has_no_weights_of_features_and_learns(tmp_path: Path, m
 
 def test_features_and_bags_have_weights_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And pairs are counted."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     train(write_dataset(tmp_path / "set", rows=40), tmp_path / "run", Settings(max_steps=1, threads=1, device="cpu"))
     weights = load(tmp_path / "run" / "last.safetensors")[0]
     assert all(any(part in name.split(".") for name in weights) for part in ADDED)

@@ -75,7 +75,7 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one(
     dataset: Path, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Byte for byte: the last and the best checkpoint and the log."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     chosen = Settings(**(QUICK | settings))
     train(dataset, tmp_path / "whole", chosen)
     assert train(dataset, tmp_path / "parts", chosen, stop_after=2) == {"finished": False, "step": 2}
@@ -89,7 +89,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lines of the log behind the checkpoint are written anew."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     settings = Settings(**(QUICK | {"save_every": 2}))
     train(dataset, tmp_path / "whole", settings)
 
@@ -149,7 +149,7 @@ def test_epochs_count_from_one_in_the_log_and_the_report(dataset: Path, tmp_path
 
 def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first epoch trains masked words alone."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {})
     train(dataset, tmp_path / "run", Settings(**QUICK))
     lines = [line for line in log(tmp_path / "run") if "train_loss" in line]
     assert list(lines[0]["train_loss"]) == ["masking.word"]
@@ -158,7 +158,7 @@ def test_words_come_first(dataset: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_max_steps_ends_a_run(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is evaluated there, although no epoch ends."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {})
     train(dataset, tmp_path / "run", Settings(**(QUICK | {"max_steps": 5})))
     assert log(tmp_path / "run")[-1]["step"] == 5
     assert (tmp_path / "run" / "best.safetensors").exists()
@@ -168,7 +168,7 @@ def test_the_best_checkpoint_is_chosen_by_the_primary(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its metric, turned so that higher is better."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {})
     for primary, sign in (("masking.word", -1), ("topic.long", 1)):
         out = tmp_path / primary
         train(dataset, out, Settings(**(PLAIN | {"primary": primary})))
@@ -293,7 +293,7 @@ def test_a_dataset_whose_tasks_cannot_be_trained_is_an_error(tmp_path: Path) -> 
 
 def test_a_task_without_train_labels_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are trained."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: self.untrained)
+    monkeypatch.setattr("trainer.loop.finish", lambda run, *_: run.untrained)
     (long,) = (task for task in TASKS if task.name == "topic.long")
     # no row has an empty span, so no row has this label
     never = dataclasses.replace(long, name="topic.never", kind="span_pair", spans=("topic.none", "topic.none"))

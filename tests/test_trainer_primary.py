@@ -20,7 +20,6 @@ from trainer.data.dataset import Dataset
 from trainer.folder import RunFolder
 from trainer.kinds import kind_of
 from trainer.loop import train
-from trainer.run import Run
 from trainer.schedule.choices import decided, told
 from trainer.schedule.samplers import Proportional
 from trainer.schedule.step_plan import StepPlan
@@ -211,7 +210,7 @@ def test_a_run_with_a_primary_that_nobody_named_resumes_byte_for_byte(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its mark says what was decided, whether the settings come again or not; the sentence is said once."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     said: list[str] = []
     left_open = {key: value for key, value in QUICK.items() if key != "epochs"} | {"max_steps": 7}
     train(dataset, tmp_path / "whole", left_open)
@@ -232,7 +231,7 @@ def test_a_run_of_an_earlier_version_keeps_what_was_left_open_then(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its mark names no primary, and draws tasks in epochs over all rows."""
-    monkeypatch.setattr(Run, "finish", lambda self, *_: {"finished": True})
+    monkeypatch.setattr("trainer.loop.finish", lambda *_: {"finished": True})
     train(dataset, tmp_path / "run", QUICK | {"primary": "none"}, stop_after=2)
     mark = json.loads((tmp_path / "run" / "run.json").read_text())
     mark["settings"] |= {"primary": "", "batch": "auto", "steps_per_epoch": 0, "max_steps": 4}

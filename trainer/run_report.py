@@ -15,7 +15,7 @@ from trainer.score import report
 from trainer.score.metrics import Predictions
 from trainer.score.surfaces import read_forms
 
-__all__ = ["finish"]
+__all__ = ["facts", "finish"]
 
 
 def finish(run: Run, seconds: float, progress: Progress | None = None) -> dict[str, Any]:
@@ -42,14 +42,14 @@ def finish(run: Run, seconds: float, progress: Progress | None = None) -> dict[s
         settings=run.settings.model_dump(mode="json"),
         untrained=run.untrained,
         forms=read_forms(run.folder.forms),
-        run=_facts(run, seconds),
+        run=facts(run, seconds),
         tell=tell,
     )
     report.write(run.folder.report, made)
     return made
 
 
-def _facts(run: Run, seconds: float) -> dict[str, Any]:
+def facts(run: Run, seconds: float) -> dict[str, Any]:
     """Return what the report says of the run itself."""
     state, train = run.state, run.data.splits[TRAIN]
     step = state.best.step or state.step

@@ -185,7 +185,7 @@ class _Filler:
         """Say where the rows stand that are taken."""
         self.rows = {read: rows[self._mine[read]] for read, rows in self._all.items() if self._mine[read].any()}
         self.first = dict(zip(self.rows, np.cumsum([0, *map(len, self.rows.values())])[:-1].tolist(), strict=True))
-        lengths = [self.split.sequences[read].lengths[rows] for read, rows in self.rows.items()]
+        lengths = [self.split.sequences[read].lengths_of(rows) for read, rows in self.rows.items()]
         self.lengths = np.concatenate(lengths) if lengths else np.empty(0, np.int64)
         self.width = int(self.lengths.max(initial=0))
 
@@ -225,7 +225,7 @@ class _Filler:
         """
         known, mine = self.split.sequences[read], self._mine[read]
         rows = self._all[read] if read.draw else self.rows[read]
-        lengths = known.lengths[rows]
+        lengths = known.lengths_of(rows)
         flat = ranges(known.offsets[rows], lengths)
         values: IntArray = known.pieces[flat].astype(np.int64)
         if not read.draw:

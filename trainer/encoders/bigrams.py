@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 
 from labelers.ragged import IntArray, Ragged
+from trainer.archive import read_archive, write_archive
 from trainer.data.dataset import Split
-from trainer.files import replacing
 from trainer.memory import give_back
 
 __all__ = ["Bigrams", "FloatArray", "folds"]
@@ -88,14 +88,12 @@ class Bigrams:
 
     def save(self, path: Path) -> None:
         """Write the counts."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_archive(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        """Read what `save` wrote; most of it stays on the disk until it is asked for."""
+        return cls(**read_archive(path))
 
 
 class _Cells:

@@ -86,6 +86,7 @@ class Streams:
             least=_FEWEST if longer else 0,
             number=number,
         )
+        self._counts = self._counted()
         self.rate = max((inputs.rate for inputs in train.inputs.values()), default=0.0)
 
     def lasting(self, epochs: int, earlier: Sequence[tuple[int, int]] = ()) -> Self:
@@ -142,14 +143,19 @@ class Streams:
 
         A task's loss is divided by it, so that a label weighs the same in whichever step it falls.
         """
-        expected, train = {}, self.data.splits["train"]
-        for task in self._served:
-            number = self._number[task.name]
-            stream = self._streams[number]
-            rows = stream.rows[task.name]
-            count = train.targets[task.name].expected(train.inputs[task.name].rate, rows[rows >= 0])
-            expected[task.name] = float(plan.expected[number] * count / len(stream.lengths))
+        expected = {}
+        for name, count in self._counts.items():
+            number = self._number[name]
+            expected[name] = float(plan.expected[number] * count / len(self._streams[number].lengths))
         return expected
+
+    def _counted(self) -> dict[str, float]:
+        """Return how many labels of each task all rows of its stream hold."""
+        counts, train = {}, self.data.splits["train"]
+        for task in self._served:
+            rows = self._streams[self._number[task.name]].rows[task.name]
+            counts[task.name] = train.targets[task.name].expected(train.inputs[task.name].rate, rows[rows >= 0])
+        return counts
 
 
 def _rows_of(train: EncodedSplit, task: Task) -> IntArray:
