@@ -85,7 +85,8 @@ PHASES = [{"tasks": ["masking.word", "topic.long"], "epochs": 1}, {"start": "bes
     "settings",
     [
         {"phase": PHASES, "accumulate": 2, "checkpointing": True},
-        {"batch": "rows", "rows": 2, "bucket": 1, "accumulate": 2, "epochs": 1},  # a process has no row of a part
+        # a process has no row of a part, and two of the four gradients are longer than clip
+        {"batch": "rows", "rows": 2, "bucket": 1, "accumulate": 2, "epochs": 1, "clip": 35.0},
         {"model": {"encoder": "bert", "dropout": 0.0, "head_dropout": 0.0}, "epochs": 1},
     ],
     ids=["phases", "rows", "pretrained"],

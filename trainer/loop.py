@@ -74,7 +74,6 @@ def train(
         data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
         run = _opened(group, data, folder, settings or {}, say, resume=resume, auto=auto, overwrite=overwrite)
         if not run:
-            group.over()
             return folder.known_report()
         fit(run, stop_after, progress)
         return finish(run, clock() - started, progress) if run.ended else {"finished": False, "step": run.state.step}
@@ -91,6 +90,7 @@ def _opened(
     """Return the run in a folder, which begins or goes on; None if it has ended. ``how`` as `RunFolder.find` has it."""
     chosen, mark = folder.find(data, settings, **how)
     if mark and mark.settings == chosen and folder.report.exists():
+        group.over()
         return None
     run = Run(data, folder, chosen, mark, group)
     if say and not mark:

@@ -1,5 +1,6 @@
 """`auxloom train`."""
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,8 @@ def train(
 ) -> None:
     """Train one model on all tasks of a dataset and compare each task with its baselines."""
     need("train", "train")
+    if processes > 1:  # before torch is loaded: it warns of what tasks are that a share does not have
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     given = settings_given(recipe, overrides or [])
     settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
     wanted = layers_asked(layers, no_layers=no_layers)

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -155,8 +154,6 @@ class Distributed(Group):
 
     def join(self, model: Model) -> None:
         """Exchange the gradients of a model from now on, of those parameters that are trained now."""
-        # torch warns of it if the first step has all tasks
-        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
         self._parallel = torch.nn.parallel.DistributedDataParallel(
             StepLosses(model),
             find_unused_parameters=True,  # a task may be in the share of some processes, or of none
