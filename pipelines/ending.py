@@ -41,7 +41,7 @@ def finish_large(plan: Plan, folder: Folder, name: str, graph: Any, run: RunTabl
     sizes = folder.sizes(STATS)
     keys = [sizes.get(keys_name(unit).partition("/")[2], 0) for unit in range(len(plan.units))]
     spans, ranges = spans_of(keys, RUN_BYTES), ranges_for(sum(keys))
-    place, told = f"{name}-end", f"{name}-end.json"
+    place, told = f"{name.removesuffix('.json')}-end", f"{name.removesuffix('.json')}-end.json"
     out = plan.recipe.out
     try:
         graph(spans, SumUp(out, plan.digest, name, place, ranges), merge_ends, _Tell(out, told), run)
