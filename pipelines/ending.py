@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.folder.books import add_up
 from pipelines.folder.finish import complete, rejects_in
-from pipelines.folder.layout import STATS, Folder, keys_name, to_json
+from pipelines.folder.layout import STATS, Folder, keys_name, stats_name, to_json
 from pipelines.folder.manifest import PartialSummary, Summary
 from pipelines.folder.marks import done_stats, listed
 from pipelines.folder.runs import RUN_BYTES, bounds_of, ranges_for, read_range, spans_of, write_run
@@ -41,7 +41,7 @@ def finish_large(plan: Plan, folder: Folder, name: str, graph: Any, run: RunTabl
     sizes = folder.sizes(STATS)
     keys = [sizes.get(keys_name(unit).partition("/")[2], 0) for unit in range(len(plan.units))]
     spans, ranges = spans_of(keys, RUN_BYTES), ranges_for(sum(keys))
-    place, told = f"{name}-end", f"{name}-end.json"
+    place, told = f"{name.removesuffix('.json')}-end", f"{name.removesuffix('.json')}-end.json"
     out = plan.recipe.out
     try:
         graph(spans, SumUp(out, plan.digest, name, place, ranges), merge_ends, _Tell(out, told), run)
@@ -107,15 +107,19 @@ class SumUp(_EndWork):
     ranges: int
 
     def __call__(self, span: Span) -> dict[str, Any]:
-        """Return the first unit that is not done, if there is one."""
+        """Return the units that are not done; a mark that does not count is removed, for in a store it is not read."""
         folder, plan = Folder.at(self.out), planned(self.out, self.plan, self.run).head
-        summary, rejects = PartialSummary(), list[str]()
+        summary, rejects, missing = PartialSummary(), list[str](), list[int]()
         for unit in range(*span):
             mark = done_stats(folder, plan, unit)
             if mark is None:
-                return {"missing": [unit]}
-            summary.add(mark)
-            rejects += rejects_in(mark)
+                folder.remove(stats_name(unit))
+                missing.append(unit)
+            else:
+                summary.add(mark)
+                rejects += rejects_in(mark)
+        if missing:
+            return {"missing": missing}
         folder.write(f"{self.place}/{span[0]}.json", to_json({**summary.to_json(), "rejects": rejects}))
         if not plan.base:
             keys = np.concatenate([read_keys(folder, unit) for unit in range(*span)])

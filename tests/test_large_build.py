@@ -101,6 +101,11 @@ def test_what_is_missing_ends_no_large_build(small: Path, tmp_path: Path) -> Non
     finish_large(plan, folder, ".tmp-x", run_here, plan.recipe.run)
     assert not (out / "auxloom.json").exists()
     mark.rename(out / stats_name(2))
+    (out / stats_name(1)).rename(out / "mark")
+    (out / stats_name(1)).write_bytes((out / stats_name(3)).read_bytes())
+    finish_large(plan, folder, ".tmp-x", run_here, plan.recipe.run)
+    assert not (out / stats_name(1)).exists()  # it does not count, and whoever only lists must not take it for one
+    (out / "mark").rename(out / stats_name(1))
     finish_large(plan, folder, ".tmp-x", run_here, plan.recipe.run)
     assert promised(out) == promised(small)
 
