@@ -15,7 +15,7 @@ _LAYERS = "layers"
 _DEPTH = 3
 """Names from that of a layer to its deepest files: ``layers/NAME/train/FILE``."""
 
-OTHER_LAYER = "leave it out with --layers, or make it again"
+OTHER_LAYER = "leave it out with --layers, or rebuild it"
 """What to do about a layer that is not of the dataset, or has a column that there is already."""
 
 
@@ -64,7 +64,7 @@ def unfinished(dataset: str | PurePath, layer: PurePath, plan: Mapping[str, Any]
 def finish_layer(dataset: str | PurePath, layer: PurePath, plan: Mapping[str, Any] | None) -> str:
     """Return the command that finishes a layer, or what else to do."""
     if plan is None or "recipe" not in plan:
-        return f"run the command that began it again, or remove {layer}"
+        return f"run the command that started it again, or remove {layer}"
     if plan.get("joined"):
         return f"run the same auxloom join {shlex.quote(str(dataset))} again"
     if plan.get("taught"):

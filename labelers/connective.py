@@ -232,7 +232,7 @@ def _senses() -> npt.NDArray[np.int64]:
 def _shows_form(texts: Sequence[str]) -> BoolArray:
     """Return which texts are a form of a class, or the last word of a longer one that stands in no closed class."""
     names = {name for inside in (False, True) for name in class_names(inside=inside)} - {NO_CONNECTIVE}
-    telling = {
+    informative = {
         name if " " not in name else next((w for w in reversed(name.split()) if is_open(w)), "") for name in names
     }
-    return np.array([text.lower() in telling for text in texts], bool)
+    return np.array([text.lower() in informative for text in texts], bool)

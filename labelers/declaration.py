@@ -73,7 +73,7 @@ class TaskBuilder:
         metric: str = "tag_f1",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for each token: the target is a list, -1 for none."""
+        """Return the task of predicting a class for each token: the target is a list, -1 for none."""
         return self._task("token", target, name, metric, "token", classes=classes, weight=weight)
 
     def passage(
@@ -85,7 +85,7 @@ class TaskBuilder:
         metric: str = "macro_f1",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for each row, null for none."""
+        """Return the task of predicting a class for each row, null for none."""
         return self._task("passage", target, name, metric, "passage", classes=classes, weight=weight)
 
     def segment(
@@ -97,7 +97,7 @@ class TaskBuilder:
         metric: str = "macro_f1",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for each segment: the target is a list, -1 for none."""
+        """Return the task of predicting a class for each segment: the target is a list, -1 for none."""
         return self._task("segment", target, name, metric, "segment", classes=classes, weight=weight)
 
     def turn(
@@ -110,9 +110,9 @@ class TaskBuilder:
         metric: str = "accuracy",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for each turn: the target is a list, -1 for none.
+        """Return the task of predicting a class for each turn: the target is a list, -1 for none.
 
-        Two columns of booleans hide from the model what tells the answer: ``hide_roles`` per turn its role token,
+        Two columns of booleans hide from the model what reveals the answer: ``hide_roles`` per turn its role token,
         ``hide_tokens`` per token the word.
         """
         task = self._task("turn", target, name, metric, "turn", classes=classes)
@@ -128,7 +128,7 @@ class TaskBuilder:
         metric: str = "macro_f1",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for two spans of the view, in columns of `labelers.columns.SPAN`."""
+        """Return the task of predicting a class for two spans of the view, in columns of `labelers.columns.SPAN`."""
         return self._task("span_pair", target, name, metric, "passage", classes=classes, spans=spans, weight=weight)
 
     def pair(
@@ -142,7 +142,7 @@ class TaskBuilder:
         metric: str = "accuracy",
         name: str = "",
     ) -> Task:
-        """Return the task of telling a class for the source and the view, or the second text, beside each other.
+        """Return the task of predicting a class for the source together with the view or the second text.
 
         ``swap`` is a column of booleans: the source comes last. With ``spans`` it reads a span of the source and one of
         the other, ``level`` says of what.

@@ -45,7 +45,7 @@ def _salt(seed: int, labeler: str, version: int, purpose: str) -> np.uint64:
 class Draws:
     """The draws of one labeler.
 
-    ``keys`` are row keys (`PassageBatch.keys`, uint64), ``index`` tells draws of one row and purpose apart (a segment
+    ``keys`` are row keys (`PassageBatch.keys`, uint64), ``index`` distinguishes draws of one row and purpose (a segment
     number, a token position in the row); both broadcast.
 
     Example:

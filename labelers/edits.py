@@ -1,4 +1,4 @@
-"""Edits, and weaving them into views: what a labeler changes in a text, told apart from the changed text.
+"""Edits, and weaving them into views: what a labeler changes in a text, kept separate from the changed text.
 
 An edit replaces source tokens [start, end) by other tokens. All positions are global, into the N tokens of a batch.
 """

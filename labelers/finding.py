@@ -22,7 +22,7 @@ def names() -> list[str]:
     """Return the names of the labelers of this package, sorted: its modules that define one and can be imported."""
     found = []
     for module in pkgutil.iter_modules(labelers.__path__):
-        with contextlib.suppress(ValueError):  # a broken one keeps no other from work; `load` tells what is wrong
+        with contextlib.suppress(ValueError):  # a broken one does not affect the others; `load` says what is wrong
             found += [module.name] if _find_own(module.name) else []
     return sorted(found)
 

@@ -94,7 +94,7 @@ class Proposal:
 class Avoid:
     """Forms that no labeler may insert into a woven view, because they are labels of another one.
 
-    Called with codes, it tells which of them are such forms; types that were met after it was made are known too, so
+    Called with codes, it returns which of them are such forms; types that were met after it was made are known too, so
     that no row depends on what its process has met.
 
     Example:
@@ -191,11 +191,15 @@ class Labeler(ABC):
         Status, tokens and origin are added for all labelers. A labeler some of whose classes are found in the input
         (`needs_classes`) has `declare_found` in place of it.
         """
-        raise NotImplementedError(f"{type(self).__name__} must have `declare`, or `declare_found` and `needs_classes`")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `declare`, or `declare_found` and `needs_classes`"
+        )
 
     def declare_found(self, corpus: Corpus) -> Declaration:
         """Return what `declare` does, given the classes that were found in the input (`Corpus.classes`)."""
-        raise NotImplementedError(f"{type(self).__name__} has `needs_classes`, and so must have `declare_found`")
+        raise NotImplementedError(
+            f"{type(self).__name__} defines `needs_classes`, so it must also define `declare_found`"
+        )
 
     def declaration(self, corpus: Corpus, *, joint: bool = False) -> Declaration:
         """Return what it declares for a corpus; with ``joint`` that part of it which a woven view has."""

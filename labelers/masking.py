@@ -59,7 +59,7 @@ class Masking(Labeler):
     def declare_found(self, corpus: Corpus) -> Declaration:
         """Return draw and never per token, the span of a segment, and role per turn with what hides it.
 
-        The roles are a task where there are two of them to tell apart.
+        The roles are a task where there are at least two of them.
         """
         roles = _role_classes(corpus)
         columns = (
@@ -127,7 +127,7 @@ class Masking(Labeler):
 
 
 def _role_classes(corpus: Corpus) -> tuple[str, ...]:
-    """Return the classes of roles; none where there is nothing to tell apart."""
+    """Return the classes of roles; none where there are fewer than two."""
     classes = corpus.classes.get("roles", ())
     return classes if len(classes) >= _MIN_CLASSES else ()
 

@@ -1,7 +1,7 @@
 """Paraphrase: names replaced by other names of the same concept; was a token replaced, is the meaning the same?
 
 Watanabe et al. 2019 replace chemical names by synonyms from a dictionary. Here the exchange is symmetric, so that the
-form of a word alone does not tell whether it was put there: for each name in a passage a rival is drawn among the
+form of a word alone does not show whether it was inserted: for each name in a passage a rival is drawn among the
 other names of its concept by frequency in the pool, p(rival) / (1 - p(present)); the pair is taken up with probability
 min(1, (1 - p(present)) / (1 - p(rival))); and of the pairs taken up a fair coin decides whether the rival replaces the
 name. Both directions of a pair are then equally frequent, p(a) p(b) / max(1 - p(a), 1 - p(b)), and so are, for each

@@ -62,7 +62,7 @@ def build(
         drop_layers: remove its layers with it; else a dataset that has any is not overwritten.
         check: compare the digest of every file that is there already, not only its size.
         progress: is called with (megabytes done, megabytes in all, note), from another thread.
-        say: is told what should be known at once.
+        say: called with messages that the user should see at once.
 
     Returns:
         What was built; ``exit_code`` is not 0 where units failed, files could not be read, or too much was rejected.
@@ -78,8 +78,8 @@ def build(
     layers = layer_names(Folder.at(recipe.out)) if overwrite else []
     if layers and not drop_layers:
         raise RecipeError(
-            f"{recipe.out} has layers ({', '.join(layers)}), which --overwrite would remove; give --drop-layers, too, "
-            "or another --out"
+            f"{recipe.out} has layers ({', '.join(layers)}), which --overwrite would remove; add --drop-layers, or "
+            "give another --out"
         )
     return build_plan(draft(recipe), overwrite=overwrite, check=check, progress=progress, say=say)
 
@@ -125,7 +125,7 @@ def _state(
 
 
 def _graph(say: Say | None) -> Any:
-    """Return `run_graph` with somebody to tell; Beam is loaded where it is used."""
+    """Return `run_graph` with `say` bound; Beam is loaded where it is used."""
     from pipelines.graph import run_graph
 
     return partial(run_graph, say=say) if say else run_graph
@@ -179,7 +179,7 @@ def _run_units(
         except RecipeError:
             raise
         except Exception as error:  # noqa: BLE001  (a runner may fail in any way; what is done stays done)
-            hint = "if that says nothing, a worker may have been killed or out of memory"
+            hint = "if this message is empty, a worker may have been killed or run out of memory"
             text = str(error) if _is_remote(recipe.run) else f"{type(error).__name__}: {error}; {hint}"
             text = explained(error) if is_fault(error) else text
             return [{"unit": -1, "error": {"text": text, "labeler": "", "document": ""}}]
@@ -201,7 +201,7 @@ class MakeShard:
     plan: str
     """Digest of the plan."""
     run: str
-    """Tells this run from others: a process may outlive it."""
+    """Distinguishes this run from others: a process may outlive it."""
     batch: int
     folder: str
     """Where modules of the user's own may be found."""

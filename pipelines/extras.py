@@ -33,7 +33,7 @@ def need(command: str, *extras: str, program: str = "auxloom") -> None:
 
 
 def with_cure(error: ModuleNotFoundError) -> str:
-    """Return what to tell of a missing module: its cure too, if an extra brings it.
+    """Return the message about a missing module, with the cure if an extra installs it.
 
     Example:
         >>> with_cure(ModuleNotFoundError("No module named 'torch'", name="torch"))

@@ -27,7 +27,7 @@ def run_graph(
     callables are pickled: functions of a module or dataclasses with ``__call__``. ``merge`` takes an iterable of
     results and of its own results, in any order, and nothing, too. ``finish`` runs wherever the runner likes; what it
     finds out it must write to a file. On a cluster ``work`` must be a `pipelines.runners.on_worker.Work` and
-    ``finish`` an `Ending`. ``say`` is told what should be known at once.
+    ``finish`` an `Ending`. ``say`` is called with messages that the user should see at once.
     """
     beam = import_beam()
     from pipelines.merge_tree import MergeTree

@@ -112,11 +112,13 @@ def _label(option: str) -> tuple[str, dict[str, str]]:
     name, equals, rest = option.partition("=")
     kind, colon, column = rest.partition(":")
     if not (name and equals and kind) or (colon and not column):
-        raise RecipeError(f"--label {option!r} is not NAME=KIND[:COLUMN]; write, for example, --label ner=token:tags")
+        raise RecipeError(
+            f"--label {option!r} is not of the form NAME=KIND[:COLUMN]; for example: --label ner=token:tags"
+        )
     kinds = get_args(LabelKind)
     if kind not in kinds:
         raise RecipeError(
-            f"--label {option!r}: {kind!r} is no kind{nearest(kind, kinds)}; kinds are {', '.join(kinds)}"
+            f"--label {option!r}: unknown kind {kind!r}{nearest(kind, kinds)}; kinds are {', '.join(kinds)}"
         )
     return name, {"kind": kind, "column": column} if column else {"kind": kind}
 
@@ -130,7 +132,7 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 def recipe_of(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> Recipe:
     """Return the recipe of a command line: a .toml file or inputs, then options, then overrides.
 
-    A mistake in its settings of training is told now, not after a build.
+    A mistake in its settings of training is reported now, not after a build.
     """
     found = _recipe(inputs, flags, overrides)
     settings_of(found)
@@ -143,7 +145,9 @@ def _recipe(inputs: list[str], flags: dict[str, Any], overrides: list[str]) -> R
 
     recipes = [path for path in inputs if path.endswith(".toml")]
     if recipes and len(inputs) > 1:
-        raise RecipeError(f"{recipes[0]} is a recipe, which lists its input under [input] files; give it alone")
+        raise RecipeError(
+            f"{recipes[0]} is a recipe, which lists its input under [input] files; do not give other files with it"
+        )
     if recipes:
         return load_recipe(recipes[0], overrides, flags)
     data: dict[str, Any] = flags | {"input": {"files": inputs} | flags["input"]}

@@ -16,7 +16,7 @@ _OWN_FOLDER = "build {them} into a separate folder with --set plan.from={out} to
 def differences(old: Plan, new: Plan) -> list[str]:
     """Return a sentence for each thing in which a new draft differs from a stored plan; none where it is the same.
 
-    What only reading can tell is not compared. A recipe key or library that the stored plan does not name had no say
+    What only reading can show is not compared. A recipe key or library that the stored plan does not name had no say
     in it: the key counts as its default.
     """
     before, after = (identity(plan.to_json(), scanned=False) for plan in (old, new))
@@ -85,7 +85,7 @@ def _files(old: Plan, new: Plan) -> Iterator[str]:
     before, after = ({file.name: file for file in plan.files} for plan in (old, new))
     gone, fresh = [name for name in before if name not in after], [name for name in after if name not in before]
     if gone:
-        yield f"{_count(gone)} missing now ({_few(gone)})"
+        yield f"{_count(gone)} now missing ({_few(gone)})"
     if fresh:
         words = {"them": "it", "their": "its"} if len(fresh) == 1 else {"them": "them", "their": "their"}
         way = "" if gone else f"; {_OWN_FOLDER.format(out=new.recipe.out, **words)}"

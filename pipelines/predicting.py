@@ -71,13 +71,17 @@ def marked(prediction: "Prediction") -> Iterator[Text]:
     from pipelines.display.sheet import spelt_out
 
     yield Text(spelt_out(prediction.id), "bold")
-    for name, told in prediction.tasks.items():
+    for name, predicted in prediction.tasks.items():
         line = Text("  ").append(f"{name}  ", "cyan")
-        if told.turns is not None:
+        if predicted.turns is not None:
             yield line
-            yield from _of_turns(prediction.text, told.turns)
+            yield from _of_turns(prediction.text, predicted.turns)
             continue
-        line.append_text(_of_tokens(prediction, told) if told.tags or told.heads or told.values else _of_all(told))
+        line.append_text(
+            _of_tokens(prediction, predicted)
+            if predicted.tags or predicted.heads or predicted.values
+            else _of_all(predicted)
+        )
         yield line
 
 
@@ -89,27 +93,27 @@ def _of_turns(text: str, turns: "Sequence[LabelledTurn]") -> Iterator[Text]:
         yield line.append(f"  {turn.label}", "magenta").append(f"  {turn.score:.2f}", "dim") if turn.label else line
 
 
-def _of_all(told: "TaskPrediction") -> Text:
+def _of_all(predicted: "TaskPrediction") -> Text:
     """Return what is said of a whole text."""
-    if told.value is not None:
-        return Text(f"{told.value:g}")
-    chances = sorted((told.probabilities or {}).items(), key=lambda item: -item[1])
+    if predicted.value is not None:
+        return Text(f"{predicted.value:g}")
+    chances = sorted((predicted.probabilities or {}).items(), key=lambda item: -item[1])
     shown = ", ".join(f"{name} {chance:.2f}" for name, chance in islice(chances, _SHOWN))
-    return Text(", ".join(told.labels) or "none" if told.labels is not None else told.label or "").append(
-        f"  ({shown})", "dim"
-    )
+    return Text(
+        ", ".join(predicted.labels) or "none" if predicted.labels is not None else predicted.label or ""
+    ).append(f"  ({shown})", "dim")
 
 
-def _of_tokens(prediction: "Prediction", told: "TaskPrediction") -> Text:
+def _of_tokens(prediction: "Prediction", predicted: "TaskPrediction") -> Text:
     """Return the text with its spans in brackets, or each token with its tag."""
     text, line, place = prediction.text, Text(), 0
-    if told.spans is not None:
-        for span in told.spans:
+    if predicted.spans is not None:
+        for span in predicted.spans:
             line.append(text[place : span.start])
             line.append(f"[{text[span.start : span.end]}]", "bold magenta").append(f"{span.label}", "magenta")
             place = span.end
         return line.append(text[place:])
-    marks = told.tags or told.values or [f"{head}" for head in told.heads or ()]
+    marks = predicted.tags or predicted.values or [f"{head}" for head in predicted.heads or ()]
     if len(marks) != len(prediction.tokens):
         return Text(" ".join(map(str, marks)))
     for token, mark in zip(prediction.tokens, marks, strict=True):

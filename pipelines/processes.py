@@ -187,9 +187,9 @@ class Child:
 
 def _ending(code: int) -> str:
     """Say how a process ended."""
-    cause = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    hint = "; is there enough memory?" if code == -signal.SIGKILL else ""
-    return f"the child process that worked on it ended {cause}{hint}"
+    cause = f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"
+    hint = "; it may have run out of memory" if code == -signal.SIGKILL else ""
+    return f"its child process {cause}{hint}"
 
 
 def serve(parent: int) -> None:

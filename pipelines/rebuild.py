@@ -1,7 +1,7 @@
 """Make units of a finished dataset again, from its input and its plan, and compare every byte.
 
 What `verify` recomputes follows from the files of the dataset: rows that a faulty machine or engine made wrong, and
-that were counted and digested as they were, agree with all of it. Only the input tells.
+that were counted and digested as they were, agree with all of it. Only the input shows it.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Rebuilt:
     """A sentence for each file whose bytes are not the same."""
 
     def lines(self) -> Iterator[str]:
-        """Yield what to tell a reader."""
+        """Yield the lines of the report."""
         yield from (*self.notes, *self.problems)
         units = ", ".join(map(str, self.units))
         count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
@@ -96,7 +96,7 @@ def rebuild(out: str, count: int | None, seed: int) -> Rebuilt:
     plan = Plan.read(folder)
     if plan.base or plan.merged:
         what = "a layer, whose rows come from its base" if plan.base else "merged from a dataset and its layers"
-        raise ValueError(f"{out} is {what}, not from text; --rebuild makes units of datasets that were built from text")
+        raise ValueError(f"{out} is {what}; --rebuild only rebuilds units of datasets that were built from text")
     done = [unit for unit in range(len(plan.units)) if _is_marked(folder, plan, unit)]
     if not done:
         raise ValueError(f"{out} has no finished unit to rebuild; run the build first")
@@ -159,9 +159,9 @@ def _compare_unit(unit: int, plan: Plan, folder: Folder, child: Child) -> Iterat
         except ChildError as error:
             report = {"error": {"text": str(error), "labeler": ""}}
         if "error" in report:
-            told = report["error"]
-            where = f" (labeler {told['labeler']!r}, document {told['document']!r})" if told["labeler"] else ""
-            yield f"unit {unit} could not be rebuilt: {told['text']}{where}"
+            failure = report["error"]
+            where = f" (labeler {failure['labeler']!r}, document {failure['document']!r})" if failure["labeler"] else ""
+            yield f"unit {unit} could not be rebuilt: {failure['text']}{where}"
             return
         names = {*folder.read_json(stats_name(unit))["files"], *report["stats"]["files"]}
         names = {name for name in names if not _is_left_out(name, report["stats"], folder)}

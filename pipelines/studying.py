@@ -110,9 +110,9 @@ def open_study(recipe: Recipe, design: Design, *, overwrite: bool = False) -> St
     changed, differences = void(results, [item for item in trials if not item.pretraining])
     if changed and not overwrite:
         raise ValueError(
-            f"{place.results} has {len(changed)} runs that are void, for the recipe has changed: "
-            f"{'; '.join(differences)}; give --overwrite to do them again, another folder with --out, or the recipe as "
-            f"it was. Void are: {_few([item.told for item in changed])}"
+            f"{place.results} has {len(changed)} runs that are no longer valid because the recipe has changed: "
+            f"{'; '.join(differences)}; give --overwrite to repeat them, another folder with --out, or the original "
+            f"recipe. Affected runs: {_few([item.description for item in changed])}"
         )
     return Study(place, design, roles, tables, trials, results, paths)
 
@@ -128,13 +128,13 @@ def planned_study(recipe: Recipe, design: Design) -> Study:
 
 
 def _check_names(recipe: Recipe, design: Design) -> None:
-    """Check the names of tasks before anything is built, as far as the recipe tells what tasks there will be.
+    """Check the names of tasks before anything is built, as far as the recipe determines what tasks there will be.
 
     Raises:
         RecipeError: neither labels nor a labeler of the recipe can be what a task is named after.
     """
     known = [*recipe.labels, *recipe.with_]
-    if any(":" in name for name in recipe.with_):  # what tasks such a labeler has is not seen from its name
+    if any(":" in name for name in recipe.with_):  # the tasks of such a labeler do not follow from its name
         return
     primary = str(recipe.train.get("primary", ""))
     named = {
@@ -146,7 +146,7 @@ def _check_names(recipe: Recipe, design: Design) -> None:
         for name in names:
             if not any(name == item or name.startswith((f"{item}.", f"{item}_")) for item in known):
                 raise RecipeError(
-                    f"{key}: no task {name!r} can come of this recipe{nearest(name, known)}; its labels and labelers "
+                    f"{key}: this recipe produces no task {name!r}{nearest(name, known)}; its labels and labelers "
                     f"are {', '.join(known)}"
                 )
 
@@ -160,17 +160,17 @@ def _tables(recipe: Recipe) -> dict[str, Any]:
     """Return the tables of training that all runs have.
 
     Raises:
-        RecipeError: they say what a study arranges itself.
+        RecipeError: they contain a key that a study sets itself.
     """
     settings_of(recipe)
     if recipe.phase:
-        raise RecipeError("a study arranges the parts of its runs itself; leave out [[phase]]")
+        raise RecipeError("`compare` sets [[phase]] itself; remove it")
     own = ("tasks", "labels", "tokens", "epochs", "steps_per_epoch", "max_steps", "with_labels", "without_labels")
     for key in own:
         if key in recipe.train:
-            raise RecipeError(f"[train] {key} is arranged by a study; leave it out, see the keys of [study]")
+            raise RecipeError(f"`compare` sets [train] {key} itself; remove it, and see the keys of [study]")
     if recipe.model.get("init"):
-        raise RecipeError("[model] init is arranged by a study; leave it out")
+        raise RecipeError("`compare` sets [model] init itself; remove it")
     tasks = {name: dict(table) for name, table in recipe.task.items()}
     return {"train": dict(recipe.train), "model": dict(recipe.model), "task": tasks}
 
@@ -185,8 +185,8 @@ def _check_labels(data: Dataset, primary: str, wanted: int) -> None:
     there = int(np.count_nonzero(kind_of(task).present(data.splits[TRAIN], task)))
     if there < wanted:
         raise ValueError(
-            f"--labels asks for {wanted:,} labelled train rows of {primary}, and {data.path} has {there:,}; ask for "
-            "fewer, or for 0, which is all"
+            f"--labels asks for {wanted:,} labelled train rows of {primary}, but {data.path} has {there:,}; give a "
+            "smaller number, or 0 for all"
         )
 
 

@@ -92,10 +92,10 @@ def _check(plan: Plan, folder: Folder) -> Iterator[str]:
 def _check_base(plan: Plan, folder: Folder) -> Iterator[str]:
     """Yield in what a layer does not fit the dataset that it lies in."""
     base = base_of(folder)
-    told = {**plan.base}
+    stated = {**plan.base}
     found = base.read_json(MANIFEST) if base.is_file(MANIFEST) else {}
-    if any(found.get(name, value) != value for name, value in told.items()):
-        yield f"it is a layer of another dataset than {base.path}"
+    if any(found.get(name, value) != value for name, value in stated.items()):
+        yield f"it belongs to another dataset than {base.path}"
     yield from islice(misaligned(base, folder, len(plan.units)), 1)
 
 
@@ -105,7 +105,7 @@ def _check_without_plan(folder: Folder) -> Iterator[str]:
     yield f"{PLAN} is {state}: run the same build again to restore it"
     manifest = read_manifest(folder)
     if manifest is None:
-        yield f"{MANIFEST} is damaged or missing, too, so that the files of the dataset are not known"
+        yield f"{MANIFEST} is also damaged or missing, so the files of the dataset are not known"
         return
     sizes = listed(folder)
     for unit in range(manifest["units"]):
@@ -151,15 +151,15 @@ def _check_rejects(unit: int, mark: Mapping[str, Any], folder: Folder) -> Iterat
         item = json.loads(line)
         book = found.setdefault(item.get("task", ""), {})
         book[item["reason"]] = book.get(item["reason"], 0) + 1
-    told = {"": mark["records"]["rejected"]}
-    told |= {task: book["rejected"] for task, book in mark.get("labels", {}).items()}
-    for task in sorted({*found, *told}):
-        if found.get(task, {}) != told.get(task, {}):
+    stated = {"": mark["records"]["rejected"]}
+    stated |= {task: book["rejected"] for task, book in mark.get("labels", {}).items()}
+    for task in sorted({*found, *stated}):
+        if found.get(task, {}) != stated.get(task, {}):
             what = f" of the label {task!r}" if task else ""
-            yield f"{name} contains {found.get(task, {})}{what}, but the statistics say {told.get(task, {})}"
+            yield f"{name} contains {found.get(task, {})}{what}, but the statistics say {stated.get(task, {})}"
 
 
-def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: bool) -> Iterator[str]:
+def _check_shard(name: str, stated: Mapping[str, Any], folder: Folder, *, whole: bool) -> Iterator[str]:
     """Yield what is wrong with the rows of a shard; one that is not whole is read with care.
 
     Arrow takes offsets as they are: a single wrong one may end the process.
@@ -177,7 +177,7 @@ def _check_shard(name: str, told: Mapping[str, Any], folder: Folder, *, whole: b
     if any(size != BATCH_ROWS for size in sizes[:-1]) or max(sizes, default=0) > BATCH_ROWS:
         yield f"{name} has record batches of {sizes[:5]} rows, not {BATCH_ROWS}"
     found = {**book.to_json(), "columns": columns.to_json()["columns"]}
-    wrong = [key for key, value in found.items() if key in told and json.loads(json.dumps(value)) != told[key]]
+    wrong = [key for key, value in found.items() if key in stated and json.loads(json.dumps(value)) != stated[key]]
     if wrong:
         yield f"{name}: {', '.join(wrong)} do not match the statistics of the unit"
 
@@ -194,8 +194,8 @@ def _check_whole(plan: Plan, folder: Folder, summary: Summary) -> Iterator[str]:
 
 def _check_manifest(plan: Plan, folder: Folder, summary: Summary) -> Iterator[str]:
     """Yield what in the manifest does not follow from the units, of what this version knows and the writer knew."""
-    told = folder.read_json(MANIFEST)
-    for text in balance(told):
+    stated = folder.read_json(MANIFEST)
+    for text in balance(stated):
         yield f"{MANIFEST}: {text}"
     try:
         found = summary.manifest(plan, folder)
@@ -205,8 +205,8 @@ def _check_manifest(plan: Plan, folder: Folder, summary: Summary) -> Iterator[st
         KeyError,
     ):  # passage keys are missing or damaged, which is told where they are looked for
         return
-    for key in sorted({*told} & {*found}):
-        if told[key] != json.loads(json.dumps(found[key])):
+    for key in sorted({*stated} & {*found}):
+        if stated[key] != json.loads(json.dumps(found[key])):
             yield f"{MANIFEST}: {key} is not the sum over all units"
 
 

@@ -51,5 +51,5 @@ def test_a_layer_of_other_rows_is_told_alike(whole: Path, tmp_path: Path, reader
     out = Path(shutil.copytree(whole, tmp_path / "out"))
     shutil.rmtree(out / "layers")
     built(write(tmp_path, text(60, 1)), out / "layers/masking", **{"with": ["masking"]})
-    with pytest.raises(ValueError, match=r"; leave it out with --layers, or make it again$"):
+    with pytest.raises(ValueError, match=r"; leave it out with --layers, or rebuild it$"):
         READERS[reader](out)

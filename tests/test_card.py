@@ -10,7 +10,7 @@ from pipelines.folder.layout import Folder
 from pipelines.plan import Plan
 
 SENTENCE = (
-    "Scores on constructed labels tell\nwhether a task can be learnt, not whether learning it helps another task."
+    "Scores on constructed labels show\nwhether a task can be learnt, not whether learning it helps another task."
 )
 
 

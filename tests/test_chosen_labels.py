@@ -79,11 +79,11 @@ def test_labels_that_are_kept_are_what_they_were(data: EncodedDataset, dataset: 
     ("given", "message"),
     [
         ({"labels": 25}, r"labels = 25, but 24 train rows have a label of ner; give fewer, or 0 for all"),
-        ({"labels": 5, "primary": "none"}, r"labels = 5 counts labels of the primary, and there is none"),
+        ({"labels": 5, "primary": "none"}, r"labels = 5 counts labels of the primary, but there is no primary"),
         ({"tasks": ["nerr"]}, r"\[train\] tasks: 'nerr' is not a task of .* \(did you mean 'ner'\?"),
         (
             {"task": {"masking.word": {"permuted": True}}},
-            r"cannot be permuted, for its labels are the words of the tex",
+            r"cannot be permuted because its labels are the words of the tex",
         ),
     ],
 )

@@ -117,8 +117,11 @@ def test_show_finds_a_labeler_of_the_current_folder(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--with", "maskin"), "did you mean 'masking'?); it has those of connective, disfluency, paraphrase, masking"),
-        (("--with", "masking", "--with", "own:Nosuch"), "has no labels of 'nosuch'; it has those of connective"),
+        (
+            ("--with", "maskin"),
+            "did you mean 'masking'?); it has labels of connective, disfluency, paraphrase, masking",
+        ),
+        (("--with", "masking", "--with", "own:Nosuch"), "has no labels of 'nosuch'; it has labels of connective"),
         (("--set", "foo.bar=1"), "--set applies to previews of text only"),
         (("--seed", "0"), "--seed applies to previews of text only"),
         (("--views", "woven"), "is a finished dataset; leave it out"),

@@ -128,7 +128,7 @@ def test_the_command_makes_a_table_and_its_files(
     before = (finished / "results.jsonl").read_bytes()
     assert run(monkeypatch, "compare", recipe, "--out", finished) == 0
     text = capsys.readouterr().out
-    assert "2 have ended, 0 are left" in text
+    assert "2 finished; 0 runs and" in text
     assert "ner: span_f1 on the test split" in text
     assert "dataset-0: " in text
     assert "relate" in text
@@ -148,7 +148,7 @@ def test_a_plan_is_printed_before_anything_starts(
     assert run(monkeypatch, "compare", recipe, "--out", tmp_path / "new", "--plan", "--labels", "4,8") == 0
     text = capsys.readouterr().out
     assert "study of ner: 4 runs" in text
-    assert "an estimate: no run has ended yet" in text
+    assert "estimated: no run has finished yet" in text
     assert not (tmp_path / "new").exists()
     assert run(monkeypatch, "compare", recipe, "--out", finished, "--plan", "--labels", "4,8", "--json") == 0
     plan = json.loads(capsys.readouterr().out)
@@ -158,15 +158,18 @@ def test_a_plan_is_printed_before_anything_starts(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--labels", "25"], "--labels asks for 25 labelled train rows of ner, and"),
-        (["--labels", "many"], "--labels 'many' is no list of numbers"),
-        (["--set", "train.rows=16"], "has 2 runs that are void, for the recipe has changed: train.rows was 8, now 16"),
-        (["--set", "train.tokens=5"], "[train] tokens is arranged by a study"),
-        (["--set", "model.init=x"], "[model] init is arranged by a study"),
+        (["--labels", "25"], "--labels asks for 25 labelled train rows of ner, but"),
+        (["--labels", "many"], "--labels 'many' is not a list of numbers"),
+        (
+            ["--set", "train.rows=16"],
+            "has 2 runs that are no longer valid because the recipe has changed: train.rows was 8, now 16",
+        ),
+        (["--set", "train.tokens=5"], "`compare` sets [train] tokens itself"),
+        (["--set", "model.init=x"], "`compare` sets [model] init itself"),
         (["--set", "study.sead=1"], "[study] has no key 'sead' (did you mean 'seeds'?)"),
         (["--set", "train.primary=none"], "a study needs a primary"),
-        (["--set", "train.primary=nerr", "--plan"], "[train] primary: no task 'nerr' can come of this recipe (did you"),
-        (["--set", "study.auxiliaries=['fluency']"], "[study] auxiliaries: no task 'fluency' can come of this recipe"),
+        (["--set", "train.primary=nerr", "--plan"], "[train] primary: this recipe produces no task 'nerr' (did you"),
+        (["--set", "study.auxiliaries=['fluency']"], "[study] auxiliaries: this recipe produces no task 'fluency'"),
         (["--set", "study.masked=['masking.wrd']"], "can be trained (did you mean 'masking.word'?)"),
     ],
 )

@@ -262,7 +262,7 @@ def test_a_kept_field_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
 def test_a_labeler_is_not_named_like_a_sequence(name: str) -> None:
     """Its view would be taken for that."""
     labeler = type(name, (Counting,), {})()
-    with pytest.raises(ValueError, match=f"may not be named '{name.lower()}'"):
+    with pytest.raises(ValueError, match=f"cannot be named '{name.lower()}'"):
         declare([labeler], Corpus(), joint=False, keep={})
 
 

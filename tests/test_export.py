@@ -142,7 +142,7 @@ def test_an_export_is_the_same_each_time_and_leaves_other_files_alone(runs: Runs
         content = (tmp_path / "a" / name).read_bytes()
         assert content == (tmp_path / "b" / name).read_bytes()
         assert str(tmp_path.parent).encode() not in content
-    with pytest.raises(ValueError, match="contains files already; give --out another folder"):
+    with pytest.raises(ValueError, match="already contains files; give another folder"):
         export(runs("bert"), tmp_path / "a", "ner")
 
 

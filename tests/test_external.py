@@ -108,7 +108,7 @@ def test_a_dataset_without_train_rows_is_opened_where_that_is_said(tmp_path: Pat
         (
             dataclasses.replace(SEGMENTS, name="ner"),
             ("plain", "aged"),
-            "is of kind segment, and the model learnt it as token",
+            "is of kind segment, but the model was trained on it as token",
         ),
     ],
     ids=["class", "classes", "many", "kind"],
@@ -246,7 +246,7 @@ def test_the_table_has_a_line_for_each_class(run: Path, tmp_path: Path) -> None:
     assert max(map(len, text[1:])) <= 80
     notes = " ".join(map(str.strip, text))
     spans = report["tasks"][0]["spans"]
-    assert f"of {spans['seen']['spans']} spans whose form stands in the train split, - of 0 spans of new forms" in notes
+    assert f"of {spans['seen']['spans']} spans whose form occurs in the train split, - of 0 spans of new forms" in notes
     assert "! subject: only 6 labels: read the interval, not the score" in notes
     assert "not scored: rest: the model has no head for it" in notes
     console = Console(file=io.StringIO(), width=80)

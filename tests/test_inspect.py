@@ -131,6 +131,6 @@ def test_what_has_no_text_is_told(
     assert not looked(monkeypatch, capsys, path)["text"]
     assert run(monkeypatch, "inspect", path) == 0
     shown = capsys.readouterr().out
-    assert "no column looks like text: name the one that is, such as --set input.text=COLUMN" in shown
+    assert "no column looks like text; name it with --set input.text=COLUMN" in shown
     assert "  notes: no value in 2\n" in shown
     assert "  kind: str in 2; 1 value: bird 2\n" in shown

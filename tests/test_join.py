@@ -73,7 +73,7 @@ def test_records_with_ids_are_joined_in_any_order(tmp_path: Path, on: Any) -> No
     }
     assert all(values == WANTED * (len(values) // 8) for values in found.values())
     text = " ".join(done.lines())
-    assert "20 rows of the base are in no annotated row, and unlabelled (d5" in text
+    assert "20 rows of the base match no annotated row and stay unlabelled (d5" in text
     assert "1 annotated rows are not in the base (" in text
     plan = json.loads((out / "layers/ner/plan.json").read_bytes())
     assert plan["labels"]["ner"] == {"classes": ["O", "B-where", "I-where", "B-who", "I-who"], "scheme": "bio"} or (
@@ -104,7 +104,8 @@ def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -
     out = tmp_path / "out"
     built(Path(names[0]), out, **{"with": ["masking"], "input": inputs})
     with pytest.raises(
-        RecipeError, match=r"have different tokens: from token 6 '50 .' in the dataset, '10 .' there; --on tokens"
+        RecipeError,
+        match=r"have different tokens: from token 6 '50 .' in the dataset, '10 .' in the annotations; --on tokens",
     ):
         join(str(out), names[::-1], on="order", labels=NER)
     assert not (out / "layers").exists()
@@ -117,17 +118,17 @@ def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -
         (
             lines(50, own=False),
             {},
-            r"out has 60 rows and .*other\.jsonl has 50; by order they must be as many; join with",
+            r"out has 60 rows and .*other\.jsonl has 50; matching by order requires the same number; join with",
         ),
         (
             lines(60, own=False, start=1),
             {},
             r"row 'base\.jsonl:0/0' and annotated row 'other\.jsonl:0/0' have different",
         ),
-        (lines(60, own=True), {"on": "id"}, r"no row of .*out is annotated in .*other\.jsonl by id"),
-        (lines(60, own=False), {"labels": {}}, "nothing says which labels there are; give --label NAME=KIND"),
+        (lines(60, own=True), {"on": "id"}, r"no row of .*out matches a row of .*other\.jsonl by id"),
+        (lines(60, own=False), {"labels": {}}, "no labels are declared; give --label NAME=KIND"),
         (lines(60, own=False), {"labels": {"masking": {"column": "tags"}}}, "has a column 'masking' already; rename"),
-        (lines(60, own=False), {"name": "a,b"}, "a layer cannot be called 'a,b'"),
+        (lines(60, own=False), {"name": "a,b"}, "a layer cannot be named 'a,b'"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, content: str, more: dict[str, Any], told: str) -> None:
@@ -142,9 +143,13 @@ def test_a_difference_behind_the_first_records_is_shown(tmp_path: Path, monkeypa
     """Where the numbers of rows differ, and where they do not."""
     monkeypatch.setattr("pipelines.layers.annotated_files._LOOKED_AT", 5)
     out = base(tmp_path, lines(60, own=False))
-    with pytest.raises(RecipeError, match=r"must be as many \(the first row that differs is 'base\.jsonl:.*/0': from"):
+    with pytest.raises(
+        RecipeError, match=r"requires the same number \(the first row that differs is 'base\.jsonl:.*/0': from"
+    ):
         joined(out, lines(10, own=False) + lines(49, own=False, start=11))
-    with pytest.raises(RecipeError, match=r"have different tokens: from token 6 '10 \.' in the dataset, '11 \.' there"):
+    with pytest.raises(
+        RecipeError, match=r"have different tokens: from token 6 '10 \.' in the dataset, '11 \.' in the annotations"
+    ):
         joined(out, lines(10, own=False) + lines(50, own=False, start=11))
 
 
@@ -160,7 +165,7 @@ def test_of_repeated_rows_the_first_holds(tmp_path: Path) -> None:
     out = base(tmp_path, lines(60, own=False))
     other = lines(60, own=False) + lines(2, own=False, tags=["O"] * 8)
     done = joined(out, other, on="tokens")
-    assert "2 annotated rows repeat another one, whose labels hold (other.jsonl:" in " ".join(done.lines())
+    assert "2 annotated rows are duplicates; the labels of the first are used (other.jsonl:" in " ".join(done.lines())
     assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
 
 
@@ -205,7 +210,7 @@ def test_the_labels_of_another_dataset_are_joined(tmp_path: Path, monkeypatch: p
     done = join(str(out), [str(gold)], labels={"ner": {}})
     assert (done.on, done.compared.matched) == ("id", 60)
     assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
-    with pytest.raises(RecipeError, match="has no labels 'none' that people made; it has more, ner"):
+    with pytest.raises(RecipeError, match="has no human labels 'none'; it has more, ner"):
         join(str(out), [str(gold)], labels={"none": {}})
     (gold / "auxloom.json").unlink()
     with pytest.raises(RecipeError, match="is unfinished"):
@@ -233,7 +238,7 @@ def test_the_command_joins_files_recipes_and_datasets(
     assert run(monkeypatch, "join", out, recipe, "--json") == 0
     assert json.loads(capsys.readouterr().out)["joined"]["matched"] == 50
     assert run(monkeypatch, "join", out, recipe, "--label", "x=token") == 2
-    assert "is a recipe, which names its files and labels; give it alone" in capsys.readouterr().err
+    assert "is a recipe, which lists its files and labels; do not give other files" in capsys.readouterr().err
     built(other, tmp_path / "gold", **{"with": [], "labels": {"third": {"column": "tags"}}})
     assert run(monkeypatch, "join", out, tmp_path / "gold", "--label", "third") == 0
     assert sorted(path.name for path in (out / "layers").iterdir()) == ["gold", "ner", "third"]
@@ -290,7 +295,7 @@ def test_an_annotation_that_can_be_used_holds_before_one_that_cannot(tmp_path: P
     assert {tuple(values) for values in tags(out).values()} == {tuple(WANTED)}
     assert done.report.books["labels"]["ner"] == {"read": 60, "used": 60, "rejected": {}}
     assert (done.compared.preferred[0], done.compared.repeated[0]) == (3, 4)
-    assert "3 annotated rows hold though they repeat an earlier one, which has no label that can be used (" in " ".join(
+    assert "3 annotated rows are used in place of an earlier duplicate that has no usable label (" in " ".join(
         done.lines()
     )
 

@@ -269,9 +269,13 @@ def test_a_labeler_that_declares_nothing_is_an_error_that_helps() -> None:
     class Greedy(Example):
         needs_classes = ("roles",)
 
-    with pytest.raises(NotImplementedError, match=r"Example must have `declare`, or `declare_found` and `needs_class"):
+    with pytest.raises(
+        NotImplementedError, match=r"Example must define `declare`, or `declare_found` and `needs_class"
+    ):
         Example().declaration(Corpus())
-    with pytest.raises(NotImplementedError, match="Greedy has `needs_classes`, and so must have `declare_found`"):
+    with pytest.raises(
+        NotImplementedError, match="Greedy defines `needs_classes`, so it must also define `declare_found`"
+    ):
         Greedy().declaration(Corpus())
 
 

@@ -150,7 +150,9 @@ def test_a_column_of_mixed_types_has_the_classes_that_it_spells(tmp_path: Path) 
 def test_over_a_thousand_classes_are_text(tmp_path: Path) -> None:
     """Nobody learns them."""
     path = lines(tmp_path, *({"text": "So far.", "mood": f"m{i}"} for i in range(1001)))
-    with pytest.raises(RecipeError, match=r"\[labels.mood\] has 1,001 classes \('m0', 'm1', .*is 'mood' the column"):
+    with pytest.raises(
+        RecipeError, match=r"\[labels.mood\] has 1,001 classes \('m0', 'm1', .*check that 'mood' is the column"
+    ):
         labelled(path, {"mood": {"kind": "passage"}})
 
 
@@ -158,9 +160,9 @@ def test_a_label_that_no_record_has_is_told_with_the_columns(tmp_path: Path) -> 
     """By the build, which looks at the input; nothing is written for it."""
     with pytest.raises(RecipeError) as found:
         built(lines(tmp_path, GOOD), tmp_path / "out", labels={"ner": {"column": "tag"}})
-    with pytest.raises(RecipeError, match=r"no record that can be used .*records have words, tags: is their text"):
+    with pytest.raises(RecipeError, match=r"no usable record .*records have words, tags; check \[input\] text"):
         built(lines(tmp_path, {"words": ["a"], "tags": ["O"]}), tmp_path / "out", labels=NER)
-    assert "[labels.ner] in its column 'tag' (did you mean 'tags'?); there are tokens, tags;" in str(found.value)
+    assert "[labels.ner] in its column 'tag' (did you mean 'tags'?); the columns are tokens, tags;" in str(found.value)
 
 
 def test_a_label_may_not_have_the_name_of_a_labeler() -> None:
@@ -203,9 +205,9 @@ def test_labels_and_splits_from_the_command_line(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("ner", "is not NAME=KIND"),
-        ("ner=token:", "is not NAME=KIND"),
-        ("ner=tokens", "'tokens' is no kind (did you mean 'token'?)"),
+        ("ner", "is not of the form NAME=KIND"),
+        ("ner=token:", "is not of the form NAME=KIND"),
+        ("ner=tokens", "unknown kind 'tokens' (did you mean 'token'?)"),
     ],
 )
 def test_a_label_option_that_cannot_be_read(

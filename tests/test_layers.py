@@ -163,9 +163,7 @@ def test_a_base_with_layers_is_not_replaced_by_the_way(source: Path, out: Path) 
     """Nor by a build that finds nothing but layers."""
     label(str(out), ["masking"])
     other = {**TABLES, "with": [FIRST], "seed": 3}
-    with pytest.raises(
-        RecipeError, match=r"has layers \(masking\), which --overwrite would remove; give --drop-layers"
-    ):
+    with pytest.raises(RecipeError, match=r"has layers \(masking\), which --overwrite would remove; add --drop-layers"):
         built_over(source, out, other)
     with pytest.raises(RecipeError, match="built from a different plan: seed was 0, now 3"):
         built(source, out, **other)
@@ -211,8 +209,8 @@ def test_another_plan_is_refused_or_replaces_the_layer(out: Path) -> None:
     ("given", "told"),
     [
         ({"with_": []}, "give at least one labeler"),
-        ({"with_": ["masking"], "name": "a/b"}, "a layer cannot be called 'a/b'"),
-        ({"with_": [FIRST]}, "the dataset in .*out has a column 'stutter' already; it needs no second layer of it"),
+        ({"with_": ["masking"], "name": "a/b"}, "a layer cannot be named 'a/b'"),
+        ({"with_": [FIRST]}, "the dataset in .*out already has a column 'stutter'; it needs no second one"),
         ({"with_": ["masking"], "name": "more"}, "its layer masking in .*out has a column 'masking' already"),
         ({"with_": ["maskin"]}, "no labeler 'maskin'"),
         (
@@ -221,7 +219,7 @@ def test_another_plan_is_refused_or_replaces_the_layer(out: Path) -> None:
         ),
         (
             {"with_": ["paraphrase"], "overrides": ["text.newline=break"]},
-            "a layer has the text of its base; it may set",
+            "a layer uses the text of its base; it can only set",
         ),
         ({"with_": ["paraphrase"], "overrides": ["labelers.masking.rate=1"]}, r"\[labelers.masking\] has options"),
     ],
@@ -252,7 +250,7 @@ def test_a_base_that_was_built_anew_fails_the_layer(source: Path, out: Path, mon
     """Its rows are others; what is made is not kept."""
     from pipelines.rows.rows_source import RowsSource
 
-    with pytest.raises(OSError, match="was built anew from another plan"):
+    with pytest.raises(OSError, match="was rebuilt from another plan"):
         RowsSource(str(out), "0" * 32)
 
 
@@ -263,7 +261,7 @@ def test_verify_tells_a_layer_of_another_dataset(source: Path, out: Path, tmp_pa
     built(source, other, **TABLES, **{"with": [FIRST], "seed": 1})
     shutil.copytree(out / "layers", other / "layers")
     problems = verify(other)
-    assert problems == [f"layers/masking: it is a layer of another dataset than {other}"]
+    assert problems == [f"layers/masking: it belongs to another dataset than {other}"]
     shutil.rmtree(other)
     built(write(tmp_path, text(350, 1)), other, **TABLES, **{"with": [FIRST]})
     shutil.copytree(out / "layers", other / "layers")
@@ -303,5 +301,5 @@ def test_a_layer_of_other_rows_is_not_shown(out: Path, tmp_path: Path) -> None:
 
     other = tmp_path / "other"
     built(write(tmp_path, text(350, 1)), other, **TABLES, **{"with": ["masking"]})
-    with pytest.raises(ValueError, match=r"train/data-00000-of-00003\.arrow has other rows than"):
+    with pytest.raises(ValueError, match=r"train/data-00000-of-00003\.arrow and .* have different rows"):
         first_rows(out, 1000, layers=[other])

@@ -98,7 +98,7 @@ def test_a_lock_that_tells_nothing_is_named(source: Path, out: Path) -> None:
     out.mkdir()
     (out / LOCK).touch()
     with pytest.raises(
-        RecipeError, match=r"an unknown process; .*; if nothing is built there, remove its file \.lock$"
+        RecipeError, match=r"an unknown process; .*; if no build is running there, remove its file \.lock$"
     ):
         build(recipe(source, out))
 

@@ -54,7 +54,7 @@ def test_a_merged_dataset_stands_alone(
     assert loaded["train"][:] == datasets.load_dataset(str(new), cache_dir=str(tmp_path / "cache"))["train"][:]
     label(str(new), ["paraphrase"])
     assert verify(new) == []
-    with pytest.raises(ValueError, match="is merged from a dataset and its layers, not from text"):
+    with pytest.raises(ValueError, match="is merged from a dataset and its layers; --rebuild only"):
         rebuild(str(new), 1, 0)
 
 
@@ -93,6 +93,6 @@ def test_what_cannot_be_merged_is_refused(out: Path, tmp_path: Path) -> None:
     path = out / "layers/more/auxloom.json"
     plan = out / "layers/more/plan.json"
     plan.write_text(plan.read_text().replace('"rows_blake2b": "', '"rows_blake2b": "0'))
-    with pytest.raises(RecipeError, match="the layer more is of another dataset than"):
+    with pytest.raises(RecipeError, match="the layer more belongs to another dataset than"):
         merge(str(out), str(tmp_path / "other"))
     assert json.loads(path.read_bytes())["base"]

@@ -150,7 +150,7 @@ def test_a_host_that_does_not_see_the_folder_refuses_its_units(tmp_path: Path) -
     out = tmp_path / "unseen"
     work = MakeShard(str(out), "digest", "run", 2048, ".")
     ((report,),) = [on_host(work, out)(3)]
-    told = f"{HOST} does not see {out}; give a URI, or a path under which all machines see the same folder"
+    told = f"{HOST} cannot find {out}; give a URI, or a path that is the same folder on all machines"
     assert (report["unit"], report["error"]["text"], report["host"]) == (3, told, HOST)
     with pytest.raises(OSError, match=re.escape(told)):
         OnWorkerEnd(work, "stop")([])
@@ -183,7 +183,7 @@ def test_a_host_that_does_not_see_the_input_refuses_its_units(source: Path, refe
         (report,) = on_host(work, tmp_path / "out")(1)
     finally:
         hidden.rename(source)
-    assert report["error"]["text"].startswith(f"{HOST} does not see {source}; ")
+    assert report["error"]["text"].startswith(f"{HOST} cannot find {source}; ")
     assert plan.files[0].path == str(source)
 
 
@@ -208,7 +208,7 @@ def test_looks_at_the_input_are_refused_in_the_same_way(source: Path, reference:
         assert work.places(plan.units[0]) == [str(source)]
         found = merge([on_host(work, tmp_path / "no", merge=merge)(plan.units[0])])
         (error,) = found["errors"]
-        assert error.startswith(f"{HOST} does not see ")
+        assert error.startswith(f"{HOST} cannot find ")
 
 
 def test_units_that_a_host_refuses_are_told_in_one_line(
@@ -229,7 +229,7 @@ def test_a_failure_is_one_line_and_a_file(source: Path, tmp_path: Path, engine: 
     )
     report = built(source, tmp_path / "out", **TABLES, run=RUN)
     (failure,) = report.failures
-    found = re.fullmatch(r"the runner: no memory; the whole text is in (.*\.log)", failure)
+    found = re.fullmatch(r"the runner: no memory; full output: (.*\.log)", failure)
     assert found
     log = Path(found[1]).read_text()
     assert "a page of text" in log
@@ -270,7 +270,7 @@ def test_ctrl_c_ends_the_job_and_no_further_unit_begins(
         ("flink", "job_endpoint=127.0.0.1", "no Beam job server answers at job_endpoint=127.0.0.1:"),
         ("spark", "job_endpoint=127.0.0.1", "no Beam job server answers at job_endpoint=127.0.0.1:"),
         ("dask", "dask_client_address=tcp://127.0.0.1", "no Dask scheduler answers at dask_client_address=tcp://"),
-        ("flink", "flink_master=127.0.0.1", "Flink's REST does not answer at flink_master="),
+        ("flink", "flink_master=127.0.0.1", "Flink's REST API does not answer at flink_master="),
     ],
 )
 def test_an_engine_that_is_not_there_is_told_before_anything_is_read(
@@ -341,7 +341,7 @@ def test_credentials_of_the_driver_stand_nowhere(
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ("", "it gave no reason"),
+        ("", "no reason given"),
         ("one\ntwo\n\n", "two"),
         ("a.B: x\n\tat c\nCaused by: a.b.CException: d.EException: the reason\n\tat f\n\t... 5 more", "the reason"),
         (

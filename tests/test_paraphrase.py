@@ -634,10 +634,10 @@ def test_what_it_makes_is_what_it_declares() -> None:
     ("data", "message"),
     [
         (b"", "no line with a concept"),
-        (b"id\tname\n", "no line with a concept behind the line of column names"),
+        (b"id\tname\n", "no line with a concept after the line of column names"),
         (b"C1\tone\ttwo\nC2", r"names.tsv, line 2: 1 columns; give id, name"),
-        (b"id\tname\nC1\talpha\tbeta", "line 2: 3 columns, where the first line names 2"),
-        (b"C1\talpha\nC1\tbeta", "line 2: the id 'C1' stood in an earlier line"),
+        (b"id\tname\nC1\talpha\tbeta", "line 2: 3 columns, but the first line names 2"),
+        (b"C1\talpha\nC1\tbeta", "line 2: the id 'C1' already occurs in an earlier line"),
         (b"C1\talpha\n\tbeta", "line 2: no id"),
         (b"# note\n\nC1\t\tbeta", "line 3: no name"),
         (b"C1\talpha\nC2\t\xff\xfe", "line 2: not UTF-8"),

@@ -197,7 +197,7 @@ def test_the_command_prints_a_line_for_each_text(
     assert run(monkeypatch, "predict", model[1], "--text", "Over there.") == 0
     told = capsys.readouterr()
     assert json.loads(told.out)["text"] == "Over there."
-    assert "not told of a bare text: " in told.err
+    assert "skipped because plain text has no masked words, spans or second text: " in told.err
     assert run(monkeypatch, "predict", model[1]) == 2
     assert "give INPUT or --text" in capsys.readouterr().err
 
@@ -284,7 +284,7 @@ def test_layers_are_chosen_for_an_evaluation(
     assert run(monkeypatch, "evaluate", model[1], data, "--no-layers", "--task", "mood") == 0
     assert "mood" in capsys.readouterr().out
     assert run(monkeypatch, "evaluate", model[1], tmp_path / "x.jsonl", "--layers", "more") == 2
-    assert "--layers names layers of a dataset" in capsys.readouterr().err
+    assert "--layers requires a dataset" in capsys.readouterr().err
 
 
 def test_a_terminal_shows_text_with_its_marks(predictor: Predictor) -> None:

@@ -326,7 +326,7 @@ def test_another_version_of_the_library_is_told(source: Source, dataset: Path, t
     train(dataset, tmp_path / "run", given(source("bert")), stop_after=1)
     origin = tmp_path / "run" / "learnt" / "origin.json"
     origin.write_text(origin.read_text().replace(pretrained.version("transformers"), "4.0.0"))
-    with pytest.warns(UserWarning, match=r"begun with transformers 4.0.0, and 5\.\S+ is installed"):
+    with pytest.warns(UserWarning, match=r"started with transformers 4.0.0, but 5\.\S+ is installed"):
         train(dataset, tmp_path / "run", resume=True, stop_after=2)
 
 
@@ -357,15 +357,15 @@ def broken(place: Path, damage: str) -> Path:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("config.json", "has no config.json, so it is no pretrained encoder"),
+        ("config.json", "has no config.json, so it is not a pretrained encoder"),
         ("json", "config.json is not valid JSON"),
-        ("type", "is of the type 'gpt2'; those that are known are bert, roberta"),
+        ("type", "has the type 'gpt2'; supported types are bert, roberta"),
         ("tokenizer.json", r"has no tokenizer.json; write one: .*AutoTokenizer"),
-        ("pickle", r"has no model.safetensors \(pytorch_model.bin is a pickle, which may run any code"),
+        ("pickle", r"has no model.safetensors \(pytorch_model.bin is a pickle, which can run arbitrary code"),
         ("model.safetensors", "has no model.safetensors; write one"),
-        ("weights", "lacks 16 weights that config.json asks for, for example encoder.layer.1"),
+        ("weights", "lacks 16 weights that config.json requires, for example encoder.layer.1"),
         ("special", r"has no sub-word for mask \(\[MASK\] or <mask>\)"),
-        ("rows", "has 137 sub-words, and the encoder embeds 100"),
+        ("rows", "has 137 sub-words, but the encoder embeds 100"),
     ],
 )
 def test_a_folder_that_holds_no_encoder_is_told(
@@ -390,7 +390,7 @@ def test_a_name_of_the_hub_needs_a_network_once(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(
-        ValueError, match=r"'hub:me/bert' cannot be fetched .*\(cannot find the files on the hub\); dow"
+        ValueError, match=r"'hub:me/bert' cannot be downloaded .*\(cannot find the files on the hub\); dow"
     ):
         train(dataset, tmp_path / "run", given("hub:me/bert"))
     assert not (tmp_path / "run").exists()
@@ -416,7 +416,7 @@ def test_sequences_are_no_longer_than_the_encoder_reads(
     source: Source, dataset: Path, tmp_path: Path, quick_end: None
 ) -> None:
     """More cannot be asked for; with less, labels of what was cut are lost, that of a token with too many too."""
-    with pytest.raises(ValueError, match=r"max_pieces = 384 is more than .* reads; set it to 48 or less"):
+    with pytest.raises(ValueError, match=r"max_pieces = 384 is more than .* supports; set it to 48 or less"):
         train(dataset, tmp_path / "run", given(source("roberta"), model={"max_pieces": 384}))
     facts = train(dataset, tmp_path / "run", given(source("roberta"), model={"max_pieces": 12}, max_steps=2))
     assert facts["steps"] == 2

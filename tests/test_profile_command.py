@@ -79,14 +79,14 @@ def test_classes_can_be_named(
     [
         (
             ({"D": "X", "I": "Y", "O": "O"}, ()),
-            "marks no reparanda by RM, reparandum, EDITED, D: labels has O 260, X 32, Y 8. Say what marks them:",
+            "has no reparanda marked by RM, reparandum, EDITED, D: labels has O 260, X 32, Y 8. Give the column and",
         ),
         ((NAMES, ("--column", "label")), "has no column label with a tag for each token (did you mean 'labels'?)"),
         (
             (NAMES, ("--reparandum", "RN", "--column", "labels")),
             "has no class RN (did you mean 'RM'?); it has O 260",
         ),
-        ((NAMES, ()), "reparanda are marked, and a profile takes 50 or more; give more annotated text"),
+        ((NAMES, ()), "reparanda are marked, but a profile requires 50 or more; give more annotated text"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_an_error_that_helps(
@@ -109,4 +109,4 @@ def test_a_text_marks_nothing(
     path = tmp_path / "a.txt"
     path.write_text("It rained all day.\n")
     assert run(monkeypatch, "profile", "disfluency", path) == 2
-    assert "it has no column of tags. Say what marks them" in capsys.readouterr().err
+    assert "it has no column of tags. Give the column and its classes" in capsys.readouterr().err

@@ -199,7 +199,7 @@ def test_a_unit_that_fails_is_a_problem(tmp_path: Path) -> None:
     assert built(source, tmp_path / "out", unit={"bytes": 5_000}, **tables).exit_code == 0
     marker.unlink()
     (problem,) = rebuild(str(tmp_path / "out"), None, 0).problems
-    assert problem.startswith("unit 2 could not be rebuilt: the child process that worked on it ended by signal 9")
+    assert problem.startswith("unit 2 could not be rebuilt: its child process was ended by signal 9")
     assert rebuild(str(tmp_path / "out"), None, 0).problems == ()
 
 

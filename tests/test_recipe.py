@@ -41,7 +41,10 @@ def test_defaults_need_nothing() -> None:
             "(mylab:Shout) (did you mean 'shout'?); write its table in lower case",
         ),
         ({"labelers": 3}, "'labelers': input should be a valid dictionary, given 3"),
-        ({"split": {"group": "book"}}, "split.group is 'book'; it may be file; a field of the records must stand"),
+        (
+            {"split": {"group": "book"}},
+            "split.group is 'book'; it may be file; to group by a field of the records, declare",
+        ),
         (
             {"split": {"group": "sorce"}, "input": {"keep": {"source": "string"}}},
             "split.group is 'sorce' (did you mean 'source'?); it may be file or source",

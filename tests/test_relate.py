@@ -93,4 +93,4 @@ def test_what_cannot_be_compared_is_told(
     assert "has no task 'nerr' (did you mean 'ner'?); it has disfluency.tags" in capsys.readouterr().err
     found = relate(Dataset.open(folder))
     assert found["primary"] is None
-    assert "no primary was named" in " ".join(relation_lines(found))
+    assert "no primary was given" in " ".join(relation_lines(found))

@@ -97,7 +97,7 @@ def test_the_profiles_of_the_package_are_profiles(name: str) -> None:
 
 def test_too_little_annotation_is_refused() -> None:
     """The message says how much there is, and how much it takes."""
-    with pytest.raises(ValueError, match=f"^1 reparanda are marked, and a profile takes {LEAST} or more"):
+    with pytest.raises(ValueError, match=f"^1 reparanda are marked, but a profile requires {LEAST} or more"):
         learn([Annotated(["I", "I", "know"], ["D", "O", "O"])])
 
 
@@ -112,7 +112,7 @@ def test_too_little_annotation_is_refused() -> None:
         (("format = 1", "format = 2"), r"format is 2; this version of auxloom reads format 1"),
         (("[kinds.cut]", "[kinds.uct]"), r"kinds must be repeat, cut, substitute, restart"),
         (("chain = [1.0]", "chain = [0.0]"), r"chain: at least one weight must be above 0"),
-        (("[phrases]", "[phrases"), r"profile a\.toml is no TOML file"),
+        (("[phrases]", "[phrases"), r"profile a\.toml is not a TOML file"),
     ],
 )
 def test_a_broken_profile_is_an_error_that_says_what_is_wrong(

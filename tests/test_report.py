@@ -122,8 +122,8 @@ class prior: the most frequent class (accuracy), a random guess at the train
 best baseline: the best of the class prior and the probes, on the same labels.
 significantly better: the whole 95 % interval of the score is better than the
   value of the best baseline; "-" where there is no interval.
-nats_per_word: less is better.
-Scores on constructed labels tell whether a task can be learnt, not whether
+nats_per_word: lower is better.
+Scores on constructed labels show whether a task can be learnt, not whether
   learning it helps another task.
 """
 
@@ -162,10 +162,10 @@ def test_the_note_on_constructed_labels_stands_only_where_there_are_any() -> Non
     assert note_of([{**made, "constructed": False, "permuted": True}]) == (
         "Trained on labels of other rows, as a control: made.tags."
     )
-    assert note_of([made, words]).startswith("Scores on constructed labels tell whether")
-    assert note_of([made, *gold, words]).startswith("Scores on constructed labels (made.tags, made.word) tell whether")
+    assert note_of([made, words]).startswith("Scores on constructed labels show whether")
+    assert note_of([made, *gold, words]).startswith("Scores on constructed labels (made.tags, made.word) show whether")
     assert not any("onstructed" in line for line in lines(report(gold)))
-    assert lines(report([made, *gold]))[-2].startswith("Scores on constructed labels (made.tags) tell")
+    assert lines(report([made, *gold]))[-2].startswith("Scores on constructed labels (made.tags) show")
 
 
 def test_a_prior_of_another_kind_is_told_where_there_is_one() -> None:
@@ -197,7 +197,7 @@ def test_the_table_tells_how_the_run_went() -> None:
     assert "checkpoint: the last, step 4; there is no validation split" in lines(last)
     assert "checkpoint: the last, step 4; there is no held-out split" in lines(last | {"split": ""})
     same = made | {"split": "validation"}
-    assert "there is no test split: the validation split chose the checkpoint" in "\n".join(lines(same))
+    assert "there is no test split: the checkpoint was selected on the validation split" in "\n".join(lines(same))
 
 
 def printed(made: dict[str, Any], *, terminal: bool) -> str:

@@ -102,7 +102,7 @@ def test_an_endpoint_is_a_host_and_a_port(endpoint: str) -> None:
 def test_what_answers_may_be_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flink's REST where its job server was meant, for example."""
     monkeypatch.setattr(service, "_ANSWER", 0.2)
-    with silent_port() as port, pytest.raises(RecipeError, match="answers there is not a Beam job server"):
+    with silent_port() as port, pytest.raises(RecipeError, match="is not a Beam job server"):
         prepared("flink", job_endpoint=f"127.0.0.1:{port}")
 
 
@@ -139,7 +139,9 @@ def test_another_environment_may_be_named(given: dict[str, Any], wanted: dict[st
     assert environment(given) == wanted
 
 
-@pytest.mark.parametrize(("config", "told"), [("image:latest", "name its environment_type"), ("{no", "not valid JSON")])
+@pytest.mark.parametrize(
+    ("config", "told"), [("image:latest", "also requires an environment_type"), ("{no", "not valid JSON")]
+)
 def test_an_environment_that_may_mean_anything_is_refused(config: str, told: str) -> None:
     """An image, a pool or a program."""
     with pytest.raises(RecipeError, match=told):
@@ -174,10 +176,10 @@ def test_parallelism_is_what_was_said_else_one() -> None:
         ((4, 4), {}, "4", ""),
         ((4, 2), {}, "2", ""),
         ((4, 4), {"elements": 3}, "3", ""),
-        ((4, 0), {}, "4", "waiting for the cluster: 4 slots wanted, 0 free"),
-        ((2, 1), {"parallelism": 2}, "2", "waiting for the cluster: 2 slots wanted, 1 free"),
+        ((4, 0), {}, "4", "waiting for the cluster: 4 slots needed, 0 free"),
+        ((2, 1), {"parallelism": 2}, "2", "waiting for the cluster: 2 slots needed, 1 free"),
         ((2, 1), {"parallelism": 1}, "1", ""),
-        ((1, 1), {"workers": 2}, "2", "waiting for the cluster: 2 slots wanted, 1 free of 1 in all; if no more are "),
+        ((1, 1), {"workers": 2}, "2", "waiting for the cluster: 2 slots needed, 1 free of 1 in all; if no more are "),
     ],
 )
 def test_flink_is_asked_for_free_slots(
@@ -196,7 +198,7 @@ def test_flink_is_asked_for_free_slots(
 def test_a_flink_that_does_not_answer_is_told_in_a_line() -> None:
     """Nothing is there, or it is not Flink."""
     with job_service(["parallelism"]) as endpoint:
-        with pytest.raises(RecipeError, match=r"Flink's REST does not answer at flink_master=.*Connection refused"):
+        with pytest.raises(RecipeError, match=r"Flink's REST API does not answer at flink_master=.*Connection refused"):
             prepared("flink", job_endpoint=endpoint, flink_master=f"127.0.0.1:{closed_port()}")
         with (
             FlinkRest(1, 1) as rest,
@@ -296,7 +298,7 @@ def test_dask_waits_for_its_first_worker(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(dask, "check_port", lambda *given: None)
     one, said = job("dask", dask_client_address="tcp://host:8786")
     assert dask._threads(one) == 3
-    assert said == ["waiting for the cluster: 1 worker wanted, 0 there"]
+    assert said == ["waiting for the cluster: 1 worker needed, 0 available"]
 
 
 def client_of(count: Callable[[], dict[str, int]]) -> type:

@@ -116,10 +116,15 @@ def test_what_each_condition_trains() -> None:
     [
         (PLAIN_TASKS, "", {}, r"a study needs a primary"),
         (PLAIN_TASKS, "nerr", {}, r"\[train\] primary: 'nerr' is not a task"),
-        ((*PLAIN_TASKS, NER), "", {"auxiliaries": ["ner"]}, r"names 'ner', the primary, among the other tasks"),
+        ((*PLAIN_TASKS, NER), "", {"auxiliaries": ["ner"]}, r"lists the primary 'ner' among the other tasks"),
         ((*PLAIN_TASKS, NER), "", {"auxiliaries": ["pos"]}, r"\[study\] auxiliaries: 'pos' is not a task"),
-        ((PLAIN_TASKS[0], NER), "", {}, r'the condition "masked" cannot be: the dataset has no task of masked words'),
-        ((PLAIN_TASKS[1], NER), "ner", {}, r"there is no auxiliary: ner is the only task beside masked words"),
+        (
+            (PLAIN_TASKS[0], NER),
+            "",
+            {},
+            r'the condition "masked" is not possible: the dataset has no task of masked words',
+        ),
+        ((PLAIN_TASKS[1], NER), "ner", {}, r"there is no auxiliary: ner is the only task besides masked words"),
     ],
 )
 def test_a_condition_that_cannot_be_is_refused(
@@ -169,10 +174,10 @@ def test_results_are_lines_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"format": 1}, "line 1 is no result of a study"),
-        ([], "line 1 is no result of a study"),
+        ({"format": 1}, "line 1 is not a result of a study"),
+        ([], "line 1 is not a result of a study"),
         (result(made()[0]) | {"format": 9}, "line 1 has the format 9"),
-        (result(made()[0]) | {"primary": "pos"}, "is of another study, of the primary 'pos' and not 'ner'"),
+        (result(made()[0]) | {"primary": "pos"}, "belongs to another study, with the primary 'pos' instead of 'ner'"),
     ],
 )
 def test_a_file_of_something_else_is_refused(tmp_path: Path, line: Any, message: str) -> None:

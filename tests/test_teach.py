@@ -177,7 +177,7 @@ def test_another_dataset_has_the_names_of_the_model(
     data = _build(tmp_path, [*_records(100, 1, labelled=False)[:20], *_records(20, 3, labelled=False)])
     assert command(monkeypatch, "predict", model[1], data, "--layer", "teacher", "--threshold", 0.5) == 0
     out = capsys.readouterr()
-    assert "train rows that the model learnt a task from have no label of it" in out.out + out.err
+    assert "train rows have no labels of the tasks that the model was trained on with them" in out.out + out.err
     assert [task.name for task in Dataset.open(data).tasks] == ["act", "mood", "ner"]
     known = {tuple(row["tokens"]) for row in Dataset.open(model[0]).splits["train"].table.to_pylist()
              if row["ner"]["status"] == 0}  # fmt: skip
@@ -190,16 +190,16 @@ def test_another_dataset_has_the_names_of_the_model(
     lonely = Path(shutil.copytree(model[1], tmp_path / "run"))
     (lonely / "report.json").unlink()
     assert command(monkeypatch, "predict", lonely, data, "--layer", "more", "--task", "ner") == 2
-    assert "is not where it was, so that its rows cannot be left out; give --include-train" in capsys.readouterr().err
+    assert "was not found, so its rows cannot be excluded; give --include-train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--task", "nerr"], "has no task 'nerr' (did you mean 'ner'?); it has act, mood, ner"),
-        (["--layers", "nothing"], "is not where it was"),
+        (["--layers", "nothing"], "was not found"),
         (["--text", "Some."], "give INPUT or --text"),
-        (["--set", "text=body"], "--layer writes into one dataset"),
+        (["--set", "text=body"], "--layer requires one dataset"),
     ],
 )
 def test_what_cannot_be_taught_is_told(
@@ -226,7 +226,7 @@ def test_a_layer_of_another_model_may_have_another_name(
 def test_rows_of_another_kind_are_refused(model: tuple[Path, Path], tmp_path: Path) -> None:
     """Text that was prepared otherwise; a text is no dataset; options of layers need one."""
     data = _build(tmp_path, _records(20, 4, labelled=False), text={"normalise": "transcript"})
-    with pytest.raises(ValueError, match=r"was trained on text with normalise = 'none', and .* has 'transcript'"):
+    with pytest.raises(ValueError, match=r"was trained on text with normalise = 'none', but .* has 'transcript'"):
         teach(model[1], str(data), "teacher")
     with pytest.raises(FileNotFoundError, match="is not a dataset"):
         teach(model[1], str(tmp_path / "0.jsonl"), "teacher")
@@ -235,9 +235,9 @@ def test_rows_of_another_kind_are_refused(model: tuple[Path, Path], tmp_path: Pa
     shutil.rmtree(data)
     plain = [record for record in _records(20, 4, labelled=False) if "tokens" in record]
     data = _build(tmp_path, plain)
-    with pytest.raises(ValueError, match=r"act cannot be asked of the rows of .*: they have no turns"):
+    with pytest.raises(ValueError, match=r"act cannot be predicted for the rows of .*: the rows have no turns"):
         teach(model[1], str(data), "teacher", tasks=["act"])
-    assert teach(model[1], str(data), "teacher").left_out == {"act": "they have no turns"}
+    assert teach(model[1], str(data), "teacher").left_out == {"act": "the rows have no turns"}
 
 
 def test_options_of_layers_are_for_layers(
@@ -245,6 +245,6 @@ def test_options_of_layers_are_for_layers(
 ) -> None:
     """Without one they say so."""
     assert command(monkeypatch, "predict", model[1], model[0], "--threshold", 0.5) == 2
-    assert "--threshold is for labels that go into a layer; give --layer NAME" in capsys.readouterr().err
+    assert "--threshold requires --layer NAME" in capsys.readouterr().err
     assert command(monkeypatch, "predict", model[1], model[0], "--layers", "nothing") == 2
     assert "has no layer 'nothing'; it has none" in capsys.readouterr().err

@@ -119,7 +119,10 @@ def test_a_phase_has_tokens_of_its_own(data: EncodedDataset) -> None:
             {"phase": [{"epochs": 1, "tokens": 5}]},
             r"^\[\[phase\]\] epochs = 1 and tokens = 5 both say how long it last",
         ),
-        ({"tokens": 9, "phase": [{}, {}]}, r"tokens = 9 ends the last phase, and nothing ends \[\[phase\]\] number 1;"),
+        (
+            {"tokens": 9, "phase": [{}, {}]},
+            r"\[\[phase\]\] number 1 has no length, since tokens = 9 limits only the last",
+        ),
         ({"tokens": -1}, r"\[train\] tokens = -1: input should be greater than or equal to 0"),
     ],
 )

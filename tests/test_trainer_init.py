@@ -87,7 +87,7 @@ def test_a_run_that_begins_with_another_resumes_without_it(dataset: Path, tmp_pa
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"vocabulary": 400}, r"has vocabulary = 320, not 400; leave vocabulary out"),
+        ({"vocabulary": 400}, r"has vocabulary = 320, not 400; remove vocabulary"),
         ({"encoder": "small"}, r"has encoder = 'tiny', not 'small'"),
         ({"features": False}, r"has features = True, not False"),
         ({"init": "nothing"}, r"init = 'nothing' is not a run of auxloom \(it has no run.json\)"),
@@ -111,7 +111,7 @@ def test_a_run_without_weights_or_with_others_is_told(dataset: Path, tmp_path: P
         train(dataset, tmp_path / "run", {**QUICK, "model": {"init": str(bare)}})
     train(dataset, tmp_path / "other", {**QUICK, "model": {"vocabulary": 330}}, stop_after=1)
     shutil.copy(tmp_path / "other" / "last.safetensors", bare / "last.safetensors")
-    with pytest.raises(ValueError, match=r"the encoder of .* is another one \(they differ in embedding.weight\)"):
+    with pytest.raises(ValueError, match=r"the encoder of .* is different \(in embedding.weight\)"):
         train(dataset, tmp_path / "run", {**QUICK, "model": {"init": str(bare)}})
     assert not list(tmp_path.glob("run/*"))
 

@@ -97,12 +97,12 @@ def _base(out: Path) -> str:
     path = out / "layers/masking/auxloom.json"
     manifest = json.loads(path.read_bytes())
     path.write_text(json.dumps(manifest | {"base": manifest["base"] | {"rows_blake2b": "0"}}))
-    return "is of another dataset than .*, whose rows have the same ids"
+    return "belongs to another dataset than .*, whose rows have the same ids"
 
 
 def _column(out: Path) -> str:
     shutil.copytree(out / "layers/masking", out / "layers/zoo")
-    return "the layer zoo has a column 'masking', which the layer masking has, too"
+    return "the layer zoo has a column 'masking' that the layer masking also has"
 
 
 def _unfinished(out: Path) -> str:
@@ -114,7 +114,7 @@ def _begun(out: Path) -> str:
     shutil.rmtree(out / "layers/masking/train")
     (out / "layers/masking/auxloom.json").unlink()
     (out / "layers/masking/plan.json").unlink()
-    return "finish it: run the command that began it again, or remove .*masking"
+    return "finish it: run the command that started it again, or remove .*masking"
 
 
 def _joined(out: Path) -> str:

@@ -345,7 +345,7 @@ def test_a_model_is_not_applied_to_other_tasks_or_classes(dataset: Path, tmp_pat
     with pytest.raises(ValueError, match="has no head for a task of"):
         predict(tmp_path / "run", renamed)
     turned = write_dataset(tmp_path / "turned", rows=8, tasks=(dataclasses.replace(long, classes=("long", "short")),))
-    with pytest.raises(ValueError, match=r"topic.long of .* has other classes"):
+    with pytest.raises(ValueError, match=r"the classes of task topic.long in .* differ"):
         predict(tmp_path / "run", turned)
     with pytest.raises(ValueError, match="no rows in the split 'tests'; it has train, validation, test"):
         predict(tmp_path / "run", dataset, split="tests")

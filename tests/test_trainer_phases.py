@@ -194,7 +194,10 @@ def test_a_phase_draws_rows_with_labels_or_without(dataset: Path, tmp_path: Path
     [
         ([{"tasks": ["ner"], "rows": "unlabelled"}], r"\[\[phase\]\] number 1 has no train row: none of rows = 'unlab"),
         ([{"rows": "some"}], r"\[\[phase\]\] rows = 'some': input should be 'all', 'labelled' or 'unlabelled'"),
-        ([{"start": "best"}], r"\[\[phase\]\] start = 'best' means the phase before, and the first one has none"),
+        (
+            [{"start": "best"}],
+            r"\[\[phase\]\] start = 'best' refers to the phase before, which the first one does not have",
+        ),
         ([{"freeze": 0}], r"^\[\[phase\]\] freeze = 0: input should be 'none', .*, or a number of layers from 1 on$"),
         ([{"maximise": "ner"}], r"\[\[phase\]\] maximise is not in this version of auxloom yet"),
     ],
@@ -312,7 +315,7 @@ def test_a_run_of_phases_of_an_earlier_version_is_not_gone_on_with(dataset: Path
         if settings == QUICK:
             assert train(dataset, run, resume=True, stop_after=2)["step"] == 2
             continue
-        with pytest.raises(ValueError, match=r"has phases and was begun by an earlier version .*\(format 3\)"):
+        with pytest.raises(ValueError, match=r"has phases and was started by an earlier version .*\(format 3\)"):
             train(dataset, run, resume=True)
         assert RunFolder(run).settings().phase  # its model can be used
         (run / "report.json").write_text("{}")

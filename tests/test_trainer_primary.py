@@ -251,7 +251,7 @@ def test_the_report_says_which_task_chose_the_checkpoint_and_by_how_many_labels(
     by_name = {entry["name"]: entry for entry in report["tasks"]}
     (told_,) = [text for text in by_name["ner"]["warnings"] if "chose" in text]
     labels = sum(len(gold_row(number)["ner"]["tags"]) for number in SPLITS["validation"])
-    assert told_ == f"only {labels} validation labels chose the checkpoint"
+    assert told_ == f"only {labels} validation labels selected the checkpoint"
     assert [text for text in by_name["topic.long"]["warnings"] if "chose" in text] == []
     text = " ".join(map(str.strip, lines(report)))
     assert "the best on the validation split by the score of ner" in text
@@ -264,7 +264,7 @@ def test_a_primary_without_validation_labels_leaves_the_choice_to_the_others(tmp
     report = train(folder, tmp_path / "run", QUICK)
     assert report["run"]["chosen_by"] is None
     (warnings,) = [entry["warnings"] for entry in report["tasks"] if entry["name"] == "ner"]
-    assert "no validation label, so that the other tasks chose the checkpoint" in warnings
+    assert "no validation label, so the other tasks selected the checkpoint" in warnings
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,12 @@ _WORDS: dict[str, Any] = {"tasks": ["masking.word"]}
 @pytest.mark.parametrize(
     ("phases", "message"),
     [
-        ([_WORDS, {}], "cannot grow to epochs = 4, which would lengthen a .*phase.* that others follow"),
-        ([_WORDS, {"epochs": 1}], "cannot grow to epochs = 4, which would lengthen a .*phase.* that others follow"),
-        ([_WORDS | {"epochs": 1}, {"epochs": 1}], "would lengthen no .*phase.*, for the last one has its own"),
+        ([_WORDS, {}], "cannot be extended to epochs = 4, which would lengthen a .*phase.* before the last one"),
+        (
+            [_WORDS, {"epochs": 1}],
+            "cannot be extended to epochs = 4, which would lengthen a .*phase.* before the last one",
+        ),
+        ([_WORDS | {"epochs": 1}, {"epochs": 1}], "would lengthen no .*phase.*, because the last one has its own"),
     ],
 )
 def test_epochs_grow_in_the_last_phase_alone(

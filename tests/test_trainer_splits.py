@@ -113,7 +113,7 @@ def _other(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("damage", "told"),
-    [(_truncate, "is not an Arrow stream"), (_empty, "is not an Arrow stream"), (_other, "other columns than")],
+    [(_truncate, "is not an Arrow stream"), (_empty, "is not an Arrow stream"), (_other, "its columns differ from")],
 )
 def test_a_damaged_shard_is_named(tmp_path: Path, damage: Any, told: str) -> None:
     """Also where no checksum was noted."""

@@ -72,6 +72,6 @@ def test_a_name_is_a_labelers_or_a_tasks() -> None:
     assert find_tasks(tasks, "toy") == find_tasks(tasks, "my.module:Toy") == tasks[:2]
     assert find_tasks(tasks, "toy.tags") == tasks[1:2]
     assert find_tasks(tasks, "topic") == tasks[2:]
-    told = "no labeler or task 'toy.tag' here (did you mean 'toy.tags'?); there are toy, toy.tags, topic"
+    told = "no labeler or task 'toy.tag' (did you mean 'toy.tags'?); there are toy, toy.tags, topic"
     with pytest.raises(ValueError, match=re.escape(told)):
         find_tasks(tasks, "toy.tag")

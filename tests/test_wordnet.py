@@ -94,7 +94,9 @@ def test_no_file_is_opened_and_nltk_is_left_as_it_was(monkeypatch: pytest.Monkey
 
 def test_a_folder_without_wordnet_is_refused() -> None:
     """The message says what is missing, what was found, and what to give."""
-    with pytest.raises(ValueError, match=r"data.noun, .* missing \(found readme\); give the folder in which data.noun"):
+    with pytest.raises(
+        ValueError, match=r"data.noun, .* missing \(found readme\); give the folder that contains data.noun"
+    ):
         read_wordnet({"readme": b""})
     files = database(SYNSETS)
     del files["dict/index.verb"]

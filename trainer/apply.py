@@ -52,7 +52,7 @@ def predict(run: str | Path, dataset: str | Path, split: str = "test") -> list[P
         raise ValueError(f"the model in {run} has no head for a task of {dataset}; it has {', '.join(heads)}")
     for task in tasks:
         if (task.kind, task.classes) != (heads[task.name].kind, heads[task.name].classes):
-            raise ValueError(f"task {task.name} of {dataset} has other classes than the model in {run}")
+            raise ValueError(f"the classes of task {task.name} in {dataset} differ from those of the model in {run}")
     settings = folder.settings()
     encoded = encode_with(data, tasks, folder.learnt, find_encoder(settings.model.encoder), settings)
     return list(evaluate(model, encoded, split, probabilities=True))

@@ -1,4 +1,4 @@
-"""Mistakes in settings, told in the words of a recipe."""
+"""Mistakes in settings, described in the words of a recipe."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ HEADERS = {"train": "[train]", "model": "[model]", "task": "[task.NAME]", "phase
 _ELSEWHERE = {
     **dict.fromkeys(("encoder", "vocabulary", "max_pieces", "dropout", "head_dropout"), "it is a key of [model]"),
     "weights": "the weight of a task is a key of its table, [task.NAME] weight",
-    "words_first": "write a [[phase]] with the tasks that mask words, and one behind it with all tasks",
+    "words_first": "write a [[phase]] with the tasks that mask words, followed by one with all tasks",
 }
 """Keys that are looked for in [train], and where to write them."""
 

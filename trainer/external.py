@@ -98,7 +98,9 @@ def _as_learnt(task: Task, head: Task, path: Path) -> Task:
         ValueError: it is of another kind, or has a class that the head does not know.
     """
     if task.kind != head.kind:
-        raise ValueError(f"task {task.name!r} of {path} is of kind {task.kind}, and the model learnt it as {head.kind}")
+        raise ValueError(
+            f"task {task.name!r} of {path} is of kind {task.kind}, but the model was trained on it as {head.kind}"
+        )
     if unknown := [name for name in task.classes if name not in head.classes]:
         raise ValueError(
             f"task {task.name!r} of {path} has the class{'es' * (len(unknown) > 1)} {_cut(list(map(repr, unknown)))}, "

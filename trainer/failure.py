@@ -1,4 +1,4 @@
-"""Steps that cannot be taken: what is told of them, and what is left."""
+"""Steps that fail: the message about them, and what is left."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

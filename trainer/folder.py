@@ -189,11 +189,14 @@ class RunFolder:
             given = given.model_dump(mode="json", exclude_unset=True)
         settings = mark.grown(given, self.path, lambda settings: decided(settings, data))
         if same and settings != mark.settings:
-            raise ValueError(f"the run in {self.path} was to be shorter")
+            raise ValueError(
+                f"the run in {self.path} was started with a smaller budget; use the same settings, or continue it "
+                "with --resume"
+            )
         if mark.outdated and not (self.report.exists() and settings == mark.settings):
             raise ValueError(
-                f"the run in {self.path} has phases and was begun by an earlier version of auxloom (format "
-                f"{mark.format}), in which one optimiser and schedule ran through all of them; train in another folder"
+                f"the run in {self.path} has phases and was started by an earlier version of auxloom (format "
+                f"{mark.format}), which used one optimiser and one schedule for all of them; train in another folder"
             )
         return settings, mark
 

@@ -95,7 +95,7 @@ def completed(settings: Settings) -> Settings:
         if settings.model.given(key) and getattr(settings.model, key) != getattr(before, key):
             raise ValueError(
                 f"[model] init = {settings.model.init!r} has {key} = {getattr(before, key)!r}, not "
-                f"{getattr(settings.model, key)!r}; leave {key} out, or begin without init"
+                f"{getattr(settings.model, key)!r}; remove {key}, or train without init"
             )
     settings = settings.filled({}, before.model_dump(exclude={"init"}))
     return find_encoder(before.encoder).completed(settings, earlier.learnt)
@@ -128,7 +128,7 @@ def inherited(learnt: Path) -> Mapping[str, Any]:
 
 
 def told_of(learnt: Path) -> str:
-    """Return what a user should be told of the heads of a run that began with another one; "" where all are known."""
+    """Return the message about new heads in a run that was initialised from another one; "" where all are known."""
     fresh = inherited(learnt).get("new_heads")
     return f"new heads, which {inherited(learnt)['run']} does not have: {', '.join(fresh)}" if fresh else ""
 
@@ -144,7 +144,7 @@ def _check_same(known: Mapping[str, Tensor], own: Mapping[str, Tensor], run: str
     other += [name for name in own if name in known and own[name].shape != known[name].shape]
     if other:
         raise ValueError(
-            f"[model] init: the encoder of {run} is another one (they differ in {other[0]}); it must have the same "
+            f"[model] init: the encoder of {run} is different (in {other[0]}); it must have the same "
             "vocabulary, size and features"
         )
 
@@ -155,7 +155,7 @@ def _alike(task: Task, other: Task | None) -> bool:
 
 
 def _loaded(model: Model, task: Task, weights: dict[str, Tensor]) -> bool:
-    """Give the head of a task its weights if they fit, and tell whether they do."""
+    """Give the head of a task its weights if they fit, and return whether they do."""
     own = model.head(task).state_dict()
     fits = {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in weights.items()}
     if fits:

@@ -107,22 +107,23 @@ class Mark:
                 not come at the end of the run.
         """
         given = flattened(given)
-        # alone, so that a mistake is told of before a difference
+        # alone, so that a mistake is reported before a difference
         tables = make_settings(
             {key: value for key, value in given.items() if key in TABLES or key not in Settings.model_fields}
         )
         known, wanted = self.settings, make_settings(_laid_over(self.settings, given, tables))
-        with suppress(ValueError):  # what does not fit is told of as a difference: the run has what fits
+        with suppress(ValueError):  # what does not fit is reported as a difference: the run has what fits
             wanted = decide(wanted)
         before, after = (_flat(settings, {*known.task, *wanted.task}) for settings in (decide(known), wanted))
         changed = [key for key in before if before[key] != after[key]]
         refused = [key for key in changed if not _grows(key, before[key], after[key])]
         if refused:
-            told = " and ".join(f"{key} = {before[key]!r}, not {after[key]!r}" for key in refused)
+            differences = " and ".join(f"{key} = {before[key]!r}, not {after[key]!r}" for key in refused)
             cure = (
-                "use the settings that it was started with (epochs, max_steps and tokens may grow), or another folder"
+                "use the settings that it was started with (epochs, max_steps and tokens may be increased), or another "
+                "folder"
             )
-            raise ValueError(f"the run in {folder} has {told}; {cure}")
+            raise ValueError(f"the run in {folder} has {differences}; {cure}")
         grown = known.model_copy(update={key: getattr(wanted, key) for key in _GROWING})
         _check_phases(known, grown, folder)
         return grown
@@ -173,9 +174,14 @@ def _check_phases(before: Settings, after: Settings, folder: Path) -> None:
         return
     *earlier, last = [not (phase.epochs or phase.tokens) for phase in before.phases]
     if any(earlier) or not last:
-        why = "a [[phase]] that others follow" if any(earlier) else "no [[phase]], for the last one has its own"
+        why = (
+            "a [[phase]] before the last one"
+            if any(earlier)
+            else "no [[phase]], because the last one has its own number"
+        )
         raise ValueError(
-            f"the run in {folder} cannot grow to epochs = {after.epochs}, which would lengthen {why}; train in another "
+            f"the run in {folder} cannot be extended to epochs = {after.epochs}, which would lengthen {why}; train in "
+            "another "
             "folder"
         )
 

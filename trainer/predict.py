@@ -51,7 +51,7 @@ class Predictor:
 
     run: str | Path
     left_out: list[str] = field(default_factory=list)
-    """Tasks that the last texts could not be asked: they hide words, read spans, or need a second text."""
+    """Tasks that could not be predicted for the last texts: they mask words, read spans, or need a second text."""
 
     def __post_init__(self) -> None:
         """Load the model."""
@@ -70,7 +70,7 @@ class Predictor:
 
         Args:
             texts: strings, or lists of tokens.
-            tasks: names of the tasks to tell; none: all that can be told.
+            tasks: names of the tasks to predict; none: all that can be predicted.
             second: a second text for each, for tasks over two.
 
         Raises:
@@ -99,7 +99,7 @@ class Predictor:
         return _assembled(documents, cut, rows, made)
 
     def _tasks(self, names: Sequence[str], *, second: bool) -> list[Task]:
-        """Return the tasks to tell as they are asked of a text."""
+        """Return the tasks to predict, in the form that a text needs."""
         known = {task.name: task for task in self.model.tasks}
         for name in names:
             if name not in known:
@@ -176,7 +176,7 @@ def _assembled(
                 own = item.rows[part]
                 opens = segments[first:last] - first
                 spoken = np.isin(turn_rows, own)
-                told = PartOfTask(
+                part = PartOfTask(
                     item.task,
                     item.predicted[part],
                     chances,
@@ -187,7 +187,7 @@ def _assembled(
                     turns,
                     cut.positions.turns[turn_tokens[spoken]] if turns else None,
                 )
-                tasks[name] = told.told()
+                tasks[name] = part.prediction()
         found.append(Prediction(document.id, texts[n], tokens, tasks, int(bounds[n + 1] - bounds[n]), turns))
     return found
 

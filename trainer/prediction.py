@@ -124,12 +124,12 @@ class PartOfTask:
     turn_numbers: IntArray | None = None
     """Which of them each turn of each row is, or is part of."""
 
-    def told(self) -> TaskPrediction:
-        """Return what is told of it."""
+    def prediction(self) -> TaskPrediction:
+        """Return the prediction for it."""
         return self._listed() if self.task.level in ("token", "segment", "turn") else self._one()
 
     def _listed(self) -> TaskPrediction:
-        """Return what is told of each token, segment or turn."""
+        """Return the predictions for each token, segment or turn."""
         task, predicted = self.task, self.predicted
         if np.issubdtype(predicted.dtype, np.floating):
             return TaskPrediction(values=[round(float(value), 4) for value in predicted])
@@ -153,7 +153,7 @@ class PartOfTask:
         return found
 
     def _one(self) -> TaskPrediction:
-        """Return what is told of the whole document: the mean over its rows, weighted by their tokens."""
+        """Return the prediction for the whole document: the mean over its rows, weighted by their tokens."""
         classes, weights = self.task.classes, self.lengths[self.rows]
         share = weights / weights.sum()
         if np.issubdtype(self.predicted.dtype, np.floating):

@@ -110,8 +110,8 @@ class TaskSettings(_Table):
     weight: float = Field(1.0, ge=0)
     """Of its loss."""
     permuted: bool = False
-    """Train it on the labels of other rows of like length, where possible of the same document: the control that tells
-    what the labels are good for, beside the text and the updates. Held-out labels stay as they are."""
+    """Train it on the labels of other rows of like length, where possible of the same document: the control that shows
+    what the labels contribute, apart from the text and the updates. Held-out labels stay as they are."""
 
 
 class PhaseSettings(_Table):
@@ -259,8 +259,8 @@ class Settings(_Table):
             )
         if self.accumulate > self.rows // self.bucket:
             raise ValueError(
-                f"accumulate = {self.accumulate} parts the buckets of a step, and there are rows / bucket = "
-                f"{self.rows // self.bucket}; lower bucket or accumulate"
+                f"accumulate = {self.accumulate} must not exceed rows / bucket = {self.rows // self.bucket}; lower "
+                "bucket or accumulate"
             )
         return self
 
@@ -269,12 +269,12 @@ class Settings(_Table):
         """Check that every phase has an end, and one before it if it begins with the best checkpoint of that."""
         if self.phase and self.phase[0].start == "best":
             raise ValueError(
-                "[[phase]] start = 'best' means the phase before, and the first one has none; leave it out"
+                "[[phase]] start = 'best' refers to the phase before, which the first one does not have; remove it"
             )
         if open_ := [n for n in range(len(self.phases) - 1) if not self.epochs_of(n) and not self.phase[n].tokens]:
             raise ValueError(
-                f"tokens = {self.tokens} ends the last phase, and nothing ends [[phase]] number {open_[0] + 1}; give "
-                "it epochs or tokens, or give [train] epochs"
+                f"[[phase]] number {open_[0] + 1} has no length, since tokens = {self.tokens} limits only the last "
+                "one: give it epochs or tokens, or set [train] epochs"
             )
         return self
 

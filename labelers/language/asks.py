@@ -18,7 +18,7 @@ from labelers.language.shapes import VERBS, classes_among, shapes
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, ranges
 
-__all__ = ["ASKS", "WORDS", "Arguments", "fulfilled", "told"]
+__all__ = ["ASKS", "WORDS", "Arguments", "fulfilled", "is_one_of"]
 
 WORDS: Mapping[str, str] = {
     "outcome": (
@@ -53,7 +53,7 @@ WORDS: Mapping[str, str] = {
         "month months year years decade decades century centuries"
     ),
 }
-"""Words by what they tell of an argument."""
+"""Words by what they show about an argument."""
 
 _SIGNS = {name: 1 << bit for bit, name in enumerate(WORDS)}
 
@@ -79,7 +79,7 @@ _ASKING = frozenset({"be", "have", "do", "modal", "wh"})
 
 @cache
 def _signs() -> dict[str, int]:
-    """Return for each word the bits of what it tells."""
+    """Return for each word the bits of what it shows."""
     found: dict[str, int] = {}
     for name, words in WORDS.items():
         for word in words.split():
@@ -92,7 +92,7 @@ def _sign(texts: Sequence[str]) -> npt.NDArray[np.int16]:
     return np.fromiter(map(_signs().get, map(str.lower, texts), repeat(0)), np.int16, len(texts))
 
 
-def told(batch: PassageBatch, place: IntArray, name: str) -> BoolArray:
+def is_one_of(batch: PassageBatch, place: IntArray, name: str) -> BoolArray:
     """Return which tokens, at global positions of any shape, are words of that name in `WORDS`."""
     found: BoolArray = batch.vocabulary.property(_sign)[batch.codes[place]] & _SIGNS[name] > 0
     return found
@@ -116,14 +116,14 @@ class Arguments:
         """Return the given ones."""
         return type(self)(self.batch, self.first[which], self.border[which], self.second[which], self.stop[which])
 
-    def _told(self, place: IntArray, name: str) -> BoolArray:
+    def _is_one_of(self, place: IntArray, name: str) -> BoolArray:
         """Return which tokens are words of that name."""
-        return told(self.batch, place, name)
+        return is_one_of(self.batch, place, name)
 
     def _holds(self, start: IntArray, stop: IntArray, name: str) -> BoolArray:
         """Return which spans hold a word of that name."""
         size = stop - start
-        owner = np.repeat(np.arange(len(size)), size)[self._told(ranges(start, size), name)]
+        owner = np.repeat(np.arange(len(size)), size)[self._is_one_of(ranges(start, size), name)]
         return np.bincount(owner, minlength=len(size)) > 0
 
     def _is(self, place: IntArray, names: frozenset[str]) -> BoolArray:
@@ -151,39 +151,39 @@ class Arguments:
 
     def sober(self) -> BoolArray:
         """The second does not go on with a word of talk ("But yeah, ...", "And thank you")."""
-        return ~self._told(self.second, "talk")
+        return ~self._is_one_of(self.second, "talk")
 
     def news(self) -> BoolArray:
         """The first is no mere acknowledgement ("Sure, that works.", "That sounds great."), to which nothing adds."""
         start, stop = self.first, self.border
         brief = stop - start <= _BRIEF
-        praise = self._told(start, "pointer") & self._holds(start, stop, "praise")
-        return ~(brief & (self._told(start, "talk") | praise))
+        praise = self._is_one_of(start, "pointer") & self._holds(start, stop, "praise")
+        return ~(brief & (self._is_one_of(start, "talk") | praise))
 
     def denial(self) -> BoolArray:
         """The first holds what did not, should not or might not happen, which the second stands in for.
 
         An answer ("No, I am sorry.") denies what somebody else has said.
         """
-        told = self._told(self.first, "answer")
-        return self._holds(self.first + 1, self.border, "denial") & ~told
+        answers = self._is_one_of(self.first, "answer")
+        return self._holds(self.first + 1, self.border, "denial") & ~answers
 
     def condition(self) -> BoolArray:
-        """The first asks or tells of no fact that is open ("He asked if she had left")."""
+        """The first has no verb that an indirect question may follow ("He asked if she had left")."""
         return ~self._holds(self.first, self.border, "inquiry")
 
     def unmeasured(self) -> BoolArray:
         """The first does not end with a stretch of time, which the second measures ("two years before he left")."""
-        return ~self._told(self.border - 1, "period")
+        return ~self._is_one_of(self.border - 1, "period")
 
     def outcome(self) -> BoolArray:
-        """The second tells what happened, or can or must happen: a verb of the past or a modal follows its subject."""
+        """The second says what happened, or can or must happen: a verb of the past or a modal follows its subject."""
         place = self.second + np.arange(1, _NEAR)[:, None]
         inside = place < self.stop
         place = np.minimum(place, self.stop - 1)
         ended = np.logical_or.accumulate(~inside | shapes(self.batch)["comma"][self.batch.codes[place]])
         past = self._is(place, _PAST) & ~self._is(place - 1, _BINDING)
-        verb = (self._told(place, "outcome") | past) & ~ended
+        verb = (self._is_one_of(place, "outcome") | past) & ~ended
         return self._is(np.minimum(self.second, self.stop - 1), _SUBJECTS) & verb.any(axis=0)
 
     def clause(self) -> BoolArray:
@@ -195,7 +195,7 @@ class Arguments:
         """The second is long, or holds a verb or a pronoun; the "'s" of a noun is none ("Next, the king's horse.")."""
         size = self.stop - self.second
         place = ranges(self.second, size)
-        clitic = self._told(place, "clitic")
+        clitic = self._is_one_of(place, "clitic")
         verb = self._is(place, VERBS | _PRONOUNS | {"there"}) & (~clitic | self._is(place - 1, _POINTERS))
         verbs = np.bincount(np.repeat(np.arange(len(size)), size)[verb], minlength=len(size))
         return np.asarray((size >= _LONG) | (verbs > 0))

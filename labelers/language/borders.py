@@ -1,7 +1,8 @@
-"""Whether words from elsewhere are seen to be no part of the sentence that they were put into, told at their borders.
+"""Whether words from elsewhere visibly do not belong to a sentence that they were inserted into, by the borders.
 
-Words of grammar tell, since what may stand beside them is known: no sentence holds "the went" or "in we". So do two
-phrases where one is wanted: "carried [some old miners] our trunk". All else may read as text that somebody wrote.
+Words of grammar show it, because it is known what may stand next to them: no sentence holds "the went" or "in we". So
+do two phrases where one is wanted: "carried [some old miners] our trunk". All else may read as text that somebody
+wrote.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ _BEFORE, _HEAD = Listed("before", 1), Listed("before", 2)
 
 
 class Syntax(IntFlag):
-    """What the form of a word tells of its part in a phrase."""
+    """What the form of a word shows about its part in a phrase."""
 
     CONTENT = 1
     """No word of grammar, and no adverb by its ending."""
@@ -70,7 +71,7 @@ def parts(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
 
 @cache
 def _listed() -> dict[str, Syntax]:
-    """Return the part of each word that a list tells of."""
+    """Return the part of each word that is in a list."""
     found = {text: _PARTS.get(name, Syntax(0)) for text, name in listed_words().items()}
     found["that"] = Syntax(0)  # it opens clauses too
     for kind, part in (("when", Syntax.TIME), ("leads", Syntax.LEADS)):
@@ -93,7 +94,7 @@ _CONTENT = Syntax.CONTENT.value
 
 @dataclass(frozen=True)
 class BorderWords:
-    """What is told of words by the lists and by their parts in a phrase; a negative type stands for no word."""
+    """What is known of words from the lists and from their parts in a phrase; a negative type stands for no word."""
 
     vocabulary: Vocabulary
     types: IntArray
@@ -127,7 +128,7 @@ class BorderWords:
 
 @dataclass(frozen=True)
 class Gaps:
-    """E gaps between two words: what can be told of an n-gram there before it is drawn."""
+    """E gaps between two words: what is known of an n-gram there before it is drawn."""
 
     left: BorderWords
     """Before the gaps: none where a mark stands between, or no word does."""

@@ -62,7 +62,7 @@ def lower_first(text: str) -> str:
 
 
 class Letters(IntFlag):
-    """What the letters of a form tell of its capital."""
+    """What the letters of a form show about its capital."""
 
     CAPITAL = 1
     """It begins with one."""
@@ -121,7 +121,7 @@ def _ambiguous() -> frozenset[str]:
 class Case:
     """Property of a type: its case is its own (`NAME`), its capital is its place's (`COMMON`), or nobody knows.
 
-    Names are told from common words by how a pool of text writes them where no sentence begins.
+    Names are distinguished from common words by how a pool of text writes them where no sentence begins.
     """
 
     lower: Counter[str]

@@ -19,7 +19,7 @@ _SHORTEST = 3
 """Characters of the shortest name: shorter ones are initials and symbols that stand for much else."""
 
 _HEADER_CAPITALS = 0.9
-"""From this share of names with a capital on, capitals are the file's habit and tell nothing of a name."""
+"""From this share of names with a capital on, capitals are the convention of the file and say nothing about a name."""
 
 _GRAMMAR = """
     a about above after again against all am an and any are as at be because been before being below between both
@@ -65,7 +65,7 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
     rows = numbered_rows(data, f"dictionary {source}")
     first = next(rows, None)
     if first is None:
-        raise ValueError(f"dictionary {source}: no line with a concept; give id, name and synonyms, divided by tabs")
+        raise ValueError(f"dictionary {source}: no line with a concept; give id, name and synonyms, separated by tabs")
     header = [item.strip().lower() for item in first[1]]
     columns = {key: place for place, key in enumerate(header)} if {"id", "name"} <= set(header) else {}
     found: dict[str, Concept] = {}
@@ -75,19 +75,21 @@ def read_tsv(data: bytes, source: str) -> tuple[Concept, ...]:
         except ValueError as error:
             raise ValueError(f"dictionary {source}, line {number}: {error}") from None
         if concept.id in found:
-            raise ValueError(f"dictionary {source}, line {number}: the id {concept.id!r} stood in an earlier line")
+            raise ValueError(
+                f"dictionary {source}, line {number}: the id {concept.id!r} already occurs in an earlier line"
+            )
         found[concept.id] = concept
     if not found:
-        raise ValueError(f"dictionary {source}: no line with a concept behind the line of column names")
+        raise ValueError(f"dictionary {source}: no line with a concept after the line of column names")
     return tuple(_plain_capitals(list(found.values())))
 
 
 def _concept(fields: Sequence[str], columns: Mapping[str, int], width: int) -> Concept:
     """Return the concept of one line; a ValueError says what is wrong with the line."""
     if columns and len(fields) != width:
-        raise ValueError(f"{len(fields)} columns, where the first line names {width}")
+        raise ValueError(f"{len(fields)} columns, but the first line names {width}")
     if not columns and not 2 <= len(fields) <= 4:  # noqa: PLR2004  (id and name, then synonyms and type)
-        raise ValueError(f"{len(fields)} columns; give id, name, synonyms (divided by '|') and, if you like, a type")
+        raise ValueError(f"{len(fields)} columns; give id, name, synonyms (separated by '|') and optionally a type")
     places = columns or {"id": 0, "name": 1, "synonyms": 2, "type": 3}
 
     def get(key: str) -> str:

@@ -36,7 +36,7 @@ class Differences:
     """What sets new names apart from old ones, for P pairs."""
 
     words: IntArray
-    """int64 [K]: the telling words that only one name of a pair has, one pair after the other."""
+    """int64 [K]: the informative words that only one name of a pair has, one pair after the other."""
     own: IntArray
     """int64 [K]: how often each stands in the old name."""
     offsets: IntArray

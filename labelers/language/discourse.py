@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelers.language.asks import told
+from labelers.language.asks import is_one_of
 from labelers.language.context_model import log_odds, score
 from labelers.language.forms import forms_among
 from labelers.language.matches import Matches, match
@@ -57,7 +57,7 @@ def barred(batch: PassageBatch, matches: Matches) -> BoolArray:
     first = batch.segments[segment]
     before = np.maximum(matches.start - 1, first)
     classes = shapes(batch)["class"][batch.codes[before]]
-    bound = classes_among(frozenset({"be", "than"}))[classes] | told(batch, before, "inquiry")
+    bound = classes_among(frozenset({"be", "than"}))[classes] | is_one_of(batch, before, "inquiry")
     barred = forms_among("if", "when")[matches.form] & bound
     barred |= forms_among("because")[matches.form] & classes_among(frozenset({"be"}))[classes]
     barred |= forms_among("so")[matches.form] & (matches.start == first)

@@ -129,7 +129,7 @@ class Donors:
         """Return where an n-gram of the pool would repeat what stands around it.
 
         It would if one to three tokens followed themselves, or if its first or last word were that of a neighbour, so
-        that nobody could tell which of the two was inserted. The words around it are given as by `_around`.
+        that it is impossible to say which of the two was inserted. The words around it are given as by `_around`.
         """
         width, size = self.longest, behind - first
         inside = self.pool.keys(np.minimum(first[:, None] + np.arange(width), behind[:, None] - 1))

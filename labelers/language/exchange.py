@@ -38,7 +38,7 @@ class Bundles:
 
     @cached_property
     def seen(self) -> IntArray:
-        """int64, sorted: row * number of words + word, for every token that shows a telling word."""
+        """int64, sorted: row * number of words + word, for every token that shows an informative word."""
         tokens, words = self.names.telling_words(self.batch)
         return np.sort(self.batch.rows[tokens] * self.names.n_words + words)
 
@@ -162,7 +162,7 @@ class _Spelling:
 def blocked(bundles: Bundles, rival: IntArray) -> BoolArray:
     """Return bool [B]: an exchange would repeat a word of the passage, or what it takes away is still to be read.
 
-    That is so if a telling word that only one of the two names has stands elsewhere in the row, if the rival begins or
+    That is so if an informative word of only one of the two names stands elsewhere in the row, if the rival begins or
     ends with the word before or behind it, if one of the names is a part of the other, if one of them is a single
     word that another one grades ("more often", not "more from time to time"), or if one of them goes on in the words
     behind it and none follows ("We saw several."). All but the second hold for both directions of a pair alike. A rival

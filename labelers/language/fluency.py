@@ -17,7 +17,7 @@ from labelers.vocabulary import Vocabulary
 
 __all__ = ["broken_words", "by_text", "disfluent_segments", "is_hesitation", "may_stand_twice"]
 
-_STUB = 3  # letters of the longest form that is told to be broken off by being no word we know
+_STUB = 3  # letters of the longest form that counts as broken off because it is not a known word
 _LETTER = 21  # bits of a code point
 _TELLS = Listed("speech", 1)
 _OPEN, _MARKS, _DASH = Listed("open", 1), Listed("open", 2), Listed("dash", 1)
@@ -73,7 +73,7 @@ def _words_of(kind: str) -> frozenset[str]:
 
 
 def _traces(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return what tells of each type that it was broken off.
+    """Return for each type the evidence that it was broken off.
 
     Its lowest bits (`_SIZE`) are the letters of a type that may be a word broken off (no word of grammar), three at
     most; `_UNKNOWN` is a form that is no word we know, `_CUT` a cut word.
@@ -86,7 +86,7 @@ _SIZE, _UNKNOWN, _CUT = 3, 4, 8
 
 
 def _trace(text: str, grammar: frozenset[str], cut: frozenset[str]) -> int:
-    """Return what tells of one type that it was broken off, given words of grammar and beginnings of words."""
+    """Return the evidence that one type was broken off, given words of grammar and beginnings of words."""
     lower = text.lower()
     if not text.isalpha():
         return _UNKNOWN * (lower in cut) | _CUT * (text != "" and _cut(text))
@@ -117,12 +117,12 @@ def disfluent_segments(batch: PassageBatch, word: BoolArray, hesitation: BoolArr
     hesitations = np.flatnonzero(hesitation)
     broken = np.concatenate([_resumed(batch, words, keys), _left_open(batch, words)])
     phrases = _phrases(batch, keys)
-    tells = [
+    hints = [
         phrases[np.isin(keys[phrases], _betraying(batch.vocabulary))],
         np.flatnonzero(_TELLS.of(batch.vocabulary, codes)),
     ]
     spoken = batch.spoken.copy()
-    for sign in (hesitations, words[np.concatenate(tells)], words[broken]):
+    for sign in (hesitations, words[np.concatenate(hints)], words[broken]):
         spoken[batch.rows[sign]] = True
     hits = [broken, _repeats(batch, words, keys, spoken), _stubs(batch, words, codes), _markers(batch, words, phrases)]
     signs = (hesitations, words[np.concatenate(hits)], restarts(batch, word, spoken), _ends(batch, word, hesitations))

@@ -99,7 +99,7 @@ class _LateTorch(MetaPathFinder):
                 )
 
     def _answer(self, name: str) -> Any:
-        """Return a name of `thinc.compat` that tells of torch; it is loaded now."""
+        """Return a name of `thinc.compat` that says whether torch is there; it is loaded now."""
         if name not in self._old:
             raise AttributeError(f"module 'thinc.compat' has no attribute {name!r}")
         self.tell()

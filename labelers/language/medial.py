@@ -142,7 +142,7 @@ class _Near:
     commas: IntArray
     """Commas before it in the segment, the one at once before it left out."""
     clause: BoolArray
-    """A verb stands before it in the segment, as far as closed lists tell, or a pronoun with something behind."""
+    """A verb stands before it in the segment, as far as closed lists show, or a pronoun with something behind."""
     later: BoolArray
     """It stands in a later clause, behind a semicolon, a dash or a conjunction of clauses."""
     breaks: IntArray

@@ -94,7 +94,7 @@ class Names:
         """int64 [n]: tokens of each name."""
         sized = zip(self.groups.tolist(), self.sizes.tolist(), strict=True)
         self.kinds = np.array([NameKind.of(groups[group].type, size) for group, size in sized], np.int8)
-        """int8 [n]: where each name may stand, as far as the type of its concept tells."""
+        """int8 [n]: where each name may stand, as far as the type of its concept determines it."""
         self.goes_on = np.array(list(map(goes_on, self.texts)), np.int8)
         """int8 [n]: 1 where a word has to follow, 2 where one with a capital, or a number; else 0."""
         self.exact = np.array([name != name.lower() for name in self.texts], bool)
@@ -137,8 +137,8 @@ class Names:
         return shown.astype(np.int64)
 
     def telling_words(self, batch: PassageBatch) -> tuple[IntArray, IntArray]:
-        """Return the positions of the tokens that show a telling word, and these words."""
-        by_type = self.telling[batch.vocabulary.property(self._folded)]
+        """Return the positions of the tokens that show an informative word, and these words."""
+        by_type = self.informative[batch.vocabulary.property(self._folded)]
         positions = np.flatnonzero(by_type.take(batch.codes))
         return positions, self.words_at(batch, positions)
 
@@ -157,11 +157,11 @@ class Names:
         return mentions.take(in_place(batch, mentions.start, mentions.end, kinds, titled))
 
     @cached_property
-    def telling(self) -> BoolArray:
-        """Bool [words + 1]: words that tell something in some name; the last place is that of word -1."""
-        telling = np.zeros(self.n_words + 1, bool)
-        telling[[word for name in range(len(self)) for word in self._telling(name)]] = True
-        return telling
+    def informative(self) -> BoolArray:
+        """Bool [words + 1]: words that are informative in some name; the last place is that of word -1."""
+        informative = np.zeros(self.n_words + 1, bool)
+        informative[[word for name in range(len(self)) for word in self._informative_words(name)]] = True
+        return informative
 
     def differences(self, old: IntArray, new: IntArray) -> tuple["Differences", IntArray]:
         """Return what sets names apart, and which of its entries is that of each pair of an old and a new name."""
@@ -171,14 +171,14 @@ class Names:
         return self._differences, entry
 
     def _apart(self, old: int, new: int) -> tuple[list[int], list[int], bool]:
-        """Return the telling words of only one of two names, how often the old one has each, and if one is nested."""
-        apart = sorted(self._telling(old) ^ self._telling(new))
+        """Return the informative words of one name alone, how often the old one has each, and if one is nested."""
+        apart = sorted(self._informative_words(old) ^ self._informative_words(new))
         before, after = ([self.word(word) for word in self.words[name]] for name in (old, new))
         nested = min(len(before), len(after)) <= sum(shared(before, after))
         return apart, [before.count(word) for word in apart], nested
 
-    def _telling(self, name: int) -> set[int]:
-        """Return the words of a name that tell something: all but the short ones of a name of several words."""
+    def _informative_words(self, name: int) -> set[int]:
+        """Return the informative words of a name: all but the short ones of a name of several words."""
         words = self.words[name]
         return {self.word(word) for word in words if len(words) == 1 or len(word) > _SHORT}
 

@@ -1,4 +1,4 @@
-"""Where a name of a dictionary may stand: the words around it and its capitals tell what else its words may be."""
+"""Where a name of a dictionary may stand: the words around it and its capitals show what else its words may be."""
 
 import re
 from collections.abc import Sequence

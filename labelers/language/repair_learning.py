@@ -75,7 +75,9 @@ def learn(utterances: Iterable[Annotated], source: str = "") -> RepairProfile:
         _count(counts, written(utterance))
     total = sum(sum(lengths.values()) for lengths in counts.lengths.values())
     if total < LEAST:
-        raise ValueError(f"{total} reparanda are marked, and a profile takes {LEAST} or more; give more annotated text")
+        raise ValueError(
+            f"{total} reparanda are marked, but a profile requires {LEAST} or more; give more annotated text"
+        )
     return _profile(counts, total, source)
 
 
@@ -277,7 +279,7 @@ def _openings(
 ) -> tuple[float, float]:
     """Return how many times more often than elsewhere repairs begin at the first and the second word.
 
-    Each is compared with what its words tell: many begin with "I", before which speakers start anew anywhere.
+    Each is compared with what its words predict: many begin with "I", before which speakers start anew anywhere.
     """
 
     def expected(words: Counter[str]) -> float:

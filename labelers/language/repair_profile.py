@@ -113,7 +113,7 @@ class RepairProfile(_Part):
     chain: Weights
     """Weights of 1, 2, ... reparanda in a row."""
     opening: tuple[Weight, Weight] = (1.0, 1.0)
-    """How many times more often repairs begin at the first and at the second word than such words tell."""
+    """How many times more often repairs begin at the first and at the second word than such words predict."""
     comma: Share
     """Share of reparanda that a comma stands behind, where no editing phrase follows."""
     comma_before_phrase: Share
@@ -231,7 +231,7 @@ def read_profile(source: str | Resource) -> RepairProfile:
     try:
         return RepairProfile.model_validate(tomllib.loads(source.files[""].decode()))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"profile {source.name} is no TOML file ({error}); write one with {_COMMAND}") from None
+        raise ValueError(f"profile {source.name} is not a TOML file ({error}); write one with {_COMMAND}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -157,7 +157,7 @@ class Planner:
         return np.stack(sizes, axis=1)
 
     def _going_on(self, links: Links, step: int) -> FloatArray:
-        """Return how the words around tell that a reparandum goes on behind so many words: a product of two odds."""
+        """Return how likely the surrounding words make a reparandum of more words: a product of two odds."""
         vocabulary, types = self.words.text.batch.vocabulary, self.words.types
         inside = step < links.room
         at = links.units + np.where(inside, step, 0)

@@ -27,7 +27,7 @@ _SOON = 8  # words from a subject to the one that takes its place
 
 
 def restarts(batch: PassageBatch, word: BoolArray, spoken: BoolArray) -> IntArray:
-    """Return the positions at which a speaker begins anew, as far as the words around tell.
+    """Return the positions at which a speaker begins anew, as far as the surrounding words show.
 
     Args:
         batch: P passages.

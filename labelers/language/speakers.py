@@ -1,4 +1,4 @@
-"""Whose turn it is: what in a dialogue tells the role of a turn, and so must be hidden where it is asked for."""
+"""Whose turn it is: what in a dialogue reveals the role of a turn, and so must be hidden where it is a target."""
 
 import re
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ def told_by_turns(batch: PassageBatch, targets: BoolArray, turn_rows: IntArray) 
     distinct = np.unique(turn_rows * (len(batch.vocabulary) + 1) + batch.roles + 1)
     roles = np.bincount(distinct // (len(batch.vocabulary) + 1), minlength=rows)
     asked = np.bincount(turn_rows[targets], minlength=rows) > 0
-    told: BoolArray = asked & (roles == 2) & (4 * changes >= 3 * (turns - 1))  # noqa: PLR2004
-    return told[turn_rows]
+    alternating: BoolArray = asked & (roles == 2) & (4 * changes >= 3 * (turns - 1))  # noqa: PLR2004
+    return alternating[turn_rows]
 
 
 def role_words(batch: PassageBatch, roles: tuple[str, ...], view: View, hidden: BoolArray) -> BoolArray:

@@ -69,8 +69,8 @@ class Trie:
             words: the word that each type shows.
             codes: int64 [N]: token types.
             at: int64 [K]: places to begin at.
-            goes_on: tells of places whether what comes before may go on there; without it, it may up to the last token.
-            counts: tells of (starts, ends) which texts count; without it, all do.
+            goes_on: returns for places whether what comes before may go on there; without it, up to the last token.
+            counts: returns for (starts, ends) which texts count; without it, all do.
         """
         text, length = np.full(len(at), -1), np.zeros(len(at), np.int64)
         # the places from which a text may still go on, the state that each has reached, and where its next token stands

@@ -61,7 +61,7 @@ class _Reader(WordNetCorpusReader):  # type: ignore[misc]
         """Return no mapping to another version: it serves other languages, and stands among NLTK's downloads."""
 
     def concepts(self) -> Iterator[Concept]:
-        """Yield each synset with those of its names that can be told without their context."""
+        """Yield each synset with those of its names that are unambiguous without context."""
         for part in "nvar":
             for number, synset in enumerate(self.all_synsets(part)):
                 if number % _KEPT == 0:
@@ -70,7 +70,7 @@ class _Reader(WordNetCorpusReader):  # type: ignore[misc]
 
 
 def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
-    """Read from WordNet's database the concepts whose names can be told without their context.
+    """Read from WordNet's database the concepts whose names are unambiguous without context.
 
     A name must be the base form of one lemma with one sense over all parts of speech, no word of grammar and no
     inflected form of another lemma ("are", "men"), not begin with a word of grammar ("and so", "on that") and not be
@@ -88,7 +88,7 @@ def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
     if missing:
         raise ValueError(
             f"no WordNet database: {', '.join(missing)} missing (found {', '.join(sorted(found)[:5]) or 'nothing'}); "
-            "give the folder in which data.noun, index.noun, noun.exc and those of verb, adj and adv lie"
+            "give the folder that contains data.noun, index.noun, noun.exc and those of verb, adj and adv"
         )
     try:
         # a reader of other languages; without one NLTK would warn
@@ -99,7 +99,7 @@ def read_wordnet(files: Mapping[str, bytes]) -> tuple[Concept, ...]:
 
 
 def _concept(reader: _Reader, synset: Synset) -> Concept:
-    """Return a synset with those of its names that can be told without their context."""
+    """Return a synset with those of its names that are unambiguous without context."""
     part, file = _PARTS[synset.pos()], synset.lexname()
     names = (lemma.name().replace("_", " ") for lemma in synset.lemmas() if _alone(reader, lemma))
     return Concept(f"{part}:{file}:{synset.offset():08d}", clean_names(names), f"{part}.{file}")

@@ -1,4 +1,4 @@
-"""What a token's form tells of it: properties of token types for `Vocabulary.property`, and marks of a few tokens."""
+"""What a token's form shows: properties of token types for `Vocabulary.property`, and marks of a few tokens."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _HYPHENS = frozenset(
 
 
 class Form(IntFlag):
-    """What the form of a type tells of it."""
+    """What the form of a type shows."""
 
     WORD = 1
     """A word or number: it has a letter or digit and is not a transcriber's mark as a whole."""

@@ -102,7 +102,7 @@ def _recase(words: tuple[str, ...], style: int) -> tuple[str, ...]:
 
 
 def _styles(batch: PassageBatch, names: Names, mentions: Mentions) -> IntArray:
-    """Return int64 [M]: how each mention is written; one with capitals of its own tells it by its place alone."""
+    """Return int64 [M]: how each mention is written; for one with capitals of its own, only its place shows it."""
     style = shapes(batch)["case"]
     first, last = style[batch.codes[mentions.start]], style[batch.codes[mentions.end - 1]]
     several = mentions.end - mentions.start > 1

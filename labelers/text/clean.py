@@ -22,7 +22,7 @@ def clean(text: str) -> str:
 
 
 def _is_clean(text: str) -> bool:
-    """Return whether a text is clean already, as far as a quick look tells."""
+    """Return whether a text is clean already, as far as a quick check shows."""
     return text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]
 
 

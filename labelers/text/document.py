@@ -31,7 +31,7 @@ LABEL_REASONS = (
 """Why a label cannot be used; the record and its other labels can."""
 
 FILTERED = "filtered"
-"""Why a record is left out that nobody asked for: no mistake of it, and told of in no list of rejects."""
+"""Why a record is left out that was not asked for: this is not an error, and no list of rejects contains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,6 @@ class Reject:
     sample: str = ""
     """What was found there, at most 1 kB of it."""
     note: str = ""
-    """What is wrong with it, where the reason alone does not tell."""
+    """What is wrong with it, where the reason alone does not say."""
     task: str = ""
     """The label that could not be used, where the record itself could."""

@@ -45,7 +45,7 @@ def read_gold(cut: CutDocuments, spaces: Sequence[LabelSpace]) -> GoldLabels:
         for number, label in sorted(bad.items()):
             document = cut.documents[number]
             given = document.labels[space.name]
-            sample = "" if isinstance(given, BadLabel) else str(given)[:200]  # of one that has no form the note tells
+            sample = "" if isinstance(given, BadLabel) else str(given)[:200]  # the note describes one that has no form
             found.rejects.append(Reject(document.source, document.place, label.reason, sample, label.note, space.name))
     return found
 

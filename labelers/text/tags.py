@@ -49,7 +49,7 @@ def find_scheme(pairs: Mapping[tuple[str, str], int]) -> str:
 
 
 def signs_of(pairs: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    """Return what tells the scheme of the tags of a file, as numbers that are added up over its parts.
+    """Return the evidence for the scheme of the tags of a file, as numbers that are added up over its parts.
 
     Args:
         pairs: how often each tag follows each other one; see `find_scheme`.
@@ -86,7 +86,7 @@ def find_schemes(scheme: str, files: Mapping[str, Mapping[str, int]]) -> tuple[s
 
     Args:
         scheme: that of all tags together.
-        files: what tells the scheme of each file; see `signs_of`.
+        files: the evidence for the scheme of each file; see `signs_of`.
 
     Example:
         >>> find_schemes("bioes", {"a": {"B": 9}, "b": {"E": 2, "B": 1}})

@@ -41,7 +41,10 @@ def compare(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes that train at the same time.")] = 1,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print the number of runs, hours and disk space, and start nothing.")
+        bool,
+        typer.Option(
+            "--plan", help="Print the number of runs, the hours and the disk space, without starting anything."
+        ),
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep checkpoints and encoded data of finished runs.")] = False,
     overwrite: Annotated[
@@ -94,7 +97,7 @@ def _numbers(text: str | None) -> list[int] | None:
     try:
         return [int(item.replace("_", "")) for item in text.split(",")]
     except ValueError:
-        raise RecipeError(f"--labels {text!r} is no list of numbers; write, for example, --labels 50,200") from None
+        raise RecipeError(f"--labels {text!r} is not a list of numbers; for example: --labels 50,200") from None
 
 
 def _build(recipe: Recipe, *, overwrite: bool, as_json: bool) -> None:
@@ -135,18 +138,18 @@ def _show_plan(study: "Study", jobs: int, *, as_json: bool) -> None:
     labels = ", ".join(str(number or "all") for number in design.labels)
     say(
         f"study of {study.roles.primary}: {len(second)} runs = {len(design.conditions)} conditions x {labels} labels x "
-        f"{design.build_seeds} builds x {design.seeds} seeds; {ended} have ended, {len(left) - firsts} are left, and "
-        f"{firsts} first parts"
+        f"{design.build_seeds} builds x {design.seeds} seeds; {ended} finished; {len(left) - firsts} runs and "
+        f"{firsts} pretraining runs left"
     )
-    speed = f"{cost.speed:,.0f} sub-words a second{'' if cost.measured else ', an estimate: no run has ended yet'}"
+    speed = f"{cost.speed:,.0f} sub-words a second{'' if cost.measured else ', estimated: no run has finished yet'}"
     say(f"left: {cost.tokens:,} sub-words, {_lasting(cost.hours)} with --jobs {jobs} ({speed})")
-    say(f"disk: about {cost.disk / 1e6:,.0f} MB of checkpoints at the same time, beside datasets and encoded data")
+    say(f"disk: about {cost.disk / 1e6:,.0f} MB of checkpoints at the same time, besides datasets and encoded data")
     if not study.datasets:
-        say("the datasets are not built yet, so that labels and finished runs were not counted")
+        say("the datasets are not built yet, so labels and finished runs were not counted")
 
 
 def _lasting(hours: float) -> str:
-    """Return a time in a unit in which it is a number that can be read."""
+    """Return a duration in minutes or hours."""
     return f"{hours:.1f} hours" if hours >= 1 else f"{max(hours * 60, 1):.0f} minutes"
 
 

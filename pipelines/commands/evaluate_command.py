@@ -50,7 +50,7 @@ def evaluate(
     if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
         report = score(run, inputs[0], tasks=task, split=split, layers=wanted)
     elif wanted:
-        raise ValueError(f"--layers names layers of a dataset, and {', '.join(inputs)} is none")
+        raise ValueError(f"--layers requires a dataset; {', '.join(inputs)} is not one")
     else:
         need("evaluate", "build")
         with tempfile.TemporaryDirectory(prefix="auxloom-evaluate-") as folder:
@@ -74,7 +74,7 @@ def _scored(run: str, dataset: Path, tasks: list[str] | None, files: list[str]) 
 
 
 def _build(run: str, files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
-    """Build a dataset of labelled files, and tell what of them cannot be used."""
+    """Build a dataset of labelled files, and warn of what cannot be used."""
     from labelers.place import local
     from pipelines.labels.labelled_files import build_labelled
     from pipelines.options import flags_of

@@ -75,7 +75,7 @@ def _print(look: Mapping[str, Any]) -> None:
     for column in look["columns"]:
         say(f"  {column['column']}: {_values(column)}")
     if look["records"] and not look["text"]:
-        say("no column looks like text: name the one that is, such as --set input.text=COLUMN or input.tokens=COLUMN")
+        say("no column looks like text; name it with --set input.text=COLUMN or --set input.tokens=COLUMN")
     if not look["recipe"]:
         say("no column looks like labels")
         return

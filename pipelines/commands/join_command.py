@@ -57,7 +57,9 @@ def join(
 
     recipes = [path for path in others if path.endswith(".toml")]
     if recipes and (len(others) > 1 or labels):
-        raise RecipeError(f"{recipes[0]} is a recipe, which names its files and labels; give it alone")
+        raise RecipeError(
+            f"{recipes[0]} is a recipe, which lists its files and labels; do not give other files or --label with it"
+        )
     plain = len(others) == 1 and Folder.at(others[0]).is_file(PLAN)
     on_interrupt(f"finished work is kept; continue with: {command_again()}")
     with Bar(ERR, "join", "MB") as bar:
@@ -80,8 +82,8 @@ def join(
 def _print(joined: "Joined", *, as_json: bool) -> None:
     """Print what came of a join."""
     if as_json:
-        told = {"on": joined.on, "joined": dataclasses.asdict(joined.compared), "unread": list(joined.unread)}
-        print_json(joined.report.to_json() | told | {"exit_code": joined.exit_code})
+        facts = {"on": joined.on, "joined": dataclasses.asdict(joined.compared), "unread": list(joined.unread)}
+        print_json(joined.report.to_json() | facts | {"exit_code": joined.exit_code})
         return
     for line in joined.lines():
         say(line)

@@ -65,7 +65,7 @@ def predict(
     given = {"--threshold": threshold, "--entropy": entropy, "--include-train": include_train, "--workers": workers}
     given |= {"--overwrite": overwrite, "--check": check}
     if unused := [name for name, value in given.items() if value not in {None, False}]:
-        raise ValueError(f"{unused[0]} is for labels that go into a layer; give --layer NAME, too")
+        raise ValueError(f"{unused[0]} requires --layer NAME")
     _print(_predictions(run, inputs or [], text or [], task or [], overrides or [], wanted), as_json=as_json)
 
 
@@ -73,7 +73,7 @@ def _one(inputs: list[str] | None, text: list[str] | None, overrides: list[str] 
     """Return the dataset that gets a layer."""
     if text or overrides or len(inputs or []) != 1:
         raise ValueError(
-            "--layer writes into one dataset: auxloom predict RUN DATASET --layer NAME, without --text, --set"
+            "--layer requires one dataset and allows no --text or --set: auxloom predict RUN DATASET --layer NAME"
         )
     return (inputs or [""])[0]
 
@@ -97,7 +97,7 @@ def _teach(run: str, dataset: str, layer: str, *, as_json: bool, **more: Any) ->
 def _predictions(
     run: str, inputs: list[str], text: list[str], tasks: list[str], overrides: list[str], layers: list[str] | None
 ) -> Iterable[Any]:
-    """Yield predictions and rejects; at the end say which tasks could not be told."""
+    """Yield predictions and rejects; at the end name the tasks that were skipped."""
     from pipelines.predicting import predictions, read_documents, read_lines, stdin
     from trainer.predict import load
 
@@ -109,7 +109,7 @@ def _predictions(
         records = read_lines(stdin(), settings) if inputs == ["-"] else read_documents(settings)
         yield from predictions(predictor, records, tasks)
     if predictor.left_out and not tasks:
-        warn(f"not told of a bare text: {', '.join(predictor.left_out)} (hidden words, spans, or a second text)")
+        warn(f"skipped because plain text has no masked words, spans or second text: {', '.join(predictor.left_out)}")
 
 
 def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None) -> Any:
@@ -121,7 +121,7 @@ def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None)
 
     for path in inputs if layers else ():
         if not (Path(path) / PLAN).is_file():
-            raise ValueError(f"--layers names layers of a dataset, and {path} is none")
+            raise ValueError(f"--layers requires a dataset; {path} is not one")
         chosen_layers(Folder.at(path), path, layers)
     table: dict[str, Any] = {"files": [path for path in inputs if path != "-"]}
     for item in overrides:
@@ -130,7 +130,7 @@ def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None)
 
 
 def _print(made: Iterable[Any], *, as_json: bool) -> None:
-    """Print predictions as they come; records that cannot be used are told on standard error."""
+    """Print predictions as they come; records that cannot be used are reported on standard error."""
     from labelers.text.document import Reject
     from pipelines.predicting import marked
 

@@ -74,7 +74,7 @@ def _lines(learnt: Any) -> Iterator[str]:
     for (name, shape), rate in kinds:
         sizes = ", ".join(f"{size} {share:.1%}" for size, share in enumerate(shape.lengths, 1))
         yield f"  {name}: {rate / total:.1%}; words {sizes}; editing phrase {shape.interregnum:.1%}"
-    yield f"  comma behind: {learnt.comma:.1%}; reparanda in a row: {', '.join(f'{w:.1%}' for w in learnt.chain)}"
+    yield f"  comma after: {learnt.comma:.1%}; reparanda in a row: {', '.join(f'{w:.1%}' for w in learnt.chain)}"
     yield "  editing phrases: " + (", ".join(f"{name} {n:.0f}" for name, n in learnt.phrases.items()) or "none")
     often = sorted(learnt.starts.items(), key=lambda item: (-sum(item[1]), item[0]))[:8]
     yield "  most often before: " + ", ".join(f"{word} {sum(rates) / 10:.1f} %" for word, rates in often)

@@ -199,7 +199,7 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
             if found < share * rows / 2:
                 yield f"the {name} split has {found:,} of {rows:,} rows, less than half of its share of {share:.0%}"
     if plan.splitter.carved and plan.recipe.labels and plan.recipe.split.validation and "validation" not in splits:
-        yield "there is no validation split: the labelled documents of train are too few to give one"
+        yield "there is no validation split because train has too few labelled documents"
     yield from _unlabelled(plan, splits)
     held_out = {
         task: sum(n for split, n in labels.items() if split != "train")
@@ -210,8 +210,8 @@ def _warnings(plan: Plan, books: Mapping[str, Any], manifest: Mapping[str, Any])
         yield f"fewer than {_FEW_LABELS} held-out labels, so that scores are unreliable: {', '.join(few)}"
     for name, example in manifest.get("errors", {}).items():
         count = _labelers(books)[name]["abstained"]["error"]
-        told = f"for example {example['row']}: {example['text']}"
-        yield f"labeler {name} failed on {count:,} rows, which have no label of it, {told}"
+        example_text = f"for example {example['row']}: {example['text']}"
+        yield f"labeler {name} failed on {count:,} rows, which therefore have no label from it, {example_text}"
     repeats = manifest.get("equal_passages", {}).get("repeats", 0)
     if repeats:
         yield f"{repeats:,} passages also occur in another document"
@@ -235,7 +235,9 @@ def _records(books: Mapping[str, Any], labelled: str) -> str:
     for name, book in books.get("labels", {}).items():
         lines.append(f"label {name}: {book['read']:,} {labelled} read = {book['used']:,} used + {_rejected(book)}")
     left_out = passages.get("held_out", 0)
-    held = f"{left_out:,} left out of train, since validation or test has them labelled, " if left_out else ""
+    held = (
+        f"{left_out:,} left out of train because they equal labelled validation or test passages, " if left_out else ""
+    )
     lines.append(f"passages: {passages['cut']:,} cut, {held}{passages['written']:,} rows written")
     if books.get("held_out", {}).get("grams"):
         lines.append(_overlap(books["held_out"]))

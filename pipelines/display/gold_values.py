@@ -33,7 +33,7 @@ def gold_value(row: Row, task: Task) -> str:
 
 
 def _tags(row: Row, task: Task, tags: list[int]) -> str:
-    """Return the spans that tags tell of, or how many tokens have each tag."""
+    """Return the spans that tags describe, or how many tokens have each tag."""
     if not task.scheme:
         return _counted(task, tags)
     words = row["tokens"]
@@ -67,7 +67,7 @@ def _name(task: Task, value: int) -> str:
 def _counted(task: Task, values: list[int]) -> str:
     """Return how many tokens have each class, the most frequent first."""
     counts = Counter(value for value in values if value >= 0).most_common()
-    more = f", and {len(counts) - _MOST} classes more" if len(counts) > _MOST else ""
+    more = f", and {len(counts) - _MOST} more classes" if len(counts) > _MOST else ""
     return ", ".join(f"{n} {_name(task, value)}" for value, n in counts[:_MOST]) + more or "none"
 
 

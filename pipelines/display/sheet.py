@@ -187,7 +187,7 @@ class Sheet:
             self.masked |= {i for i, hides in enumerate(column(row, task.hide_tokens)) if hides}
 
     def _mark_types(self, task: Task, tags: Sequence[int]) -> None:
-        """Mark the spans that tags tell of, each with its type."""
+        """Mark the spans that tags describe, each with its type."""
         for start, end, kind in tagged_spans(task.classes, tags):
             self.opens.setdefault(start, []).append(spelt_out(kind))
             self.closes.setdefault(end - 1, []).insert(0, spelt_out(kind))
@@ -216,7 +216,7 @@ def _name(task: Task, value: int) -> str:
 
 
 def tagged_spans(classes: Sequence[str], tags: Sequence[int]) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, type) of the spans that BIO tags tell of.
+    """Yield (start, end, type) of the spans that BIO tags describe.
 
     Example:
         >>> list(tagged_spans(["O", "B-x", "I-x"], [1, 2, 0, 1, 1]))

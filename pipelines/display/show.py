@@ -50,7 +50,7 @@ def choose_tasks(tasks: Sequence[Task], labelers: Iterable[str]) -> list[Task]:
     wanted = [name.rpartition(":")[2].lower() for name in labelers]
     for name in wanted:
         if name not in known:
-            hint = f"{nearest(name, known)}; it has those of {', '.join(known)}"
+            hint = f"{nearest(name, known)}; it has labels of {', '.join(known)}"
             raise ValueError(f"the dataset has no labels of {name!r}{hint}")
     return [task for task in tasks if task.labeler in wanted]
 
@@ -92,7 +92,7 @@ def _joined(files: Sequence[Path], parts: Sequence[pa.RecordBatch]) -> pa.Record
     columns = {name: parts[0].column(name) for name in parts[0].schema.names}
     for file, part in zip(files[1:], parts[1:], strict=True):
         if not part.column("id").equals(columns["id"]):
-            raise ValueError(f"{file} has other rows than {files[0]}; {OTHER_LAYER}")
+            raise ValueError(f"{file} and {files[0]} have different rows; {OTHER_LAYER}")
         columns |= {name: part.column(name) for name in part.schema.names if name != "id"}
     return pa.record_batch(columns)
 
@@ -100,7 +100,7 @@ def _joined(files: Sequence[Path], parts: Sequence[pa.RecordBatch]) -> pa.Record
 def show_rows(rows: Iterable[Row], tasks: Sequence[Task], console: Console) -> None:
     """Print each row: its id and, per labeler, the view with its edits marked and the labels with their names.
 
-    A row is a dict as datasets or ``to_pylist`` give it. Where the console has no colour, marks tell the same:
+    A row is a dict as datasets or ``to_pylist`` give it. Where the console has no colour, marks show the same:
     ``[-removed-]``, ``{+inserted+}``, ``[?masked?]``.
     """
     colour = console.color_system is not None and not console.no_color

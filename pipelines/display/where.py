@@ -34,7 +34,7 @@ def find_tasks(tasks: Sequence[Task], name: str) -> list[Task]:
     found = [task for task in tasks if task.labeler == short] or [task for task in tasks if task.name == short]
     if not found:
         known = [key for key in dict.fromkeys([task.labeler for task in tasks] + [task.name for task in tasks]) if key]
-        raise ValueError(f"no labeler or task {name!r} here{nearest(short, known)}; there are {', '.join(known)}")
+        raise ValueError(f"no labeler or task {name!r}{nearest(short, known)}; there are {', '.join(known)}")
     return found
 
 

@@ -46,12 +46,12 @@ the column `id` is repeated.{constructed}
 
 _CONSTRUCTED = """
 
-The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels tell
+The labels{which} are constructed by rules and random draws, not annotated by people. Scores on constructed labels show
 whether a task can be learnt, not whether learning it helps another task."""
 
 _TAUGHT = """
 
-The labels of {names} are those of a trained model with its confidences, not annotated by people. Scores on them tell
+The labels of {names} are those of a trained model with its confidences, not annotated by people. Scores on them show
 how well the model is imitated."""
 
 _SECOND = """

@@ -38,10 +38,10 @@ class Holder:
     """Name of the machine, and of the container if its processes have numbers of their own."""
     process: int
     born: str
-    """When the process started, for numbers are used again; empty where the system does not tell."""
+    """When the process started, because process ids are reused; empty where the system does not report it."""
     since: float
     token: str
-    """Tells one lock from another."""
+    """Distinguishes one lock from another."""
 
     @classmethod
     def here(cls) -> "Holder":
@@ -66,7 +66,7 @@ def locked(folder: Folder, say: Say | None = None) -> Iterator[None]:
 
     Args:
         folder: where to build.
-        say: is told when the lock of a build that was killed is taken over.
+        say: called when the lock of a build that was killed is taken over.
 
     Raises:
         RecipeError: another build holds it.
@@ -118,7 +118,7 @@ def _take(folder: Folder, own: Holder, say: Say | None) -> None:
 
 
 def _create(path: Path, data: bytes, token: str) -> None:
-    """Make the lock with all that it says at once: Ctrl-C in between would leave one that tells nothing.
+    """Make the lock with all that it says at once: Ctrl-C in between would leave an empty one.
 
     Raises:
         FileExistsError: there is one.
@@ -152,8 +152,10 @@ def _judge(folder: Folder, say: Say | None) -> None:
     else:
         name, gone = str(holder), holder.dead or (holder.host != _host() and silent > _SILENCE)
     if not gone:
-        removed = "" if holder else f"; if nothing is built there, remove its file {LOCK}"
-        raise RecipeError(f"{folder.path} is being built by {name}; wait until it ends, or give another --out{removed}")
+        removed = "" if holder else f"; if no build is running there, remove its file {LOCK}"
+        raise RecipeError(
+            f"{folder.path} is being built by {name}; wait until it has finished, or give another --out{removed}"
+        )
     if say:
         say(f"continuing {folder.path}, which {name} left unfinished")
 
@@ -210,7 +212,7 @@ def _born(process: int) -> str:
 
 
 def _born_elsewhere(process: int) -> str:
-    """Return whether there is a process, on systems that do not tell when it started."""
+    """Return whether there is a process, on systems that do not report when it started."""
     if Path("/proc/self/stat").exists():
         return ""
     try:

@@ -38,8 +38,8 @@ FORMATS: Mapping[str, Format] = find_formats()
 _PLAIN = [ending for ending, form in FORMATS.items() if not isinstance(form, PackedFormat)]
 
 ENDINGS_READ = (
-    f"{', '.join(f'.{ending}' for ending in _PLAIN)}; those of text also packed, with "
-    f"{', '.join(f'.{packing}' for packing in PACKINGS)} behind it"
+    f"{', '.join(f'.{ending}' for ending in _PLAIN)}; text formats may also be compressed "
+    f"({', '.join(f'.{packing}' for packing in PACKINGS)})"
 )
 """What an error says of the endings."""
 

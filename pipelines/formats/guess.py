@@ -1,4 +1,4 @@
-"""By which format a file of columns is read, where its ending alone does not tell."""
+"""By which format a file of columns is read, where its ending alone does not determine it."""
 
 import re
 

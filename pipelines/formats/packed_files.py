@@ -16,7 +16,7 @@ from pipelines.formats.format import Format, LineFormat, OpenRange
 __all__ = ["PACKINGS", "PackedFormat", "packed_head", "packing_of"]
 
 _HEAD = 65_600
-"""Bytes at the beginning that may be read again: a format looks at them to tell what it reads, and then reads them."""
+"""Bytes at the beginning that may be read again: a format looks at them to detect what it is, and then reads them."""
 
 
 class _Plain:

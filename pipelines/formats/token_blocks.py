@@ -27,7 +27,7 @@ class Sentence:
     comments: dict[str, str] = field(default_factory=dict)
     """What comments say, by their keys."""
     spaces: list[bool] | None = None
-    """Whether a space follows each token, where the file tells."""
+    """Whether a space follows each token, where the file says so."""
     heads: tuple[str, ...] = ()
     """Columns that hold positions of tokens in the sentence."""
 

@@ -209,7 +209,7 @@ def _names(parser: Parser, width: int) -> list[str]:
 
 
 def _read_numbers(parser: Parser, sentence: Sentence) -> None:
-    """Read the columns of heads and of numbers, which the label spaces tell."""
+    """Read the columns of heads and of numbers, which the label spaces name."""
     for label in parser.labels:
         values = sentence.columns.get(label.column)
         if values is not None and label.kind == "arc" and label.column not in sentence.heads:

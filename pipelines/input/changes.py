@@ -35,7 +35,7 @@ class PieceDigest:
         self._digest = hashlib.blake2b(digest_size=16)
 
     def over(self, stream: Any) -> "_Overheard":
-        """Return a stream that tells this digest what is read from another."""
+        """Return a stream that updates this digest with what is read from another."""
         return _Overheard(stream, self)
 
     def add(self, place: int, data: bytes) -> None:
@@ -56,7 +56,7 @@ class PieceDigest:
 
 
 class _Overheard:
-    """A stream that tells a digest what is read from it."""
+    """A stream that updates a digest with what is read from it."""
 
     def __init__(self, stream: Any, digest: PieceDigest) -> None:
         self._stream, self._digest = stream, digest
@@ -108,7 +108,7 @@ def changed_inputs(old: Sequence[InputFile], new: Sequence[InputFile]) -> tuple[
 
 
 def _same(folder: Folder, modified: str, pieces: Sequence[Piece]) -> bool:
-    """Return whether a file holds the bytes that the digests of its pieces tell of."""
+    """Return whether a file holds the bytes that the digests of its pieces describe."""
     return all(_digest(folder, modified, start, stop) == known for start, stop, known in pieces)
 
 

@@ -49,7 +49,7 @@ def find_files(inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]
 
     Raises:
         ValueError: a path that matches nothing, nothing that can be read, a file in two splits or inputs, or an
-            encoding whose lines cannot be told apart.
+            encoding that cannot be split into lines.
     """
     for table in inputs:
         _check_encoding(table.encoding)
@@ -61,9 +61,9 @@ def find_files(inputs: Sequence[InputTable]) -> tuple[list[InputFile], list[str]
         for item in _find(path, split):
             first = found.setdefault(item.path, replace(item, input=number))
             if first.input != number:
-                raise ValueError(f"{item.path} belongs to two inputs; give it to one of them")
+                raise ValueError(f"{item.path} is in two inputs; give it in only one of them")
             if first.split != item.split:
-                raise ValueError(f"{item.path} is in two splits; give it to one of {', '.join(_SPLITS)}")
+                raise ValueError(f"{item.path} is in two splits; give it in only one of {', '.join(_SPLITS)}")
     if any(item.split for item in found.values()):
         found = {path: replace(item, split=item.split or "train") for path, item in found.items()}
     files, skipped = _named(list(found.values()), inputs)
@@ -91,7 +91,7 @@ def _check_encoding(encoding: str) -> None:
             f"unknown encoding {encoding!r}; give one that Python knows, such as utf-8 or cp1252"
         ) from None
     if not plain:
-        raise ValueError(f"files in {encoding} cannot be cut into lines; convert them to utf-8 first")
+        raise ValueError(f"files in {encoding} cannot be split into lines; convert them to utf-8 first")
 
 
 def _find(path: str, split: str) -> list[_Found]:

@@ -20,7 +20,7 @@ def lines_of(stream: Any, start: int, stop: int | None, most: int) -> Iterator[t
 
     Of a line longer than ``most`` only the start is kept, so that one of any length fits into memory.
     """
-    place = max(0, start - 1)  # the line before ends at a break; the byte before tells whether it just did
+    place = max(0, start - 1)  # the line before ends at a break; the byte before shows whether it just did
     stream.seek(place)
     head, length = b"", 0
     while block := stream.read(_BLOCK):

@@ -97,8 +97,8 @@ class Parser:
             offset: about how many bytes of text stand before it.
             record: what a line of JSON would hold.
             line: as it was read; without it, only those fields were that are asked for.
-            group: what keeps it on one side of the split, where the file itself tells.
-            spaces: whether a space follows each of its tokens, where the file tells.
+            group: what keeps it on one side of the split, where the file itself says so.
+            spaces: whether a space follows each of its tokens, where the file says so.
         """
         if self.settings.where and isinstance(record, Mapping) and not is_asked_for(record, self.settings.where):
             return self.reject(place, FILTERED, "")

@@ -34,7 +34,7 @@ class InputFile:
     """Its ending, by which `pipelines.formats.FORMATS` knows how to read it: txt, jsonl.gz, conll.xz."""
     size: int
     modified: str
-    """When it was last changed, ISO 8601, to tell whether it changed since."""
+    """When it was last changed, ISO 8601, to detect later changes."""
     split: str = ""
     """train, validation or test where the input comes in splits, else empty."""
     pieces: tuple[Piece, ...] = ()

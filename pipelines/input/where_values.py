@@ -32,12 +32,12 @@ def met(records: Sequence[Mapping[str, Any]], where: Mapping[str, Sequence[str |
         >>> met([{"type": "implicit"}, {"type": "explicit"}], {"type": ["Implicit"], "kind": ["x"]})
         "'type' must be Implicit, but is implicit or explicit; 'kind' must be x, but is missing"
     """
-    told = []
+    unmet = []
     for path, allowed in where.items():
         values = list(dict.fromkeys(value for record in records for value in sorted(_values(record, path))))
         found = f"is {' or '.join(values[:_SHOWN])}{' or others' * (len(values) > _SHOWN)}" if values else "is missing"
-        told.append(f"{path!r} must be {' or '.join(map(_text, allowed))}, but {found}")
-    return "; ".join(told)
+        unmet.append(f"{path!r} must be {' or '.join(map(_text, allowed))}, but {found}")
+    return "; ".join(unmet)
 
 
 def _values(record: Mapping[str, Any], path: str) -> set[str]:

@@ -177,14 +177,14 @@ def _nowhere(name: str, column: str, known: list[str]) -> str:
     """Return what is wrong with a label that no record has."""
     if column.partition(".")[0] in known:
         return (
-            f"no record that can be used has a label of [labels.{name}] in its column {column!r}; records have "
-            f"{', '.join(known)}: is their text where [input] says, in text = ... or tokens = ...?"
+            f"no usable record has a label of [labels.{name}] in its column {column!r}; records have "
+            f"{', '.join(known)}; check [input] text and tokens"
         )
-    there = f"; there are {', '.join(known)}" if known else ""
+    there = f"; the columns are {', '.join(known)}" if known else ""
     return (
         f"no record has a label of [labels.{name}] in its column {column!r}{nearest(column, known)}{there}; name the "
-        "column that has them, for example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` tells what stands "
-        "in each"
+        "column of the labels, for example with `--label NAME=KIND:COLUMN`; `auxloom inspect FILE` lists the contents "
+        "of each"
     )
 
 
@@ -209,8 +209,8 @@ def _found(name: str, table: LabelTable, counts: Mapping[str, Any]) -> FoundLabe
     if len(classes) > _MOST_CLASSES:
         shown = ", ".join(repr(item) for item in classes[:_SHOWN])
         raise RecipeError(
-            f"[labels.{name}] has {len(classes):,} classes ({shown}, ...); at most {_MOST_CLASSES:,} can be learnt: is "
-            f"{table.column or name!r} the column of labels, and {table.kind!r} their kind?"
+            f"[labels.{name}] has {len(classes):,} classes ({shown}, ...); at most {_MOST_CLASSES:,} are supported; "
+            f"check that {table.column or name!r} is the column of the labels, and {table.kind!r} their kind"
         )
     return FoundLabels(classes, scheme, schemes)
 

@@ -61,7 +61,7 @@ def build_labelled(
     if not tables:
         names = ", ".join(known) or "none"
         raise ValueError(
-            f"no record of {', '.join(files)} has a label of the run ({names}) in its column; say where they stand: "
+            f"no record of {', '.join(files)} has a label of the run ({names}) in its column; give their columns with "
             "--label NAME=KIND:COLUMN"
         )
     return build(make_recipe({**data, "labels": tables}), progress=progress)
@@ -76,7 +76,7 @@ def _have_second(files: Sequence[str], settings: Mapping[str, Any], second: str)
 
 
 _LOOKED_AT = 100
-"""Records by which it is told whether files have second texts."""
+"""Records that are read to find out whether files have second texts."""
 
 
 def _found(recipe: Recipe, wanted: set[str]) -> set[str]:

@@ -51,12 +51,12 @@ class _Looker(Parser):
         """All fields."""
         return _Everything()
 
-    def record(self, place: int, offset: int, record: Any, line: bytes | None = None, **told: Any) -> Document | Reject:  # noqa: ARG002
+    def record(self, place: int, offset: int, record: Any, line: bytes | None = None, **more: Any) -> Document | Reject:  # noqa: ARG002
         """Keep a record."""
         if not isinstance(record, Mapping):
             return self.reject(place, "not_an_object", line or b"")
         # where sentences begin is no column of a file that has a token on each line
-        made = {"segments"} if "group" in told else set()
+        made = {"segments"} if "group" in more else set()
         self.found.append({name: value for name, value in record.items() if name not in made})
         return Document("")
 

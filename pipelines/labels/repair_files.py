@@ -90,8 +90,8 @@ def _column(name: str, found: Sequence[Column], wanted: str, reparandum: Sequenc
         raise ValueError(f"{name}: {', '.join(paths)} all have such classes; choose one with --column")
     shown = "; ".join(f"{column.path} has {_shown(column)}" for column in chosen or found) or "it has no column of tags"
     raise ValueError(
-        f"{name} marks no reparanda by {', '.join(scheme[0] for scheme in _SCHEMES)}: {shown}. Say what marks them: "
-        "--column COLUMN --reparandum CLASS --interregnum CLASS"
+        f"{name} has no reparanda marked by {', '.join(scheme[0] for scheme in _SCHEMES)}: {shown}. Give the column "
+        "and its classes: --column COLUMN --reparandum CLASS --interregnum CLASS"
     )
 
 

@@ -112,8 +112,8 @@ def check_columns(folder: Folder, plan: Plan, layer: str, columns: Sequence[str]
     places = dict(taken(folder, plan, layer))
     for name in columns:
         if name in places:
-            way = f"rename the label, such as --label {name}2=..." if spaces else "it needs no second layer of it"
-            raise RecipeError(f"{places[name]} in {folder.path} has a column {name!r} already; {way}")
+            way = f"rename the label, such as --label {name}2=..." if spaces else "it needs no second one"
+            raise RecipeError(f"{places[name]} in {folder.path} already has a column {name!r}; {way}")
 
 
 def misaligned(base: Folder, layer: Folder, units: int) -> Iterator[str]:

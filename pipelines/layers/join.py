@@ -41,7 +41,7 @@ class Joined:
     """That of the report, or 1 where too many of these records cannot be used."""
 
     def lines(self) -> Iterator[str]:
-        """Yield what to tell a reader."""
+        """Yield the lines of the report."""
         yield from self.compared.lines(self.on)
 
 
@@ -70,7 +70,7 @@ def join(
         overwrite: make all of the layer again, also of another plan.
         check: compare the digest of every file that is there already.
         progress: see `pipelines.build.build`; as is say.
-        say: is told what should be known at once.
+        say: called with messages that the user should see at once.
 
     Raises:
         ValueError: annotations that cannot be read, or rows that cannot be matched.
@@ -112,9 +112,7 @@ def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapp
     names = list(labels or (other.labels if isinstance(other, Recipe) else ()))
     names = _gold_of(annotated, names) if annotated else names
     if not names:
-        raise RecipeError(
-            "nothing says which labels there are; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]"
-        )
+        raise RecipeError("no labels are declared; give --label NAME=KIND[:COLUMN], or a recipe with [labels.NAME]")
     return names
 
 
@@ -135,9 +133,7 @@ def _gold_of(folder: Folder, wanted: Sequence[str]) -> list[str]:
     known = [space.name for space in Plan.read(folder).spaces]
     for name in wanted:
         if name not in known:
-            raise RecipeError(
-                f"{folder.path} has no labels {name!r} that people made; it has {', '.join(known) or 'none'}"
-            )
+            raise RecipeError(f"{folder.path} has no human labels {name!r}; it has {', '.join(known) or 'none'}")
     return list(wanted) or known
 
 

@@ -71,7 +71,7 @@ def _tables(with_: Sequence[str], seed: int | None, run: Mapping[str, Any], over
         key = override.partition("=")[0].partition(".")[0].strip()
         if key not in _KEYS:
             raise RecipeError(
-                f"--set {override}: a layer has the text of its base; it may set {', '.join(_KEYS)}"
+                f"--set {override}: a layer uses the text of its base; it can only set {', '.join(_KEYS)}"
                 f"{nearest(key, _KEYS)}"
             )
         set_key(data, override)

@@ -12,7 +12,7 @@ Layers = Annotated[
     str | None, typer.Option("--layers", help="Layers to read, separated by commas.", show_default="all finished ones")
 ]
 NoLayers = Annotated[bool, typer.Option("--no-layers", help="Read the dataset without its layers.")]
-DropLayers = Annotated[bool, typer.Option("--drop-layers", help="With --overwrite: remove the layers, too.")]
+DropLayers = Annotated[bool, typer.Option("--drop-layers", help="With --overwrite: also remove the layers.")]
 Name = Annotated[
     str | None, typer.Option(help="Name of the layer.", show_default="names of its labelers or labels, joined by +")
 ]
@@ -29,7 +29,7 @@ def layers_asked(layers: str | None, *, no_layers: bool) -> list[str] | None:
         (['a', 'b'], [])
     """
     if layers is not None and no_layers:
-        raise RecipeError("--layers names layers and --no-layers leaves out all; give one of them")
+        raise RecipeError("--layers and --no-layers cannot be combined")
     if no_layers:
         return []
     return None if layers is None else [name for name in layers.split(",") if name]

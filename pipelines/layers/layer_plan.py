@@ -51,7 +51,8 @@ def named(name: str) -> str:
     """
     if not name or name.startswith(".") or any(letter in name for letter in "/\\, "):
         raise RecipeError(
-            f"a layer cannot be called {name!r}; give --name without slashes, commas and spaces, and no dot in front"
+            f"a layer cannot be named {name!r}; give a --name without slashes, commas or spaces that does not start "
+            "with a dot"
         )
     return name
 

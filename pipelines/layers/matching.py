@@ -129,17 +129,15 @@ class Compared:
     """Annotated rows with a label that hold, though an earlier one has their key: of that one none can be used."""
 
     def lines(self, on: str) -> Iterator[str]:
-        """Yield what to tell a reader, given what rows were matched by."""
+        """Yield the lines of the report, given what rows were matched by."""
         yield f"joined by {on}: {self.matched:,} rows matched"
-        told = {
-            "rows of the base are in no annotated row, and unlabelled": self.unmatched,
+        notes = {
+            "rows of the base match no annotated row and stay unlabelled": self.unmatched,
             "annotated rows are not in the base": self.unused,
-            "annotated rows repeat another one, whose labels hold": self.repeated,
-            "annotated rows hold though they repeat an earlier one, which has no label that can be used": (
-                self.preferred
-            ),
+            "annotated rows are duplicates; the labels of the first are used": self.repeated,
+            "annotated rows are used in place of an earlier duplicate that has no usable label": (self.preferred),
         }
-        for what, (count, names) in told.items():
+        for what, (count, names) in notes.items():
             if count:
                 more = ", ..." if count > len(names) else ""
                 yield f"{count:,} {what} ({', '.join(names)}{more})"
@@ -172,8 +170,12 @@ def compared(base: Rows, other: Rows, on: str, labels: Sequence[str]) -> Compare
     repeated = [strangers[i] for i, key in enumerate(others) if i not in holding]
     preferred = [strangers[i] for i in sorted(holding) if index[others[i]] != i]
     if not pairs:
-        first = f"{names[0]!r} there, {strangers[0]!r} here" if names and strangers else "one of the two has no rows"
-        raise RecipeError(f"no row of {base.place} is annotated in {other.place} by {on} ({first}); give another --on")
+        first = (
+            f"{names[0]!r} in the base, {strangers[0]!r} in the annotations"
+            if names and strangers
+            else "one of the two has no rows"
+        )
+        raise RecipeError(f"no row of {base.place} matches a row of {other.place} by {on} ({first}); give another --on")
     return Compared(len(pairs), _told(unmatched), _told(unused), _told(repeated), _told(preferred))
 
 
@@ -213,8 +215,8 @@ def check_known_order(rows: Rows) -> None:
     """
     if not rows.ordered:
         raise RecipeError(
-            f"the order of the input of {rows.place} is not known: its records have ids of their own, and were "
-            "divided into splits by chance; join with --on id or --on tokens"
+            f"the order of the input of {rows.place} is not known: its records have ids of their own, and its splits "
+            "were sampled; join with --on id or --on tokens"
         )
 
 
@@ -224,8 +226,9 @@ def _check_order(base: Rows, other: Rows) -> None:
         check_known_order(rows)
     if base.table.num_rows != other.table.num_rows:
         raise RecipeError(
-            f"{base.place} has {base.table.num_rows:,} rows and {other.place} has {other.table.num_rows:,}; by order "
-            f"they must be as many{_first_difference(base, other)}; join with --on id or --on tokens, or give all files"
+            f"{base.place} has {base.table.num_rows:,} rows and {other.place} has {other.table.num_rows:,}; matching "
+            f"by order requires the same number{_first_difference(base, other)}; join with --on id or --on tokens, or "
+            "give all files"
         )
 
 
@@ -271,7 +274,7 @@ def _both(mine: Sequence[str], theirs: Sequence[str]) -> str:
     """Return the tokens of two rows from where they differ."""
     place = next((i for i, (a, b) in enumerate(zip_longest(mine, theirs)) if a != b), 0)
     first, second = (" ".join(tokens[place : place + 6]) or "(no more)" for tokens in (mine, theirs))
-    return f"from token {place} {first!r} in the dataset, {second!r} there"
+    return f"from token {place} {first!r} in the dataset, {second!r} in the annotations"
 
 
 @dataclass(frozen=True)
@@ -303,7 +306,7 @@ class Matching:
         base, place = base_of(folder), Folder.at(plan.joined["place"])
         names = [space.name for space in plan.spaces]
         if not place.is_file(MANIFEST) or place.read_json(MANIFEST)["rows_blake2b"] != plan.joined["rows"]:
-            raise OSError(f"the annotations in {place.path} are gone or not what they were; run the same join again")
+            raise OSError(f"the annotations in {place.path} are missing or have changed; run the same join again")
         base_plan, other_plan = Plan.read(base), Plan.read(place)
         mine, theirs = Rows.of(base, base_plan), Rows.of(place, other_plan, names)
         keys, others = mine.keys(plan.joined["on"]), theirs.keys(plan.joined["on"])

@@ -66,7 +66,7 @@ def merge(dataset: str, out: str, layers: Sequence[str] | None = None) -> Mappin
         layer = layer_at(folder, name)
         parts.append(_Part(layer, Plan.read(layer), name))
         if parts[-1].plan.base != {"plan": base.digest, "rows_blake2b": manifest["rows_blake2b"]}:
-            raise RecipeError(f"the layer {name} is of another dataset than {dataset}; {OTHER_LAYER}")
+            raise RecipeError(f"the layer {name} belongs to another dataset than {dataset}; {OTHER_LAYER}")
     merged = {
         "base": {"plan": base.digest, "rows_blake2b": manifest["rows_blake2b"]},
         "layers": {part.name: part.folder.read_json(MANIFEST)["rows_blake2b"] for part in parts[1:]},
@@ -180,7 +180,8 @@ class _Unit:
             for part, batch in zip(self.parts[1:], batches[1:], strict=True):
                 if not batch.column("id").equals(columns["id"]):
                     raise RecipeError(
-                        f"{writer.file.name} of the layer {part.name} has other rows than the dataset; {OTHER_LAYER}"
+                        f"{writer.file.name} of the layer {part.name} has different rows from the dataset; "
+                        f"{OTHER_LAYER}"
                     )
                 columns.update(zip(batch.schema.names, batch.columns, strict=True))
             writer.write(pa.record_batch([columns[name] for name in self.schema.names], schema=self.schema))

@@ -13,7 +13,7 @@ from pipelines.plan import Plan
 __all__ = ["RejectedLabels"]
 
 _UNKNOWN = "rejected"
-"""The reason where nobody can tell which of several it was."""
+"""The reason where it is unknown which of several it was."""
 
 
 class RejectedLabels:

@@ -21,7 +21,7 @@ from pipelines.rows.source import Part, Source
 
 if TYPE_CHECKING:
     from trainer.data.bare import BareRows
-    from trainer.teach.teacher import Teacher, Told
+    from trainer.teach.teacher import TaughtLabels, Teacher
 
 __all__ = ["TaughtSource", "Teaching"]
 
@@ -55,7 +55,7 @@ class Teaching:
 
         taught = plan.taught
         if RunFolder(Path(taught["place"])).weights_digest() != taught["weights"]:
-            raise OSError(f"the model in {taught['place']} is gone or not what it was; run the same predict again")
+            raise OSError(f"the model in {taught['place']} is missing or has changed; run the same predict again")
         names = list(taught["tasks"].values())
         seen = seen_by(Path(taught["trained_on"]), taught["layers"], names) if taught["trained_on"] else {}
         copies = Plan.read(base_of(folder)).recipe.copies
@@ -64,7 +64,7 @@ class Teaching:
     def labels(self, batch: PassageBatch) -> dict[str, pa.Array]:
         """Return the label columns of some rows."""
         rows = _bare(batch)
-        told, keys = self.teacher.tell(rows), _keys(rows)
+        predicted, keys = self.teacher.label(rows), _keys(rows)
         copies = np.array([self.copies > 1 and is_copy(name, self.copies) for name in batch.ids], bool)
         found = {}
         for space in self.spaces:
@@ -72,25 +72,27 @@ class Teaching:
             known = self.seen.get(task, frozenset())
             shut = copies | np.array([key in known for key in keys], bool)
             status = np.where(copies, COPY, UNLABELLED)
-            found[space.name] = self._column(space, told.get(task), shut, status)
+            found[space.name] = self._column(space, predicted.get(task), shut, status)
         return found
 
-    def _column(self, space: LabelSpace, told: "Told | None", shut: BoolArray, status: IntArray) -> pa.StructArray:
+    def _column(
+        self, space: LabelSpace, predicted: "TaughtLabels | None", shut: BoolArray, status: IntArray
+    ) -> pa.StructArray:
         """Return the column of a label space; rows that are shut have no label, nor has what is too uncertain."""
-        if told is None:
+        if predicted is None:
             return blank(space.column.type, status)
-        sure = told.confidence >= self.threshold
-        owners = np.repeat(np.arange(len(shut)), told.lengths)
+        sure = predicted.confidence >= self.threshold
+        owners = np.repeat(np.arange(len(shut)), predicted.lengths)
         kept = ~shut & (np.bincount(owners[sure], minlength=len(shut)) > 0)
         inside = kept[owners]
-        labels, sure = told.labels[inside], sure[inside]
-        measures = {"confidence": told.confidence[inside], "entropy": told.entropy[inside]}
+        labels, sure = predicted.labels[inside], sure[inside]
+        measures = {"confidence": predicted.confidence[inside], "entropy": predicted.entropy[inside]}
         columns: list[pa.Array] = [pa.array(np.where(kept, LABELLED, status).astype(np.int8))]
         for field in list(space.column.type)[1:]:
             values = measures.get(field.name)
             if values is None:
                 values = labels if labels.dtype == bool else np.where(sure, labels, -1)
-            columns.append(_laid(field.type, values, np.where(kept, told.lengths, 0)))
+            columns.append(_laid(field.type, values, np.where(kept, predicted.lengths, 0)))
         return pa.StructArray.from_arrays(columns, fields=list(space.column.type))
 
 

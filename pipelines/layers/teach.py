@@ -40,13 +40,16 @@ class Taught:
     """Rows that the model was trained on were left out."""
 
     def lines(self) -> Iterator[str]:
-        """Yield what to tell a reader."""
+        """Yield the lines of the report."""
         for column, task in self.columns.items():
             yield f"labels of the task {task} are the task {column} of the layer" if column != task else f"task {task}"
         for task, reason in self.left_out.items():
             yield f"left out {task}: {reason}"
         if self.seen:
-            yield "train rows that the model learnt a task from have no label of it (--include-train gives them one)"
+            yield (
+                "train rows have no labels of the tasks that the model was trained on with them (--include-train "
+                "labels them, too)"
+            )
 
 
 def teach(
@@ -168,13 +171,13 @@ class _Model:
 
     def check_text(self, dataset: str, base: Plan) -> None:
         """Refuse rows whose text was prepared otherwise than what the model was trained on."""
-        told = {key: value for key, value in self.reading.get("text", {}).items() if key in _ALIKE}
-        read = TextTable.model_validate(told) if self.reading else base.recipe.text
+        stored = {key: value for key, value in self.reading.get("text", {}).items() if key in _ALIKE}
+        read = TextTable.model_validate(stored) if self.reading else base.recipe.text
         for key in _ALIKE:
             mine, own = getattr(read, key), getattr(base.recipe.text, key)
             if mine != own:
                 raise RecipeError(
-                    f"the model in {self.called} was trained on text with {key} = {mine!r}, and {dataset} has {own!r}"
+                    f"the model in {self.called} was trained on text with {key} = {mine!r}, but {dataset} has {own!r}"
                 )
 
     def choose(
@@ -196,14 +199,15 @@ class _Model:
         wanted = [task for task in self.tasks.values() if not names or task.name in names]
         reasons = {task.name: teachable(task, second=base.recipe.second) for task in wanted}
         spoken = any(task.level == "turn" for task in wanted) and _have_turns(folder, base)
-        reasons |= {task.name: "they have no turns" for task in wanted if task.level == "turn" and not spoken}
+        reasons |= {task.name: "the rows have no turns" for task in wanted if task.level == "turn" and not spoken}
         left_out = {name: reason for name, reason in reasons.items() if reason}
         for name in left_out if names else ():
-            raise RecipeError(f"{name} cannot be asked of the rows of {dataset}: {left_out[name]}")
+            raise RecipeError(f"{name} cannot be predicted for the rows of {dataset}: {left_out[name]}")
         chosen = [task for task in wanted if task.name not in left_out]
         if not chosen:
             raise RecipeError(
-                f"no task of the model in {self.called} can be asked of the rows of {dataset} ({', '.join(left_out)})"
+                f"no task of the model in {self.called} can be predicted for the rows of {dataset} "
+                f"({', '.join(left_out)})"
             )
         return chosen, left_out
 
@@ -218,7 +222,7 @@ class _Model:
         found = trained_on(self.path, dataset, layers)
         if found is None:
             raise RecipeError(
-                f"the dataset that {self.called} was trained on is not where it was, so that its rows cannot be left "
-                "out; give --include-train to label them, too"
+                f"the dataset that {self.called} was trained on was not found, so its rows cannot be excluded; give "
+                "--include-train to label them, too"
             )
         return {"trained_on": str(found[0].resolve()), "layers": list(found[1])}

@@ -192,12 +192,10 @@ def _check_labels(recipe: Recipe) -> None:
     for name, table in recipe.labels.items():
         if name in labelers:
             raise RecipeError(
-                f"[labels.{name}] has the name of a labeler; give it another, such as [labels.{name}_gold]"
+                f"[labels.{name}] has the name of a labeler; rename it, for example to [labels.{name}_gold]"
             )
         if not name or name in ("source", "second", "woven") or any(letter in name for letter in ". /"):
-            raise RecipeError(
-                f"[labels.{name}]: a label may not be called so; give it a name without dots, slashes and spaces"
-            )
+            raise RecipeError(f"[labels.{name}] is not an allowed name; give one without dots, slashes and spaces")
         for key, kinds in _OWN_KEYS.items():
             if getattr(table, key) != LabelTable.model_fields[key].default and table.kind not in kinds:
                 raise RecipeError(f"[labels.{name}] {key} is for labels of kind {kinds[0]}; this one is {table.kind}")
@@ -220,8 +218,8 @@ def _check_split(recipe: Recipe) -> None:
     if split.group and split.group not in ("file", *fields):
         known = ["file", *fields]
         raise RecipeError(
-            f"split.group is {split.group!r}{nearest(split.group, known)}; it may be {' or '.join(known)}; "
-            "a field of the records must stand in [input] keep, with its type"
+            f"split.group is {split.group!r}{nearest(split.group, known)}; it may be {' or '.join(known)}; to group "
+            "by a field of the records, declare it in [input] keep with its type"
         )
 
 

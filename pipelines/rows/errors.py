@@ -18,7 +18,7 @@ _SHOWN = 300  # characters of an exception's text that a dataset keeps
 
 
 class RowError(RuntimeError):
-    """A labeler that failed, broke its declaration or told an answer; names labeler and document."""
+    """A labeler that failed, broke its declaration or revealed an answer; names labeler and document."""
 
     def __init__(self, labeler: str, document: str, text: str) -> None:
         """Say who failed, on what, and how."""

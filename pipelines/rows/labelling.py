@@ -1,4 +1,4 @@
-"""From passages to rows: run every labeler on a batch, weave, prove that no view tells an answer, build the columns."""
+"""From passages to rows: run every labeler on a batch, weave, check that no view reveals a label, build columns."""
 
 import dataclasses
 from collections import Counter

@@ -87,10 +87,10 @@ def passages_of(rows: pa.RecordBatch, vocabulary: Vocabulary, split: int = 0) ->
     for field in SOURCE_FIELDS:
         place = rows.schema.get_field_index(field.name)
         if place < 0 or rows.schema.field(place).type != field.type:
-            raise ValueError(f"no rows of auxloom: they have no column {field.name!r} of type {field.type}")
+            raise ValueError(f"these are not rows of auxloom: there is no column {field.name!r} of type {field.type}")
     langs = rows.column("lang").unique().to_pylist()
     if len(langs) > 1:
-        raise ValueError(f"the rows are in several languages ({', '.join(langs)}); give those of each by themselves")
+        raise ValueError(f"the rows are in several languages ({', '.join(langs)}); give the rows of each separately")
     tokens, offsets = _ragged(rows.column("tokens"))
     segments, segment_offsets = _ragged(rows.column("segments"))
     turns, turn_offsets = _ragged(rows.column("turns"))

@@ -52,7 +52,7 @@ class RowsSource(Source):
         self._plan, self._dataset = Plan.read(self._folder), self._folder.path
         if digest not in {"", self._plan.digest}:
             raise OSError(
-                f"the dataset {self._dataset} was built anew from another plan; its layers are of the old one"
+                f"the dataset {self._dataset} was rebuilt from another plan; its layers belong to the old one"
             )
         self._vocabulary = Vocabulary()
 

@@ -70,7 +70,7 @@ def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, stric
     try:
         with _uncollected():
             stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch, report, strict=strict)
-    except Exception as error:  # noqa: BLE001  (other units go on; the report tells of it)
+    except Exception as error:  # noqa: BLE001  (other units go on; the report contains it)
         labeler, document = (error.labeler, error.document) if isinstance(error, RowError) else ("", "")
         text = error.text if isinstance(error, RowError) else f"{type(error).__name__}: {error}"
         report["error"] = {"text": text, "labeler": labeler, "document": document}

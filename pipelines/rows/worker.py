@@ -26,7 +26,7 @@ _cached: dict[str, "Worker"] = {}
 
 
 class UnfitError(OSError):
-    """A process that would make other rows; all units in it tell the same."""
+    """A process that would make other rows; all units in it report the same."""
 
 
 @dataclass(frozen=True)

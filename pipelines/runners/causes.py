@@ -26,7 +26,7 @@ def cause_of(text: str) -> str:
     if "Traceback (most recent call last)" in text and raised:
         return _short(raised[-1])
     named = [found[1] for line in lines if (found := _JAVA.match(line))]
-    last = named[-1] if named else lines[-1].strip() if lines else "it gave no reason"
+    last = named[-1] if named else lines[-1].strip() if lines else "no reason given"
     return _short(_CLASSES.sub("", last) or last)
 
 

@@ -1,4 +1,4 @@
-"""Dask: a partition for each unit, because Beam's runner puts all of them into one unless it is told otherwise."""
+"""Dask: a partition for each unit, because Beam's runner puts all of them into one by default."""
 
 import re
 import time
@@ -59,11 +59,11 @@ ENGINES = {"dask": DaskEngine()}
 
 
 def _mute() -> None:
-    """Have the cluster that Dask starts here tell of nothing but trouble, unless the user's configuration says more."""
+    """Have the cluster that Dask starts here log only warnings and errors, unless the user configured its logging."""
     from dask import config
 
     if not {"logging", "logging-file-config"} & set(config.config):  # read when `distributed` is imported
-        loud = {"distributed": "warning", "distributed.worker.state_machine": "error"}  # Ctrl-C is told by us
+        loud = {"distributed": "warning", "distributed.worker.state_machine": "error"}  # we report Ctrl-C ourselves
         config.set({"logging": loud, "distributed.worker.preload": [__name__]})
 
 
@@ -94,11 +94,11 @@ def _client(run: RunTable) -> Any:
 def _threads(job: Job) -> int:
     """Return how many threads the workers have, as soon as there is one."""
     with _client(job.run) as client:
-        threads, told = _count(client), False
+        threads, reported = _count(client), False
         while not threads:
-            if not told:
-                job.say("waiting for the cluster: 1 worker wanted, 0 there")
-                told = True
+            if not reported:
+                job.say("waiting for the cluster: 1 worker needed, 0 available")
+                reported = True
             time.sleep(_POLL)
             threads = _count(client)
     return threads

@@ -17,7 +17,7 @@ class EngineError(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """What an engine is told of a graph."""
+    """What an engine gets to know about a graph."""
 
     elements: int
     """How many there are to work on."""
@@ -25,7 +25,7 @@ class Job:
     name: str
     """By which it is found again in the engine's own list."""
     say: Callable[[str], None]
-    """Is told what a user should know at once."""
+    """Called with messages that the user should see at once."""
 
 
 class Engine(ABC):

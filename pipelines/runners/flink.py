@@ -92,7 +92,7 @@ ENGINES = {"flink": FlinkEngine()}
 def _waiting(wanted: int, free: int, total: int) -> str:
     """Say what the job waits for."""
     few = f" of {total} in all; if no more are started, Flink gives up after five minutes" if total < wanted else ""
-    return f"waiting for the cluster: {wanted} {'slot' if wanted == 1 else 'slots'} wanted, {free} free{few}"
+    return f"waiting for the cluster: {wanted} {'slot' if wanted == 1 else 'slots'} needed, {free} free{few}"
 
 
 def _rest(beam: Mapping[str, Any]) -> str:
@@ -114,9 +114,11 @@ def _slots(rest: str) -> tuple[int, int]:
         return int(found["slots-total"]), int(found["slots-available"])
     except OSError as error:
         reason = str(getattr(error, "reason", error))
-        raise RecipeError(f"Flink's REST does not answer at flink_master={rest} ({reason}); is it running?") from None
+        raise RecipeError(
+            f"Flink's REST API does not answer at flink_master={rest} ({reason}); is it running?"
+        ) from None
     except (ValueError, KeyError, TypeError):
-        raise RecipeError(f"flink_master={rest}: what answers there is not Flink's REST") from None
+        raise RecipeError(f"flink_master={rest} is not Flink's REST API") from None
 
 
 def _ids(rest: str, name: str) -> list[str]:

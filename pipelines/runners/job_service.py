@@ -102,7 +102,7 @@ def environment(given: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(config, Mapping):
         if not kind and not (config == WORKER or config.startswith("/")):
             raise RecipeError(
-                f"environment_config={config}: name its environment_type, too: DOCKER, EXTERNAL or PROCESS"
+                f"environment_config={config} also requires an environment_type: DOCKER, EXTERNAL or PROCESS"
             )
         config = {"command": config}
     return {"environment_type": "PROCESS", "environment_config": dict(config)}
@@ -126,5 +126,5 @@ def known_options(endpoint: str) -> list[str]:
             request = messages.DescribePipelineOptionsRequest()
             found = services.JobServiceStub(channel).DescribePipelineOptions(request, timeout=_ANSWER)
         except (grpc.FutureTimeoutError, grpc.RpcError):
-            raise RecipeError(f"job_endpoint={endpoint}: what answers there is not a Beam job server") from None
+            raise RecipeError(f"job_endpoint={endpoint} is not a Beam job server") from None
     return [option.name for option in found.options]

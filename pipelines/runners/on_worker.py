@@ -96,7 +96,7 @@ class OnWorkerEnd:
 
 def _stopped(out: str, mark: str) -> bool:
     """Return whether there is a stop mark."""
-    with contextlib.suppress(OSError):  # told by who looks for the folder
+    with contextlib.suppress(OSError):  # reported where the folder is looked for
         return Folder.at(out).is_file(mark)
     return False
 
@@ -106,7 +106,7 @@ def _unseen(place: str, name: str = "") -> Iterator[str]:
     host = socket.gethostname()
     try:
         if Folder.at(place).kind(name) == pafs.FileType.NotFound:
-            yield f"{host} does not see {place}; give a URI, or a path under which all machines see the same folder"
+            yield f"{host} cannot find {place}; give a URI, or a path that is the same folder on all machines"
     except OSError as error:
         yield f"{host} cannot read {place}: {first_line(error)}; workers take credentials from their own environment"
 

@@ -1,4 +1,4 @@
-"""Whether anything listens at an address: told at once, before libraries load that would try for minutes."""
+"""Whether anything listens at an address: checked at once, before libraries load that would try for minutes."""
 
 import socket
 
@@ -6,7 +6,7 @@ from pipelines.recipes.recipe import RecipeError
 
 __all__ = ["check_port"]
 
-_CONNECT = 4.0  # seconds; with what an engine has to answer, a wrong address is told within ten
+_CONNECT = 4.0  # seconds; with what an engine has to answer, a wrong address is reported within ten
 
 
 def check_port(option: str, endpoint: str, what: str) -> None:

@@ -45,7 +45,7 @@ def run_remote(  # noqa: PLR0917  (as `pipelines.graph.run_graph`)
 
     Args:
         engine: where it runs.
-        job: what the engine is told of it.
+        job: what the engine gets to know about it.
         work: as in `pipelines.graph.run_graph`.
         merge: the same.
         finish: the same.
@@ -81,7 +81,7 @@ def run_remote(  # noqa: PLR0917  (as `pipelines.graph.run_graph`)
                 traceback.print_exception(error, file=file)
                 file.write(said)
             cause = engine.cause(f"{_text(error)}\n{said}")
-            raise EngineError(f"{cause}; the whole text is in {log}") from error
+            raise EngineError(f"{cause}; full output: {log}") from error
     log.unlink(missing_ok=True)
 
 

@@ -120,7 +120,7 @@ def start_pool(host: str, port: int, pool: WorkerPool) -> tuple[Any, int]:
 
 
 def serve_pool(host: str, port: int) -> None:
-    """Serve until this process is told to end; all workers end with it."""
+    """Serve until this process gets a signal to end; all workers end with it."""
     pool = WorkerPool()
     server, port = start_pool(host, port, pool)
     sys.stderr.write(f"auxloom-worker: process {os.getpid()} starts workers for {host}:{port}\n")

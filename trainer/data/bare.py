@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BareRows", "RowEncoder", "asked"]
 
-_SPECIAL = 3  # sub-words of a row that are of no token: [CLS], [SEP], and what tells who speaks
+_SPECIAL = 3  # sub-words of a row that are of no token: [CLS], [SEP], and the role of the speaker
 _BYTES = 4  # of a character, at most; a sub-word has at least one
 
 
@@ -183,7 +183,7 @@ class RowEncoder:
 
     @staticmethod
     def _openers(rows: BareRows) -> IntArray:
-        """Return how many sub-words stand before each token to tell who speaks."""
+        """Return how many sub-words with the role of the speaker stand before each token."""
         first = rows.segments.values + rows.tokens.offsets.to_numpy()[:-1][rows.segments.owners]
         turn = rows.segments.offsets[:-1][rows.turns.owners] + rows.turns.values
         return np.bincount(first[turn], minlength=int(rows.lengths.sum()))

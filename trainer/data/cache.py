@@ -146,7 +146,7 @@ def _entry(kind: str, address: Sequence[Any], make: Callable[[Path], None]) -> P
                 ) from error
         _make_room(cache, place, limit)
         give_back()
-    with suppress(OSError):  # a cache of others may be read, and is not told
+    with suppress(OSError):  # a cache of others may be read without being updated
         os.utime(place)
     return place
 

@@ -38,7 +38,9 @@ def check_choice(dataset: Dataset, settings: Settings) -> None:
                     f"[train] {key}: {name!r} is not a task of {dataset.path}{hint}; there are {', '.join(known)}"
                 )
     if settings.labels and not settings.has_primary:
-        raise ValueError(f"[train] labels = {settings.labels} counts labels of the primary, and there is none; name it")
+        raise ValueError(
+            f"[train] labels = {settings.labels} counts labels of the primary, but there is no primary; set one"
+        )
 
 
 def chosen_labels(data: EncodedDataset, dataset: Dataset, settings: Settings) -> EncodedDataset:

@@ -305,7 +305,7 @@ def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
         parts = [_rows(file, digests.get(f"{name}/{file.name}")) for file in files]
         for file, part in zip(files, parts, strict=True):
             if part.schema != parts[0].schema:
-                raise ValueError(damaged(file, f"it has other columns than {files[0]}"))
+                raise ValueError(damaged(file, f"its columns differ from those of {files[0]}"))
         if parts and sum(part.num_rows for part in parts):
             yield name, pa.concat_tables(parts)
 

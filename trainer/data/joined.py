@@ -79,11 +79,11 @@ class Whole:
         for name in names:
             if name in self._places:
                 raise ValueError(
-                    f"the layer {layer.name} has a column {name!r}, which {self._places[name]} has, too; {OTHER_LAYER}"
+                    f"the layer {layer.name} has a column {name!r} that {self._places[name]} also has; {OTHER_LAYER}"
                 )
         twice = sorted({task.name for task in tasks} & {task.name for task in self.tasks})
         if twice:
-            raise ValueError(f"the layer {layer.name} has a task {twice[0]!r}, which there is already; {OTHER_LAYER}")
+            raise ValueError(f"the layer {layer.name} has a task {twice[0]!r} that already exists; {OTHER_LAYER}")
         for split, table in tables.items():
             for name in names:
                 field = table.schema.field(name)
@@ -106,16 +106,17 @@ class Whole:
         row = common if row < 0 else row
         mine, theirs = (repr(ids[row].as_py()) if row < len(ids) else "no row" for ids in (own, base))
         raise ValueError(
-            f"the layer {layer.name} is not of the dataset {self._root}: row {row:,} of {split} is {mine} in the layer "
+            f"the layer {layer.name} does not belong to the dataset {self._root}: row {row:,} of {split} is {mine} in "
+            "the layer "
             f"and {theirs} in the dataset; {OTHER_LAYER}"
         )
 
     def _check_base(self, layer: Path) -> None:
         """Refuse a layer of a dataset whose rows have the same ids and another content."""
-        told = json.loads((layer / MANIFEST).read_bytes()).get("base", {})
+        stated = json.loads((layer / MANIFEST).read_bytes()).get("base", {})
         found = json.loads(self.manifests[0])
-        if any(found.get(name, value) != value for name, value in told.items()):
+        if any(found.get(name, value) != value for name, value in stated.items()):
             raise ValueError(
-                f"the layer {layer.name} is of another dataset than {self._root}, whose rows have the same ids; "
+                f"the layer {layer.name} belongs to another dataset than {self._root}, whose rows have the same ids; "
                 f"{OTHER_LAYER}"
             )

@@ -1,4 +1,4 @@
-"""Labels of other rows: the control that tells whether a task helps by its labels or by its text.
+"""Labels of other rows: the control that shows whether a task helps by its labels or by its text.
 
 Every row is trained on the labels of another one of like length, of the same document where it has one. So the text,
 the number of labels, their classes and how they follow each other within a row stay what they were.
@@ -65,7 +65,7 @@ def _check(targets: Targets, name: str) -> None:
     elif (targets.values == targets.values[:1]).all():
         why = "all its train labels are of one class"
     if why:
-        raise ValueError(f"[task] {name!r} permuted: the labels of {name} cannot be permuted, for {why}")
+        raise ValueError(f"[task] {name!r} permuted: the labels of {name} cannot be permuted because {why}")
 
 
 def _rotated(keys: list[IntArray], rng: np.random.Generator) -> tuple[IntArray, BoolArray]:

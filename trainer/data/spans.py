@@ -30,7 +30,7 @@ class TagSpans:
 
     @classmethod
     def of(cls, tags: IntArray, edge: BoolArray, classes: tuple[str, ...]) -> Self:
-        """Find the spans of tags [I]; ``edge`` tells where a row begins."""
+        """Find the spans of tags [I]; ``edge`` marks where a row begins."""
         prefixes, kinds = tag_parts(classes)
         prefix, kind = prefixes[tags], kinds[tags]
         before = np.where(edge, "O", np.roll(prefix, 1))
@@ -67,7 +67,7 @@ def tag_parts(classes: tuple[str, ...]) -> tuple[npt.NDArray[np.str_], IntArray]
     """
     wrong = [name for name in classes if not re.fullmatch(r"O|[BIES](-.*)?", name)]
     if wrong:
-        raise ValueError(f"span_f1 reads classes such as O, B-place and I-place, not {', '.join(wrong)}; use tag_f1")
+        raise ValueError(f"span_f1 requires classes such as O, B-place and I-place, not {', '.join(wrong)}; use tag_f1")
     types = [name[2:] for name in classes]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(types))}
     kinds = [-1 if name == "O" else numbers[kind] for name, kind in zip(classes, types, strict=True)]

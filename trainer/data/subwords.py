@@ -24,7 +24,7 @@ _USUAL = {
     "mask": ("[MASK]", "<mask>"),
     "unknown": ("[UNK]", "<unk>"),
 }
-"""What special sub-words are called, where the post-processor of the tokenizer does not tell."""
+"""What special sub-words are called, where the post-processor of the tokenizer does not say."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Frame:
             raise ValueError(f"the tokenizer of {place} has no sub-word for {', '.join(missing)}; use another encoder")
         if (words := tokenizer.get_vocab_size()) > size:
             raise ValueError(
-                f"the tokenizer of {place} has {words:,} sub-words, and the encoder embeds {size:,}; they are not of "
-                "one model"
+                f"the tokenizer of {place} has {words:,} sub-words, but the encoder embeds {size:,}; they belong to "
+                "different models"
             )
         numbers = {name: int(number or 0) for name, number in known.items()}
         return cls(**numbers, between=between, size=size, roles=tuple(roles)[:MAX_ROLES])
@@ -79,7 +79,7 @@ class Frame:
 class Subwords:
     """Spells tokens as the model's own tokenizer spells a text in which they stand, where both agree on its words.
 
-    Where sub-words tell whether they open a word, a token is spelled by whether a space stands before it too. No token
+    Where sub-words show whether they open a word, a token is spelled by whether a space stands before it too. No token
     spells a special sub-word.
     """
 

@@ -109,7 +109,7 @@ class Placed:
     spans: IntArray
     """int64 [I, 4]."""
     cut: BoolArray | None = None
-    """bool [I]: the part that the label speaks of was cut, where its spans do not tell."""
+    """bool [I]: the part that the label speaks of was cut, where its spans do not show it."""
     weight: npt.NDArray[np.float32] | None = None
     """float32 [I]: confidences, where each label has its own."""
 

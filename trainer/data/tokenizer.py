@@ -82,7 +82,7 @@ class BytePairs:
     """Byte-level BPE (Sennrich et al. 2016), learnt from the train split.
 
     Special sub-words come first and are unknown to the library, so no text can spell one. Every token is encoded with a
-    blank before it: a sub-word tells whether it opens a word.
+    blank before it: a sub-word shows whether it opens a word.
     """
 
     spaced = False

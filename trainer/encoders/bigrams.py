@@ -2,8 +2,8 @@
 
 Whether two pieces go together is what a language model has to learn first, and a small encoder needs far more text for
 it than a small corpus has. Counted, it is there at once: as counts of pairs, and for the pairs that were never seen as
-a low-rank fit of all counts (Levy, Goldberg 2014). So that no row is told about itself, the documents are parted into
-folds, and a row is read with the counts of the other ones, in training and afterwards.
+a low-rank fit of all counts (Levy, Goldberg 2014). So that counts do not contain the row that reads them,
+the documents are parted into folds, and a row is read with the counts of the other ones, in training and afterwards.
 """
 
 import zlib

@@ -54,7 +54,7 @@ class States:
     pieces: Tensor
     """int64 [N]: the sub-words that the encoder read."""
     openers: Tensor
-    """bool [N]: the sub-word opens a turn, whether it tells the role or hides it."""
+    """bool [N]: the sub-word opens a turn, whether it shows the role or hides it."""
     rows: Tensor
     """int64 [N]: number of the sequence."""
 

@@ -49,7 +49,7 @@ class PretrainedEncoder(Encoder):
         self.width, self.depth = model.config.hidden_size, model.config.num_hidden_layers
         self.fresh = frozenset(name for name, weight in self.named_parameters() if weight is self.embedding.more)
         self.sided = (getattr(model.config, "type_vocab_size", 0) or 0) > 1
-        """It tells the two sides of a pair apart by segment ids."""
+        """It distinguishes the two sides of a pair by segment ids."""
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
@@ -73,7 +73,7 @@ class PretrainedEncoder(Encoder):
         longest = _longest(config)
         if settings.model.given("max_pieces") and settings.model.max_pieces > longest:
             raise ValueError(
-                f"[model] max_pieces = {settings.model.max_pieces} is more than {settings.model.encoder} reads; "
+                f"[model] max_pieces = {settings.model.max_pieces} is more than {settings.model.encoder} supports; "
                 f"set it to {longest} or less"
             )
         narrow = config.hidden_size <= _NARROW
@@ -133,14 +133,14 @@ class PretrainedEncoder(Encoder):
         """Take over the weights of the source, and note where they are from."""
         source = source_of(settings.model.encoder)
         with quiet():
-            loaded, told = type(self.model).from_pretrained(
+            loaded, loading = type(self.model).from_pretrained(
                 source, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
-        missing = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))
+        missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))
         if missing:
             raise ValueError(
-                f"encoder = {settings.model.encoder!r} lacks {len(missing)} weights that config.json asks for, for "
-                f"example {missing[0]}; the files are not of one model"
+                f"encoder = {settings.model.encoder!r} lacks {len(missing)} weights that config.json requires, for "
+                f"example {missing[0]}; the files belong to different models"
             )
         self.model.load_state_dict(loaded.state_dict(), strict=False)
         self.embedding.start()  # type: ignore[operator]
@@ -162,8 +162,8 @@ class PretrainedEncoder(Encoder):
         was, now = cls.origin(folder).get("transformers"), version("transformers")
         if was and was != now:
             warnings.warn(
-                f"the run was begun with transformers {was}, and {now} is installed: its numbers may differ in the "
-                "last places",
+                f"the run was started with transformers {was}, but {now} is installed: results may differ in the last "
+                "digits",
                 stacklevel=2,
             )
 

@@ -41,20 +41,18 @@ def source_of(name: str) -> Path:
         raise ValueError(f"encoder = {name!r}: no such folder; give one with config.json, tokenizer.json and weights")
     config = _config(folder, name)
     if (family := config.get("model_type")) not in FAMILIES:
-        raise ValueError(
-            f"encoder = {name!r} is of the type {family!r}; those that are known are {', '.join(FAMILIES)}"
-        )
+        raise ValueError(f"encoder = {name!r} has the type {family!r}; supported types are {', '.join(FAMILIES)}")
     if not (folder / "tokenizer.json").is_file():
         raise ValueError(
             f"encoder = {name!r} has no tokenizer.json; write one: "
-            f"transformers.AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"
+            "transformers.AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"
         )
     if not any((folder / file).is_file() for file in _WEIGHTS):
         pickles = sorted(path.name for path in folder.glob("*.bin")) + sorted(path.name for path in folder.glob("*.pt"))
-        found = f" ({pickles[0]} is a pickle, which may run any code when it is read)" if pickles else ""
+        found = f" ({pickles[0]} is a pickle, which can run arbitrary code when it is loaded)" if pickles else ""
         raise ValueError(
             f"encoder = {name!r} has no model.safetensors{found}; write one: "
-            f"transformers.AutoModel.from_pretrained(NAME).save_pretrained(FOLDER)"
+            "transformers.AutoModel.from_pretrained(NAME).save_pretrained(FOLDER)"
         )
     return folder
 
@@ -74,7 +72,7 @@ def _config(folder: Path, name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
     except FileNotFoundError:
-        raise ValueError(f"encoder = {name!r} has no config.json, so it is no pretrained encoder") from None
+        raise ValueError(f"encoder = {name!r} has no config.json, so it is not a pretrained encoder") from None
     except ValueError as error:
         raise ValueError(f"encoder = {name!r}: config.json is not valid JSON ({error})") from None
     return found
@@ -90,6 +88,7 @@ def _fetched(name: str) -> Path:
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"encoder = {name!r} cannot be fetched from the hub, and is not in its cache ({reason}); download it on a "
+            f"encoder = {name!r} cannot be downloaded from the hub and is not in its cache ({reason}); download it on "
+            "a "
             "machine with a network, and give its folder: encoder = './FOLDER'"
         ) from None

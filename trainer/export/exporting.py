@@ -47,7 +47,7 @@ def export(run: str | Path, out: str | Path, task: str = "") -> dict[str, Any]:
     """
     folder, place = RunFolder(local(run, "a run folder")), local(out, "a folder to export to")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise ValueError(f"{place} contains files already; give --out another folder")
+        raise ValueError(f"{place} already contains files; give another folder with --out")
     model = load_model(run)
     source = _Source(folder, model, folder.settings())
     source.check(task)
@@ -96,7 +96,9 @@ class _Source:
             kinds = " and ".join(_PIPELINES)
             return f"{task.name} is of kind {task.kind!r}; classes of transformers exist for {kinds} (here {able})"
         if asked(task, second=False) is None:
-            return f"{task.name} reads hidden words, marked spans or a second text, so that no bare text can be asked"
+            return (
+                f"{task.name} reads masked words, marked spans or a second text, so it cannot be applied to plain text"
+            )
         if task.roles and Subwords.load(self.run.learnt).frame.roles:
             return (
                 f"{task.name} reads the roles of turns, for which no tokenizer of transformers has sub-words; train it "

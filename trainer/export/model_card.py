@@ -103,7 +103,7 @@ def _data(report: Mapping[str, Any]) -> Iterator[str]:
     dataset: Mapping[str, Any] = report.get("dataset", {})
     yield from ("", "## Data", "")
     if not dataset:
-        yield "The run has not ended, so that it has no report of its data."
+        yield "The run is not finished, so there is no report of its data."
         return
     rows = ", ".join(f"{count:,} {split}" for split, count in dataset.get("rows", {}).items()) or UNKNOWN
     yield f"Dataset `{_named(dataset['path'])}` (digest {dataset['digest']}); rows: {rows}."

@@ -99,7 +99,7 @@ def _table(forms: IntArray, owners: IntArray) -> IntArray:
     distinct = np.unique(owners * (int(forms.max(initial=0)) + 1) + forms) % (int(forms.max(initial=0)) + 1)
     rows = np.bincount(distinct, minlength=1)
     kept = np.argsort(-rows, kind="stable")[:_FEATURES]
-    kept = kept[rows[kept] > 1]  # a word of one row tells nothing of others
+    kept = kept[rows[kept] > 1]  # a word of one row says nothing about others
     table = np.full(len(rows), -1)
     table[kept] = np.arange(len(kept))
     return table

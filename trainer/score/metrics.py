@@ -26,7 +26,7 @@ REPLICATES = 1000
 """Bootstrap samples of an interval: enough for the 95 % percentile (Efron and Tibshirani 1993, chapter 13)."""
 
 FEW = 200
-"""Labels under which a score tells little: at 200 the interval of an accuracy of one half is 0.14 wide."""
+"""Labels below which a score says little: at 200 the interval of an accuracy of one half is 0.14 wide."""
 
 _CHUNK = 1 << 20
 """Weights drawn at a time."""

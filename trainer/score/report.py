@@ -37,16 +37,16 @@ def held_out(splits: Mapping[str, object]) -> str:
 
 
 def note_of(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is to be said of labels that nobody made by hand, or of others, with their names; "" without any."""
+    """Return the note on constructed, predicted and permuted labels, with their names; "" without any."""
     notes, names = [], [entry["name"] for entry in entries if entry["constructed"]]
     if names:
         which = f" ({', '.join(names)})" if len(names) < len(entries) else ""
         notes.append(
-            f"Scores on constructed labels{which} tell whether a task can be learnt, not whether learning it helps "
+            f"Scores on constructed labels{which} show whether a task can be learnt, not whether learning it helps "
             "another task."
         )
     if taught := [entry["name"] for entry in entries if entry.get("taught")]:
-        notes.append(f"Scores on labels of a model ({', '.join(taught)}) tell how well it is imitated.")
+        notes.append(f"Scores on labels of a model ({', '.join(taught)}) show how well it is imitated.")
     if permuted := [entry["name"] for entry in entries if entry.get("permuted")]:
         notes.append(f"Trained on labels of other rows, as a control: {', '.join(permuted)}.")
     return " ".join(notes)
@@ -75,7 +75,7 @@ def build_report(
         untrained: task -> why it was not trained.
         forms: of the spans of the train split, see `trainer.score.surfaces`.
         run: more facts about the run: steps, seconds, device, the checkpoint.
-        tell: is told which task's baselines are fitted.
+        tell: called with the task whose baselines are fitted.
     """
     entries: dict[str, dict[str, Any]] = {}
     for item in predictions:
@@ -139,8 +139,8 @@ def _choice(data: EncodedDataset, primary: str) -> list[str]:
     part = data.splits[VALIDATION]
     labels = round(part.targets[primary].expected(part.inputs[primary].rate))
     if not labels:
-        return [f"no {VALIDATION} label, so that the other tasks chose the checkpoint"]
-    return [f"only {labels} {VALIDATION} labels chose the checkpoint"] if labels < FEW else []
+        return [f"no {VALIDATION} label, so the other tasks selected the checkpoint"]
+    return [f"only {labels} {VALIDATION} labels selected the checkpoint"] if labels < FEW else []
 
 
 def _entry(

@@ -23,7 +23,7 @@ class Best:
     """Evaluations since then."""
 
     def improves(self, step: int, value: float) -> bool:
-        """Take note of an evaluation, and tell whether it is the best so far."""
+        """Record an evaluation, and return whether it is the best so far."""
         if self.step and value <= self.value:
             self.waited += 1
             return False
@@ -42,7 +42,7 @@ def value_of(
     Args:
         tasks: all that are trained.
         scores: the metric of each task.
-        sure: tasks that have labels enough for their metric to tell something; the others count only if there are
+        sure: tasks that have enough labels for their metric to be informative; the others count only if there are
             none.
         primary: a task, or "".
         unigram: nats per word of a unigram model, for tasks of masked words.

@@ -95,5 +95,5 @@ def _digests(rows: TaskRows) -> list[str]:
 
 
 def _digest(words: Iterable[str]) -> str:
-    """Return a digest of words that tells nothing of them."""
+    """Return a digest of words that does not reveal them."""
     return hashlib.blake2b(" ".join(words).lower().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

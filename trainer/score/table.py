@@ -111,7 +111,7 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
         further = dict.fromkeys(PRIORS[entry["kind"]] for entry in report["tasks"] if entry["kind"] in PRIORS)
         yield from (", ".join([PRIOR, *further]) + ".", BASELINE, SIGNIFICANT)
     less = dict.fromkeys(entry["metric"] for entry in report["tasks"] if not entry["higher_is_better"])
-    yield from (f"{metric}: less is better." for metric in less)
+    yield from (f"{metric}: lower is better." for metric in less)
     if report["note"]:
         yield report["note"]
 
@@ -120,7 +120,7 @@ def span_notes(entry: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is found of spans whose form stands in the train split, and of others."""
     if not (spans := entry.get("spans")):
         return
-    parts = [(spans["seen"], "whose form stands in the train split"), (spans["unseen"], "of new forms")]
+    parts = [(spans["seen"], "whose form occurs in the train split"), (spans["unseen"], "of new forms")]
     yield "recall " + ", ".join(f"{shown(part['recall'])} of {part['spans']:,} spans {what}" for part, what in parts)
 
 
@@ -147,7 +147,7 @@ def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
         missing = "validation" if split else "held-out"
         yield f"checkpoint: the last, step {run['best_step']:,}; there is no {missing} split"
     if run["chosen_on"] and run["chosen_on"] == split:
-        yield f"there is no test split: the {split} split chose the checkpoint, so its scores are optimistic"
+        yield f"there is no test split: the checkpoint was selected on the {split} split, so its scores are optimistic"
     for item in run["extended"]:
         before, after = item["steps"]
         if before != after:  # a limit that was raised beyond the end is none
@@ -156,5 +156,5 @@ def _run_notes(report: Mapping[str, Any]) -> Iterator[str]:
         patience = report["settings"]["patience"]
         yield (
             f"stopped early at step {run['steps']:,} of {run['planned_steps']:,}: {patience} evaluations without a "
-            f"better checkpoint"
+            "better checkpoint"
         )

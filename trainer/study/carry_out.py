@@ -1,4 +1,4 @@
-"""One run of a study, in whatever process: trained, scored on the held-out split, and told as sums per document."""
+"""One run of a study, in whatever process: trained, scored on the held-out split, and returned as sums per document."""
 
 import time
 from collections.abc import Callable

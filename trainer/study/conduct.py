@@ -117,7 +117,7 @@ def conduct(
         group: see `trainer.study.design.Design.group`.
         jobs: processes.
         keep: leave checkpoints and encoded data where they are.
-        tell: is told what ended.
+        tell: called when a run has finished.
         watch: is given what ends the processes at once.
     """
     queue = _Queue(needed(trials, results, place.runs), place.runs)
@@ -132,7 +132,7 @@ def conduct(
                 _take(future, trial, results, queue)
                 done = total - len(queue.left) - len(queue.busy)
                 if tell:
-                    tell(done, total, trial.told)
+                    tell(done, total, trial.description)
                 if not keep:
                     _clear(trial, queue, place.runs)
     if not keep and not queue.failed:
@@ -154,7 +154,7 @@ def _take(future: "Future[dict[str, Any]]", trial: Trial, results: Results, queu
     """Note what a run came to."""
     try:
         results.append(future.result())
-    except Exception as error:  # noqa: BLE001  (one run of many: the others go on, and the table tells)
+    except Exception as error:  # noqa: BLE001  (one run of many: the others go on, and the table reports it)
         queue.failed[trial.digest] = str(error) or type(error).__name__
 
 

@@ -63,7 +63,7 @@ def _picture(found: Mapping[str, Any]) -> Iterator[str]:
     entries = [entry for entry in found["conditions"] if entry["runs"]]
     bounds = [value for entry in entries for value in _bounds(entry)]
     axes = _Axes(list(dict.fromkeys(entry["labels"] for entry in found["conditions"])), bounds)
-    title = f"{found['primary']}: {found['metric'] or 'no run has ended yet'}"
+    title = f"{found['primary']}: {found['metric'] or 'no run has finished yet'}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
         f'height="{_HEIGHT}" font-family="sans-serif" font-size="12" role="img">'
@@ -110,12 +110,12 @@ def _curve(axes: _Axes, entries: Sequence[Mapping[str, Any]], name: str, aside: 
     for (x, y), entry in zip(points, entries, strict=True):
         low, high = map(axes.y, _bounds(entry))
         yield f'<line x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}" stroke="{colour}"/>'
-        told = f"{name}, {entry['labels'] or 'all'} labels: {entry['mean']:.3f}"
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"><title>{escape(told)}</title></circle>'
+        title = f"{name}, {entry['labels'] or 'all'} labels: {entry['mean']:.3f}"
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"><title>{escape(title)}</title></circle>'
 
 
 def _key(number: int, name: str) -> Iterator[str]:
-    """Yield the line that tells which curve is a condition's."""
+    """Yield the legend entry of a condition."""
     x, y = _WIDTH - _RIGHT + 16, _TOP + 12 + 20 * number
     colour, dash = _COLOURS[name], _DASHES[name]  # type: ignore[index]
     line = f'<line x1="{x}" y1="{y}" x2="{x + 28}" y2="{y}" stroke="{colour}" stroke-width="2"'

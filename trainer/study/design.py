@@ -27,7 +27,7 @@ CONTROL: Condition = "masked"
 def _different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Refuse what is named twice, or nothing at all."""
     if not values or len(set(values)) < len(values):
-        raise ValueError("name at least one, and none twice")
+        raise ValueError("give at least one, and none twice")
     return values
 
 

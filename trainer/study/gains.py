@@ -25,7 +25,7 @@ _REPLICATES = 1000
 _MOVES = 10
 """How often each sample of documents is moved, for the tails of t."""
 _BASES = ("alone", CONTROL, "permuted")
-"""Conditions over which gains are told."""
+"""Conditions over which gains are reported."""
 
 Floats = npt.NDArray[np.float64]
 Result = Mapping[str, Any]
@@ -44,7 +44,7 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """Say what the interval tells; that of a single pair of runs does not know how much runs differ."""
+        """Say what the interval shows; that of a single pair of runs does not include the variance between runs."""
         if self.low is None or self.high is None:
             return "no interval"
         if self.pairs == 1:

@@ -60,7 +60,7 @@ class _Space:
 
 
 def relate(dataset: Dataset, primary: str = "") -> dict[str, Any]:
-    """Return what the labels of a dataset's train split tell before anything is trained.
+    """Return what the labels of a dataset's train split show before anything is trained.
 
     Args:
         dataset: any.
@@ -115,7 +115,7 @@ def _folded(space: _Space, forms: IntArray) -> _Space:
 
 
 def _entry(space: _Space) -> dict[str, Any]:
-    """Return what a task's own labels tell."""
+    """Return the statistics of a task's own labels."""
     task, counts = space.task, space.counts
     bits = None if counts is None else entropy(counts)
     largest = np.log2(len(task.classes)) if len(task.classes) > 1 else 0
@@ -134,7 +134,7 @@ def _entry(space: _Space) -> dict[str, Any]:
 
 
 def _beside(space: _Space, primary: _Space | None, words: int) -> dict[str, Any]:
-    """Return what a task's labels tell of those of the primary."""
+    """Return how a task's labels relate to those of the primary."""
     if primary is None or space is primary:
         return {"similarity": None, "agreement": None}
     tagged = all(item.plain and len(item.words) for item in (space, primary))

@@ -41,7 +41,7 @@ def kurtosis(counts: Floats) -> float | None:
 
 @dataclass(frozen=True)
 class Information:
-    """What the rows of a table tell of its columns: mutual information, in three scales from 0 to 1.
+    """What the rows of a table reveal about its columns: mutual information, in three scales from 0 to 1.
 
     Example:
         >>> found = Information.of(np.array([[3.0, 0, 0, 0], [2, 0, 0, 0], [2, 0, 0, 0], [3, 2, 2, 2]]))
@@ -58,7 +58,7 @@ class Information:
 
     @classmethod
     def of(cls, table: Floats) -> "Information":
-        """Return those of a table of counts or weights; nothing can be told of a constant, which is 0."""
+        """Return those of a table of counts or weights; a constant reveals nothing, so it is 0."""
         rows, columns, joint = entropy(table.sum(axis=1)), entropy(table.sum(axis=0)), entropy(table.ravel())
         mutual = max(rows + columns - joint, 0.0)
         scales = (joint, (rows + columns) / 2, max(rows, columns))

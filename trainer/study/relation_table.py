@@ -45,7 +45,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     elif primary:
         notes.append(f"no other task has classes of the same words, tokens or rows as {primary}.")
     else:
-        notes.append("no primary was named, and there is not exactly one task with labels that people made.")
+        notes.append("no primary was given, and the number of tasks with human labels is not one.")
     for note in [*notes, found["note"]]:
         yield from textwrap.wrap(note, _WIDTH, subsequent_indent="  ")
 

@@ -38,7 +38,8 @@ class Results:
             entry = _entry(line, f"{path}, line {number}")
             if entry["primary"] != primary:
                 raise ValueError(
-                    f"{path} is of another study, of the primary {entry['primary']!r} and not {primary!r}; give "
+                    f"{path} belongs to another study, with the primary {entry['primary']!r} instead of {primary!r}; "
+                    "give "
                     "another folder with --out"
                 )
             found[entry["digest"]] = entry
@@ -83,7 +84,7 @@ def _entry(line: bytes, place: str) -> Mapping[str, Any]:
     except (ValueError, AttributeError):
         known = False
     if not known:
-        raise ValueError(f"{place} is no result of a study; give another folder with --out, or remove the line")
+        raise ValueError(f"{place} is not a result of a study; give another folder with --out, or remove the line")
     if entry["format"] != FORMAT:
         raise ValueError(f"{place} has the format {entry['format']}; this version of auxloom reads {FORMAT}")
     return entry
@@ -95,19 +96,19 @@ def void(results: Results, trials: Sequence[Trial]) -> tuple[list[Trial], list[s
     for entry in results.lines.values():
         known[entry["condition"], entry["labels"], entry["build"], entry["seed"]] = entry
     changed = [item for item in trials if item.digest not in results.lines and item.address in known]
-    told: dict[str, None] = {}
+    differences: dict[str, None] = {}
     for trial in changed:
         entry = known[trial.address]
         before, after = _flat(entry.get("settings", {})), _flat(trial.settings)
-        told |= dict.fromkeys(
+        differences |= dict.fromkeys(
             f"{key} was {before.get(key)!r}, now {after.get(key)!r}"
             for key in sorted({*before, *after})
             if before.get(key) != after.get(key)
         )
-    if changed and not told:
-        told["the dataset or the encoder is another one"] = None
-    more = [f"and {len(told) - _SHOWN:,} more"] if len(told) > _SHOWN else []
-    return changed, [*list(told)[:_SHOWN], *more]
+    if changed and not differences:
+        differences["the dataset or the encoder has changed"] = None
+    more = [f"and {len(differences) - _SHOWN:,} more"] if len(differences) > _SHOWN else []
+    return changed, [*list(differences)[:_SHOWN], *more]
 
 
 def _flat(tables: Any, path: str = "") -> dict[str, Any]:

@@ -17,14 +17,14 @@ _SOURCES = (
     "intervals: paired bootstrap over documents (Koehn 2004), 1,000 samples, widened by Student's t over pairs of runs."
 )
 _COLUMN_NOTE = (
-    "runs: that have ended, of those planned where some have not. mean and deviation: of their scores. over masked: "
-    "the mean difference of runs with the same seeds."
+    "runs: finished, and planned where some are left. mean and deviation: of their scores. over masked: the mean "
+    "difference of runs with the same seeds."
 )
 _FEW = 5
 """Pairs of runs below which Student's t is far wider than a normal distribution."""
 _VERDICTS = (
-    "A gain counts over masked words on the same text (masked), not over the primary alone: helps and hurts mean that "
-    "the whole interval lies above or below 0."
+    "A gain counts over masked words on the same text (masked), not over the primary alone: helps and hurts mean "
+    "that the whole interval lies above or below 0."
 )
 
 
@@ -37,7 +37,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the table and the notes."""
     entries = found["conditions"]
     if found["metric"] is None:
-        yield "no run has ended yet"
+        yield "no run has finished yet"
     else:
         yield f"{found['primary']}: {found['metric']} on the {found['split']} split"
     rows = [_COLUMNS, *map(_cells, entries)]
@@ -75,11 +75,14 @@ def _notes(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"failed: {entry['condition']}, {entry['labels'] or 'all'} labels: {why}"
     fewest = min((gain["pairs"] for entry in entries for gain in entry["over"].values()), default=0)
     if fewest == 1:
-        yield "one run: whatever the interval, a single pair does not tell how much runs differ; give --seeds."
+        yield "one run: whatever the interval, a single pair does not show how much runs vary; give --seeds."
     elif 1 < fewest < _FEW:
-        yield f"{fewest} pairs of runs: intervals are wide, and only a large gain shows; --seeds {_FEW} tells more."
+        yield (
+            f"{fewest} pairs of runs: intervals are wide, and only a large gain shows; use --seeds {_FEW} for narrower "
+            "intervals."
+        )
     if found["control"] is None:
-        yield "without the condition masked no gain can be told from that of more text and updates."
+        yield "without the condition masked a gain cannot be distinguished from that of more text and updates."
     else:
         yield _VERDICTS
     yield _COLUMN_NOTE
@@ -87,7 +90,7 @@ def _notes(found: Mapping[str, Any]) -> Iterator[str]:
     names = dict.fromkeys(entry["condition"] for entry in entries)
     yield "; ".join(f"{name}: {CONDITIONS[name]}" for name in CONDITIONS if name in names) + "."
     if found["metric"] and not found["higher_is_better"]:
-        yield f"{found['metric']}: less is better; a gain is how much less."
+        yield f"{found['metric']}: lower is better; a gain is the decrease."
     yield from found.get("notes", ())
 
 
@@ -95,10 +98,10 @@ def _by_labels(entries: list[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what is due to the labels of the auxiliaries, and not to their text."""
     for entry in entries:
         if entry["condition"] == "auxiliary" and (gain := entry["over"].get("permuted")):
-            told = {"helps": "its labels help", "hurts": "its labels hurt", "one run": "one run"}.get(
+            verdict = {"helps": "its labels help", "hurts": "its labels hurt", "one run": "one run"}.get(
                 gain["verdict"], "not shown that its labels matter"
             )
-            yield f"{entry['labels'] or 'all'} labels: auxiliary over permuted {_gain(gain)}: {told}."
+            yield f"{entry['labels'] or 'all'} labels: auxiliary over permuted {_gain(gain)}: {verdict}."
 
 
 _FIELDS = (

@@ -55,7 +55,7 @@ class Trial:
         return self.condition, self.labels, self.build, self.seed
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Say which run it is."""
         part = "first part" if self.pretraining else f"{self.labels or 'all'} labels"
         return f"{self.condition}, {part}, build {self.build}, seed {self.seed}"
@@ -81,7 +81,7 @@ def roles_of(tasks: Sequence[Task], primary: str, design: Design) -> Roles:
     primary = primary or (gold[0] if len(gold) == 1 else "")
     if primary in ("", NO_PRIMARY):
         raise ValueError(
-            f"a study needs a primary: the task that is to gain; write [train] primary = NAME ({', '.join(names)})"
+            f"a study needs a primary, the task to improve; write [train] primary = NAME ({', '.join(names)})"
         )
     for key, given in (("[train] primary", (primary,)), ("[study] auxiliaries", design.auxiliaries),
                        ("[study] masked", design.masked)):  # fmt: skip
@@ -93,16 +93,19 @@ def roles_of(tasks: Sequence[Task], primary: str, design: Design) -> Roles:
                     f"{key}: {name!r} is not a task of the dataset that can be trained{hint}; there are {known}"
                 )
     if primary in (*design.auxiliaries, *design.masked):
-        raise ValueError(f"[study] names {primary!r}, the primary, among the other tasks; leave it out there")
+        raise ValueError(f"[study] lists the primary {primary!r} among the other tasks; remove it there")
     masked = design.masked or tuple(task.name for task in tasks if task.drawn)
     others = tuple(task.name for task in tasks if task.name != primary and not task.drawn)
     roles = Roles(primary, design.auxiliaries or others, masked)
     if not roles.auxiliaries:
-        raise ValueError(f"there is no auxiliary: {primary} is the only task beside masked words; build with a labeler")
+        raise ValueError(
+            f"there is no auxiliary: {primary} is the only task besides masked words; build with a labeler"
+        )
     if "masked" in design.conditions and not masked:
         raise ValueError(
-            'the condition "masked" cannot be: the dataset has no task of masked words; add "masking" to `with`, or '
-            "leave it out of [study] conditions (then no gain can be told from that of more text and updates)"
+            'the condition "masked" is not possible: the dataset has no task of masked words; add "masking" to `with`, '
+            "or remove it from [study] conditions (then a gain cannot be distinguished from that of more text and "
+            "updates)"
         )
     return roles
 

@@ -20,7 +20,7 @@ from trainer.evaluate import evaluate
 from trainer.folder import RunFolder
 from trainer.score.metrics import Predictions
 
-__all__ = ["KINDS", "Teacher", "Told", "teachable"]
+__all__ = ["KINDS", "TaughtLabels", "Teacher", "teachable"]
 
 KINDS = ("token", "passage", "multilabel", "segment", "turn", "pair")
 """Kinds of tasks whose labels a model gives with a probability."""
@@ -46,8 +46,8 @@ def teachable(task: Task, *, second: bool) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a model says of P rows in one task: I labels."""
+class TaughtLabels:
+    """What a model predicts for P rows in one task: I labels."""
 
     lengths: IntArray
     """int64 [P]: the labels of each row; 0 where nothing can be said."""
@@ -75,12 +75,12 @@ class Told:
             labels, sure, entropy = chances.argmax(axis=1), chances.max(axis=1), _nats(chances).sum(axis=1)
         return cls(lengths, labels, _rounded(sure), _rounded(entropy))
 
-    def only(self, expected: IntArray) -> "Told":
+    def only(self, expected: IntArray) -> "TaughtLabels":
         """Return the labels of those rows that have as many as they should; the others have none."""
         right = (self.lengths == expected) & (expected > 0)
         kept = np.repeat(right, self.lengths)
         lengths = np.where(right, self.lengths, 0)
-        return Told(lengths, self.labels[kept], self.confidence[kept], self.entropy[kept])
+        return TaughtLabels(lengths, self.labels[kept], self.confidence[kept], self.entropy[kept])
 
     @property
     def offsets(self) -> IntArray:
@@ -115,15 +115,15 @@ class Teacher:
 
         Args:
             run: the folder of a run.
-            names: of its tasks that are told.
+            names: of its tasks to predict.
         """
         self._model, folder = load_model(run), RunFolder(local(run, "a run folder"))
         settings = folder.settings()
         self._encoder = RowEncoder(folder.learnt, find_encoder(settings.model.encoder), settings)
         self._tasks = [task for task in self._model.tasks if task.name in set(names)]
 
-    def tell(self, rows: BareRows) -> dict[str, Told]:
-        """Return what it says of rows, by the name of the task; tasks that no row has a place for are left out."""
+    def label(self, rows: BareRows) -> dict[str, TaughtLabels]:
+        """Return its predictions for rows, by the name of the task; tasks that no row has a place for are left out."""
         second = rows.second is not None
         chosen = [item for task in self._tasks if (item := asked(task, second=second))]
         if not len(rows) or not chosen:
@@ -133,7 +133,7 @@ class Teacher:
         with _one_thread():
             found = list(evaluate(self._model, data, "test", probabilities=True))
         return {
-            item.task.name: Told.of(item, windows, len(rows)).only(_expected(item.task, rows))
+            item.task.name: TaughtLabels.of(item, windows, len(rows)).only(_expected(item.task, rows))
             for item in found
             if len(item.rows)
         }
