@@ -176,7 +176,7 @@ def _assembled(
                 own = item.rows[part]
                 opens = segments[first:last] - first
                 spoken = np.isin(turn_rows, own)
-                part = PartOfTask(
+                labelled = PartOfTask(
                     item.task,
                     item.predicted[part],
                     chances,
@@ -187,7 +187,7 @@ def _assembled(
                     turns,
                     cut.positions.turns[turn_tokens[spoken]] if turns else None,
                 )
-                tasks[name] = part.prediction()
+                tasks[name] = labelled.prediction()
         found.append(Prediction(document.id, texts[n], tokens, tasks, int(bounds[n + 1] - bounds[n]), turns))
     return found
 
