@@ -81,7 +81,8 @@ def inspect(plan: Plan, folder: Folder, *, check: bool) -> Damage:
     trusted = folder.whole and not check
     for unit in range(len(plan.units)):
         if trusted and is_listed(unit, len(plan.units), sizes):
-            rejects, every = rejects | rejects_of(unit, None), False
+            rejects |= rejects_of(unit, None)
+            every = False
             continue
         mark, problems = unit_problems(unit, plan.digest, folder, sizes, check=check)
         if mark is not None:
