@@ -24,7 +24,7 @@ class JobServiceEngine(Engine):
 
     runner = "PortableRunner"
     """What Beam calls it."""
-    addresses = ("job_endpoint",)
+    addresses: tuple[str, ...] = ("job_endpoint",)
     not_for_server: tuple[str, ...] = ()
     """Options that are for us, and not for the job server."""
     hint = "--beam parallelism=N for more"
