@@ -127,7 +127,7 @@ def test_files_of_splits_are_joined_in_the_order_of_the_splits(tmp_path: Path) -
         ),
         (lines(60, own=True), {"on": "id"}, r"no row of .*out matches a row of .*other\.jsonl by id"),
         (lines(60, own=False), {"labels": {}}, "no labels are declared; give --label NAME=KIND"),
-        (lines(60, own=False), {"labels": {"masking": {"column": "tags"}}}, "has a column 'masking' already; rename"),
+        (lines(60, own=False), {"labels": {"masking": {"column": "tags"}}}, "already has a column 'masking'; rename"),
         (lines(60, own=False), {"name": "a,b"}, "a layer cannot be named 'a,b'"),
     ],
 )

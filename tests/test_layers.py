@@ -211,7 +211,7 @@ def test_another_plan_is_refused_or_replaces_the_layer(out: Path) -> None:
         ({"with_": []}, "give at least one labeler"),
         ({"with_": ["masking"], "name": "a/b"}, "a layer cannot be named 'a/b'"),
         ({"with_": [FIRST]}, "the dataset in .*out already has a column 'stutter'; it needs no second one"),
-        ({"with_": ["masking"], "name": "more"}, "its layer masking in .*out has a column 'masking' already"),
+        ({"with_": ["masking"], "name": "more"}, "its layer masking in .*out already has a column 'masking'"),
         ({"with_": ["maskin"]}, "no labeler 'maskin'"),
         (
             {"with_": ["toy_labelers:Origin"]},
