@@ -99,7 +99,7 @@ def test_show_says_that_no_row_has_a_label(
     assert run(monkeypatch, "show", tmp_path / "calm.txt", "--where", "connective") == 2
     assert "no row of the first 2,000 documents has a label of 'connective'" in capsys.readouterr().err
     assert run(monkeypatch, "show", dataset, "--where", "conective") == 2
-    assert "no labeler or task 'conective' here (did you mean 'connective'?)" in capsys.readouterr().err
+    assert "no labeler or task 'conective' (did you mean 'connective'?)" in capsys.readouterr().err
 
 
 def test_show_finds_a_labeler_of_the_current_folder(

@@ -41,10 +41,7 @@ def compare(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes that train at the same time.")] = 1,
     plan: Annotated[
-        bool,
-        typer.Option(
-            "--plan", help="Print the number of runs, the hours and the disk space, without starting anything."
-        ),
+        bool, typer.Option("--plan", help="Print the number of runs, hours and disk space, without starting anything.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep checkpoints and encoded data of finished runs.")] = False,
     overwrite: Annotated[

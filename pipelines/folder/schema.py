@@ -80,9 +80,7 @@ def declare(
     tasks = [space.task for space in spaces]
     for labeler in labelers:
         if labeler.name in (SOURCE, SECOND, WOVEN):
-            raise ValueError(
-                f"a labeler cannot be named {labeler.name!r}: a sequence has this name; rename the labeler"
-            )
+            raise ValueError(f"a labeler cannot be named {labeler.name!r}, which is the name of a sequence; rename it")
         view = _VIEW if labeler.edits and not joint else ()
         declared = labeler.declaration(corpus, joint=joint)
         fields.append(pa.field(labeler.name, pa.struct([pa.field("status", pa.int8()), *view, *declared.columns])))
