@@ -81,7 +81,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.parametrize(("moment", "workers"), zip(MOMENTS, (2, 2, 2, 2, 1), strict=True))
+@pytest.mark.parametrize(("moment", "workers"), [*zip(MOMENTS, (2, 2, 2, 2, 1), strict=True)])
 def test_a_build_is_interrupted_with_one_line(
     source: Path, reference: Path, tmp_path: Path, moment: str, workers: int
 ) -> None:
