@@ -13,7 +13,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from labelers.advice import damaged
-from stores.copies import dataset_folder
+from labelers.stores.copies import dataset_folder
 
 __all__ = [
     "ABSTAINED",

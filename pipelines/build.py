@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labelers.stores.faults import explained, is_fault
 from pipelines.display.build_report import BuildReport, make_report
 from pipelines.ending import finish_large
 from pipelines.folder.damage import Damage, inspect, plan_problems, read_manifest
@@ -32,7 +33,6 @@ from pipelines.recipes.loading import anywhere, find_own_modules, resource_place
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
-from stores.faults import explained, is_fault
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 

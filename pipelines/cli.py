@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from labelers.stores.faults import explained
 from pipelines.commands import (
     build_command,
     compare_command,
@@ -26,7 +27,6 @@ from pipelines.commands import (
 )
 from pipelines.display.terminal import fail
 from pipelines.extras import with_cure
-from stores.faults import explained
 
 __all__ = ["app", "main"]
 

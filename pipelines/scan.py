@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labelers.stores.faults import explained, is_fault
 from labelers.text.document import Document, Reject
 from pipelines.folder.layout import Folder, to_json
 from pipelines.input.changes import PieceDigest
@@ -21,7 +22,6 @@ from pipelines.labels.record_labels import label_columns
 from pipelines.processes import run_exclusively
 from pipelines.recipes.recipe import Recipe
 from pipelines.rows.pool import pool_line
-from stores.faults import explained, is_fault
 
 __all__ = ["Found", "ScanUnit", "WriteJson", "class_values", "merge_scans", "pieces_of"]
 

@@ -312,7 +312,7 @@ def test_files_are_on_the_disk_before_the_mark_says_so(
 ) -> None:
     """Each file is synced before it gets its name, the folders before the mark, the mark's own at the end."""
     events: list[str] = []
-    monkeypatch.setattr("stores.drafts.sync", lambda path: events.append(Path(path).name[:5]))
+    monkeypatch.setattr("labelers.stores.drafts.sync", lambda path: events.append(Path(path).name[:5]))
     commit = Pending.commit
     monkeypatch.setattr(Pending, "commit", lambda self: events.append(f"> {self.name}") or commit(self))
     built(source, tmp_path / "out")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("labelers", "pipelines", "stores", "trainer")
+ROOMS = ("labelers", "pipelines", "trainer")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for room in ROOMS
@@ -33,7 +33,6 @@ ROOT_NAMES = {
     "pipelines",
     "pyproject.toml",
     "recipes",
-    "stores",
     "tests",
     "trainer",
 }

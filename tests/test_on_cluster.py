@@ -12,6 +12,7 @@ import pytest
 from fake_services import closed_port
 from small import built, files, recipe, text, write
 
+from labelers.stores.uri import check_place
 from pipelines import interrupt
 from pipelines.build import MakeShard, build
 from pipelines.folder.layout import LOCK, Folder
@@ -27,7 +28,6 @@ from pipelines.runners.engine import Engine, Job
 from pipelines.runners.local import LocalEngine
 from pipelines.runners.on_worker import OnWorker, OnWorkerEnd
 from pipelines.scan import ScanUnit, merge_scans
-from stores.uri import check_place
 
 HOST = socket.gethostname()
 TABLES: dict[str, Any] = {"with": ["masking"], "unit": {"bytes": 8_000}}

@@ -8,12 +8,12 @@ from object_store import ObjectStore, store_of
 from small import built, text
 from typer.testing import CliRunner
 
+from labelers.stores.copies import dataset_folder
 from labelers.task import tasks
 from pipelines.cli import app
 from pipelines.layers.label import label
 from pipelines.layers.merge import merge
 from pipelines.verify import verify
-from stores.copies import dataset_folder
 from trainer.data.dataset import Dataset
 
 TABLES = {"unit": {"bytes": 3000}, "with": ["masking"]}

@@ -10,8 +10,8 @@ from object_store import ObjectStore, Request, right, store_of
 from small import built, text
 from typer.testing import CliRunner
 
+from labelers.stores.faults import explained
 from pipelines.display.build_report import BuildReport
-from stores.faults import explained
 
 TABLES = {"unit": {"bytes": 3000}, "with": ["masking"]}
 UNITS = 5

@@ -10,13 +10,13 @@ import pytest
 from object_store import ObjectStore, store_of
 from small import built, files, recipe, text, write
 
+from labelers.stores.opening import opened_place
 from pipelines.build import build
 from pipelines.folder.layout import Folder
 from pipelines.input.find import find_files
 from pipelines.recipes.loading import with_store
 from pipelines.recipes.recipe import RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import InputTable
-from stores.opening import opened_place
 
 TABLES = {"unit": {"bytes": 3000}, "with": ["masking"]}
 

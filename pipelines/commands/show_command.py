@@ -70,8 +70,8 @@ def show(
 
 def _built(inputs: list[str]) -> Path | None:
     """Return the folder of the only input if it is a dataset; of one in a store, that of its copy."""
+    from labelers.stores.copies import dataset_folder
     from pipelines.folder.layout import PLAN, Folder
-    from stores.copies import dataset_folder
 
     if len(inputs) != 1 or not Folder.at(inputs[0]).is_file(PLAN):
         return None

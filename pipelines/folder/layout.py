@@ -10,10 +10,10 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from stores import drafts
-from stores.drafts import TEMPORARY, draft_of
-from stores.opening import is_local, is_whole, opened_place
-from stores.reading import open_to_read, read_whole
+from labelers.stores import drafts
+from labelers.stores.drafts import TEMPORARY, draft_of
+from labelers.stores.opening import is_local, is_whole, opened_place
+from labelers.stores.reading import open_to_read, read_whole
 
 __all__ = [
     "CARD",

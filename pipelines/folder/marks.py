@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from labelers.stores.reading import open_to_read
 from pipelines.folder.layout import REJECTS, SPLITS, STATS, Folder, digest_json, keys_name, shard_name, stats_name
 from pipelines.plan import Plan
-from stores.reading import open_to_read
 
 __all__ = [
     "MarkError",

@@ -17,15 +17,15 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from labelers.stores.faults import is_fault
+from labelers.stores.opening import opened_place
+from labelers.stores.reading import open_to_read
+from labelers.stores.uri import is_uri
 from labelers.text.document import Document, Reject
 from pipelines.formats.class_names import named_classes
 from pipelines.input.changes import PieceDigest
 from pipelines.input.lines import lines_of
 from pipelines.input.parse import Parser
-from stores.faults import is_fault
-from stores.opening import opened_place
-from stores.reading import open_to_read
-from stores.uri import is_uri
 
 __all__ = ["ROWS", "UNREADABLE", "Format", "LineFormat", "OpenRange", "TableFormat", "locate", "opened", "other_kind"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from labelers.stores.reading import open_to_read
 from pipelines.folder.layout import Folder
 from pipelines.input.records import InputFile, Piece, Range
-from stores.reading import open_to_read
 
 __all__ = ["PieceDigest", "changed_inputs", "check_inputs"]
 

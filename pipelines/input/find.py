@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
+from labelers.stores.uri import apart, is_uri
 from pipelines.folder.layout import Folder
 from pipelines.formats import ENDINGS_READ, ending_of
 from pipelines.formats.format import locate
 from pipelines.formats.guess import format_of
 from pipelines.input.records import InputFile
 from pipelines.recipes.recipe_tables import InputTable
-from stores.uri import apart, is_uri
 
 __all__ = ["find_files", "reaches"]
 

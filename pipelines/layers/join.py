@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from labelers.stores.uri import below
 from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, TEMPORARY, Folder
@@ -18,7 +19,6 @@ from pipelines.layers.matching import Compared, Rows, compared
 from pipelines.plan import Plan
 from pipelines.recipes.loading import find_own_modules
 from pipelines.recipes.recipe import Recipe, RecipeError
-from stores.uri import below
 
 __all__ = ["Joined", "On", "join"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from labelers.labeler import Labeler
+from labelers.stores.uri import below
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, POOL, Folder, digest_json, shard_name
 from pipelines.folder.schema import corpus_schema
 from pipelines.layers.folders import base_of, check_columns
 from pipelines.plan import Plan, identity, installed_versions
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
-from stores.uri import below
 
 __all__ = ["draft_layer", "fill_layer", "frequent", "layer_recipe", "named", "read_base"]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from labelers.advice import nearest
+from labelers.stores.uri import below
 from labelers.task import Task
 from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
@@ -22,7 +23,6 @@ from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_b
 from pipelines.plan import FoundLabels, Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import TextTable
-from stores.uri import below
 
 __all__ = ["Taught", "teach"]
 

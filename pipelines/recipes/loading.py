@@ -13,10 +13,10 @@ import pyarrow.fs as pafs
 from labelers.advice import nearest
 from labelers.finding import load
 from labelers.labeler import Labeler, Resource
+from labelers.stores.uri import check_place, is_uri, with_settings
 from pipelines.folder.layout import Folder
 from pipelines.recipes.recipe import Recipe, table_name
 from pipelines.recipes.recipe_tables import INPUT_PLACES
-from stores.uri import check_place, is_uri, with_settings
 
 __all__ = [
     "anywhere",

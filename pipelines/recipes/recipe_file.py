@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelers.stores.uri import is_uri
 from pipelines.recipes.loading import file_options, find_own_modules
 from pipelines.recipes.overrides import set_key
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe, table_name
-from stores.uri import is_uri
 
 __all__ = ["load_recipe", "read_toml"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from labelers.passages import PassageBatch
+from labelers.stores.faults import explained, is_fault
 from pipelines.folder.books import balance
 from pipelines.folder.layout import (
     PLAN,
@@ -35,7 +36,6 @@ from pipelines.rows.passage_keys import PassageKeys, passage_keys
 from pipelines.rows.source import Part, Records
 from pipelines.rows.worker import UnfitError, Worker, worker_of
 from pipelines.rows.writer import ShardWriter
-from stores.faults import explained, is_fault
 
 __all__ = ["make_shard", "make_shard_here"]
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import pyarrow.fs as pafs
 
+from labelers.stores.uri import apart
 from pipelines.folder.layout import LOCK, Folder
 from pipelines.plan import installed_versions
 from pipelines.runners.causes import first_line
-from stores.uri import apart
 
 __all__ = ["Ending", "OnWorker", "OnWorkerEnd", "Work"]
 

@@ -205,7 +205,7 @@ def check_lowest(bench: Bench) -> None:
     pins = list(lowest())
     print(f"lowest: {' '.join(pins)}", flush=True)
     env = Environment(bench, "lowest", "build,train", pins)
-    env.check_modules("labelers", "pipelines", "stores", "trainer")
+    env.check_modules("labelers", "pipelines", "trainer")
     env.check("labelers lists them", "labelers", says="masking")
     builds(env, "low")
     trains(env, "low", "low-model")

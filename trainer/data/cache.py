@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy.typing as npt
 
 from labelers.ragged import IntArray
+from labelers.stores.copies import cache_folder, cache_limit
 from labelers.task import Task
-from stores.copies import cache_folder, cache_limit
 from trainer.data.dataset import Dataset
 from trainer.data.encoding import SplitWriter, read_split
 from trainer.data.inputs import Inputs, Sequences, inputs_of

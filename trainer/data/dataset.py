@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from labelers.advice import damaged, restore
 from labelers.paths import resolve
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
+from labelers.stores.copies import dataset_folder
 from labelers.task import SECOND, SOURCE, WOVEN, Task
-from stores.copies import dataset_folder
 from trainer.data.joined import MANIFEST, Whole, chosen_layers
 from trainer.kinds import untrained
 

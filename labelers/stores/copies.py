@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from stores.drafts import TEMPORARY
-from stores.opening import is_local, opened_place
-from stores.reading import open_to_read
-from stores.uri import apart, is_uri
+from labelers.stores.drafts import TEMPORARY
+from labelers.stores.opening import is_local, opened_place
+from labelers.stores.reading import open_to_read
+from labelers.stores.uri import apart, is_uri
 
 __all__ = ["cache_folder", "cache_limit", "dataset_folder"]
 

@@ -1,4 +1,4 @@
-"""Reading from stores: what breaks off is read again a few times, with pauses.
+"""Reading from labelers.stores: what breaks off is read again a few times, with pauses.
 
 The client of S3 tries again by itself, but not where an answer that says why is longer than what was asked for: small
 files, and the ends of large ones.
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from stores.opening import is_local
+from labelers.stores.opening import is_local
 
 __all__ = ["open_to_read", "read_whole"]
 

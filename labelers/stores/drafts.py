@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from stores.opening import is_local, is_whole
+from labelers.stores.opening import is_local, is_whole
 
 __all__ = ["TEMPORARY", "Draft", "draft_of", "sync"]
 

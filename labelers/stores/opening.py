@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from stores.uri import Uri, check_place, is_uri, parted
+from labelers.stores.uri import Uri, check_place, is_uri, parted
 
 __all__ = ["RETRIES", "SETTINGS", "is_local", "is_whole", "opened_place"]
 
