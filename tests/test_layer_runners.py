@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from small import built, files, text, write
 
-from pipelines.folder.layout import Pending
+from pipelines.folder.layout import Folder, Pending
 from pipelines.layers.join import join
 from pipelines.layers.label import label
 
@@ -64,16 +64,22 @@ def test_a_join_that_broke_off_is_ended_with_the_same_bytes(
     plain: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: int
 ) -> None:
     """At a shard, a commit mark, or another unit; the second run matches all rows again and makes what is missing."""
-    out, whole, seen = Path(shutil.copytree(plain, tmp_path / "out")), Pending.commit, []
+    out, begin, whole, seen = Path(shutil.copytree(plain, tmp_path / "out")), Pending.__init__, Pending.commit, []
+    folders: dict[int, Folder] = {}
+
+    def init(self: Pending, folder: Folder, name: str) -> None:
+        folders[id(self)] = folder
+        begin(self, folder, name)
 
     def commit(self: Pending) -> None:
-        if "/layers/ner/" in f"{self._folder.path}/" and self.name.partition("/")[2]:
+        if "/layers/ner/" in f"{folders[id(self)].path}/" and self.name.partition("/")[2]:
             seen.append(self.name)
             if len(seen) > point:
                 raise OSError("no space left")
         whole(self)
 
     with monkeypatch.context() as patch:
+        patch.setattr(Pending, "__init__", init)
         patch.setattr(Pending, "commit", commit)
         assert join(str(out), [other(plain)], labels=NER).exit_code == 1
     assert not (out / "layers/ner/auxloom.json").exists()

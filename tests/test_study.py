@@ -69,7 +69,7 @@ def test_a_documented_design_is_the_default() -> None:
     ("data", "message"),
     [
         ({"label": [5]}, r"\[study\] has no key 'label' \(did you mean 'labels'\?\)"),
-        ({"labels": [5, 5]}, r"labels = .*name at least one, and none twice"),
+        ({"labels": [5, 5]}, r"labels = .*give at least one, and none twice"),
         ({"conditions": ["alone", "both"]}, r"\[study\] conditions = 'both'"),
         ({"seeds": 0}, r"\[study\] seeds = 0"),
     ],

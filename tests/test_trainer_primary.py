@@ -249,10 +249,10 @@ def test_the_report_says_which_task_chose_the_checkpoint_and_by_how_many_labels(
     report = train(dataset, tmp_path / "run", QUICK)
     assert report["settings"]["primary"] == report["run"]["chosen_by"] == "ner"
     by_name = {entry["name"]: entry for entry in report["tasks"]}
-    (told_,) = [text for text in by_name["ner"]["warnings"] if "chose" in text]
+    (told_,) = [text for text in by_name["ner"]["warnings"] if "selected" in text]
     labels = sum(len(gold_row(number)["ner"]["tags"]) for number in SPLITS["validation"])
     assert told_ == f"only {labels} validation labels selected the checkpoint"
-    assert [text for text in by_name["topic.long"]["warnings"] if "chose" in text] == []
+    assert [text for text in by_name["topic.long"]["warnings"] if "selected" in text] == []
     text = " ".join(map(str.strip, lines(report)))
     assert "the best on the validation split by the score of ner" in text
     assert f"! ner: {told_}" in text
