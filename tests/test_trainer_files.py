@@ -12,7 +12,7 @@ import torch
 from tiny_dataset import TASKS, write_dataset
 
 from labelers.place import local
-from trainer import checkpoint, files
+from trainer import checkpoint
 from trainer.apply import load_model, predict
 from trainer.files import TEMPORARY, places, replacing, write
 from trainer.loop import train
@@ -87,7 +87,7 @@ def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monk
     """The bytes first, then the name, then the folder that holds the name."""
     seen: list[tuple[str, bool]] = []
     path = tmp_path / "last.safetensors"
-    monkeypatch.setattr(files, "_sync", lambda item: seen.append((item.name, path.exists())))
+    monkeypatch.setattr("labelers.stores.drafts.sync", lambda item: seen.append((Path(item).name, path.exists())))
     checkpoint.save(path, {"x": torch.zeros(2)}, {"step": 1})
     assert [there for _, there in seen] == [False, True]
     assert seen[0][0].startswith(TEMPORARY)

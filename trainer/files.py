@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from labelers.stores import drafts
+
 __all__ = ["TEMPORARY", "ArrayFile", "abandoned", "places", "remove", "replacing", "write"]
 
 TEMPORARY = ".tmp-"
@@ -49,10 +51,10 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
     try:
         yield temporary
         if sync:
-            _sync(temporary)
+            drafts.sync(str(temporary))
         temporary.replace(path)
         if sync:
-            _sync(path.parent)
+            drafts.sync(str(path.parent))
     except BaseException:
         remove(temporary)
         raise
@@ -92,15 +94,6 @@ def write(path: Path, data: str | bytes) -> None:
     """Write a file as a whole, text as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class ArrayFile:
