@@ -184,7 +184,7 @@ def check_build(bench: Bench) -> None:
     """The extra `build` builds, with one worker and with two, and core alone reads what it built."""
     env = Environment(bench, "build", "build")
     env.check_absent("pandas", "safetensors", "tokenizers", "torch")
-    env.check_modules("labelers", "pipelines", "stores")
+    env.check_modules("labelers", "pipelines")
     builds(env, "data")
     env.check("run names its cure", "run", "story.txt", "--out", "no", code=2, says=TRAIN)
     env.check("train names its cure", "train", "data", "--out", "no", code=2, says=TRAIN)
