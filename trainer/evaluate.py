@@ -27,6 +27,7 @@ Tell = Callable[[str], None]
 """Called with what is being done."""
 
 _CALL_PIECES = 8192  # pieces of one encoder call, padding included: fills a core's cache, and little of a GPU's memory
+_DRAWN_PIECES = 2048  # the same for masked words, each of which has as many scores as there are sub-words
 _CALLS = 32  # after so many, freed memory is given back
 
 
@@ -69,11 +70,11 @@ def _chosen(data: EncodedDataset, split: str, task: Task, rows: int, seed: int) 
 
 def _calls(data: EncodedDataset, split: str, task: Task, rows: IntArray) -> Iterator[IntArray]:
     """Yield rows of like length that fit into one encoder call."""
-    part = data.splits[split]
+    part, pieces = data.splits[split], _DRAWN_PIECES if task.drawn else _CALL_PIECES
     lengths = part.read(task.name).lengths[part.targets[task.name].where[rows]]
     order, start = np.argsort(-lengths, kind="stable"), 0
     while start < len(order):
-        count = max(1, _CALL_PIECES // int(lengths[order[start]]))
+        count = max(1, pieces // int(lengths[order[start]]))
         yield rows[order[start : start + count]]
         start += count
 
