@@ -14,7 +14,7 @@ from pipelines.folder.finish import complete, rejects_in
 from pipelines.folder.layout import STATS, Folder, keys_name, stats_name, to_json
 from pipelines.folder.manifest import PartialSummary, Summary
 from pipelines.folder.marks import done_stats, listed
-from pipelines.folder.runs import RUN_BYTES, bounds_of, ranges_for, read_range, spans_of, write_run
+from pipelines.folder.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
 from pipelines.plan import Plan
 from pipelines.plan_parts import planned
 from pipelines.recipes.recipe_tables import RunTable
@@ -83,20 +83,8 @@ def merge_ends(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {**lists, "equal": add_up([part.get("equal", {}) for part in parts])}
 
 
-class _EndWork:
-    """What spans and ranges have in common on a cluster."""
-
-    def places(self, element: Any) -> list[str]:  # noqa: ARG002
-        """Return nothing: all that is read lies in the output folder."""
-        return []
-
-    def refused(self, element: Any, why: str) -> dict[str, Any]:  # noqa: ARG002
-        """Return why a host cannot do it."""
-        return {"errors": [why]}
-
-
 @dataclass(frozen=True)
-class SumUp(_EndWork):
+class SumUp(RunWork):
     """Sums up the commit marks of a span of units, and sorts the keys of their passages into a run."""
 
     out: str
@@ -134,7 +122,7 @@ def _run_name(place: str, span: Span) -> str:
 
 
 @dataclass(frozen=True)
-class CountEqual(_EndWork):
+class CountEqual(RunWork):
     """Counts equal passages in one range of their keys."""
 
     out: str

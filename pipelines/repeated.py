@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.folder.layout import Folder, digest_json, to_json
-from pipelines.folder.runs import RUN_BYTES, bounds_of, ranges_for, read_range, spans_of, write_run
+from pipelines.folder.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
 from pipelines.input.repeats import KEY, REPEAT, read_record_keys, repeats_among, repeats_by_unit
 
 __all__ = ["FindRepeats", "ListRepeats", "SortKeys", "find_dropped", "merge_dropped", "write_lists"]
@@ -64,7 +64,7 @@ def merge_dropped(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"errors": [text for part in parts for text in part.get("errors", [])], "dropped": dropped}
 
 
-class _Step:
+class _Step(RunWork):
     """What the three have in common."""
 
     def __call__(self, element: Any) -> dict[str, Any]:
@@ -77,14 +77,6 @@ class _Step:
     def do(self, element: Any) -> dict[str, str]:
         """Return digests of lists."""
         raise NotImplementedError
-
-    def places(self, element: Any) -> list[str]:  # noqa: ARG002
-        """Return nothing: all that is read lies in the output folder."""
-        return []
-
-    def refused(self, element: Any, why: str) -> dict[str, Any]:  # noqa: ARG002
-        """Return why a host cannot do it."""
-        return {"errors": [why]}
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,22 @@ import numpy.typing as npt
 
 from pipelines.folder.layout import Folder, Pending
 
-__all__ = ["RUN_BYTES", "bounds_of", "ranges_for", "read_range", "spans_of", "write_run"]
+__all__ = ["RUN_BYTES", "RunWork", "bounds_of", "ranges_for", "read_range", "spans_of", "write_run"]
 
 RUN_BYTES = 64 * 2**20
 """Keys that a process sorts into a run."""
+
+
+class RunWork:
+    """Work whose input lies in the output folder alone, as the graph of a cluster asks for it."""
+
+    def places(self, element: Any) -> list[str]:  # noqa: ARG002
+        """Return no further places that a host must see."""
+        return []
+
+    def refused(self, element: Any, why: str) -> dict[str, Any]:  # noqa: ARG002
+        """Return why a host cannot do it."""
+        return {"errors": [why]}
 
 
 def ranges_for(size: int, most: int = RUN_BYTES) -> int:
