@@ -33,6 +33,7 @@ from pipelines.recipes.loading import anywhere, find_own_modules, resource_place
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
+from pipelines.runners.left_jobs import end_left_jobs
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 
@@ -97,6 +98,7 @@ def build_plan(
     new = new if recipe is new.recipe else replace(new, recipe=recipe)
     folder, graph = Folder.at(recipe.out), _graph(say)
     with locked(folder, say):
+        end_left_jobs(folder, say)
         plan, damage, lost = _state(new, folder, graph, overwrite=overwrite, check=check)
         reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress)
         manifest = read_manifest(folder)

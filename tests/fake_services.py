@@ -48,13 +48,22 @@ def _served(add: Any, service: Any) -> Iterator[str]:
 
 
 @contextmanager
-def job_service(options: Sequence[str]) -> Iterator[str]:
-    """Yield the endpoint of a job server that knows some options."""
+def job_service(options: Sequence[str], names: Sequence[str] = (), ended: list[str] | None = None) -> Iterator[str]:
+    """Yield the endpoint of a job server that knows some options and jobs, and notes the jobs that it shall end."""
 
     class Jobs(beam_job_api_pb2_grpc.JobServiceServicer):
         def DescribePipelineOptions(self, request: Any, context: Any) -> Any:  # noqa: N802
             found = [jobs.PipelineOptionDescriptor(name=name) for name in options]
             return jobs.DescribePipelineOptionsResponse(options=found)
+
+        def GetJobs(self, request: Any, context: Any) -> Any:  # noqa: N802
+            found = [jobs.JobInfo(job_id=f"id-{name}", job_name=name) for name in names]
+            return jobs.GetJobsResponse(job_info=found)
+
+        def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+            if ended is not None:
+                ended.append(request.job_id)
+            return jobs.CancelJobResponse()
 
     with _served(beam_job_api_pb2_grpc.add_JobServiceServicer_to_server, Jobs()) as endpoint:
         yield endpoint

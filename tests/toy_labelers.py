@@ -203,11 +203,13 @@ class Noting(Counting):
 
 @dataclass(frozen=True)
 class Slow(Counting):
-    """Takes its time."""
+    """Takes its time, and notes who began which rows in the folder that the environment names."""
 
     seconds: float = 0.1
 
     def propose(self, request: Request) -> Proposal:
+        if noted := os.environ.get("AUXLOOM_TESTS_BEGUN"):
+            Path(noted, f"{request.batch.ids[0]}-{os.getpid()}".replace("/", "_")).touch()
         time.sleep(self.seconds)
         return super().propose(request)
 

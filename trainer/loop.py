@@ -15,7 +15,7 @@ from trainer.failure import check_finite, told_memory
 from trainer.folder import RunFolder
 from trainer.inherit import told_of
 from trainer.mark import Mark
-from trainer.memory import give_back
+from trainer.memory import give_back, keep_freed
 from trainer.processes.group import Group
 from trainer.processes.process_group import TrainJob, open_group
 from trainer.run import Progress, Run
@@ -118,6 +118,7 @@ def _tell(say: Callable[[str], None], *sentences: str) -> None:
 def fit(run: Run, stop_after: int | None = None, progress: Progress | None = None) -> None:
     """Take all steps that are left, or those up to ``stop_after``."""
     settings, state, note = run.settings, run.state, ""
+    keep_freed()
     if run.phase_over and not run.ended:  # a limit had ended the run there
         run.begin_phase()
         run.save()

@@ -57,6 +57,14 @@ class Engine(ABC):
         """End a job that was interrupted; units that were not begun stay undone in any case."""
         result.cancel()
 
+    def end(self, run: RunTable, name: str) -> None:  # noqa: B027  (Dask ends the jobs of a client that is gone)
+        """End a job that another process started, if it still runs and this engine does not end it by itself.
+
+        Args:
+            run: says where the cluster is.
+            name: of the job.
+        """
+
     def close(self, result: Any) -> None:
         """Give back what a finished job held."""
         del result

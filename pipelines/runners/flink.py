@@ -57,12 +57,22 @@ class FlinkEngine(JobServiceEngine):
 
     def cancel(self, job: Job, result: Any) -> None:
         """End the job by REST, where it is known: the job server says that it has ended, and lets it run on."""
-        rest = _rest(job.run.beam)
-        ids = _ids(rest, job.name) if rest else []
-        for name in ids:
-            _ask(rest, f"/jobs/{name}?mode=cancel", "PATCH")
-        if not ids:
+        if not self._end(job.run, job.name):
             result.cancel()
+
+    def end(self, run: RunTable, name: str) -> None:
+        """End a job of another process, by REST where it is known."""
+        if not self._end(run, name):
+            super().end(run, name)
+
+    @staticmethod
+    def _end(run: RunTable, name: str) -> bool:
+        """Return whether Flink's REST knew a job of that name, which it has ended."""
+        rest = _rest(run.beam)
+        ids = _ids(rest, name) if rest else []
+        for one in ids:
+            _ask(rest, f"/jobs/{one}?mode=cancel", "PATCH")
+        return bool(ids)
 
     def said(self, job: Job) -> str:
         """Return the exception that ended the job."""

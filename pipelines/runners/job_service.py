@@ -1,7 +1,8 @@
 """Engines behind one of Beam's job servers: whether it answers, what it knows, and how workers are started."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pipelines.recipes.recipe import RecipeError
@@ -52,6 +53,13 @@ class JobServiceEngine(Engine):
         if self.remote(run):
             environment(run.beam)
             self._known(run)
+
+    def end(self, run: RunTable, name: str) -> None:
+        """End a job by the job server that it was given to."""
+        with _server(str(run.beam["job_endpoint"])) as (server, messages):
+            for job in server.GetJobs(messages.GetJobsRequest(), timeout=_ANSWER).job_info:
+                if name in job.job_name:
+                    server.Cancel(messages.CancelJobRequest(job_id=job.job_id), timeout=_ANSWER)
 
     def _known(self, run: RunTable) -> list[str]:
         """Return the options that the job server knows, if there is one already, which are all that may be given."""
@@ -115,16 +123,24 @@ def known_options(endpoint: str) -> list[str]:
         RecipeError: nothing answers there, or something else does.
     """
     check_port("job_endpoint", endpoint, "Beam job server")  # before anything is loaded
+    import grpc
+
+    try:
+        with _server(endpoint) as (server, messages):
+            found = server.DescribePipelineOptions(messages.DescribePipelineOptionsRequest(), timeout=_ANSWER)
+    except (grpc.FutureTimeoutError, grpc.RpcError):
+        raise RecipeError(f"job_endpoint={endpoint} is not a Beam job server") from None
+    return [option.name for option in found.options]
+
+
+@contextmanager
+def _server(endpoint: str) -> Iterator[tuple[Any, Any]]:
+    """Yield a client of a job server that answers, and the module of its messages."""
     import_beam()
     import grpc
     from apache_beam.portability.api.org.apache.beam.model.job_management.v1 import beam_job_api_pb2 as messages
     from apache_beam.portability.api.org.apache.beam.model.job_management.v1 import beam_job_api_pb2_grpc as services
 
     with grpc.insecure_channel(endpoint) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(_ANSWER)
-            request = messages.DescribePipelineOptionsRequest()
-            found = services.JobServiceStub(channel).DescribePipelineOptions(request, timeout=_ANSWER)
-        except (grpc.FutureTimeoutError, grpc.RpcError):
-            raise RecipeError(f"job_endpoint={endpoint} is not a Beam job server") from None
-    return [option.name for option in found.options]
+        grpc.channel_ready_future(channel).result(_ANSWER)
+        yield services.JobServiceStub(channel), messages

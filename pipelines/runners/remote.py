@@ -4,19 +4,19 @@ import contextlib
 import logging
 import secrets
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.folder.layout import TEMPORARY, Folder
+from pipelines.folder.layout import Folder
 from pipelines.interrupt import at_interrupt
 from pipelines.plan import installed_versions
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.engine import Engine, EngineError, Job
+from pipelines.runners.left_jobs import noted, stop_mark, within
 from pipelines.runners.on_worker import Ending, OnWorker, OnWorkerEnd, Work
 
 __all__ = ["new_job", "run_remote"]
@@ -55,16 +55,17 @@ def run_remote(  # noqa: PLR0917  (as `pipelines.graph.run_graph`)
         RecipeError: an engine that is not there, or options that it does not know.
         EngineError: it failed.
     """
-    mark, running = f"{TEMPORARY}stop-{job.name}", list[Any]()
+    folder, mark, running = Folder.at(finish.out), stop_mark(job.name), list[Any]()
 
     def stop() -> None:
         with contextlib.suppress(OSError):
-            Folder.at(finish.out).write(mark, b"")
+            folder.write(mark, b"")
         if running:
-            _within(_CANCEL, lambda: engine.cancel(job, running[0]))
+            within(_CANCEL, lambda: engine.cancel(job, running[0]))
+        remove_note()
 
     log = Path(tempfile.gettempdir()) / f"{job.name}.log"
-    with _told_to(log):
+    with _told_to(log), noted(folder, job.run, job.name) as remove_note:
         try:
             runner, options = engine.prepare(job)
             with at_interrupt(stop):
@@ -98,18 +99,6 @@ def _text(error: Exception) -> str:
     if callable(details):
         return f"the connection to the job server broke: {details()}"
     return str(error).strip() or type(error).__name__
-
-
-def _within(seconds: float, act: Callable[[], Any]) -> None:
-    """Do something that may take too long, or fail."""
-
-    def quietly() -> None:
-        with contextlib.suppress(Exception):
-            act()
-
-    thread = threading.Thread(target=quietly, daemon=True)
-    thread.start()
-    thread.join(seconds)
 
 
 @contextmanager

@@ -27,7 +27,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 @pytest.fixture(scope="session", params=sorted(ENGINES))
 def cluster(request: pytest.FixtureRequest, store: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Yield an engine that runs; its workers have the credentials of the store in their environment."""
-    machine = Machine(tmp_path_factory.mktemp(request.param), store.environment)
+    folder = tmp_path_factory.mktemp(request.param)
+    machine = Machine(folder, {**store.environment, "AUXLOOM_TESTS_BEGUN": str(folder / "begun")})
+    (folder / "begun").mkdir()
     try:
         yield ENGINES[request.param](machine)
     except MissingError as error:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ KEY, SECRET = "tester", "zQ7-a-secret-of-the-tests"
 _OPEN = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic")
 _INNER = ("sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")
 _OPENS = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in (*(f"java.{part}" for part in _OPEN), *_INNER)]
-_BEAM = "org.apache.beam.runners"
+_BEAM, _LAUNCHER = "org.apache.beam.runners", "pipelines.runners.launcher"
 
 
 @dataclass
@@ -30,6 +31,15 @@ class Cluster:
     machine: Machine
     worker: str
     """Stands in the command line of each process that makes units."""
+    replace: Callable[[], object] = lambda: None
+    """Starts a machine in place of one that is lost; Spark's workers start a new executor by themselves."""
+    cancel: Callable[[], None] = lambda: None
+    """Has the engine itself end what runs."""
+
+    @property
+    def begun(self) -> Path:
+        """Folder in which workers note what they begin, see `toy_labelers.Slow`."""
+        return Path(self.machine.environment["AUXLOOM_TESTS_BEGUN"])
 
 
 @dataclass
@@ -133,11 +143,12 @@ rest: {{address: 127.0.0.1, bind-address: 127.0.0.1, port: {rest}}}
 restart-strategy: {{type: fixed-delay, fixed-delay: {{attempts: 10, delay: 3 s}}}}
 heartbeat: {{interval: 2000, timeout: 8000}}
 """
+_SLOTS = (1, 2, 1)  # of each task manager; one more than the job takes
 _RESOURCES = "org.apache.flink.runtime.util.bash.BashJavaUtils"
 
 
 def start_flink(machine: Machine) -> Cluster:
-    """Start a job manager, two task managers with one slot each, and Beam's job server."""
+    """Start a job manager, three task managers with four slots, of which one stays free, and Beam's job server."""
     home, beam, java = unpacked("apache-flink-libraries", "1.19.3"), jars("flink", "beam"), _java()
     rpc, rest, job = free_port(), free_port(), free_port()
     folder = machine.folder / "conf"
@@ -156,19 +167,31 @@ def start_flink(machine: Machine) -> Cluster:
     command = [java, "-cp", path, _RESOURCES, "GET_TM_RESOURCE_PARAMS", *map(str, conf)]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     memory, options = (line.partition("RESULT:")[2].split() for line in told.splitlines() if "RESULT:" in line)
-    for number in (1, 2):
+
+    def add(number: int, slots: int) -> None:
         runner = f"{runtime}.taskexecutor.TaskManagerRunner"
-        names = ["-D", f"taskmanager.resource-id=tm{number}"]
+        names = ["-D", f"taskmanager.resource-id=tm{number}", "-D", f"taskmanager.numberOfTaskSlots={slots}"]
         machine.start(f"taskmanager{number}", java, *memory, *opens, runner, *conf, *options, *names)
+
+    for number, slots in enumerate(_SLOTS):
+        add(number, slots)
     server = [f"{_BEAM}.flink.FlinkJobServerDriver", "--flink-master", f"127.0.0.1:{rest}", "--job-host", "127.0.0.1"]
     ports = ["--job-port", job, "--artifact-port", free_port(), "--expansion-port", 0]
     staged = ["--artifacts-dir", machine.folder / "artifacts"]
     machine.start("jobserver", java, "-Xmx600m", "-cp", beam, *server, *ports, *staged)
-    machine.wait("Flink's slots", lambda: (ask(url) or {}).get("slots-total") == 2)
+    machine.wait("Flink's slots", lambda: (ask(url) or {}).get("slots-total") == sum(_SLOTS))
     machine.wait("the job server", lambda: _answers(job))
     master = f"flink_master=127.0.0.1:{rest}"
     options = ["--runner", "flink", "--beam", f"job_endpoint=127.0.0.1:{job}", "--beam", master]
-    return Cluster(options, machine, "pipelines.runners.launcher")
+
+    def cancel() -> None:
+        for one in ask(f"http://127.0.0.1:{rest}/jobs/overview")["jobs"]:
+            if one["state"] == "RUNNING":
+                url = f"http://127.0.0.1:{rest}/jobs/{one['jid']}?mode=cancel"
+                urllib.request.urlopen(urllib.request.Request(url, method="PATCH"), timeout=5).close()
+
+    more = ["--beam", f"parallelism={sum(_SLOTS) - 1}"]
+    return Cluster([*options, *more], machine, _LAUNCHER, lambda: add(len(_SLOTS), max(_SLOTS)), cancel)
 
 
 def _answers(port: int) -> bool:
@@ -207,19 +230,19 @@ def start_spark(machine: Machine) -> Cluster:
     machine.start("jobserver", java, "-Xmx800m", *_OPENS, *settings, "-cp", f"{beam}:{path}", *server, *ports, *staged)
     machine.wait("Spark's workers", lambda: (ask(url) or {}).get("aliveworkers") == 2)
     machine.wait("the job server", lambda: _answers(job))
-    return Cluster(
-        ["--runner", "spark", "--beam", f"job_endpoint=127.0.0.1:{job}"], machine, "pipelines.runners.launcher"
-    )
+    return Cluster(["--runner", "spark", "--beam", f"job_endpoint=127.0.0.1:{job}"], machine, _LAUNCHER)
 
 
 def start_dask(machine: Machine) -> Cluster:
-    """Start a scheduler, and two workers with one thread each."""
+    """Start a scheduler, and two workers with two threads each."""
     machine.environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests'}"
     port, dask = free_port(), [sys.executable, "-P", "-m", "dask"]
     address = f"tcp://127.0.0.1:{port}"
     machine.start("scheduler", *dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
-    for number in (1, 2):
-        machine.start(f"worker{number}", *dask, "worker", address, "--nthreads", 1, "--nworkers", 1, "--no-dashboard")
+
+    def add(number: int) -> None:
+        threads = ["--nthreads", 2, "--nworkers", 1, "--no-dashboard"]
+        machine.start(f"worker{number}", *dask, "worker", address, *threads)
 
     def workers() -> int:
         from dask.distributed import Client
@@ -230,8 +253,11 @@ def start_dask(machine: Machine) -> Cluster:
         except OSError:
             return 0
 
+    add(0)
+    add(1)
     machine.wait("Dask's workers", lambda: workers() == 2)
-    return Cluster(["--runner", "dask", "--beam", f"dask_client_address={address}"], machine, "multiprocessing.spawn")
+    options = ["--runner", "dask", "--beam", f"dask_client_address={address}"]
+    return Cluster(options, machine, "multiprocessing.spawn", lambda: add(2))
 
 
 ENGINES: dict[str, Callable[[Machine], Cluster]] = {"dask": start_dask, "flink": start_flink, "spark": start_spark}

@@ -1,5 +1,6 @@
 """Programs of an engine on this machine: started on free ports of loopback, waited for, and stopped again."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 __all__ = ["ROOT", "Machine", "MissingError", "ask", "free_port", "jars", "unpacked", "wait_until"]
 
 ROOT = Path(__file__).parents[2]
+_SIGN = "AUXLOOM_TESTS_MACHINE"  # in the environment of all that such a program starts
 _READY = 300.0  # seconds that a program has to get ready on a busy machine
 
 
@@ -33,7 +35,7 @@ class Machine:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
-        self.environment = {**os.environ, **environment}
+        self.environment = {**os.environ, **environment, _SIGN: str(folder)}
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, *command: object) -> subprocess.Popen[bytes]:
@@ -53,17 +55,22 @@ class Machine:
         self._running.append(process)
         return process
 
-    def processes(self, words: str) -> list[int]:
-        """Return the processes of these programs whose command line has some words."""
-        sessions, found = {process.pid for process in self._running}, []
+    def processes(self, words: str = "") -> dict[int, int]:
+        """Return the processes of these programs whose command line has some words, with the parent of each."""
+        sign, found = f"{_SIGN}={self.folder}\0".encode(), {}
         for place in Path("/proc").glob("[0-9]*"):
-            try:
-                session = int((place / "stat").read_text().rpartition(")")[2].split()[3])
-                if session in sessions and words.encode() in (place / "cmdline").read_bytes():
-                    found.append(int(place.name))
-            except OSError:  # it has ended
-                continue
-        return sorted(found)
+            with contextlib.suppress(OSError):  # it has ended
+                if sign in (place / "environ").read_bytes() and words.encode() in (place / "cmdline").read_bytes():
+                    state, parent, *_ = (place / "stat").read_text().rpartition(")")[2].split()
+                    if state != "Z":
+                        found[int(place.name)] = int(parent)
+        return found
+
+    def orphans(self) -> list[int]:
+        """Return processes that none of these programs has any more."""
+        running = self.processes()
+        known = {process.pid for process in self._running} | {os.getpid()}
+        return sorted(process for process, parent in running.items() if process not in known and parent not in running)
 
     def stop(self) -> None:
         """Stop all programs, the last one first, with all that they started."""

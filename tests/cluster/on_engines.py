@@ -1,4 +1,4 @@
-"""On each engine: a build from and to an object store, a worker that is killed, Ctrl-C, and what is sent nowhere.
+"""On each engine: a build from and to an object store while workers, machines and drivers are lost, Ctrl-C, and layers.
 
 `make test-cluster` runs it; what an engine needs and is not there is named, and its tests are skipped.
 """
@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,15 @@ from engines import S3, SECRET, Cluster
 from machine import ROOT, wait_until
 from small import built, files, text
 
+from pipelines.layers.label import label
+
 UNIT = 4_000
 SECONDS = 0.5  # that a unit takes at least, so that a worker can be met while it is busy
 TABLES = {"unit": {"bytes": UNIT}, "labelers": {"slow": {"seconds": SECONDS}}, "with": ["toy_labelers:Slow"]}
+BUILD = [
+    *("build", "s3://bucket/raw/", "--out", "s3://bucket/set", "--with", TABLES["with"][0]),
+    *("--set", f"unit.bytes={UNIT}", "--set", f"labelers.slow.seconds={SECONDS}"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +46,20 @@ def out(store: S3, cluster: Cluster) -> Path:
     """Return the folder in which the object store keeps an empty output folder."""
     folder = store.objects / "set"
     shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(cluster.begun)
+    cluster.begun.mkdir()
     return folder
 
 
-def start(store: S3, cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
+def start(store: S3, cluster: Cluster, log: Path, words: Iterable[str] = BUILD) -> subprocess.Popen[bytes]:
     """Start the one line that a user types."""
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]}; sys.argv[0] = 'auxloom'; "
         "from pipelines.start import main; main()"
     )
-    words = ["build", "s3://bucket/raw/", "--out", "s3://bucket/set", *cluster.options]
-    settings = ["--with", TABLES["with"][0], "--set", f"unit.bytes={UNIT}", "--set", f"labelers.slow.seconds={SECONDS}"]
     with log.open("wb") as told:
         return subprocess.Popen(
-            [sys.executable, "-P", "-c", code, *words, *settings],
+            [sys.executable, "-P", "-c", code, *words, *cluster.options],
             env={**os.environ, **store.environment},
             stdout=told,
             stderr=told,
@@ -65,32 +71,46 @@ def marks(out: Path) -> list[Path]:
     return sorted(out.glob("stats/*.json"))
 
 
-def busy(workers: Sequence[int]) -> int:
-    """Return the worker that has computed most of all."""
+def busy(cluster: Cluster) -> tuple[int, int]:
+    """Return the worker that has computed most of all, and the process that started it."""
     spent = {}
-    for worker in workers:
+    for worker, parent in cluster.machine.processes(cluster.worker).items():
         fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
-        spent[worker] = int(fields[11]) + int(fields[12])
+        spent[worker, parent] = int(fields[11]) + int(fields[12])
     return max(spent, key=spent.__getitem__)
 
 
-def test_a_killed_worker_changes_no_byte(
-    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
+def begun_again(cluster: Cluster) -> list[str]:
+    """Return the rows that more than one process began."""
+    rows = [path.name.rpartition("-")[0] for path in cluster.begun.iterdir()]
+    return sorted({row for row in rows if rows.count(row) > 1})
+
+
+@pytest.mark.parametrize("lost", ["worker", "machine"])
+def test_a_loss_changes_no_byte(
+    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path, *, lost: str
 ) -> None:
-    """Two processes had units, the driver none; and its credentials stand in no file, log or message."""
+    """Two processes had units, the driver none; nobody is left over; credentials stand in no file, log or message."""
     log = tmp_path / "log"
     driver = start(store, cluster, log)
     try:
         wait_until("the first units", lambda: len(marks(out)) >= 4 or driver.poll() is not None)
-        os.kill(busy(cluster.machine.processes(cluster.worker)), signal.SIGKILL)
+        worker, parent = busy(cluster)
+        os.kill(worker if lost == "worker" else parent, signal.SIGKILL)
+        units = len(json.loads((out / "plan.json").read_bytes())["units"])
+        assert len(marks(out)) < units
+        if lost == "machine":
+            cluster.replace()
         assert driver.wait(600) == 0, log.read_text()
     finally:
         driver.kill()
     assert files(out) == files(reference)
+    assert begun_again(cluster) != []
     (line,) = (out / "run.jsonl").read_text().splitlines()
     made = {unit["process"] for unit in json.loads(line)["units"]}
     assert len(made) >= 2
     assert driver.pid not in made
+    wait_until("the end of workers without an engine", lambda: cluster.machine.orphans() == [])
     whole = [log, *(path for path in out.rglob("*") if path.is_file())]
     assert [path for path in whole if SECRET.encode() in path.read_bytes()] == []
 
@@ -117,11 +137,54 @@ def test_ctrl_c_ends_the_job(store: S3, cluster: Cluster, reference: Path, out: 
     assert files(out) == files(reference)
 
 
+def test_the_next_build_ends_the_job_of_a_driver_that_was_killed(
+    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
+) -> None:
+    """It takes over the lock, and the slots of the job that nobody waits for."""
+    log = tmp_path / "log"
+    driver = start(store, cluster, log)
+    wait_until("the first unit", lambda: bool(marks(out)) or driver.poll() is not None)
+    driver.kill()
+    driver.wait()
+    assert start(store, cluster, log).wait(600) == 0, log.read_text()
+    assert f"set, which process {driver.pid} on " in log.read_text()
+    assert f"on {cluster.options[1]}, which a build that was killed left running" in log.read_text()
+    assert files(out) == files(reference)
+
+
+@pytest.mark.parametrize("cluster", ["flink"], indirect=True)
+def test_a_job_that_the_engine_ends_is_a_failure_that_can_be_resumed(
+    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
+) -> None:
+    """As an administrator may do it; a line says so, and names the file with all that the engine said."""
+    log = tmp_path / "log"
+    driver = start(store, cluster, log)
+    wait_until("the first unit", lambda: bool(marks(out)) or driver.poll() is not None)
+    cluster.cancel()
+    assert driver.wait(120) not in {0, 130}, log.read_text()
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith("failed: ")]
+    assert "; full output: " in line
+    assert start(store, cluster, log).wait(600) == 0, log.read_text()
+    assert files(out) == files(reference)
+
+
+def test_a_layer_has_the_bytes_of_this_machine(
+    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
+) -> None:
+    """`label` runs where `build` does."""
+    shutil.copytree(reference, out)
+    here = tmp_path / "here"
+    shutil.copytree(reference, here)
+    label(str(here), ["masking"])
+    log = tmp_path / "log"
+    words = ["label", "s3://bucket/set", "--with", "masking"]
+    assert start(store, cluster, log, words).wait(600) == 0, log.read_text()
+    assert files(out / "layers" / "masking") == files(here / "layers" / "masking")
+
+
 def test_a_failure_is_told_in_a_line(store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path) -> None:
     """A worker without credentials of its own cannot be had here, but a folder that is not there can."""
     log = tmp_path / "log"
-    more = ["--set", "plan.from=s3://bucket/nothing"]
-    missing = Cluster([*cluster.options, *more], cluster.machine, cluster.worker)
-    assert start(store, missing, log).wait(120) == 2
+    assert start(store, cluster, log, [*BUILD, "--set", "plan.from=s3://bucket/nothing"]).wait(120) == 2
     told = [line for line in log.read_text().splitlines() if line.strip()]
     assert told == ["error: [plan] from = 's3://bucket/nothing' has no plan.json; give a finished dataset"]
