@@ -102,7 +102,7 @@ def wait_until(what: str, ready: Callable[[], bool], alive: Callable[[], bool] =
     while not ready():
         if time.monotonic() > deadline or not alive():
             raise TimeoutError(f"{what} did not come about")
-        time.sleep(0.3)
+        time.sleep(0.1)
 
 
 def free_port() -> int:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from small import built, files, text
 from pipelines.layers.label import label
 
 UNIT = 4_000
-SECONDS = 0.5  # that a unit takes at least, so that a worker can be met while it is busy
+SECONDS = 1.0  # that a unit takes at least, so that a worker can be met while it is busy
 TABLES = {"unit": {"bytes": UNIT}, "labelers": {"slow": {"seconds": SECONDS}}, "with": ["toy_labelers:Slow"]}
 BUILD = [
     *("build", "s3://bucket/raw/", "--out", "s3://bucket/set", "--with", TABLES["with"][0]),
@@ -72,12 +73,19 @@ def marks(out: Path) -> list[Path]:
 
 
 def busy(cluster: Cluster) -> tuple[int, int]:
-    """Return the worker that has computed most of all, and the process that started it."""
-    spent = {}
-    for worker, parent in cluster.machine.processes(cluster.worker).items():
-        fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
-        spent[worker, parent] = int(fields[11]) + int(fields[12])
-    return max(spent, key=spent.__getitem__)
+    """Return a worker that is in the middle of a unit, and the process that started it."""
+    found: list[tuple[int, int]] = []
+
+    def one() -> bool:
+        workers, now = cluster.machine.processes(cluster.worker), time.time()
+        for path in cluster.begun.iterdir():
+            worker = int(path.name.rpartition("-")[2])
+            if worker in workers and now - path.stat().st_mtime < SECONDS / 2:
+                found.append((worker, workers[worker]))
+        return bool(found)
+
+    wait_until("a worker that is busy", one)
+    return found[0]
 
 
 def begun_again(cluster: Cluster) -> list[str]:
