@@ -14,17 +14,17 @@ def local(place: str | Path, what: str) -> Path:
 
     Args:
         place: what the user gave.
-        what: what it is for, for the error: ``"a run folder"``.
+        what: what it is for, for the error: ``"the folder of a study"``.
 
     Raises:
         ValueError: it is a URI of somewhere else.
 
     Example:
-        >>> local("file:///srv/my%20run", "a run folder").as_posix(), local("out/run", "a run folder").as_posix()
+        >>> local("file:///srv/my%20run", "a folder").as_posix(), local("out/run", "a folder").as_posix()
         ('/srv/my run', 'out/run')
-        >>> local("s3://bucket/run", "a run folder")
+        >>> local("s3://bucket/run", "the folder of a study")
         Traceback (most recent call last):
-        ValueError: s3://bucket/run: a run folder must be local; give a path or a file:// URI
+        ValueError: s3://bucket/run: the folder of a study must be local; give a path or a file:// URI
     """
     text = str(place)
     scheme = _URI.match(text)

@@ -8,13 +8,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from labelers.stores.uri import with_settings
 from pipelines.display.progress import Bar
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.recipes.overrides import set_key
 from pipelines.recipes.recipe import Recipe, make_recipe
 from trainer.settings import TABLES, Settings, make_settings
 
-__all__ = ["defaults", "run_training", "settings_given", "settings_of"]
+__all__ = ["defaults", "run_training", "settings_given", "settings_of", "store_settings"]
 
 
 def settings_of(recipe: Recipe) -> Settings:
@@ -35,10 +36,17 @@ def settings_given(recipe: Path | None, overrides: Sequence[str]) -> dict[str, A
         RecipeError: no such file, no TOML, or an override that cannot be read.
     """
     given: dict[str, Any] = {name: table for name, table in _read(recipe).items() if name in TABLES}
+    if isinstance(given.get("model"), Mapping) and isinstance(init := given["model"].get("init"), str):
+        given["model"] = {**given["model"], "init": with_settings(init, store_settings(recipe))}
     for override in overrides:
         table = override.partition("=")[0].partition(".")[0].strip()
         set_key(given, override if table in TABLES else f"train.{override}")
     return given
+
+
+def store_settings(recipe: Path | None) -> dict[str, str]:
+    """Return what the table [store] of a recipe file says of s3:// URIs, of those on the command line, too."""
+    return make_recipe(_read(recipe)).store.settings()
 
 
 def _read(recipe: Path | None) -> dict[str, Any]:

@@ -58,7 +58,9 @@ class Pair:
         self._other = start(target=_follow, args=(self._store.port, os.getpid()), daemon=True)
         self._other.start()
 
-    def train(self, dataset: Path, out: Path, settings: dict[str, Any], *, resume: bool = False, **how: bool) -> Any:
+    def train(
+        self, dataset: Path, out: Path | str, settings: dict[str, Any], *, resume: bool = False, **how: bool
+    ) -> Any:
         """Train a run, ``how`` as `patched` has it, and return its report."""
         self._tell({"dataset": str(dataset), "out": str(out), "how": how})
         group = Distributed(PrefixStore(f"run-{self._runs}", self._store), 0, 2, (0, 2))

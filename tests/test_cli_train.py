@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from command import run
 from gold_dataset import TOPIC, write_gold
+from object_store import store_of
 from tiny_dataset import TASKS, write_dataset
 
 pytestmark = pytest.mark.usefixtures("quick_probes")
@@ -75,7 +76,7 @@ def _inside(dataset: Path, folder: Path) -> tuple[object, ...]:
 
 
 def _elsewhere(dataset: Path, folder: Path) -> tuple[object, ...]:
-    return (dataset, "--out", "s3://bucket/run")
+    return (dataset, "--out", "s3:/bucket/run")
 
 
 def _unknown(dataset: Path, folder: Path) -> tuple[object, ...]:
@@ -93,7 +94,7 @@ def _damaged(dataset: Path, folder: Path) -> tuple[object, ...]:
     [
         (_none, "there is no run to resume in"),
         (_inside, "lies in the folder of the dataset"),
-        (_elsewhere, "s3://bucket/run: a run folder must be local"),
+        (_elsewhere, "s3:/bucket/run has one slash behind its protocol"),
         (_unknown, "[train] has no key 'epoch' (did you mean 'epochs'?)"),
         (_damaged, "train/data-00001-of-00002.arrow is damaged"),
     ],
@@ -136,9 +137,37 @@ def test_run_takes_a_file_uri(
     assert run(monkeypatch, *words, "--out", f"{tmp_path.as_uri()}/my%20out", "--json") == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "my out" / "report.json").read_bytes())
     assert weights.stat().st_mtime_ns == before
-    assert run(monkeypatch, *words, "--out", "s3://bucket/out") == 2
-    assert "s3://bucket/out: the folder of a run must be local" in capsys.readouterr().err
-    assert not (tmp_path / "s3:").exists()
+    assert run(monkeypatch, *words, "--out", "file://host/out") == 2
+    assert "file://host/out: the folder of a run must be local" in capsys.readouterr().err
+    assert not (tmp_path / "file:").exists()
+
+
+def test_run_takes_the_uri_of_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With settings in a table, for dataset and model; a study stays on a disk."""
+    rows = [f"The old ferry number {i} left the harbour. The cook of boat {i} stayed behind." for i in range(60)]
+    (tmp_path / "a.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with store_of(monkeypatch) as store:
+        table = f'[store]\nendpoint_override = "127.0.0.1:{store.port}"\nscheme = "http"\n'
+        (tmp_path / "r.toml").write_text(
+            f'out = "s3://bucket/all"\nwith = ["masking"]\n[input]\nfiles = ["{tmp_path}/a.txt"]\n'
+            f"[train]\nmax_steps = 1\nthreads = 1\n[model]\nvocabulary = 320\n{table}"
+        )
+        assert run(monkeypatch, "run", tmp_path / "r.toml", "--json") == 0
+        report = json.loads(capsys.readouterr().out)
+        assert store.objects["all/report.json"] == store.objects["all/model/report.json"]
+        assert json.loads(store.objects["all/report.json"]) == report
+        assert report["dataset"]["path"].startswith("s3://bucket/all/dataset?")
+        weights = store.objects["all/model/last.safetensors"]
+        assert run(monkeypatch, "run", tmp_path / "r.toml", "--json") == 0
+        assert json.loads(capsys.readouterr().out) == report
+        assert store.objects["all/model/last.safetensors"] is weights
+        words = ("s3://bucket/all/dataset", tmp_path / "r.toml", "--out", "s3://bucket/other")
+        assert run(monkeypatch, "train", *words) == 0
+        assert "other/report.json" in store.objects
+        assert run(monkeypatch, "compare", tmp_path / "r.toml") == 2
+        assert "the folder of a study must be local; give a path" in capsys.readouterr().err
 
 
 @pytest.fixture

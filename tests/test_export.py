@@ -14,6 +14,7 @@ pytest.importorskip("transformers", reason="the extra `hf` is not installed")
 
 from command import run as command
 from gold_dataset import ACT, NER, TOPIC, write_gold
+from object_store import store_of
 from tiny_encoders import write_encoder
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification, pipeline
 from transformers.utils import logging
@@ -144,6 +145,23 @@ def test_an_export_is_the_same_each_time_and_leaves_other_files_alone(runs: Runs
         assert str(tmp_path.parent).encode() not in content
     with pytest.raises(ValueError, match="already contains files; give another folder"):
         export(runs("bert"), tmp_path / "a", "ner")
+
+
+def test_run_and_export_may_lie_in_a_store(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the files of one on a disk; where there are files, none is written."""
+    export(runs("bert"), tmp_path / "out", "ner")
+    with store_of(monkeypatch) as store:
+        paths = [path for path in runs("bert").rglob("*") if path.is_file()]
+        store.objects |= {f"run/{path.relative_to(runs('bert')).as_posix()}": path.read_bytes() for path in paths}
+        words = ("export", store.uri("run"), "--task", "ner", "--out", store.uri("out"))
+        assert command(monkeypatch, *words) == 0
+        assert "use it: copy it to a folder of this machine" in capsys.readouterr().out
+        found = {name: data for name, data in store.objects.items() if name.startswith("out/") and name != "out/"}
+        assert found == {f"out/{path.name}": path.read_bytes() for path in (tmp_path / "out").iterdir()}
+        assert command(monkeypatch, *words) == 2
+        assert "already contains files; give another folder with --out" in capsys.readouterr().err
 
 
 def test_what_no_class_of_transformers_has_is_refused(runs: Runs, dataset: Path, tmp_path: Path) -> None:

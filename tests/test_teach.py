@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import run as command
+from object_store import store_of
 from small import files
 
 from pipelines.build import build
@@ -19,6 +20,7 @@ from pipelines.layers.teach import teach
 from pipelines.recipes.recipe import make_recipe
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset
+from trainer.external import evaluate
 from trainer.loop import train
 from trainer.predict import load
 
@@ -104,6 +106,34 @@ def test_rows_that_the_model_did_not_learn_from_get_labels(model: tuple[Path, Pa
         "act_teacher, mood_teacher, ner_teacher are those of a trained model"
         in (data / "layers/teacher/README.md").read_text()
     )
+
+
+def test_run_and_dataset_may_lie_in_a_store(
+    model: tuple[Path, Path],
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The layer has the bytes of one on a disk; what the model was trained on is found there, too."""
+    teach(model[1], str(data), "teacher")
+    (tmp_path / "a.txt").write_text("We went to the Harbour again.\n")
+    with store_of(monkeypatch) as store:
+        for name, root in (("set", model[0]), ("run", model[1]), ("raw", tmp_path / "a.txt")):
+            paths = [root] if root.is_file() else [path for path in root.rglob("*") if path.is_file()]
+            store.objects |= {
+                f"{name}/{path.relative_to(root.parent if root.is_file() else root)}": path.read_bytes()
+                for path in paths
+            }
+        assert command(monkeypatch, "predict", store.uri("run"), store.uri("set"), "--layer", "teacher") == 0
+        assert "train rows have no labels of the tasks" in capsys.readouterr().out
+        assert store.files("set/layers/teacher") == files(data / "layers/teacher")
+        assert command(monkeypatch, "evaluate", store.uri("run"), store.uri("set"), "--task", "mood", "--json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["dataset"]["path"] == store.uri("set")
+        assert found["tasks"] == evaluate(model[1], model[0], tasks=["mood"])["tasks"]
+        assert command(monkeypatch, "predict", store.uri("run"), store.uri("raw/"), "--task", "mood") == 0
+        assert json.loads(capsys.readouterr().out)["tokens"]
 
 
 def test_labels_below_a_threshold_are_none_and_entropy_stands_beside(model: tuple[Path, Path], data: Path) -> None:

@@ -130,13 +130,20 @@ def test_a_file_uri_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "place", ["s3://bucket/run", "gs://bucket/run", "file://host/run", "hdfs:/run", Path("s3://b/run")]
+    ("place", "message"),
+    [
+        ("file://host/run", r"a run folder must be local; give a path or a file:// URI$"),
+        ("hdfs:/run", "has one slash behind its protocol; give a URI with two"),
+        (Path("s3://b/run"), "in Python as a string$"),
+    ],
 )
-def test_a_run_elsewhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str | Path) -> None:
+def test_a_place_that_cannot_be_reached_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str | Path, message: str
+) -> None:
     """In one line, and nothing is made."""
     monkeypatch.chdir(tmp_path)
     dataset = write_dataset(tmp_path / "set", rows=24)
-    with pytest.raises(ValueError, match=r"a run folder must be local; give a path or a file:// URI$"):
+    with pytest.raises(ValueError, match=message):
         train(dataset, place, QUICK)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 

@@ -14,6 +14,7 @@ from subprocess import Popen
 from subprocess import run as run_program
 from typing import Any
 
+import fsspec
 import pytest
 import torch
 from command import run
@@ -102,6 +103,16 @@ def test_two_processes_train_the_run_of_one(
     with patched(double=True):
         train(dataset, tmp_path / "one", chosen)
     check_equal(tmp_path / "two", tmp_path / "one")
+
+
+def test_the_first_of_two_processes_publishes_a_run(dataset: Path, pair: Pair, tmp_path: Path) -> None:
+    """The other one needs no store: this one lies in the memory of the first."""
+    settings = QUICK | {"max_steps": 3}
+    pair.train(dataset, f"memory://{tmp_path}/run", settings)
+    pair.train(dataset, tmp_path / "run", settings)
+    stored = fsspec.filesystem("memory")
+    for name in ("last.safetensors", "best.safetensors", "metrics.jsonl", "run.json"):
+        assert stored.cat_file(f"{tmp_path}/run/{name}") == (tmp_path / "run" / name).read_bytes(), name
 
 
 def told(batch: Batch) -> Counter[tuple[object, ...]]:

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from labelers.place import local
 from labelers.task import Task
 from trainer import checkpoint
 from trainer.data.cache import encode_with
@@ -14,7 +13,7 @@ from trainer.folder import RunFolder
 from trainer.model.model import Model
 from trainer.score.metrics import Predictions
 
-__all__ = ["load_model", "predict"]
+__all__ = ["load_model", "model_of", "predict"]
 
 
 def load_model(run: str | Path) -> Model:
@@ -24,8 +23,12 @@ def load_model(run: str | Path) -> Model:
         FileNotFoundError: the folder holds no run with a checkpoint.
         ValueError: the run is of another format than this version writes.
     """
-    folder = RunFolder(local(run, "a run folder"))
-    folder.check_trained(run)
+    return model_of(RunFolder.of(run))
+
+
+def model_of(folder: RunFolder) -> Model:
+    """Return the model in the folder of a run; see `load_model`."""
+    folder.check_trained()
     tasks = [Task.from_json(item) for item in json.loads(folder.tasks.read_text(encoding="utf-8"))]
     model = Model(tasks, folder.learnt, folder.settings())
     checkpoint.restore(model, None, checkpoint.load(folder.weights)[0])
@@ -43,7 +46,8 @@ def predict(run: str | Path, dataset: str | Path, split: str = "test") -> list[P
     Raises:
         ValueError: no task has a head, a task's classes are not those that its head knows, or there is no such split.
     """
-    model, folder, data = load_model(run), RunFolder(local(run, "a run folder")), Dataset.open(dataset)
+    folder, data = RunFolder.of(run), Dataset.open(dataset)
+    model = model_of(folder)
     if split not in data.splits:
         raise ValueError(f"{dataset} has no rows in the split {split!r}; it has {', '.join(data.splits)}")
     heads = {task.name: task for task in model.tasks}

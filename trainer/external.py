@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from labelers.place import local
 from labelers.task import Task
-from trainer.apply import load_model
+from trainer.apply import model_of
 from trainer.data.cache import EncodedDataset, encode_with
 from trainer.data.dataset import Dataset, Types
 from trainer.encoders.encoder import find_encoder
@@ -53,21 +52,22 @@ def evaluate(
         FileNotFoundError: there is no such run or dataset.
         ValueError: there is no such split or task, or a task has a class that the model does not know.
     """
-    folder, model = RunFolder(local(run, "a run folder")), load_model(run)
+    folder = RunFolder.of(run)
+    model = model_of(folder)
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset, layers, train=False)
     if split not in data.splits:
-        raise ValueError(f"{data.path} has no rows in the split {split!r}; it has {', '.join(data.splits)}")
+        raise ValueError(f"{data.name} has no rows in the split {split!r}; it has {', '.join(data.splits)}")
     heads = {task.name: task for task in model.tasks}
     found = _chosen(data, heads, tasks, run)
     settings = folder.settings()
     part = replace(data, splits={split: data.splits[split]})
     encoded = encode_with(part, found, folder.learnt, find_encoder(settings.model.encoder), settings)
-    known = _renumbered(encoded, [_as_learnt(task, heads[task.name], data.path) for task in found])
+    known = _renumbered(encoded, [_as_learnt(task, heads[task.name], data.name) for task in found])
     forms = read_forms(folder.forms)
     entries = [_entry(item, data, known, split, forms) for item in evaluate_split(model, known, split)]
     return {
         "run": str(run),
-        "dataset": {"path": str(data.path), "digest": data.digest},
+        "dataset": {"path": data.name, "digest": data.digest},
         "split": split,
         "tasks": entries,
         "left_out": {task.name: "the model has no head for it" for task in data.tasks if task.name not in heads},
@@ -80,18 +80,18 @@ def _chosen(data: Dataset, heads: Mapping[str, Task], names: Sequence[str] | Non
     if unknown := [name for name in names or () if name not in own or name not in heads]:
         there = [name for name in own if name in heads]
         raise ValueError(
-            f"{unknown[0]!r} is not a task of both {data.path} and the model in {run}, which share "
+            f"{unknown[0]!r} is not a task of both {data.name} and the model in {run}, which share "
             f"{', '.join(there) or 'none'}"
         )
     chosen = [task for name, task in own.items() if name in (heads if names is None else names)]
     if not chosen:
         raise ValueError(
-            f"the model in {run} has no head for a task of {data.path} ({', '.join(own)}); it has {', '.join(heads)}"
+            f"the model in {run} has no head for a task of {data.name} ({', '.join(own)}); it has {', '.join(heads)}"
         )
     return chosen
 
 
-def _as_learnt(task: Task, head: Task, path: Path) -> Task:
+def _as_learnt(task: Task, head: Task, path: str) -> Task:
     """Return a task of another dataset with the classes and the metric that its head knows.
 
     Raises:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from labelers.stores.uri import below
 from trainer.data.batch import TaskSlice
 from trainer.run import Run
 
@@ -77,7 +78,9 @@ def _step(run: Run) -> str:
 
 def _kept(run: Run) -> str:
     """Say which checkpoint is left."""
-    return f"the checkpoint of step {run.saved} is kept in {run.folder.last}" if run.saved > 0 else "none was kept yet"
+    if run.saved <= 0:
+        return "none was kept yet"
+    return f"the checkpoint of step {run.saved} is kept in {below(run.folder.name, run.folder.last.name)}"
 
 
 def _rows(run: Run, requests: Sequence[Sequence[TaskSlice]], tasks: Sequence[str]) -> str:

@@ -13,28 +13,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from labelers.stores.uri import apart
 from trainer.data.dataset import Dataset
 from trainer.files import TEMPORARY, remove, write
 from trainer.inherit import completed
 from trainer.mark import Mark
+from trainer.run_place import FILES, MARK, found_run
 from trainer.schedule.choices import decided
 from trainer.settings import Settings, make_settings
 
 __all__ = ["RunFolder"]
-
-_FILES = (
-    "report.json",
-    "last.safetensors",
-    "best.safetensors",
-    "metrics.jsonl",
-    "tasks.json",
-    "reading.json",
-    "spans.json",
-    "learnt",
-)
-"""What a run leaves in its folder, beside its mark."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,22 @@ class RunFolder:
     """The folder of one run."""
 
     path: Path
+    place: str = ""
+    """The URI that names it, if it lies in a store; then ``path`` is that of a copy."""
+
+    @classmethod
+    def of(cls, run: str | Path) -> Self:
+        """Return the folder of a run that is read, by its path or URI.
+
+        Raises:
+            ValueError: a URI that cannot be opened, or a run that is larger than the cache may be.
+        """
+        return cls(*found_run(run))
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return self.place or str(self.path)
 
     @property
     def last(self) -> Path:
@@ -58,14 +64,14 @@ class RunFolder:
         """The best checkpoint, else the last one; it need not be there."""
         return self.best if self.best.exists() else self.last
 
-    def check_trained(self, called: str | Path) -> None:
-        """Check that there is a checkpoint; errors call the folder as it was given.
+    def check_trained(self) -> None:
+        """Check that there is a checkpoint.
 
         Raises:
             FileNotFoundError: there is none.
         """
         if not self.weights.exists():
-            raise FileNotFoundError(f"no checkpoint in {called}; give the folder of a run of `auxloom train`")
+            raise FileNotFoundError(f"no checkpoint in {self.name}; give the folder of a run of `auxloom train`")
 
     def weights_digest(self) -> str:
         """Return the sha256 of these weights, empty where there are none."""
@@ -115,7 +121,7 @@ class RunFolder:
     @property
     def mark(self) -> Path:
         """The mark of the run, see `trainer.mark`."""
-        return self.path / "run.json"
+        return self.path / MARK
 
     @property
     def _log(self) -> Path:
@@ -143,15 +149,15 @@ class RunFolder:
             FileNotFoundError: there is no run to resume.
             ValueError: the folder holds something else, or a run that cannot go on like this.
         """
-        self._check_place(data.path)
+        self._check_place(data)
         if not self.mark.exists():
             if resume:
-                raise FileNotFoundError(f"there is no run to resume in {self.path}; leave out --resume to start one")
+                raise FileNotFoundError(f"there is no run to resume in {self.name}; leave out --resume to start one")
             if self.path.exists() and any(not item.name.startswith(TEMPORARY) for item in self.path.iterdir()):
-                raise ValueError(f"{self.path} contains files that are not a run of auxloom; give another folder")
+                raise ValueError(f"{self.name} contains files that are not a run of auxloom; give another folder")
             return _settings(given), None
         if not (resume or auto or overwrite):
-            raise ValueError(f"{self.path} already contains a run; add --resume to continue it, or give another folder")
+            raise ValueError(f"{self.name} already contains a run; add --resume to continue it, or give another folder")
         try:
             return self._go_on(data, given, whole=not resume, same=overwrite)
         except ValueError:
@@ -159,12 +165,14 @@ class RunFolder:
                 raise
         return _settings(given), None
 
-    def _check_place(self, dataset: Path) -> None:
+    def _check_place(self, data: Dataset) -> None:
         """Check that the path can be a folder, and lies outside of the dataset's."""
+        if self.place and f"{apart(self.place)[0]}/".startswith(f"{apart(data.name)[0].rstrip('/')}/"):
+            raise ValueError(f"{self.place} lies in the folder of the dataset {data.name}; give one outside of it")
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is a file; give a folder for the run")
-        if self.path.resolve().is_relative_to(dataset.resolve()):
-            raise ValueError(f"{self.path} lies in the folder of the dataset {dataset}; give a folder outside of it")
+        if self.path.resolve().is_relative_to(data.path.resolve()):
+            raise ValueError(f"{self.path} lies in the folder of the dataset {data.path}; give a folder outside of it")
 
     def _go_on(
         self, data: Dataset, given: Settings | Mapping[str, Any], *, whole: bool, same: bool
@@ -177,25 +185,25 @@ class RunFolder:
             whole: all settings count, else those alone that were named.
             same: the run must not grow.
         """
-        mark = Mark.read(self.mark)
+        mark = Mark.read(self.mark, self.name)
         if mark.dataset != data.digest:
             raise ValueError(
-                f"the run in {self.path} was trained on another dataset than {data.path}, or with other layers of it; "
+                f"the run in {self.name} was trained on another dataset than {data.name}, or with other layers of it; "
                 "give that dataset with the same --layers or --no-layers, or another folder"
             )
         if whole:
             given = _settings(given).model_dump(mode="json")
         elif isinstance(given, Settings):
             given = given.model_dump(mode="json", exclude_unset=True)
-        settings = mark.grown(given, self.path, lambda settings: decided(settings, data))
+        settings = mark.grown(given, self.name, lambda settings: decided(settings, data))
         if same and settings != mark.settings:
             raise ValueError(
-                f"the run in {self.path} was started with a smaller budget; use the same settings, or continue it "
+                f"the run in {self.name} was started with a smaller budget; use the same settings, or continue it "
                 "with --resume"
             )
         if mark.outdated and not (self.report.exists() and settings == mark.settings):
             raise ValueError(
-                f"the run in {self.path} has phases and was started by an earlier version of auxloom (format "
+                f"the run in {self.name} has phases and was started by an earlier version of auxloom (format "
                 f"{mark.format}), which used one optimiser and one schedule for all of them; train in another folder"
             )
         return settings, mark
@@ -205,14 +213,18 @@ class RunFolder:
         self.clear()
         self.path.mkdir(parents=True, exist_ok=True)
         mark.write(self.mark)
+        self.publish()
+
+    def publish(self) -> None:
+        """Let others have what the folder holds now; one on a disk they have."""
 
     def settings(self) -> Settings:
         """Return the settings of the run in the folder."""
-        return Mark.read(self.mark).settings
+        return Mark.read(self.mark, self.name).settings
 
     def clear(self) -> None:
         """Remove the run, its mark last, so that a break leaves a run that can be removed again."""
-        for name in (*_FILES, self.mark.name):
+        for name in (*FILES, MARK):
             remove(self.path / name)
         for left in self.path.glob(f"{TEMPORARY}*"):
             remove(left)

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from labelers.place import local
 from labelers.task import Task
 from trainer import checkpoint
 from trainer.encoders.encoder import find_encoder
 from trainer.files import places, replacing, write
 from trainer.mark import Mark
 from trainer.model.model import Model
+from trainer.run_place import MARK, found_run
 from trainer.settings import Settings
 
 __all__ = ["Earlier", "completed", "hand_on", "inherited", "take_over", "told_of"]
@@ -31,6 +31,8 @@ class Earlier:
     """A run that another one begins with."""
 
     path: Path
+    name: str
+    """What notes and errors call it."""
     settings: Settings
 
     @classmethod
@@ -40,10 +42,10 @@ class Earlier:
         Raises:
             ValueError: it is none, or it has no checkpoint.
         """
-        path = local(run, "a run folder")
-        if not (path / "run.json").exists():
+        path, place = found_run(run)
+        if not (path / MARK).exists():
             raise ValueError(f"[model] init = {run!r} is not a run of auxloom (it has no run.json); give its folder")
-        earlier = cls(path, Mark.read(path / "run.json").settings)
+        earlier = cls(path, place or str(path), Mark.read(path / MARK, place).settings)
         if not earlier.weights.exists():
             raise ValueError(f"[model] init = {run!r} has no checkpoint yet; continue it first: auxloom train --resume")
         return earlier
@@ -67,7 +69,7 @@ class Earlier:
         """
         known = checkpoint.load(self.weights)[0]
         encoder = _below(known, "encoder.")
-        _check_same(encoder, _below(model.state_dict(), "encoder."), str(self.path))
+        _check_same(encoder, _below(model.state_dict(), "encoder."), self.name)
         model.encoder.load_state_dict(encoder)
         tasks = [Task.from_json(item) for item in json.loads((self.path / "tasks.json").read_text(encoding="utf-8"))]
         address, named = places([task.name for task in tasks]), {task.name: task for task in tasks}
@@ -78,7 +80,7 @@ class Earlier:
             and _loaded(model, task, _below(known, f"heads.{address[task.name]}."))
         ]
         fresh = [task.name for task in model.tasks if task.name not in taken]
-        write(learnt / _NOTE, json.dumps({"run": str(self.path), "heads": taken, "new_heads": fresh}, indent=1) + "\n")
+        write(learnt / _NOTE, json.dumps({"run": self.name, "heads": taken, "new_heads": fresh}, indent=1) + "\n")
 
 
 def completed(settings: Settings) -> Settings:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelers.place import local
 from trainer.data.batch import Batch, Noise, TaskSlice, collate
 from trainer.data.dataset import Dataset
 from trainer.failure import check_finite, told_memory
@@ -20,6 +19,7 @@ from trainer.processes.group import Group
 from trainer.processes.process_group import TrainJob, open_group
 from trainer.run import Progress, Run
 from trainer.run_report import finish
+from trainer.run_store import followed, trained_in
 from trainer.schedule.choices import told
 from trainer.schedule.step_plan import EpochPlan
 from trainer.settings import Settings
@@ -46,7 +46,7 @@ def train(
     """Train one model on all tasks of a dataset and return the report, which also stands in ``out/report.json``.
 
     Args:
-        dataset: a folder that `auxloom build` wrote, as a path or a ``file://`` URI.
+        dataset: a folder that `auxloom build` wrote, as a path or a URI.
         out: the folder of the run, likewise; must be empty or absent unless ``resume``, ``auto`` or ``overwrite`` is
             given.
         settings: the defaults if None. With ``resume`` the settings of the run hold: those that are named here must be
@@ -71,12 +71,18 @@ def train(
     with open_group(processes, job) as group:
         if not group.leads:
             return follow(group, job)
-        data, folder = Dataset.open(dataset, layers), RunFolder(local(out, "a run folder"))
-        run = _opened(group, data, folder, settings or {}, say, resume=resume, auto=auto, overwrite=overwrite)
-        if not run:
-            return folder.known_report()
-        fit(run, stop_after, progress)
-        return finish(run, clock() - started, progress) if run.ended else {"finished": False, "step": run.state.step}
+        with trained_in(out) as folder:
+            how = {"resume": resume, "auto": auto, "overwrite": overwrite}
+            run = _opened(group, Dataset.open(dataset, layers), folder, settings or {}, say, **how)
+            if not run:
+                return folder.known_report()
+            fit(run, stop_after, progress)
+            return _ended(run, clock() - started, progress)
+
+
+def _ended(run: Run, seconds: float, progress: Progress | None) -> dict[str, Any]:
+    """Return the report of a run, or at which step it was stopped."""
+    return finish(run, seconds, progress) if run.ended else {"finished": False, "step": run.state.step}
 
 
 def _opened(
@@ -90,6 +96,7 @@ def _opened(
     """Return the run in a folder, which begins or goes on; None if it has ended. ``how`` as `RunFolder.find` has it."""
     chosen, mark = folder.find(data, settings, **how)
     if mark and mark.settings == chosen and folder.report.exists():
+        folder.publish()  # it may have failed
         group.over()
         return None
     run = Run(data, folder, chosen, mark, group)
@@ -102,7 +109,7 @@ def follow(group: Group, job: TrainJob) -> dict[str, Any]:
     """Train with a first process, which writes and reports; what is returned is empty."""
     if not group.wait():
         return {}
-    folder = RunFolder(local(job.out, "a run folder"))
+    folder = followed(job.out)
     mark = Mark.read(folder.mark)
     run = Run(Dataset.open(job.dataset, job.layers), folder, mark.settings, mark, group)
     fit(run, job.stop_after)

@@ -55,8 +55,12 @@ class Mark:
     """Of the version that wrote it."""
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, run: str = "") -> Self:
         """Read the mark of a run; a setting that is not in it has the default of its time.
+
+        Args:
+            path: of the mark.
+            run: what errors call the folder; "": its path.
 
         Raises:
             ValueError: it is damaged, or of another format.
@@ -68,7 +72,7 @@ class Mark:
         if (found := data.get("format", 1)) not in _READ:
             age = "an earlier" if found < FORMAT else "a later"
             raise ValueError(
-                f"the run in {path.parent} has {age} format ({found}; this version of auxloom reads {FORMAT}); "
+                f"the run in {run or path.parent} has {age} format ({found}; this version of auxloom reads {FORMAT}); "
                 "train in another folder"
             )
         known = {**_EARLIER, **{key: value for key, value in data["settings"].items() if key in Settings.model_fields}}
@@ -94,7 +98,7 @@ class Mark:
         """Tell whether the steps that are left would be others than those of the version that began the run."""
         return self.format < FORMAT and bool(self.settings.phase)
 
-    def grown(self, given: Mapping[str, Any], folder: Path, decide: Callable[[Settings], Settings]) -> Settings:
+    def grown(self, given: Mapping[str, Any], folder: str, decide: Callable[[Settings], Settings]) -> Settings:
         """Return the settings of the run in a folder, with more epochs or steps where ``given`` asks for them.
 
         Args:
@@ -164,7 +168,7 @@ def _flat(settings: Settings, tasks: Iterable[str]) -> dict[str, Any]:
     return flat
 
 
-def _check_phases(before: Settings, after: Settings, folder: Path) -> None:
+def _check_phases(before: Settings, after: Settings, folder: str) -> None:
     """Check that more epochs come behind those that there were.
 
     Raises:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from labelers.place import local
 from labelers.ragged import IntArray, Ragged
 from labelers.task import Task
-from trainer.apply import load_model
+from trainer.apply import model_of
 from trainer.data.bare import BareRows, RowEncoder, asked
 from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate
@@ -57,8 +56,8 @@ class Predictor:
         """Load the model."""
         from labelers.text.segmenter import Segmenter
 
-        self.model: Model = load_model(self.run)
-        folder = RunFolder(local(self.run, "a run folder"))
+        folder = RunFolder.of(self.run)
+        self.model: Model = model_of(folder)
         settings = folder.settings()
         self._encoder = RowEncoder(folder.learnt, find_encoder(settings.model.encoder), settings)
         self._segmenter = Segmenter(**folder.reading().get("text", {}))

@@ -90,6 +90,8 @@ class Run:
         self._enter()
         if found.tensors:
             checkpoint.restore(self.model, self.optimiser, found.tensors)
+        if self.group.leads:
+            folder.publish()
         self.uninformed = uninformed(self.data, self.validation) if self.group.leads else {}
         give_back()
 
@@ -102,7 +104,7 @@ class Run:
         ]
         if asked and not self.validation:
             raise ValueError(
-                f"{asked[0]} evaluations on the validation split, and {self.dataset.path} has none; leave it out"
+                f"{asked[0]} evaluations on the validation split, and {self.dataset.name} has none; leave it out"
             )
 
     @contextmanager
@@ -259,4 +261,5 @@ class Run:
         if self.group.leads:
             tensors = {**self.model.state_dict(), **checkpoint.optimizer_tensors(self.model, self.optimiser)}
             checkpoint.save(self.folder.last, tensors, asdict(self.state))
+            self.folder.publish()
         self.saved = self.state.step

@@ -46,6 +46,7 @@ def finish(run: Run, seconds: float, progress: Progress | None = None) -> dict[s
         tell=tell,
     )
     report.write(run.folder.report, made)
+    run.folder.publish()
     return made
 
 

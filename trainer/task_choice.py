@@ -50,5 +50,5 @@ class TaskChoice:
         made = replace(self, untrained=self.untrained | dict.fromkeys(names, reason))
         if not made.tasks:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in made.untrained.items())
-            raise ValueError(f"no task of {self.dataset.path} can be trained ({reasons})")
+            raise ValueError(f"no task of {self.dataset.name} can be trained ({reasons})")
         return made

@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["explained", "is_fault"]
+__all__ = ["AGAIN", "explained", "is_fault"]
 
 _SAID = re.compile(
     r"When [^:\n]*?bucket '(?P<bucket>[^']*)'[^:\n]*: "
@@ -11,17 +11,18 @@ _SAID = re.compile(
 _SHORT = re.compile(r"AWS Error (?P<error>.*?) during (?P<asked>\w+) operation(?:: (?P<more>[^\n]*))?")
 _BROKEN = (ConnectionError, TimeoutError)
 
-_AGAIN = "then run the same command again; what is done is kept"
+AGAIN = "then run the same command again; what is done is kept"
+"""What to do once a fault has passed."""
 _CAUSES = (
     (
         r"expired",
         "says that the credentials have expired",
-        f"renew them here and on all workers, {_AGAIN}",
+        f"renew them here and on all workers, {AGAIN}",
     ),
     (
         r"INVALID_ACCESS_KEY|SIGNATURE|ACCESS_DENIED|status 40[13]|InvalidToken|CREDENTIALS",
         "refuses the credentials",
-        f"check the access key, the profile or the role, here and on all workers, {_AGAIN}",
+        f"check the access key, the profile or the role, here and on all workers, {AGAIN}",
     ),
     (
         r"NO_SUCH_BUCKET|NoSuchBucket",
@@ -36,12 +37,12 @@ _CAUSES = (
     (
         r"SLOW_DOWN|UNAVAILABLE|status (?:429|5\d\d)|INTERNAL_FAILURE|THROTTL",
         "is too busy, also after several attempts",
-        f"wait, or use fewer workers or a larger [store] retries, {_AGAIN}",
+        f"wait, or use fewer workers or a larger [store] retries, {AGAIN}",
     ),
     (
         r"NETWORK_CONNECTION|curlCode|TIMEOUT",
         "does not answer, or breaks the connection, also after several attempts",
-        f"check the endpoint and the network, {_AGAIN}",
+        f"check the endpoint and the network, {AGAIN}",
     ),
 )
 """Per cause how its text looks, what the store does, and what to do."""
@@ -57,8 +58,12 @@ def is_fault(error: BaseException) -> bool:
     return isinstance(error, _BROKEN) or bool(_SHORT.search(str(error)))
 
 
-def explained(error: BaseException) -> str:
+def explained(error: BaseException, again: str = AGAIN) -> str:
     """Return what an error says; of a store's fault, one line with what to do.
+
+    Args:
+        error: of a store, or any other.
+        again: how to go on once the fault has passed.
 
     Example:
         >>> said = "When reading key 'a' in bucket 'b': AWS Error NETWORK_CONNECTION during HeadObject operation: x"
@@ -74,5 +79,5 @@ def explained(error: BaseException) -> str:
     whole = f"{parts['error']} {parts.get('more', '')}"
     for pattern, does, advice in _CAUSES:
         if re.search(pattern, whole, re.IGNORECASE):
-            return f"{store} {does} ({parts['asked']}: {parts['error']}); {advice}"
+            return f"{store} {does} ({parts['asked']}: {parts['error']}); {advice.replace(AGAIN, again)}"
     return f"{store} fails at {parts['asked']}: {whole.strip()}"

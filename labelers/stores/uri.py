@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-__all__ = ["Uri", "above", "apart", "below", "check_place", "is_uri", "parted", "with_settings"]
+__all__ = ["Uri", "above", "apart", "below", "check_place", "is_stored", "is_uri", "parted", "with_settings"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters or more: C:/ is a drive
 _QUERY = re.compile(r"\?(\w+=[^&?]*(?:&\w+=[^&?]*)*)$")  # else a question mark belongs to a glob
@@ -35,6 +35,16 @@ def is_uri(place: str) -> bool:
         (True, False, False)
     """
     return bool(_SCHEME.match(place))
+
+
+def is_stored(place: str) -> bool:
+    """Return whether a place is a URI of something else than a file system of this machine.
+
+    Example:
+        >>> is_stored("s3://bucket/a"), is_stored("file:///srv/a"), is_stored("out/a")
+        (True, False, False)
+    """
+    return is_uri(place) and not place.lower().startswith("file://")
 
 
 def parted(place: str) -> Uri:

@@ -1,6 +1,7 @@
 """`auxloom evaluate`."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,22 +41,23 @@ def evaluate(
 ) -> None:
     """Score a trained model on other labelled data, with intervals, scores per class and recall of unseen spans."""
     need("evaluate", "train")
-    from labelers.place import local
+    from pipelines.folder.layout import PLAN, Folder
     from trainer.external import evaluate as score
     from trainer.folder import RunFolder
     from trainer.score.class_table import show
 
-    RunFolder(local(run, "a run folder")).check_trained(run)
+    folder = RunFolder.of(run)
+    folder.check_trained()
     wanted = layers_asked(layers, no_layers=no_layers)
-    if len(inputs) == 1 and (Path(inputs[0]) / "plan.json").exists():
+    if len(inputs) == 1 and Folder.at(inputs[0]).is_file(PLAN):
         report = score(run, inputs[0], tasks=task, split=split, layers=wanted)
     elif wanted:
         raise ValueError(f"--layers requires a dataset; {', '.join(inputs)} is not one")
     else:
         need("evaluate", "build")
-        with tempfile.TemporaryDirectory(prefix="auxloom-evaluate-") as folder:
-            _build(run, inputs, Path(folder) / "set", label or [], overrides or [])
-            report = _scored(run, Path(folder) / "set", task, inputs)
+        with tempfile.TemporaryDirectory(prefix="auxloom-evaluate-") as made:
+            _build(folder.reading(), inputs, Path(made) / "set", label or [], overrides or [])
+            report = _scored(run, Path(made) / "set", task, inputs)
         report["dataset"]["path"] = ", ".join(inputs)
     if as_json:
         print_json(report)
@@ -73,18 +75,15 @@ def _scored(run: str, dataset: Path, tasks: list[str] | None, files: list[str]) 
         raise ValueError(str(error).replace(str(dataset), ", ".join(files))) from None
 
 
-def _build(run: str, files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
+def _build(reading: Mapping[str, Any], files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
     """Build a dataset of labelled files, and warn of what cannot be used."""
-    from labelers.place import local
     from pipelines.labels.labelled_files import build_labelled
     from pipelines.options import flags_of
     from pipelines.recipes.overrides import set_key
-    from trainer.folder import RunFolder
 
     settings: dict[str, Any] = {}
     for item in overrides:
         set_key(settings, item.removeprefix("input."))
-    reading = RunFolder(local(run, "a run folder")).reading()
     with Bar(ERR, "read", "MB") as bar:
         report = build_labelled(
             files, out, reading, labels=flags_of(label=labels).get("labels", {}), settings=settings, progress=bar

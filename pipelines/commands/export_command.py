@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from labelers.stores.uri import is_stored
 from pipelines.display.terminal import OUT, print_json
 from pipelines.extras import need
 from pipelines.options import AsJson
@@ -15,7 +16,7 @@ EXAMPLE = "auxloom export model --task ner --out tagger"
 
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run of `auxloom train` with a pretrained encoder.")],
-    out: Annotated[str, typer.Option(help="Folder to write: configuration, weights, tokenizer and a card.")],
+    out: Annotated[str, typer.Option(help="Folder or URI to write: configuration, weights, tokenizer and a card.")],
     task: Annotated[
         str, typer.Option(help="Also export the head of this token or passage task.", show_default="the encoder alone")
     ] = "",
@@ -35,6 +36,9 @@ def export(
             highlight=False,
             soft_wrap=True,
         )
+        if is_stored(facts["out"]):
+            OUT.print("use it: copy it to a folder of this machine, from which transformers loads it", soft_wrap=True)
+            return
         first = ", aggregation_strategy='first'" if facts["pipeline"] == "token-classification" else ""
         use = f"transformers.pipeline({facts['pipeline']!r}, model={facts['out']!r}{first})"
         OUT.print(f"use it: {use}", highlight=False, soft_wrap=True)

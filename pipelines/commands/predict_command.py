@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -120,7 +119,7 @@ def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None)
     from pipelines.recipes.recipe import make_recipe
 
     for path in inputs if layers else ():
-        if not (Path(path) / PLAN).is_file():
+        if not Folder.at(path).is_file(PLAN):
             raise ValueError(f"--layers requires a dataset; {path} is not one")
         chosen_layers(Folder.at(path), path, layers)
     table: dict[str, Any] = {"files": [path for path in inputs if path != "-"]}

@@ -1,11 +1,13 @@
 """`auxloom run`."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from labelers.place import local
+from labelers.stores.uri import below, is_stored
 from pipelines.commands.build_command import build_dataset
 from pipelines.commands.train_command import train_model
 from pipelines.display.terminal import say
@@ -35,12 +37,11 @@ from pipelines.training import settings_of
 __all__ = ["COMMAND", "EXAMPLE"]
 
 EXAMPLE = "auxloom run news/*.txt --out out   (without INPUT: the prose that ships with Python)"
-_RUN = "the folder of a run"
 
 
 def run(
     inputs: Inputs = None,
-    out: Annotated[str | None, typer.Option(help="Folder for dataset, model and report.json.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder or URI for dataset, model and report.json.")] = None,
     with_: With = None,
     label: Label = None,
     train: Train = None,
@@ -59,6 +60,7 @@ def run(
     """Build a dataset and train a model on it."""
     need("run", "build", "train")
     from pipelines.folder.out_folder import check_free
+    from pipelines.recipes.loading import with_store
 
     flags = flags_of(
         out=out,
@@ -75,41 +77,49 @@ def run(
         test=test,
     )
     given = inputs or train or validation or test
-    prose = None if given else local(out or Recipe().out, _RUN) / "input" / "pydoc.jsonl"
+    prose = "" if given else below(_root(out or Recipe().out), "input/pydoc.jsonl")
     if prose:
-        inputs = [str(prose)]
+        inputs = [prose]
         flags["input"] |= {"keep": {"module": "string"}}
         # of twentieths of so small a corpus, rare labels would hold out a handful
         flags["split"] = {"group": "module", "validation": 0.1, "test": 0.1}
-    recipe = recipe_of(inputs or [], flags, overrides or [])
-    folder = local(recipe.out, _RUN)
+    recipe = with_store(recipe_of(inputs or [], flags, overrides or []))
+    root = _root(recipe.out)
     check_free(recipe.out, "dataset", {"input", "dataset", "model", "report.json"}, {"input"})
     if prose:
-        _write_prose(prose, as_json=as_json)
-    _run(recipe, folder, overwrite=overwrite, as_json=as_json)
+        _write_prose(root, as_json=as_json)
+    _run(recipe, root, overwrite=overwrite, as_json=as_json)
 
 
-def _run(recipe: Recipe, folder: Path, *, overwrite: bool, as_json: bool) -> None:
+def _root(out: str) -> str:
+    """Return the folder of a run, as a path or as the URI of a store."""
+    return out if is_stored(out) else str(local(out, "the folder of a run"))
+
+
+def _run(recipe: Recipe, root: str, *, overwrite: bool, as_json: bool) -> None:
     """Build and train in the folder of a run; the report stands there, too."""
-    from trainer.files import write
+    from pipelines.folder.layout import Folder
 
-    recipe = recipe.model_copy(update={"out": str(folder / "dataset")})
+    dataset, model = below(root, "dataset"), below(root, "model")
+    recipe = recipe.model_copy(update={"out": dataset})
     code = build_dataset(recipe, overwrite=overwrite, as_json=False, quiet=as_json)
     if code:
         raise typer.Exit(code)
     settings = settings_of(recipe)
-    train_model(folder / "dataset", folder / "model", settings, auto=True, overwrite=overwrite, as_json=as_json)
-    write(folder / "report.json", (folder / "model" / "report.json").read_bytes())
+    train_model(dataset, model, settings, auto=True, overwrite=overwrite, as_json=as_json)
+    Folder.at(root).write("report.json", Folder.at(model).read("report.json"))
     if not as_json:
-        say(f"dataset {folder / 'dataset'}   model {folder / 'model'}   report {folder / 'report.json'}")
+        say(f"dataset {dataset}   model {model}   report {below(root, 'report.json')}")
 
 
-def _write_prose(path: Path, *, as_json: bool) -> None:
-    """Write the prose that ships with Python, and say what it is."""
+def _write_prose(root: str, *, as_json: bool) -> None:
+    """Write the prose that ships with Python into the folder of a run, and say what it is."""
     from pipelines import pydoc
+    from pipelines.folder.layout import Folder
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    counts = pydoc.write_prose(path)
+    with tempfile.TemporaryDirectory(prefix="auxloom-") as made:
+        counts = pydoc.write_prose(Path(made) / "prose.jsonl")
+        Folder.at(root).write("input/pydoc.jsonl", (Path(made) / "prose.jsonl").read_bytes())
     rejected = ", ".join(f"{n:,} {key.partition(': ')[2]}" for key, n in counts.most_common() if "rejected" in key)
     if not as_json:
         say(

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from labelers.stores.uri import with_settings
 from pipelines.display.terminal import ERR, OUT, print_json, say
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
 from pipelines.options import AsJson
-from pipelines.training import defaults, run_training, settings_given
+from pipelines.training import defaults, run_training, settings_given, store_settings
 from trainer.settings import Settings, make_settings
 
 __all__ = ["COMMAND", "EXAMPLE", "train_model"]
@@ -46,7 +47,7 @@ StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop after this many
 
 def train(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that `auxloom build` wrote.")],
-    out: Annotated[str, typer.Option(help="Folder of the run: checkpoints, metrics, report.")],
+    out: Annotated[str, typer.Option(help="Folder or URI of the run: checkpoints, metrics, report.")],
     recipe: Annotated[
         Path | None,
         typer.Argument(
@@ -65,7 +66,8 @@ def train(
     need("train", "train")
     if processes > 1:  # before torch is loaded: it warns of what tasks are that a share does not have
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    given = settings_given(recipe, overrides or [])
+    given, store = settings_given(recipe, overrides or []), store_settings(recipe)
+    dataset, out = with_settings(dataset, store), with_settings(out, store)
     settings = given if resume else make_settings(given)  # those of the run are known once its folder is read
     wanted = layers_asked(layers, no_layers=no_layers)
     more = {"resume": resume, "processes": processes, "stop_after": stop_after, "layers": wanted}

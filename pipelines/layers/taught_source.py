@@ -47,17 +47,15 @@ class Teaching:
         Raises:
             OSError: it is not there any more.
         """
-        from pathlib import Path
-
         from trainer.folder import RunFolder
         from trainer.teach.seen import seen_by
         from trainer.teach.teacher import Teacher
 
         taught = plan.taught
-        if RunFolder(Path(taught["place"])).weights_digest() != taught["weights"]:
+        if RunFolder.of(taught["place"]).weights_digest() != taught["weights"]:
             raise OSError(f"the model in {taught['place']} is missing or has changed; run the same predict again")
         names = list(taught["tasks"].values())
-        seen = seen_by(Path(taught["trained_on"]), taught["layers"], names) if taught["trained_on"] else {}
+        seen = seen_by(taught["trained_on"], taught["layers"], names) if taught["trained_on"] else {}
         copies = Plan.read(base_of(folder)).recipe.copies
         return cls(Teacher(taught["place"], names), seen, taught["tasks"], plan.spaces, taught["threshold"], copies)
 

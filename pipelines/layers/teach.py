@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -23,6 +23,9 @@ from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_b
 from pipelines.plan import FoundLabels, Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import TextTable
+
+if TYPE_CHECKING:
+    from trainer.folder import RunFolder
 
 __all__ = ["Taught", "teach"]
 
@@ -135,8 +138,7 @@ _ALIKE = ("lang", "normalise")
 class _Model:
     """A run, of which nothing heavy is loaded."""
 
-    called: str
-    path: Path
+    run: "RunFolder"
     tasks: Mapping[str, Task]
     reading: Mapping[str, Any]
 
@@ -147,25 +149,22 @@ class _Model:
         Raises:
             FileNotFoundError: it is none, or has no checkpoint.
         """
-        from labelers.place import local
         from trainer.folder import RunFolder
 
-        folder = RunFolder(local(run, "a run folder"))
+        folder = RunFolder.of(run)
         if not folder.weights.exists() or not folder.tasks.exists():
-            raise FileNotFoundError(f"no checkpoint in {run}; give the folder of a run of `auxloom train`")
+            raise FileNotFoundError(f"no checkpoint in {folder.name}; give the folder of a run of `auxloom train`")
         tasks = [Task.from_json(item) for item in json.loads(folder.tasks.read_text(encoding="utf-8"))]
-        return cls(str(run), folder.path.resolve(), {task.name: task for task in tasks}, folder.reading())
+        return cls(folder, {task.name: task for task in tasks}, folder.reading())
 
     def identity(self) -> dict[str, Any]:
         """Return what a plan says of the model; only its place changes no byte."""
-        from trainer.folder import RunFolder
         from trainer.mark import Mark
 
-        folder = RunFolder(self.path)
         return {
-            "place": str(self.path),
-            "weights": folder.weights_digest(),
-            "dataset": Mark.read(folder.mark).dataset,
+            "place": self.run.place or str(self.run.path.resolve()),
+            "weights": self.run.weights_digest(),
+            "dataset": Mark.read(self.run.mark).dataset,
             "torch": importlib.metadata.version("torch"),
         }
 
@@ -177,7 +176,7 @@ class _Model:
             mine, own = getattr(read, key), getattr(base.recipe.text, key)
             if mine != own:
                 raise RecipeError(
-                    f"the model in {self.called} was trained on text with {key} = {mine!r}, but {dataset} has {own!r}"
+                    f"the model in {self.run.name} was trained on text with {key} = {mine!r}, but {dataset} has {own!r}"
                 )
 
     def choose(
@@ -194,7 +193,8 @@ class _Model:
             if name not in self.tasks:
                 known = ", ".join(self.tasks)
                 raise RecipeError(
-                    f"the model in {self.called} has no task {name!r}{nearest(name, list(self.tasks))}; it has {known}"
+                    f"the model in {self.run.name} has no task {name!r}{nearest(name, list(self.tasks))}; it has "
+                    f"{known}"
                 )
         wanted = [task for task in self.tasks.values() if not names or task.name in names]
         reasons = {task.name: teachable(task, second=base.recipe.second) for task in wanted}
@@ -206,7 +206,7 @@ class _Model:
         chosen = [task for task in wanted if task.name not in left_out]
         if not chosen:
             raise RecipeError(
-                f"no task of the model in {self.called} can be predicted for the rows of {dataset} "
+                f"no task of the model in {self.run.name} can be predicted for the rows of {dataset} "
                 f"({', '.join(left_out)})"
             )
         return chosen, left_out
@@ -219,10 +219,10 @@ class _Model:
         """
         from trainer.teach.seen import trained_on
 
-        found = trained_on(self.path, dataset, layers)
+        found = trained_on(self.run, dataset, layers)
         if found is None:
             raise RecipeError(
-                f"the dataset that {self.called} was trained on was not found, so its rows cannot be excluded; give "
+                f"the dataset that {self.run.name} was trained on was not found, so its rows cannot be excluded; give "
                 "--include-train to label them, too"
             )
-        return {"trained_on": str(found[0].resolve()), "layers": list(found[1])}
+        return {"trained_on": found[0], "layers": list(found[1])}

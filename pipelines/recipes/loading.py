@@ -61,7 +61,10 @@ def with_store(recipe: Recipe) -> Recipe:
         check_place(place)
         return with_settings(place, settings)
 
-    return _changed_places(recipe, change)
+    model = dict(recipe.model)
+    if isinstance(init := model.get("init"), str):
+        model["init"] = change(init)
+    return _changed_places(recipe.model_copy(update={"model": model}), change)
 
 
 def _changed_places(recipe: Recipe, change: Callable[[str], str]) -> Recipe:

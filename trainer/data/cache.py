@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from labelers.ragged import IntArray
 from labelers.stores.copies import cache_folder, cache_limit
+from labelers.stores.holding import drop
 from labelers.task import Task
 from trainer.data.dataset import Dataset
 from trainer.data.encoding import SplitWriter, read_split
@@ -182,6 +183,5 @@ def _make_room(cache: Path, kept: Path, limit: int) -> None:
     for _, size, item in sorted(entries):
         if total <= limit:
             break
-        if item != kept:
-            remove(item)
+        if item != kept and drop(item):
             total -= size

@@ -35,7 +35,7 @@ def check_choice(dataset: Dataset, settings: Settings) -> None:
             if name not in known:
                 hint = nearest(name, known)
                 raise ValueError(
-                    f"[train] {key}: {name!r} is not a task of {dataset.path}{hint}; there are {', '.join(known)}"
+                    f"[train] {key}: {name!r} is not a task of {dataset.name}{hint}; there are {', '.join(known)}"
                 )
     if settings.labels and not settings.has_primary:
         raise ValueError(

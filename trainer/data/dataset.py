@@ -17,6 +17,7 @@ from labelers.advice import damaged, restore
 from labelers.paths import resolve
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
 from labelers.stores.copies import dataset_folder
+from labelers.stores.uri import is_stored
 from labelers.task import SECOND, SOURCE, WOVEN, Task
 from trainer.data.joined import MANIFEST, Whole, chosen_layers
 from trainer.kinds import untrained
@@ -196,6 +197,13 @@ class Dataset:
     """Of its manifest and those of its layers: two datasets with the same digest hold the same rows."""
     tasks: tuple[Task, ...]
     splits: Mapping[str, Split]
+    place: str = ""
+    """The URI that names it, if it lies in a store; then ``path`` is that of a copy."""
+
+    @property
+    def name(self) -> str:
+        """What errors and reports call it."""
+        return self.place or str(self.path)
 
     @classmethod
     def open(cls, path: str | Path, layers: Sequence[str] | None = None, *, train: bool = True) -> Self:
@@ -236,7 +244,7 @@ class Dataset:
         for task in tasks:
             untrained(task)  # raises if its kind is unknown
         digest = hashlib.blake2b(b"".join(whole.manifests), digest_size=16).hexdigest()
-        return cls(root, digest, tuple(tasks), splits)
+        return cls(root, digest, tuple(tasks), splits, str(path) if is_stored(str(path)) else "")
 
     def roles(self) -> list[str]:
         """Return all roles: the classes of tasks over roles first, then those of the train split by frequency."""

@@ -9,9 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from labelers.place import local
 from labelers.task import Task
-from trainer.apply import load_model
+from trainer.apply import model_of
 from trainer.data.bare import asked
 from trainer.data.subwords import Subwords
 from trainer.encoders.pretrained import PretrainedEncoder, quiet
@@ -20,6 +19,8 @@ from trainer.files import replacing, write
 from trainer.folder import RunFolder
 from trainer.model.heads import PlainHead
 from trainer.model.model import Model
+from trainer.run_place import uri_of
+from trainer.run_store import out_folder
 from trainer.settings import Settings
 
 __all__ = ["export"]
@@ -35,7 +36,7 @@ def export(run: str | Path, out: str | Path, task: str = "") -> dict[str, Any]:
 
     Args:
         run: the folder of a run with a pretrained encoder.
-        out: a folder that is empty or not there.
+        out: path or URI of a folder that is empty or not there.
         task: whose head is written; empty: none, the encoder alone.
 
     Returns:
@@ -45,17 +46,15 @@ def export(run: str | Path, out: str | Path, task: str = "") -> dict[str, Any]:
         ValueError: a model of the encoder's family cannot say what the run says; the message names the setting.
         FileNotFoundError: the folder holds no run with a checkpoint.
     """
-    folder, place = RunFolder(local(run, "a run folder")), local(out, "a folder to export to")
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise ValueError(f"{place} already contains files; give another folder with --out")
-    model = load_model(run)
-    source = _Source(folder, model, folder.settings())
-    source.check(task)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(place) as temporary:
-        facts = source.write(temporary, task, Subwords.load(folder.learnt))
-        write(temporary / "README.md", model_card(folder, facts, source.encoder.origin(folder.learnt)))
-    return {"out": str(place), **facts}
+    folder = RunFolder.of(run)
+    with out_folder(out, "a folder to export to") as place:
+        source = _Source(folder, model_of(folder), folder.settings())
+        source.check(task)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(place) as temporary:
+            facts = source.write(temporary, task, Subwords.load(folder.learnt))
+            write(temporary / "README.md", model_card(folder, facts, source.encoder.origin(folder.learnt)))
+    return {"out": uri_of(out) or str(place), **facts}
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,12 @@ class _Source:
         """Refuse what no class of transformers has."""
         if not isinstance(self.model.encoder, PretrainedEncoder):
             text = (
-                f"the encoder of {self.run.path} is {self.settings.model.encoder!r}, which transformers does not know"
+                f"the encoder of {self.run.name} is {self.settings.model.encoder!r}, which transformers does not know"
             )
             raise ValueError(f"{text}; train with a pretrained one: --set model.encoder=./FOLDER")  # noqa: TRY004
         names = [task.name for task in self.model.tasks]
         if name and name not in names:
-            raise ValueError(f"the model in {self.run.path} has no task {name!r}; it has {', '.join(names)}")
+            raise ValueError(f"the model in {self.run.name} has no task {name!r}; it has {', '.join(names)}")
         if name and (reason := self._unwritable(self.task(name))):
             raise ValueError(f"{reason}; leave out --task for the encoder alone")
 

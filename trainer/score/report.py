@@ -114,7 +114,7 @@ def _add_settings(entry: dict[str, Any], settings: Mapping[str, Any], data: Enco
 def _told(dataset: Dataset) -> dict[str, Any]:
     """Return what was trained on."""
     rows = {name: len(part) for name, part in dataset.splits.items()}
-    return {"path": str(dataset.path), "digest": dataset.digest, "rows": rows}
+    return {"path": dataset.name, "digest": dataset.digest, "rows": rows}
 
 
 def _version(package: str) -> str:

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from labelers.place import local
 from labelers.ragged import IntArray, running_total
 from labelers.task import Task
-from trainer.apply import load_model
+from trainer.apply import model_of
 from trainer.data.bare import BareRows, RowEncoder, asked
 from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate
@@ -117,7 +116,8 @@ class Teacher:
             run: the folder of a run.
             names: of its tasks to predict.
         """
-        self._model, folder = load_model(run), RunFolder(local(run, "a run folder"))
+        folder = RunFolder.of(run)
+        self._model = model_of(folder)
         settings = folder.settings()
         self._encoder = RowEncoder(folder.learnt, find_encoder(settings.model.encoder), settings)
         self._tasks = [task for task in self._model.tasks if task.name in set(names)]
