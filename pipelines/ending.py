@@ -55,7 +55,7 @@ def finish_large(plan: Plan, folder: Folder, name: str, graph: Any, run: RunTabl
             end(merge_ends([]))
         _told(folder, told)
     finally:
-        folder.remove(place)
+        folder.remove_folder(place)
         folder.remove(told)
 
 

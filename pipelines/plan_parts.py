@@ -133,7 +133,7 @@ def divided(plan: Plan, folder: Folder, run: str) -> Iterator[None]:
     try:
         yield
     finally:
-        folder.remove(_place(run))
+        folder.remove_folder(_place(run))
 
 
 def planned(out: str, digest: str, run: str) -> WholePlan:

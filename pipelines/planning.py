@@ -93,7 +93,7 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
         data = settle(plan)
         _move_dropped(folder, scratch, dropped)
     finally:
-        folder.remove(scratch)
+        folder.remove_folder(scratch)
     folder.write(POOL, pool)
     if held_out is not None:
         folder.write(HELD_OUT, held_out)
@@ -272,7 +272,7 @@ def _write_dropped(plan: Plan, run: RunTable, scan: Scan, scratch: str, found: F
 
 def _move_dropped(folder: Folder, scratch: str, units: Iterable[str]) -> None:
     """Put the lists of repeated records in the place of earlier ones."""
-    folder.remove(DROPPED)
+    folder.remove_folder(DROPPED)
     names = [f"{int(unit):05d}.json" for unit in units]
     if names:
         folder.make(DROPPED)

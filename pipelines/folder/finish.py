@@ -76,7 +76,7 @@ def complete(
         folder.remove(name)
     for split in SPLITS:
         if split not in manifest["splits"]:
-            folder.remove(split)
+            folder.remove_folder(split)
     folder.clean()
     manifest = seal({**manifest, "files": {name: facts_of(data) for name, data in files.items()}})
     folder.write(MANIFEST, to_json(manifest, indent=1))

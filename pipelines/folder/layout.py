@@ -223,11 +223,22 @@ class Folder:
         elif kind == pafs.FileType.File:
             self.fs.delete_file(self.full(name))
 
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder with all that lies in it; nothing happens where there is none.
+
+        A store is not asked to remove a file of that name first: one that keeps its objects in folders would fail.
+        """
+        if not self.whole:
+            self.remove(name)
+        elif self.names(name):
+            self.fs.delete_dir(self.full(name))
+
     def clean(self) -> None:
         """Remove what broken runs left behind, here and one folder below; a store has nothing below."""
         for info in self.fs.get_file_info(pafs.FileSelector(self.path, allow_not_found=True)):
             if info.base_name.startswith(TEMPORARY):
-                self.remove(info.base_name)
+                folder = info.type == pafs.FileType.Directory
+                (self.remove_folder if folder else self.remove)(info.base_name)
             elif info.type == pafs.FileType.Directory and not self.whole:
                 for inner in self.names(info.base_name):
                     if inner.startswith(TEMPORARY):

@@ -22,7 +22,9 @@ from pipelines.recipes.recipe import RecipeError
 
 __all__ = ["check_free", "clear", "occupant"]
 
-_OURS = {PLAN, POOL, DROPPED, HELD_OUT, STATS, REJECTS, MANIFEST, CARD, RUNS, "dataset_dict.json", LAYERS, *SPLITS}
+_FOLDERS = (STATS, DROPPED, LAYERS, REJECTS, *SPLITS)
+_FILES = (CARD, POOL, HELD_OUT, "dataset_dict.json")
+_OURS = {PLAN, MANIFEST, RUNS, *_FILES, *_FOLDERS}
 _BEFORE_PLAN = {POOL, DROPPED, HELD_OUT}
 
 
@@ -54,6 +56,9 @@ def occupant(folder: Folder, mark: str = PLAN, ours: set[str] = _OURS, before: s
 
 def clear(folder: Folder) -> None:
     """Remove a dataset but for its plan, the manifest first, so that a break leaves an unfinished dataset."""
-    for name in (MANIFEST, STATS, *sorted(_OURS - {MANIFEST, STATS, PLAN, RUNS})):
+    folder.remove(MANIFEST)
+    for name in _FOLDERS:
+        folder.remove_folder(name)
+    for name in _FILES:
         folder.remove(name)
     folder.clean()

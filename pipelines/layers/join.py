@@ -102,9 +102,9 @@ def _scratch(folder: Folder, name: str) -> Iterator[str]:
     try:
         yield scratch
     finally:
-        folder.remove(scratch)
+        folder.remove_folder(scratch)
         if not folder.names(LAYERS):
-            folder.remove(LAYERS)
+            folder.remove_folder(LAYERS)
 
 
 def _names(other: Sequence[str] | Recipe, annotated: Folder | None, labels: Mapping[str, Any]) -> list[str]:
