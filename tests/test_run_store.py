@@ -362,3 +362,39 @@ def test_entries_in_which_a_process_works_are_not_removed(
     shutil.rmtree(next(tmp_path.glob("copy-*")))
     RunFolder.of(published)
     assert not folder.last.exists()
+
+
+def test_a_kill_while_a_run_is_removed_leaves_one_that_can_be_removed(
+    store: ObjectStore, dataset: Path, whole: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another machine, too, and the new run has nothing of the old one."""
+    out, remove = store.uri("removed"), StoreFolder.remove
+    train(dataset, out, QUICK | {"seed": 1}, stop_after=1)
+
+    def killed(self: StoreFolder, name: str) -> None:
+        remove(self, name)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreFolder, "remove", killed)
+        with pytest.raises(Killed):
+            train(dataset, out, QUICK, overwrite=True)
+    assert "removed/last.safetensors" not in store.objects
+    assert "removed/run.json" in store.objects
+    monkeypatch.setenv("AUXLOOM_CACHE", str(elsewhere))
+    train(dataset, out, QUICK, overwrite=True, clock=lambda: 0.0)
+    assert stored(store, "removed") == on_disk(whole)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"{", "published.json in s3://bucket/list.* is damaged; give another folder"),
+        (b'{"files": {}, "format": 2}', "s3://bucket/list.* was written by a later version of auxloom"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_named(store: ObjectStore, data: bytes, message: str) -> None:
+    """Nothing is guessed."""
+    store.objects[f"list/{PUBLISHED}"] = data
+    with pytest.raises(ValueError, match=message):
+        RunFolder.of(store.uri("list"))
