@@ -41,7 +41,7 @@ def evaluate(
 ) -> None:
     """Score a trained model on other labelled data, with intervals, scores per class and recall of unseen spans."""
     need("evaluate", "train")
-    from pipelines.folder.layout import PLAN, Folder
+    from pipelines.folder.layout import is_dataset
     from trainer.external import evaluate as score
     from trainer.folder import RunFolder
     from trainer.score.class_table import show
@@ -49,7 +49,7 @@ def evaluate(
     folder = RunFolder.of(run)
     folder.check_trained()
     wanted = layers_asked(layers, no_layers=no_layers)
-    if len(inputs) == 1 and Folder.at(inputs[0]).is_file(PLAN):
+    if len(inputs) == 1 and is_dataset(inputs[0]):
         report = score(run, inputs[0], tasks=task, split=split, layers=wanted)
     elif wanted:
         raise ValueError(f"--layers requires a dataset; {', '.join(inputs)} is not one")

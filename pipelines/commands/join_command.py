@@ -51,7 +51,7 @@ def join(
     Matched rows must have the same tokens. For `--on order`, give the files in the order train, validation, test.
     """
     need("join", "build")
-    from pipelines.folder.layout import PLAN, Folder
+    from pipelines.folder.layout import is_dataset
     from pipelines.layers.join import join as make_layer
     from pipelines.recipes.recipe_file import load_recipe
 
@@ -60,7 +60,7 @@ def join(
         raise RecipeError(
             f"{recipes[0]} is a recipe, which lists its files and labels; do not give other files or --label with it"
         )
-    plain = len(others) == 1 and Folder.at(others[0]).is_file(PLAN)
+    plain = len(others) == 1 and is_dataset(others[0])
     on_interrupt(f"finished work is kept; continue with: {command_again()}")
     with Bar(ERR, "join", "MB") as bar:
         joined = make_layer(

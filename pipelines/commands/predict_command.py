@@ -113,13 +113,13 @@ def _predictions(
 
 def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None) -> Any:
     """Return how the input is read; layers of a dataset must be there, though a model reads no label of them."""
-    from pipelines.folder.layout import PLAN, Folder
+    from pipelines.folder.layout import Folder, is_dataset
     from pipelines.layers.folders import chosen_layers
     from pipelines.recipes.overrides import set_key
     from pipelines.recipes.recipe import make_recipe
 
     for path in inputs if layers else ():
-        if not Folder.at(path).is_file(PLAN):
+        if not is_dataset(path):
             raise ValueError(f"--layers requires a dataset; {path} is not one")
         chosen_layers(Folder.at(path), path, layers)
     table: dict[str, Any] = {"files": [path for path in inputs if path != "-"]}

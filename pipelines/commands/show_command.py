@@ -71,9 +71,9 @@ def show(
 def _built(inputs: list[str]) -> Path | None:
     """Return the folder of the only input if it is a dataset; of one in a store, that of its copy."""
     from labelers.stores.copies import dataset_folder
-    from pipelines.folder.layout import PLAN, Folder
+    from pipelines.folder.layout import is_dataset
 
-    if len(inputs) != 1 or not Folder.at(inputs[0]).is_file(PLAN):
+    if len(inputs) != 1 or not is_dataset(inputs[0]):
         return None
     return dataset_folder(inputs[0])
 

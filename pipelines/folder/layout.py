@@ -33,6 +33,7 @@ __all__ = [
     "Pending",
     "digest_bytes",
     "digest_json",
+    "is_dataset",
     "keys_name",
     "rejects_name",
     "shard_name",
@@ -52,6 +53,8 @@ CARD = "README.md"
 RUNS = "run.jsonl"
 LOCK = ".lock"
 LAYERS = "layers"
+
+_FEW = 100  # files that are removed one by one
 
 
 def shard_name(split: str, unit: int, units: int) -> str:
@@ -226,12 +229,23 @@ class Folder:
     def remove_folder(self, name: str) -> None:
         """Remove a folder with all that lies in it; nothing happens where there is none.
 
-        A store is not asked to remove a file of that name first: one that keeps its objects in folders would fail.
+        A store that keeps its objects in folders of a disk removes none that holds something, and fails after a minute
+        of attempts. So few files are removed one by one, and more of them only if they cannot be removed at once.
         """
         if not self.whole:
             self.remove(name)
-        elif self.names(name):
-            self.fs.delete_dir(self.full(name))
+            return
+        infos = self.fs.get_file_info(pafs.FileSelector(self.full(name), allow_not_found=True, recursive=True))
+        if len(infos) > _FEW:
+            with contextlib.suppress(OSError):
+                self.fs.delete_dir(self.full(name))
+                return
+        for info in sorted(infos, key=lambda info: str(info.path), reverse=True):  # what is in a folder before it
+            with contextlib.suppress(FileNotFoundError):
+                (self.fs.delete_file if info.is_file else self.fs.delete_dir)(info.path)
+        if infos:
+            with contextlib.suppress(FileNotFoundError):
+                self.fs.delete_dir(self.full(name))
 
     def clean(self) -> None:
         """Remove what broken runs left behind, here and one folder below; a store has nothing below."""
@@ -243,6 +257,15 @@ class Folder:
                 for inner in self.names(info.base_name):
                     if inner.startswith(TEMPORARY):
                         self.remove(f"{info.base_name}/{inner}")
+
+
+def is_dataset(place: str) -> bool:
+    """Return whether a path or URI is the folder of a dataset, finished or not.
+
+    A file is not asked for what lies in it: some stores fail.
+    """
+    folder = Folder.at(place)
+    return folder.kind() != pafs.FileType.File and folder.is_file(PLAN)
 
 
 class Pending:

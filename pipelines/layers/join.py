@@ -9,7 +9,7 @@ from typing import Any, Literal
 from labelers.stores.uri import below
 from pipelines.build import Progress, build_plan
 from pipelines.display.build_report import BuildReport
-from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, TEMPORARY, Folder
+from pipelines.folder.layout import LAYERS, MANIFEST, TEMPORARY, Folder, is_dataset
 from pipelines.folder.lock import Say
 from pipelines.folder.out_folder import check_free
 from pipelines.layers.annotated_files import AnnotatedFiles
@@ -89,7 +89,7 @@ def join(
         out = below(dataset, scratch)
         if annotated is None:
             unread, code = AnnotatedFiles(out, base, other, labels or {}, run or {}, called).built(mine, on)
-        place = annotated or Folder.at(out)
+        place = out if annotated is None or isinstance(other, Recipe) else other[0]
         plan, on, found = _Join(dataset, base, manifest, place, called, name, names).draft(mine, on, run or {})
         report = build_plan(plan, overwrite=overwrite, check=check, progress=progress, say=say)
     return Joined(report, on, found, unread, report.exit_code or code)
@@ -120,9 +120,9 @@ def _dataset_of(other: Sequence[str] | Recipe) -> Folder | None:
     """Return the folder of annotations that are a dataset."""
     if isinstance(other, Recipe) or len(other) != 1:
         return None
-    folder = Folder.at(other[0])
-    if not folder.is_file(PLAN):
+    if not is_dataset(other[0]):
         return None
+    folder = Folder.at(other[0])
     if not folder.is_file(MANIFEST):
         raise RecipeError(f"the dataset {other[0]} is unfinished (it has no {MANIFEST}); run its build again first")
     return folder
@@ -144,7 +144,8 @@ class _Join:
     dataset: str
     base: Plan
     manifest: Mapping[str, Any]
-    other: Folder
+    place: str
+    """Path or URI of the dataset with the annotations."""
     called: str
     """What a message calls it."""
     name: str
@@ -152,14 +153,15 @@ class _Join:
 
     def draft(self, mine: Rows, on: On | None, run: Mapping[str, Any]) -> tuple[Plan, On, Compared]:
         """Match the rows and return the plan of the layer, what they were matched by, and what came of it."""
-        other = Plan.read(self.other)
-        theirs = Rows.of(self.other, other, self.labels, place=self.called)
+        folder = Folder.at(self.place)
+        other = Plan.read(folder)
+        theirs = Rows.of(folder, other, self.labels, place=self.called)
         by: On = on or ("id" if theirs.own_ids else "order")
         found = compared(mine, theirs, by, self.labels)
-        schema = shard_schema(self.other, len(other.units))
+        schema = shard_schema(folder, len(other.units))
         assert schema is not None, "a row was matched, so that there is a shard"  # noqa: S101
-        rows = self.other.read_json(MANIFEST)["rows_blake2b"]
-        joined = {"on": by, "rows": rows, "place": self.other.path}
+        rows = folder.read_json(MANIFEST)["rows_blake2b"]
+        joined = {"on": by, "rows": rows, "place": folder.path if folder.local else self.place}
         tables = {
             name: table.model_dump(mode="json") for name, table in other.recipe.labels.items() if name in self.labels
         }

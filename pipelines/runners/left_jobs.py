@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from pipelines.folder.layout import TEMPORARY, Folder, to_json
@@ -55,7 +56,7 @@ def end_left_jobs(folder: Folder, say: Callable[[str], None] | None) -> None:
             run = RunTable(**json.loads(folder.read_if_there(note) or b""))
             if say:
                 say(f"ending job {job} on {run.runner}, which a build that was killed left running")
-            within(_CANCEL, lambda run=run, job=job: engine_of(run.runner).end(run, job))
+            within(_CANCEL, partial(engine_of(run.runner).end, run, job))
         folder.remove(note)
 
 
