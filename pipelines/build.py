@@ -16,7 +16,6 @@ from typing import Any
 
 from labelers.stores.faults import explained, is_fault
 from pipelines.display.build_report import BuildReport, make_report
-from pipelines.ending import finish_large
 from pipelines.folder.damage import Damage, inspect, plan_problems, read_manifest
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
@@ -24,11 +23,12 @@ from pipelines.folder.lock import Say, locked
 from pipelines.folder.marks import Problem
 from pipelines.folder.out_folder import check_free
 from pipelines.interrupt import command_again
+from pipelines.large.ending import finish_large
+from pipelines.large.plan_parts import divided, is_large, planned
 from pipelines.layers.folders import layer_names
-from pipelines.plan import Plan
-from pipelines.plan_parts import divided, is_large, planned
-from pipelines.planning import draft
-from pipelines.prepare import again, prepare
+from pipelines.plans.plan import Plan
+from pipelines.plans.planning import draft
+from pipelines.plans.prepare import again, prepare
 from pipelines.recipes.loading import anywhere, find_own_modules, resource_places, with_store
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable

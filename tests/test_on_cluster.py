@@ -18,7 +18,8 @@ from pipelines.build import MakeShard, build
 from pipelines.folder.layout import LOCK, Folder
 from pipelines.input.find import find_files
 from pipelines.labels.held_out_scan import FindHeldOut, merge_held_out
-from pipelines.plan import Plan, installed_versions
+from pipelines.plans.plan import Plan, installed_versions
+from pipelines.plans.scan import ScanUnit, merge_scans
 from pipelines.recipes.loading import anywhere
 from pipelines.recipes.recipe import RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import InputTable, RunTable
@@ -27,7 +28,6 @@ from pipelines.runners.causes import cause_of
 from pipelines.runners.engine import Engine, Job
 from pipelines.runners.local import LocalEngine
 from pipelines.runners.on_worker import OnWorker, OnWorkerEnd
-from pipelines.scan import ScanUnit, merge_scans
 
 HOST = socket.gethostname()
 TABLES: dict[str, Any] = {"with": ["masking"], "unit": {"bytes": 8_000}}
@@ -98,7 +98,7 @@ def test_relative_paths_are_sent_from_the_root_on(
 ) -> None:
     """Workers run in folders of their own, as the scan does; bytes and plan are those of a build here."""
     monkeypatch.chdir(source.parent)
-    monkeypatch.setattr("pipelines.planning._SMALL_INPUT", 0)
+    monkeypatch.setattr("pipelines.plans.planning._SMALL_INPUT", 0)
     assert build(recipe(Path(source.name), Path("../out"), **TABLES, run=RUN)).complete
     out = source.parent.parent / "out"
     plan = Plan.read(Folder.at(str(out)))

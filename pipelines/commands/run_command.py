@@ -7,10 +7,7 @@ import typer
 
 from labelers.place import local
 from pipelines.commands.build_command import build_dataset
-from pipelines.commands.train_command import train_model
-from pipelines.display.terminal import say
-from pipelines.extras import need
-from pipelines.options import (
+from pipelines.commands.options import (
     Anew,
     AsJson,
     Beam,
@@ -29,8 +26,11 @@ from pipelines.options import (
     flags_of,
     recipe_of,
 )
+from pipelines.commands.train_command import train_model
+from pipelines.commands.training import settings_of
+from pipelines.display.terminal import say
+from pipelines.extras import need
 from pipelines.recipes.recipe import Recipe
-from pipelines.training import settings_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -106,7 +106,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, as_json: bool) -> Non
 
 def _write_prose(path: Path, *, as_json: bool) -> None:
     """Write the prose that ships with Python, and say what it is."""
-    from pipelines import pydoc
+    from pipelines.input import pydoc
 
     path.parent.mkdir(parents=True, exist_ok=True)
     counts = pydoc.write_prose(path)

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.commands.options import AsJson
+from pipelines.commands.training import defaults, run_training, settings_given
 from pipelines.display.terminal import ERR, OUT, print_json, say
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
-from pipelines.options import AsJson
-from pipelines.training import defaults, run_training, settings_given
 from trainer.settings import Settings, make_settings
 
 __all__ = ["COMMAND", "EXAMPLE", "train_model"]

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipelines.folder.books import add_up, label_count
 from pipelines.folder.layout import SPLITS
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 
 __all__ = ["BuildReport", "make_report"]
 

@@ -28,7 +28,7 @@ from pipelines.folder.layout import (
 )
 from pipelines.folder.marks import done_stats, seal
 from pipelines.labels.held_out import HeldOutBook, is_labelled
-from pipelines.plan import Plan, stored_digest
+from pipelines.plans.plan import Plan, stored_digest
 from pipelines.processes import ChildError, run_exclusively
 from pipelines.rows.errors import RowError, RowErrors
 from pipelines.rows.labelling import copied
