@@ -85,9 +85,9 @@ def pretended_scan(self: ScanUnit, unit: Unit) -> dict[str, Any]:
     }
 
 
-def pretended_shard(unit: int, plan: Any, out: str, *, batch: int = 2048) -> dict[str, Any]:
+def pretended_shard(unit: int, plan: Any, out: str, *, batch: int = 2048, attempts: Any = None) -> dict[str, Any]:
     """Leave the files of a unit, whose shards are empty, and return its report."""
-    del batch
+    del batch, attempts
     started, told, units = time.time(), settings(), len(plan.units)
     assert plan.units[unit].index == unit
     names = [shard_name(split, unit, units) for split in SPLITS]

@@ -16,6 +16,7 @@ from typing import Any
 
 from labelers.stores.faults import explained, is_fault
 from pipelines.display.build_report import BuildReport, make_report
+from pipelines.folder.attempts import Attempts
 from pipelines.folder.damage import Damage, inspect, plan_problems, read_manifest
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
@@ -33,6 +34,7 @@ from pipelines.recipes.loading import anywhere, find_own_modules, resource_place
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
+from pipelines.runners.lost_workers import noted_attempts, run_again
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 
@@ -98,7 +100,7 @@ def build_plan(
     folder, graph = Folder.at(recipe.out), _graph(say)
     with locked(folder, say):
         plan, damage, lost = _state(new, folder, graph, overwrite=overwrite, check=check)
-        reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress)
+        reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress, say=say)
         manifest = read_manifest(folder)
         already = damage.complete and not lost
         if already:
@@ -155,7 +157,7 @@ def _is_remote(run: RunTable) -> bool:
 
 
 def _run_units(
-    plan: Plan, recipe: Recipe, damage: Damage, graph: Any, progress: Progress | None
+    plan: Plan, recipe: Recipe, damage: Damage, graph: Any, progress: Progress | None, *, say: Say | None
 ) -> list[dict[str, Any]]:
     """Do the missing units and the end, and return the report of each unit."""
     folder, missing = Folder.at(recipe.out), sorted(damage.units)
@@ -166,11 +168,13 @@ def _run_units(
             folder.remove(stats_name(unit))
     name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
     end = Finish(recipe.out, plan.digest, name, is_large(plan))
-    work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()))
-    with _watched(plan, folder, progress), divided(plan, folder, name):
+    notes = noted_attempts(recipe.out, recipe.run, f"{name.removesuffix('.json')}-attempts")
+    with _watched(plan, folder, progress), divided(plan, folder, name), notes as attempts:
+        work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()), attempts)
         try:
             if missing:
-                graph(missing, work, merge_reports, end, recipe.run)
+                units = partial(graph, missing, work, merge_reports, end, recipe.run)
+                run_again(units, recipe.run, attempts, say)
             else:
                 end([])
             reports = _reports(folder, name)
@@ -205,6 +209,8 @@ class MakeShard:
     batch: int
     folder: str
     """Where modules of the user's own may be found."""
+    attempts: Attempts | None = None
+    """Where attempts at units are noted."""
 
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
@@ -212,7 +218,8 @@ class MakeShard:
         faults, text = _faults.get(self.run, (0, ""))
         if faults >= _MOST_FAULTS:  # each further unit would wait for the store in vain
             return self.refused(unit, text)
-        report = make_shard(unit, planned(self.out, self.plan, self.run).of(unit), self.out, batch=self.batch)
+        plan = planned(self.out, self.plan, self.run).of(unit)
+        report = make_shard(unit, plan, self.out, batch=self.batch, attempts=self.attempts)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         error = report.get("error", {})
         _faults.clear()

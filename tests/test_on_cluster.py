@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fake_services import closed_port
+from object_store import store_of
 from small import built, files, recipe, text, write
 
 from labelers.stores.uri import check_place
@@ -383,3 +384,19 @@ def test_a_folder_in_an_object_store_may_end_with_a_slash(source: Path) -> None:
     for place in (source.parent.as_uri(), f"{source.parent.as_uri()}/"):
         files, _ = find_files([InputTable(files=(place,))])
         assert [(file.name, file.path) for file in files] == [(source.name, source.as_uri())]
+
+
+def test_a_further_unit_takes_few_requests_there_too(engine: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 15 beside reading input and the lock, though a worker looks for a stop mark and notes that it begins."""
+    counts = []
+    with store_of(monkeypatch) as store:
+        for lines in (40, 120):
+            store.objects["raw/a.txt"], out = text(lines).encode(), f"set{lines}"
+            store.requests.clear()
+            tables: dict[str, Any] = {"unit": {"bytes": 1500}, "with": ["masking"], "run": RUN}
+            assert built(store.uri("raw/"), store.uri(out), **tables).complete
+            counts.append((len(json.loads(store.objects[f"{out}/plan.json"])["units"]), store.counted("raw", ".lock")))
+            assert [name for name in store.objects if ".tmp-" in name] == []
+    (few, before), (many, after) = counts
+    assert many >= few + 6
+    assert after - before <= 15 * (many - few)
