@@ -24,7 +24,7 @@ from typing import Any
 from pipelines.build import build
 from pipelines.folder.layout import Folder
 from pipelines.graph import run_graph
-from pipelines.planning import draft, fill
+from pipelines.plans.planning import draft, fill
 from pipelines.recipes.recipe import Recipe, make_recipe
 from pipelines.rows.shard import make_shard
 

@@ -27,17 +27,17 @@ from typing import Any
 import numpy as np
 
 import pipelines.build as building
-from pipelines import planning
 from pipelines.folder.finish import facts_of
 from pipelines.folder.layout import SPLITS, Folder, keys_name, shard_name, stats_name, to_json
 from pipelines.folder.marks import seal
 from pipelines.input.records import Unit
 from pipelines.input.repeats import KEY, record_keys_name
-from pipelines.merge_tree import MergeTree
-from pipelines.plan import stored_digest
+from pipelines.large.merge_tree import MergeTree
+from pipelines.plans import planning
+from pipelines.plans.plan import stored_digest
+from pipelines.plans.scan import ScanUnit
 from pipelines.processes import Child
 from pipelines.recipes.recipe import make_recipe
-from pipelines.scan import ScanUnit
 
 TEXT = "The lamp went out before the bell. However, nobody turned north, and the ferry was late again.\n"
 UNIT = 64 * 2**20
@@ -85,9 +85,9 @@ def pretended_scan(self: ScanUnit, unit: Unit) -> dict[str, Any]:
     }
 
 
-def pretended_shard(unit: int, plan: Any, out: str, *, batch: int = 2048) -> dict[str, Any]:
+def pretended_shard(unit: int, plan: Any, out: str, *, batch: int = 2048, attempts: Any = None) -> dict[str, Any]:
     """Leave the files of a unit, whose shards are empty, and return its report."""
-    del batch
+    del batch, attempts
     started, told, units = time.time(), settings(), len(plan.units)
     assert plan.units[unit].index == unit
     names = [shard_name(split, unit, units) for split in SPLITS]

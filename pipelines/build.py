@@ -16,7 +16,7 @@ from typing import Any
 
 from labelers.stores.faults import explained, is_fault
 from pipelines.display.build_report import BuildReport, make_report
-from pipelines.ending import finish_large
+from pipelines.folder.attempts import Attempts
 from pipelines.folder.damage import Damage, inspect, plan_problems, read_manifest
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import MANIFEST, RUNS, STATS, TEMPORARY, Folder, stats_name, to_json
@@ -24,16 +24,18 @@ from pipelines.folder.lock import Say, locked
 from pipelines.folder.marks import Problem
 from pipelines.folder.out_folder import check_free
 from pipelines.interrupt import command_again
+from pipelines.large.ending import finish_large
+from pipelines.large.plan_parts import divided, is_large, planned
 from pipelines.layers.folders import layer_names
-from pipelines.plan import Plan
-from pipelines.plan_parts import divided, is_large, planned
-from pipelines.planning import draft
-from pipelines.prepare import again, prepare
+from pipelines.plans.plan import Plan
+from pipelines.plans.planning import draft
+from pipelines.plans.prepare import again, prepare
 from pipelines.recipes.loading import anywhere, find_own_modules, resource_places, with_store
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.shard import make_shard
 from pipelines.runners.left_jobs import end_left_jobs
+from pipelines.runners.lost_workers import noted_attempts, run_again
 
 __all__ = ["Finish", "MakeShard", "build", "build_plan", "merge_reports"]
 
@@ -100,7 +102,7 @@ def build_plan(
     with locked(folder, say):
         end_left_jobs(folder, say)
         plan, damage, lost = _state(new, folder, graph, overwrite=overwrite, check=check)
-        reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress)
+        reports = [] if damage.complete else _run_units(plan, recipe, damage, graph, progress, say=say)
         manifest = read_manifest(folder)
         already = damage.complete and not lost
         if already:
@@ -157,7 +159,7 @@ def _is_remote(run: RunTable) -> bool:
 
 
 def _run_units(
-    plan: Plan, recipe: Recipe, damage: Damage, graph: Any, progress: Progress | None
+    plan: Plan, recipe: Recipe, damage: Damage, graph: Any, progress: Progress | None, *, say: Say | None
 ) -> list[dict[str, Any]]:
     """Do the missing units and the end, and return the report of each unit."""
     folder, missing = Folder.at(recipe.out), sorted(damage.units)
@@ -168,11 +170,13 @@ def _run_units(
             folder.remove(stats_name(unit))
     name = f"{TEMPORARY}reports-{os.getpid()}-{time.time_ns()}.json"
     end = Finish(recipe.out, plan.digest, name, is_large(plan))
-    work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()))
-    with _watched(plan, folder, progress), divided(plan, folder, name):
+    notes = noted_attempts(recipe.out, recipe.run, f"{name.removesuffix('.json')}-attempts")
+    with _watched(plan, folder, progress), divided(plan, folder, name), notes as attempts:
+        work = MakeShard(recipe.out, plan.digest, name, recipe.run.batch, str(Path.cwd()), attempts)
         try:
             if missing:
-                graph(missing, work, merge_reports, end, recipe.run)
+                units = partial(graph, missing, work, merge_reports, end, recipe.run)
+                run_again(units, recipe.run, attempts, say)
             else:
                 end([])
             reports = _reports(folder, name)
@@ -207,6 +211,8 @@ class MakeShard:
     batch: int
     folder: str
     """Where modules of the user's own may be found."""
+    attempts: Attempts | None = None
+    """Where attempts at units are noted."""
 
     def __call__(self, unit: int) -> list[dict[str, Any]]:
         """Return a list with the report of the unit."""
@@ -214,7 +220,8 @@ class MakeShard:
         faults, text = _faults.get(self.run, (0, ""))
         if faults >= _MOST_FAULTS:  # each further unit would wait for the store in vain
             return self.refused(unit, text)
-        report = make_shard(unit, planned(self.out, self.plan, self.run).of(unit), self.out, batch=self.batch)
+        plan = planned(self.out, self.plan, self.run).of(unit)
+        report = make_shard(unit, plan, self.out, batch=self.batch, attempts=self.attempts)
         report.pop("stats", None)  # it stands in the folder, and need not cross a shuffle
         error = report.get("error", {})
         _faults.clear()

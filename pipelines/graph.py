@@ -1,4 +1,4 @@
-"""The one shape of graph that a build needs; beside it only `merge_tree` and `pipelines.runners` touch Beam."""
+"""The one shape of graph that a build needs; beside it only `large.merge_tree` and `pipelines.runners` touch Beam."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -30,7 +30,7 @@ def run_graph(
     ``finish`` an `Ending`. ``say`` is called with messages that the user should see at once.
     """
     beam = import_beam()
-    from pipelines.merge_tree import MergeTree
+    from pipelines.large.merge_tree import MergeTree
 
     def start(runner: Any, options: Any, work: Callable[[Any], Any], finish: Callable[[Any], None]) -> Any:
         pipeline = beam.Pipeline(runner=runner, options=options)

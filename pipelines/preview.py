@@ -18,15 +18,15 @@ from pipelines.input.find import find_files
 from pipelines.input.units import make_units, read_unit
 from pipelines.labels.label_scan import LabelCounts, found_labels
 from pipelines.labels.record_labels import label_columns
-from pipelines.plan import label_spaces
-from pipelines.planning import class_fields
+from pipelines.plans.plan import label_spaces
+from pipelines.plans.planning import class_fields
+from pipelines.plans.scan import class_values
 from pipelines.recipes.loading import find_own_modules, load_labelers
 from pipelines.recipes.recipe import Recipe
 from pipelines.rows.context import Context
 from pipelines.rows.cutter import Cutter
 from pipelines.rows.errors import RowErrors
 from pipelines.rows.labelling import copied
-from pipelines.scan import class_values
 
 __all__ = ["SEARCHED", "preview"]
 

@@ -15,21 +15,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Child", "ChildError", "end_children", "end_with", "run_exclusively", "serve"]
+__all__ = ["Child", "ChildError", "at_end", "end_children", "end_when_asked", "end_with", "run_exclusively", "serve"]
 
 _T = TypeVar("_T")
 
 _SERVE = "import sys; sys.path[:] = {path!r}; from pipelines.processes import serve; serve({parent})"
 _POLL = 0.5  # seconds between two looks at whether the parent still runs
-_PATIENCE = 5.0  # seconds that a child has to end by itself
+_PATIENCE = 5.0  # seconds that a child, and last acts, have to end by themselves
 
 _here = threading.Lock()  # held by the thread whose call runs in this process
 _guard = threading.Lock()  # of the two lists below
 _children: list["Child"] = []  # all that were started and not ended
 _idle: list["Child"] = []  # those of them without a call
+_last_lock = threading.Lock()  # held for good by the thread that ends this process
+_last_acts: list[Callable[[], None]] = []
 
 
 class ChildError(RuntimeError):
@@ -102,8 +106,9 @@ def end_children() -> None:
 
 def _forget() -> None:
     """Leave the children to the process that was forked; a call that it was in goes on there alone."""
-    global _guard  # noqa: PLW0603  (another thread may have held it)
-    _guard = threading.Lock()
+    global _guard, _last_lock  # another thread may have held them
+    _guard, _last_lock = threading.Lock(), threading.Lock()
+    _last_acts.clear()
     for child in _children:
         child.disown()
     _children.clear()
@@ -161,12 +166,12 @@ class Child:
         return result
 
     def end(self) -> None:
-        """End the process: at once where it has no call, else by force."""
+        """End the process: at once where it has no call, else by a signal, and if it does not answer by force."""
         for pipe in self._pipes():
             with contextlib.suppress(OSError):
                 pipe.close()
         if not self.serves:
-            self._process.kill()
+            self._process.terminate()
         self.serves = False
         try:
             self._process.wait(_PATIENCE)
@@ -195,6 +200,7 @@ def _ending(code: int) -> str:
 def serve(parent: int) -> None:
     """Answer the calls that come in on standard input until it ends, or the parent process does."""
     end_with(parent)
+    end_when_asked()
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123  (a device)
         os.dup2(nothing.fileno(), 0)
@@ -212,9 +218,56 @@ def end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_POLL)
-        os._exit(1)
+        _end(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_when_asked() -> None:
+    """End this process at SIGTERM, after what `at_end` was given is done."""
+
+    def end(number: int, frame: Any) -> None:  # noqa: ARG001  (signature of a handler)
+        _end(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+@contextmanager
+def at_end(act: Callable[[], None]) -> Iterator[None]:
+    """Do something if this process ends in the middle of the body, in any other way than by being killed.
+
+    It ends by itself, with its parent (`end_with`), or by SIGTERM (`end_when_asked`); the act must be short. Once it
+    has begun to end, other threads begin no such body: they wait for the end.
+    """
+    with _last_lock:
+        _registered()
+        _last_acts.append(act)
+    try:
+        yield
+    finally:
+        _last_acts.remove(act)
+
+
+@cache
+def _registered() -> None:
+    """See to it that the last acts are done when the interpreter ends, while stores can still be reached."""
+    atexit.register(_act)
+
+
+def _act() -> None:
+    """Do the last acts."""
+    _last_lock.acquire()
+    for act in [*_last_acts]:
+        with contextlib.suppress(Exception):  # whatever it is, the process ends
+            act()
+
+
+def _end(code: int) -> NoReturn:
+    """Do the last acts and end this process, whatever its threads are doing, and though a store may not answer."""
+    acting = threading.Thread(target=_act, daemon=True)
+    acting.start()
+    acting.join(_PATIENCE)
+    os._exit(code)
 
 
 def _answer(call: bytes) -> bytes:

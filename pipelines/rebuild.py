@@ -20,8 +20,8 @@ import pyarrow as pa
 from pipelines.folder.layout import DROPPED, HELD_OUT, PLAN, POOL, Folder, stats_name
 from pipelines.folder.marks import MarkError, read_mark
 from pipelines.input.changes import check_inputs
-from pipelines.plan import Plan
-from pipelines.plan_changes import changed_resources, changed_tools
+from pipelines.plans.plan import Plan
+from pipelines.plans.plan_changes import changed_resources, changed_tools
 from pipelines.processes import Child, ChildError
 from pipelines.recipes.loading import find_own_modules, load_labelers
 from pipelines.rows.shard import make_shard_here

@@ -32,7 +32,7 @@ from pipelines.folder.manifest import Summary
 from pipelines.folder.marks import Sizes, listed
 from pipelines.folder.schema import BATCH_ROWS
 from pipelines.layers.folders import base_of, layer_at, layer_names, misaligned
-from pipelines.plan import Plan, PlanError, identity
+from pipelines.plans.plan import Plan, PlanError, identity
 
 __all__ = ["verify"]
 

@@ -9,7 +9,7 @@ from pipelines.input.find import find_files
 from pipelines.input.units import make_units, read_unit
 from pipelines.labels.label_scan import LabelCounts, found_labels
 from pipelines.labels.record_labels import label_columns
-from pipelines.plan import label_spaces
+from pipelines.plans.plan import label_spaces
 from pipelines.recipes.recipe import make_recipe
 from pipelines.rows.source import Records
 from pipelines.rows.text_source import Cutter

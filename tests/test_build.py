@@ -18,7 +18,7 @@ from labelers.edits import Edits
 from pipelines.build import build, merge_reports
 from pipelines.folder.books import balance
 from pipelines.folder.layout import Pending
-from pipelines.planning import draft
+from pipelines.plans.planning import draft
 from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 

@@ -7,7 +7,7 @@ from small import built, manifest, text, write
 from labelers.task import Task, tasks
 from pipelines.folder.card import card
 from pipelines.folder.layout import Folder
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 
 SENTENCE = (
     "Scores on constructed labels show\nwhether a task can be learnt, not whether learning it helps another task."

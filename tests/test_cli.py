@@ -216,7 +216,7 @@ def test_without_input_the_docstrings_of_a_module_stay_on_one_side(
     """Each text is a document, its module the group: no row joins two texts, no module is in two splits."""
     kinds = [" ".join(SENTENCES[1:]).format(first, second) for first in OPENERS for second in OPENERS]
     sources = [(f"lib{i}", [f"The lid of box {i} is shut. {text}" for text in kinds[i : i + 3]]) for i in range(40)]
-    monkeypatch.setattr("pipelines.pydoc._sources", lambda: iter(sources))
+    monkeypatch.setattr("pipelines.input.pydoc._sources", lambda: iter(sources))
     words = ("--out", tmp_path / "out", "--with", "masking", "--set", "train.max_steps=1", "--set", "train.epochs=1")
     assert run(monkeypatch, "run", *words) == 0
     assert "no INPUT given: 120 documents of English prose" in capsys.readouterr().out

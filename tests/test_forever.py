@@ -17,8 +17,8 @@ from small import built, files, rows, text, write
 
 from labelers.task import tasks
 from pipelines.folder.layout import Folder, digest_json
-from pipelines.plan import Plan, identity
-from pipelines.plan_changes import differences
+from pipelines.plans.plan import Plan, identity
+from pipelines.plans.plan_changes import differences
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset, Types
 

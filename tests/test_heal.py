@@ -16,7 +16,7 @@ from pipelines.display.show import first_rows
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import Folder, Pending
 from pipelines.folder.marks import seal
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.verify import verify
 

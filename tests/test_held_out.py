@@ -19,7 +19,7 @@ from pipelines.folder.layout import Folder, Pending
 from pipelines.input.splits import group_digest
 from pipelines.labels import held_out as held_out_module
 from pipelines.labels.held_out import HeldOut, HeldOutBook
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rebuild import rebuild
 from pipelines.rows.rows_source import RowsSource
 from pipelines.verify import verify

@@ -10,7 +10,7 @@ from small import built, rows, text, write
 
 from pipelines.folder.layout import Folder
 from pipelines.input import repeats
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.verify import verify
 
 

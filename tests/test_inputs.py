@@ -18,7 +18,7 @@ from pipelines.build import build
 from pipelines.folder.layout import Folder, to_json
 from pipelines.input import changes
 from pipelines.input.changes import PieceDigest, check_inputs
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.rows.shard import make_shard
 from pipelines.verify import verify

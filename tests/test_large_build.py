@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import built, files, text, write
 
-from pipelines import ending, plan_parts
-from pipelines.ending import finish_large
 from pipelines.folder.layout import Folder, stats_name, to_json
 from pipelines.folder.manifest import PartialSummary, Summary
 from pipelines.folder.marks import MarkError, read_mark
-from pipelines.folder.runs import bounds_of, ranges_for, read_range, spans_of, write_run
-from pipelines.plan import Plan, stored_digest
-from pipelines.plan_parts import PlanParts, planned
+from pipelines.large import ending, plan_parts
+from pipelines.large.ending import finish_large
+from pipelines.large.plan_parts import PlanParts, planned
+from pipelines.large.runs import bounds_of, ranges_for, read_range, spans_of, write_run
+from pipelines.plans.plan import Plan, stored_digest
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.passage_keys import equal_keys
 from pipelines.verify import verify

@@ -27,6 +27,7 @@ from pipelines.runners.worker_pool import WorkerPool, serve_pool, start_pool, st
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave the environment, and the process, as they are."""
     monkeypatch.setattr(launcher, "end_with", lambda parent: None)
+    monkeypatch.setattr(launcher, "end_when_asked", lambda: None)
     before = dict(os.environ)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # it is put back
     yield

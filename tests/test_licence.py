@@ -6,7 +6,7 @@ from pathlib import Path
 from small import built, text, write
 
 from pipelines.folder.layout import Folder
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.verify import verify
 from trainer.data.dataset import Dataset
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.merge_tree import MergeTree
+from pipelines.large.merge_tree import MergeTree
 
 
 @given(st.lists(st.lists(st.integers(), max_size=40), min_size=1, max_size=5))

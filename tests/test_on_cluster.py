@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fake_services import closed_port
+from object_store import store_of
 from small import built, files, recipe, text, write
 
 from labelers.stores.uri import check_place
@@ -18,7 +19,8 @@ from pipelines.build import MakeShard, build
 from pipelines.folder.layout import LOCK, Folder
 from pipelines.input.find import find_files
 from pipelines.labels.held_out_scan import FindHeldOut, merge_held_out
-from pipelines.plan import Plan, installed_versions
+from pipelines.plans.plan import Plan, installed_versions
+from pipelines.plans.scan import ScanUnit, merge_scans
 from pipelines.recipes.loading import anywhere
 from pipelines.recipes.recipe import RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import InputTable, RunTable
@@ -27,7 +29,6 @@ from pipelines.runners.causes import cause_of
 from pipelines.runners.engine import Engine, Job
 from pipelines.runners.local import LocalEngine
 from pipelines.runners.on_worker import OnWorker, OnWorkerEnd
-from pipelines.scan import ScanUnit, merge_scans
 
 HOST = socket.gethostname()
 TABLES: dict[str, Any] = {"with": ["masking"], "unit": {"bytes": 8_000}}
@@ -98,7 +99,7 @@ def test_relative_paths_are_sent_from_the_root_on(
 ) -> None:
     """Workers run in folders of their own, as the scan does; bytes and plan are those of a build here."""
     monkeypatch.chdir(source.parent)
-    monkeypatch.setattr("pipelines.planning._SMALL_INPUT", 0)
+    monkeypatch.setattr("pipelines.plans.planning._SMALL_INPUT", 0)
     assert build(recipe(Path(source.name), Path("../out"), **TABLES, run=RUN)).complete
     out = source.parent.parent / "out"
     plan = Plan.read(Folder.at(str(out)))
@@ -383,3 +384,19 @@ def test_a_folder_in_an_object_store_may_end_with_a_slash(source: Path) -> None:
     for place in (source.parent.as_uri(), f"{source.parent.as_uri()}/"):
         files, _ = find_files([InputTable(files=(place,))])
         assert [(file.name, file.path) for file in files] == [(source.name, source.as_uri())]
+
+
+def test_a_further_unit_takes_few_requests_there_too(engine: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 15 beside reading input and the lock, though a worker looks for a stop mark and notes that it begins."""
+    counts = []
+    with store_of(monkeypatch) as store:
+        for lines in (40, 120):
+            store.objects["raw/a.txt"], out = text(lines).encode(), f"set{lines}"
+            store.requests.clear()
+            tables: dict[str, Any] = {"unit": {"bytes": 1500}, "with": ["masking"], "run": RUN}
+            assert built(store.uri("raw/"), store.uri(out), **tables).complete
+            counts.append((len(json.loads(store.objects[f"{out}/plan.json"])["units"]), store.counted("raw", ".lock")))
+            assert [name for name in store.objects if ".tmp-" in name] == []
+    (few, before), (many, after) = counts
+    assert many >= few + 6
+    assert after - before <= 15 * (many - few)

@@ -27,7 +27,7 @@ from pathlib import Path
 
 logging.disable(logging.INFO)
 import labelled, small
-from pipelines import planning
+from pipelines.plans import planning
 from pipelines.layers.join import join
 from pipelines.layers.label import label
 

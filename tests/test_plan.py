@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from small import built, recipe, rows, text, write
 
 from labelers.text.document import Document, Turn
-from pipelines import scan
 from pipelines.folder.layout import Folder
 from pipelines.input import repeats
 from pipelines.input.records import InputFile
 from pipelines.input.splits import Splitter, group_digest
-from pipelines.plan import Plan, identity
-from pipelines.plan_changes import differences
-from pipelines.planning import draft
+from pipelines.plans import scan
+from pipelines.plans.plan import Plan, identity
+from pipelines.plans.plan_changes import differences
+from pipelines.plans.planning import draft
+from pipelines.plans.scan import merge_scans
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import SplitTable, TextTable
 from pipelines.rows.pool import pool_document, pool_line
-from pipelines.scan import merge_scans
 
 
 def _plan(out: Path) -> Plan:
@@ -147,7 +147,9 @@ def test_input_without_such_ids_is_scanned_once(tmp_path: Path, monkeypatch: pyt
     source = write(tmp_path, text(20))
     _jsonl(tmp_path, [{"id": "x", "text": "A word."}], "a.jsonl")
     sizes: list[int] = []
-    monkeypatch.setattr("pipelines.planning.repeats", lambda *given: sizes.append(sum(given[2].values())) or iter(()))
+    monkeypatch.setattr(
+        "pipelines.plans.planning.repeats", lambda *given: sizes.append(sum(given[2].values())) or iter(())
+    )
     built(source.parent, tmp_path / "out")
     assert sizes == [1]
 
@@ -270,7 +272,7 @@ def test_a_scan_that_a_runner_breaks_off_is_an_error_in_a_line(tmp_path: Path, m
         raise RuntimeError("Traceback (most recent call last):\n  a\nChannel closed prematurely.\n")
 
     monkeypatch.setattr("pipelines.graph.run_graph", fail)
-    monkeypatch.setattr("pipelines.planning._SMALL_INPUT", 0)
+    monkeypatch.setattr("pipelines.plans.planning._SMALL_INPUT", 0)
     with pytest.raises(OSError, match=r"^the input could not be scanned for the plan: Channel closed prematurely\.$"):
         built(write(tmp_path, text(3)), tmp_path / "out")
 

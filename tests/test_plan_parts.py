@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import plan_parts
 from pipelines.folder.layout import PLAN, Folder, shard_name
 from pipelines.input.changes import check_inputs
 from pipelines.input.records import InputFile, Unit, splits_given, total_bytes
 from pipelines.input.splits import Splitter
 from pipelines.input.units import make_units
-from pipelines.plan import Plan, plan_bytes, stored_digest
-from pipelines.plan_parts import PlanParts, is_large, write_parts
+from pipelines.large import plan_parts
+from pipelines.large.plan_parts import PlanParts, is_large, write_parts
+from pipelines.plans.plan import Plan, plan_bytes, stored_digest
 from pipelines.recipes.recipe import make_recipe
 
 

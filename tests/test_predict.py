@@ -13,7 +13,7 @@ from command import run
 
 from labelers.text.document import Document, Turn
 from pipelines.build import build
-from pipelines.predicting import marked, predictions, read_lines
+from pipelines.commands.predicting import marked, predictions, read_lines
 from pipelines.recipes.recipe import make_recipe
 from pipelines.recipes.recipe_tables import InputTable
 from trainer.apply import predict as predict_dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import pydoc
+from pipelines.input import pydoc
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 from small import built, files, text, write
 from typer.testing import CliRunner
 
-from pipelines import plan_changes
 from pipelines.cli import app
 from pipelines.folder.layout import Folder, to_json
 from pipelines.folder.marks import seal
-from pipelines.plan import Plan
+from pipelines.plans import plan_changes
+from pipelines.plans.plan import Plan
 from pipelines.rebuild import rebuild
 
 

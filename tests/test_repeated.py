@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import built, files, write
 
-from pipelines import repeated
 from pipelines.folder.layout import Folder
 from pipelines.input import repeats as input_repeats
 from pipelines.input.repeats import KEY, record_keys_name, repeats
-from pipelines.repeated import SortKeys, find_dropped, merge_dropped, write_lists
+from pipelines.large import repeated
+from pipelines.large.repeated import SortKeys, find_dropped, merge_dropped, write_lists
 
 NAMES = [f"{i}.jsonl" for i in range(9)]
 

@@ -10,7 +10,7 @@ from small import built, files, text, write
 
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import STATS, Folder, Pending
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rows.shard import make_shard
 from pipelines.verify import verify
 

@@ -22,7 +22,7 @@ from labelers.second import Second
 from labelers.vocabulary import Vocabulary
 from pipelines.folder.layout import SPLITS, Folder, shard_name
 from pipelines.folder.schema import declare
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.loading import load_labelers
 from pipelines.rows import rows_source
 from pipelines.rows.context import Context

@@ -30,7 +30,7 @@ from pipelines.folder.layout import Folder
 from pipelines.folder.schema import SECOND_FIELD
 from pipelines.input.find import find_files
 from pipelines.input.units import make_units, read_unit
-from pipelines.plan import Plan, identity
+from pipelines.plans.plan import Plan, identity
 from pipelines.preview import preview
 from pipelines.rebuild import rebuild
 from pipelines.recipes.recipe_tables import InputTable

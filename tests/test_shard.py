@@ -27,8 +27,8 @@ from pipelines.build import build
 from pipelines.folder.layout import Folder, Pending
 from pipelines.folder.schema import declare
 from pipelines.graph import run_graph
-from pipelines.plan import Plan
-from pipelines.planning import draft, fill
+from pipelines.plans.plan import Plan
+from pipelines.plans.planning import draft, fill
 from pipelines.preview import preview
 from pipelines.recipes.recipe import make_recipe
 from pipelines.rows import worker
@@ -377,7 +377,7 @@ def test_a_worker_that_would_make_other_rows_fails_its_unit(tmp_path: Path, monk
     )
     names.write_text("C1\tlamp\tlantern\n")
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.plan_changes.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
+        patch.setattr("pipelines.plans.plan_changes.installed_versions", lambda: {**plan.versions, "spacy": "3.1"})
         assert f"it was built with spacy {plan.versions['spacy']}, but 3.1 is installed here" in error()
     with monkeypatch.context() as patch:
         patch.setattr(load("paraphrase").__class__, "version", 99)

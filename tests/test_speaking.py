@@ -18,7 +18,7 @@ from labelers.language.repair_gold import Annotated, kind_of, reparanda, written
 from labelers.language.repair_learning import learn
 from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile
 from labelers.vocabulary import Vocabulary
-from pipelines.plan import Plan, identity
+from pipelines.plans.plan import Plan, identity
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import make_recipe
 from pipelines.recipes.recipe_file import load_recipe

@@ -11,7 +11,7 @@ from small import built, files, recipe, text
 from pipelines.build import build
 from pipelines.folder.finish import finish
 from pipelines.folder.layout import Folder, Pending
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rows.shard import make_shard
 
 LINES, UNIT = 168, 1500

@@ -20,8 +20,8 @@ from labelers.edits import View
 from labelers.labeler import Proposal, Request
 from pipelines.build import build
 from pipelines.folder.finish import finish
-from pipelines.plan import Plan
-from pipelines.planning import draft, fill
+from pipelines.plans.plan import Plan
+from pipelines.plans.planning import draft, fill
 from pipelines.processes import end_children
 from pipelines.rebuild import rebuild
 from pipelines.recipes.recipe_tables import RunTable

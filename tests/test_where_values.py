@@ -15,7 +15,7 @@ from small import files, text, write
 from labelers.text.document import Document
 from pipelines.build import build
 from pipelines.folder.layout import Folder
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe import RecipeError, make_recipe
 from pipelines.verify import verify
 

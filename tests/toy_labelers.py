@@ -181,6 +181,22 @@ class Suicidal(Counting):
 
 
 @dataclass(frozen=True)
+class Deadly(Counting):
+    """Kills its process where a row holds the word BOOM, so many times in all; a file has a byte for each."""
+
+    log: str = ""
+    times: int = 1
+
+    def propose(self, request: Request) -> Proposal:
+        if request.batch.vocabulary.find("BOOM") in request.batch.codes:
+            killed = Path(self.log).stat().st_size
+            if killed < self.times:
+                Path(self.log).write_bytes(bytes(killed + 1))
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().propose(request)
+
+
+@dataclass(frozen=True)
 class Noting(Counting):
     """Notes in `propose` what `label` needs, in the instance: the number of the first token of each row."""
 

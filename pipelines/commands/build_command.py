@@ -4,12 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.display.progress import Bar
-from pipelines.display.terminal import ERR, OUT, print_json, warn
-from pipelines.extras import need
-from pipelines.interrupt import command_again, on_interrupt
-from pipelines.layers.layer_options import DropLayers
-from pipelines.options import (
+from pipelines.commands.options import (
     AsJson,
     Beam,
     Check,
@@ -29,6 +24,11 @@ from pipelines.options import (
     flags_of,
     recipe_of,
 )
+from pipelines.display.progress import Bar
+from pipelines.display.terminal import ERR, OUT, print_json, warn
+from pipelines.extras import need
+from pipelines.interrupt import command_again, on_interrupt
+from pipelines.layers.layer_options import DropLayers
 from pipelines.recipes.recipe import Recipe
 
 __all__ = ["COMMAND", "EXAMPLE", "build_dataset"]

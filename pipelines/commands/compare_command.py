@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipelines.commands.options import AsJson, Set
 from pipelines.display.progress import Bar
 from pipelines.display.terminal import ERR, print_json, say
 from pipelines.extras import need
 from pipelines.interrupt import at_interrupt, command_again, on_interrupt
-from pipelines.options import AsJson, Set
 from pipelines.recipes.recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
-    from pipelines.studying import Study
+    from pipelines.commands.studying import Study
     from trainer.study.design import Design
 
 __all__ = ["COMMAND", "EXAMPLE"]
@@ -56,8 +56,8 @@ def compare(
     folder and continued.
     """
     need("compare", "build", "train")
+    from pipelines.commands.studying import dataset_recipes, design_of, open_study, planned_study
     from pipelines.recipes.recipe_file import load_recipe
-    from pipelines.studying import dataset_recipes, design_of, open_study, planned_study
 
     known = load_recipe(recipe, overrides or [], {} if out is None else {"out": out})
     design = design_of(known, {"labels": _numbers(labels), "seeds": seeds, "build_seeds": build_seeds})

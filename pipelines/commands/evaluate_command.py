@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.commands.options import AsJson
 from pipelines.display.progress import Bar
 from pipelines.display.terminal import ERR, OUT, print_json, warn
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
-from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -77,8 +77,8 @@ def _scored(run: str, dataset: Path, tasks: list[str] | None, files: list[str]) 
 
 def _build(reading: Mapping[str, Any], files: list[str], out: Path, labels: list[str], overrides: list[str]) -> None:
     """Build a dataset of labelled files, and warn of what cannot be used."""
+    from pipelines.commands.options import flags_of
     from pipelines.labels.labelled_files import build_labelled
-    from pipelines.options import flags_of
     from pipelines.recipes.overrides import set_key
 
     settings: dict[str, Any] = {}

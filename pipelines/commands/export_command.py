@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from labelers.stores.uri import is_stored
+from pipelines.commands.options import AsJson
 from pipelines.display.terminal import OUT, print_json
 from pipelines.extras import need
-from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.commands.options import AsJson, Set
 from pipelines.display.terminal import OUT, print_json
-from pipelines.options import AsJson, Set
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -19,8 +19,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Print the columns of input files, and declarations for those that can be labels."""
+    from pipelines.commands.options import recipe_of
     from pipelines.input.find import find_files
-    from pipelines.options import recipe_of
 
     recipe = recipe_of(files, {"input": {}}, overrides or [])
     found, skipped = find_files(recipe.input)

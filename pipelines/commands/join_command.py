@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipelines.commands.options import AsJson, Beam, Check, Runner, Workers, flags_of
 from pipelines.display.progress import Bar
 from pipelines.display.terminal import ERR, OUT, print_json, say, warn
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.layers.layer_options import Name
-from pipelines.options import AsJson, Beam, Check, Runner, Workers, flags_of
 from pipelines.recipes.recipe import RecipeError
 
 if TYPE_CHECKING:

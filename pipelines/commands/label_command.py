@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.options import AsJson, Beam, Check, Runner, Seed, Set, With, Workers, flags_of
 from pipelines.display.progress import Bar
 from pipelines.display.terminal import ERR, OUT, print_json, warn
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.layers.layer_options import Name
-from pipelines.options import AsJson, Beam, Check, Runner, Seed, Set, With, Workers, flags_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

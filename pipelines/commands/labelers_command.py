@@ -1,7 +1,7 @@
 """`auxloom labelers`."""
 
+from pipelines.commands.options import AsJson
 from pipelines.display.terminal import OUT, print_json
-from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.options import AsJson
 from pipelines.display.terminal import print_json, say
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.layers.layer_options import Layers
-from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

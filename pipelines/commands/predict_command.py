@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.commands.options import AsJson, Workers, flags_of
 from pipelines.display.progress import Bar
 from pipelines.display.terminal import ERR, OUT, print_json, say, warn
 from pipelines.extras import need
 from pipelines.interrupt import command_again, on_interrupt
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
-from pipelines.options import AsJson, Workers, flags_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -97,7 +97,7 @@ def _predictions(
     run: str, inputs: list[str], text: list[str], tasks: list[str], overrides: list[str], layers: list[str] | None
 ) -> Iterable[Any]:
     """Yield predictions and rejects; at the end name the tasks that were skipped."""
-    from pipelines.predicting import predictions, read_documents, read_lines, stdin
+    from pipelines.commands.predicting import predictions, read_documents, read_lines, stdin
     from trainer.predict import load
 
     settings = _settings(inputs, overrides, layers)
@@ -131,7 +131,7 @@ def _settings(inputs: list[str], overrides: list[str], layers: list[str] | None)
 def _print(made: Iterable[Any], *, as_json: bool) -> None:
     """Print predictions as they come; records that cannot be used are reported on standard error."""
     from labelers.text.document import Reject
-    from pipelines.predicting import marked
+    from pipelines.commands.predicting import marked
 
     plain = as_json or not OUT.is_terminal
     for item in made:

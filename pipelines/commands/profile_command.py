@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pipelines.commands.options import AsJson, Set
 from pipelines.display.terminal import print_json, say
-from pipelines.options import AsJson, Set
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -34,9 +34,9 @@ def profile(
     EDITED, INTJ and PRN; D and I.
     """
     from labelers.language.repair_learning import learn
+    from pipelines.commands.options import recipe_of
     from pipelines.input.find import find_files
     from pipelines.labels.repair_files import read_marked
-    from pipelines.options import recipe_of
 
     recipe = recipe_of(files, {"input": {}}, overrides or [])
     found, _ = find_files(recipe.input)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.options import AsJson
 from pipelines.display.terminal import print_json, say
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
-from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

@@ -9,10 +9,7 @@ import typer
 from labelers.place import local
 from labelers.stores.uri import below, is_stored
 from pipelines.commands.build_command import build_dataset
-from pipelines.commands.train_command import train_model
-from pipelines.display.terminal import say
-from pipelines.extras import need
-from pipelines.options import (
+from pipelines.commands.options import (
     Anew,
     AsJson,
     Beam,
@@ -31,8 +28,11 @@ from pipelines.options import (
     flags_of,
     recipe_of,
 )
+from pipelines.commands.train_command import train_model
+from pipelines.commands.training import settings_of
+from pipelines.display.terminal import say
+from pipelines.extras import need
 from pipelines.recipes.recipe import Recipe
-from pipelines.training import settings_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
 
@@ -114,8 +114,8 @@ def _run(recipe: Recipe, root: str, *, overwrite: bool, as_json: bool) -> None:
 
 def _write_prose(root: str, *, as_json: bool) -> None:
     """Write the prose that ships with Python into the folder of a run, and say what it is."""
-    from pipelines import pydoc
     from pipelines.folder.layout import Folder
+    from pipelines.input import pydoc
 
     with tempfile.TemporaryDirectory(prefix="auxloom-") as made:
         counts = pydoc.write_prose(Path(made) / "prose.jsonl")

@@ -6,10 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.commands.options import (
+    AsJson,
+    Label,
+    Seed,
+    Set,
+    Test,
+    Train,
+    Validation,
+    Views,
+    With,
+    flags_of,
+    recipe_of,
+)
 from pipelines.display.terminal import OUT, print_json
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
-from pipelines.options import AsJson, Label, Seed, Set, Test, Train, Validation, Views, With, flags_of, recipe_of
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from labelers.stores.uri import with_settings
+from pipelines.commands.options import AsJson
+from pipelines.commands.training import defaults, run_training, settings_given, store_settings
 from pipelines.display.terminal import ERR, OUT, print_json, say
 from pipelines.extras import need
 from pipelines.layers.layer_options import Layers, NoLayers, layers_asked
-from pipelines.options import AsJson
-from pipelines.training import defaults, run_training, settings_given, store_settings
 from trainer.settings import Settings, make_settings
 
 __all__ = ["COMMAND", "EXAMPLE", "train_model"]

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.commands.options import AsJson
 from pipelines.display.terminal import print_json, say
-from pipelines.options import AsJson
 
 __all__ = ["COMMAND", "EXAMPLE"]
 

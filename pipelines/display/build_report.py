@@ -9,7 +9,8 @@ from rich.table import Table
 
 from pipelines.folder.books import add_up, label_count
 from pipelines.folder.layout import SPLITS
-from pipelines.plan import Plan
+from pipelines.input.units import place_of
+from pipelines.plans.plan import Plan
 
 __all__ = ["BuildReport", "make_report"]
 
@@ -105,7 +106,7 @@ def make_report(
     books = _ordered(books)
     splits = {name: split["rows"] for name, split in books.get("splits", {}).items()}
     faults = list(_faults(plan, books)) if books else []
-    failures = list(_failures(reports))
+    failures = list(_failures(plan, reports))
     if manifest is None and not failures:
         failures = ["units are missing, though none failed in this run"]
     return BuildReport(
@@ -143,7 +144,7 @@ def _task_labels(plan: Plan, books: Mapping[str, Any]) -> dict[str, dict[str, in
     return labels
 
 
-def _failures(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _failures(plan: Plan, reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what failed: a sentence for each unit, and for units that a host refused one for all of them."""
     refused: dict[str, list[int]] = {}
     for report in reports:
@@ -151,18 +152,24 @@ def _failures(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if error and error.get("of_host"):
             refused.setdefault(error["text"], []).append(report["unit"])
         elif error:
-            yield _failure(report)
+            yield _failure(plan, report)
     for text, units in refused.items():
         yield f"{f'{len(units)} units' if len(units) > 1 else f'unit {units[0]}'}: {text}"
 
 
-def _failure(report: Mapping[str, Any]) -> str:
+def _failure(plan: Plan, report: Mapping[str, Any]) -> str:
     """Return what happened to a unit, in one sentence."""
     error = report["error"]
     labeler = f", labeler {error['labeler']!r}" if error["labeler"] else ""
     document = f", document {error['document']!r}" if error["document"] else ""
     unit = "the runner" if report["unit"] < 0 else f"unit {report['unit']}"
-    return f"{unit}{labeler}{document}: {error['text']}"
+    text = error["text"]
+    if error.get("of_memory"):
+        text += "; give workers more memory, then run the same command again"
+        if not plan.base:
+            unit += f" ({place_of(plan.units[report['unit']], plan.files)})"
+            text += ", or build with smaller units (unit.bytes) and --overwrite"
+    return f"{unit}{labeler}{document}: {text}"
 
 
 def _faults(plan: Plan, books: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from labelers.task import Task
 from pipelines.folder.books import label_count
 from pipelines.input.records import splits_given
 from pipelines.labels.held_out import LEAST
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 
 __all__ = ["card"]
 

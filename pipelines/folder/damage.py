@@ -30,7 +30,7 @@ from pipelines.folder.marks import (
     read_mark,
     size_problems,
 )
-from pipelines.plan import Plan, digest_pool
+from pipelines.plans.plan import Plan, digest_pool
 
 __all__ = [
     "Damage",

@@ -27,7 +27,7 @@ from pipelines.folder.manifest import Summary
 from pipelines.folder.marks import Sizes, done_stats, listed, seal
 from pipelines.folder.schema import corpus_schema
 from pipelines.layers.folders import shard_schema
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.loading import load_labelers
 
 __all__ = ["complete", "facts_of", "finish", "rejects_in", "shared_files", "strays"]

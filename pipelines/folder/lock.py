@@ -53,6 +53,11 @@ class Holder:
         """Whether it is known to have ended: a process of this machine that is gone, or a build of this one."""
         return self.token in _left or (self.host == _host() and _born(self.process) != self.born)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it is known to run: it is a process of this machine."""
+        return self.host == _host() and _born(self.process) == self.born != ""
+
     def __str__(self) -> str:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
         return f"process {self.process} on {self.host.partition(' ')[0]} since {since}"

@@ -8,7 +8,7 @@ from pipelines.folder.books import add_up
 from pipelines.folder.fingerprint import Fingerprint, rows_digest
 from pipelines.folder.layout import SPLITS, Folder, to_json
 from pipelines.labels.held_out import HeldOutBook
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rows.errors import RowErrors
 from pipelines.rows.passage_keys import equal_passages
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from labelers.stores.reading import open_to_read
 from pipelines.folder.layout import REJECTS, SPLITS, STATS, Folder, digest_json, keys_name, shard_name, stats_name
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 
 __all__ = [
     "MarkError",

@@ -55,7 +55,7 @@ def repeats(
 
     An earlier record is one of an earlier file, or one that stands before it in the same file. One that has the id of a
     record of an earlier file gets another, unless that is taken. Keys are looked at in passes that fit into memory; of
-    many keys, `pipelines.repeated` has workers look at ranges.
+    many keys, `pipelines.large.repeated` has workers look at ranges.
     """
     passes = max(1, -(-sum(keys.values()) // _PASS_KEYS))
     found = [repeats_among(_load(folder, scratch, keys, part, passes)) for part in range(passes)]

@@ -14,7 +14,7 @@ from pipelines.input.records import InputFile, Range, Unit, total_bytes
 from pipelines.labels.record_labels import LabelColumn
 from pipelines.recipes.recipe_tables import InputTable
 
-__all__ = ["REASONS", "make_units", "read_unit"]
+__all__ = ["REASONS", "make_units", "place_of", "read_unit"]
 
 REASONS = (
     "undecodable",
@@ -82,6 +82,21 @@ def _parts(file: InputFile) -> int:
         return FORMATS[file.format].parts(file.path)
     except (OSError, pa.ArrowException):
         return 1
+
+
+def place_of(unit: Unit, files: Sequence[InputFile]) -> str:
+    """Return what a unit reads, in words.
+
+    Example:
+        >>> file = InputFile("a.txt", "/in/a.txt", "txt", 900, "")
+        >>> place_of(Unit(1, (Range(0, 300, 600),)), [file]), place_of(Unit(0, (Range(0, 0, 900),) * 3), [file])
+        ('a.txt bytes 300-600', 'a.txt and 2 more files')
+    """
+    first, *rest = unit.ranges
+    file = files[first.file]
+    if rest:
+        return f"{file.name} and {len(rest)} more {'file' if len(rest) == 1 else 'files'}"
+    return f"{file.name} bytes {first.start}-{first.stop}" if FORMATS[file.format].bytewise else file.name
 
 
 def read_unit(

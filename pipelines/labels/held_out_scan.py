@@ -14,7 +14,7 @@ from pipelines.input.units import read_unit
 from pipelines.labels.held_out import HeldOut, is_labelled
 from pipelines.labels.labelled_documents import kept_documents
 from pipelines.labels.record_labels import label_columns
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.processes import run_exclusively
 from pipelines.rows.cutter import Cutter, characters_of
 

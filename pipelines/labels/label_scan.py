@@ -10,7 +10,7 @@ from labelers.advice import nearest
 from labelers.text.document import BadLabel, Document, Spans
 from labelers.text.tags import bio_classes, find_scheme, find_schemes, signs_of
 from pipelines.folder.books import add_up
-from pipelines.plan import FoundLabels
+from pipelines.plans.plan import FoundLabels
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import LabelTable
 

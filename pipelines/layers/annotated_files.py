@@ -15,7 +15,7 @@ from pipelines.input.records import Range, Unit
 from pipelines.input.units import read_unit
 from pipelines.labels.record_labels import label_columns
 from pipelines.layers.matching import Rows, check_known_order, differ
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
 from pipelines.rows.cutter import Cutter
 

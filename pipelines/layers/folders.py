@@ -13,7 +13,7 @@ import pyarrow.fs as pafs
 from labelers.advice import nearest, unfinished
 from labelers.label_space import LabelSpace
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, SPLITS, TEMPORARY, Folder, shard_name
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe import RecipeError, table_name
 
 __all__ = [

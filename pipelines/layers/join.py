@@ -16,7 +16,7 @@ from pipelines.layers.annotated_files import AnnotatedFiles
 from pipelines.layers.folders import shard_schema
 from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_base
 from pipelines.layers.matching import Compared, Rows, compared
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.loading import find_own_modules
 from pipelines.recipes.recipe import Recipe, RecipeError
 

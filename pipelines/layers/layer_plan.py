@@ -13,7 +13,7 @@ from labelers.stores.uri import below
 from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, POOL, Folder, digest_json, shard_name
 from pipelines.folder.schema import corpus_schema
 from pipelines.layers.folders import base_of, check_columns
-from pipelines.plan import Plan, identity, installed_versions
+from pipelines.plans.plan import Plan, identity, installed_versions
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
 
@@ -125,7 +125,7 @@ def draft_layer(
 
 
 def fill_layer(plan: Plan, settle: Callable[[Plan], bytes]) -> Plan:
-    """Write the pool, which is the base's, and plan.json; see `pipelines.planning.fill`."""
+    """Write the pool, which is the base's, and plan.json; see `pipelines.plans.planning.fill`."""
     folder = Folder.at(plan.recipe.out)
     data = settle(plan)
     folder.make()

@@ -18,7 +18,7 @@ from pipelines.folder.layout import MANIFEST, SPLITS, Folder, shard_name
 from pipelines.folder.marks import done_stats
 from pipelines.layers.folders import base_of
 from pipelines.layers.rejected_labels import RejectedLabels
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe import RecipeError
 
 __all__ = [

@@ -34,7 +34,7 @@ from pipelines.folder.out_folder import check_free
 from pipelines.folder.schema import dataset_features
 from pipelines.layers.folders import chosen_layers, layer_at, shard_schema
 from pipelines.layers.layer_plan import read_base
-from pipelines.plan import Plan, identity, plan_bytes
+from pipelines.plans.plan import Plan, identity, plan_bytes
 from pipelines.recipes.recipe import RecipeError
 from pipelines.rows.writer import ShardWriter
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from labelers.label_space import REJECTED
 from labelers.text.document import Reject
 from pipelines.folder.layout import SPLITS, Folder, rejects_name, shard_name
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 
 __all__ = ["RejectedLabels"]
 

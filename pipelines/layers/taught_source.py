@@ -15,7 +15,7 @@ from pipelines.folder.layout import Folder
 from pipelines.layers.folders import base_of
 from pipelines.layers.join_source import label_books
 from pipelines.layers.matching import is_copy
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rows.rows_source import RowsSource
 from pipelines.rows.source import Part, Source
 

@@ -20,7 +20,7 @@ from pipelines.folder.lock import Say
 from pipelines.folder.out_folder import check_free
 from pipelines.layers.folders import taken
 from pipelines.layers.layer_plan import draft_layer, layer_recipe, named, read_base
-from pipelines.plan import FoundLabels, Plan
+from pipelines.plans.plan import FoundLabels, Plan
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import TextTable
 

@@ -8,7 +8,7 @@ from labelers.advice import restore
 from labelers.vocabulary import Vocabulary
 from pipelines.folder.layout import SPLITS, Folder, shard_name
 from pipelines.folder.marks import done_stats
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rows.row_columns import passages_of
 from pipelines.rows.source import Part, Records, Source
 

@@ -6,13 +6,14 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from labelers.passages import PassageBatch
 from labelers.stores.faults import explained, is_fault
+from pipelines.folder.attempts import MOST_DEATHS, Attempts, KilledError
 from pipelines.folder.books import balance
 from pipelines.folder.layout import (
     PLAN,
@@ -28,7 +29,7 @@ from pipelines.folder.layout import (
 )
 from pipelines.folder.marks import done_stats, seal
 from pipelines.labels.held_out import HeldOutBook, is_labelled
-from pipelines.plan import Plan, stored_digest
+from pipelines.plans.plan import Plan, stored_digest
 from pipelines.processes import ChildError, run_exclusively
 from pipelines.rows.errors import RowError, RowErrors
 from pipelines.rows.labelling import copied
@@ -40,26 +41,33 @@ from pipelines.rows.writer import ShardWriter
 __all__ = ["make_shard", "make_shard_here"]
 
 
-def make_shard(unit: int, plan: Plan, out: str, *, batch: int = 2048) -> dict[str, Any]:
+def make_shard(
+    unit: int, plan: Plan, out: str, *, batch: int = 2048, attempts: Attempts | None = None
+) -> dict[str, Any]:
     """Write the shards of one unit, unless they are there, and return its report.
 
     It may be called from several threads at once: one unit at a time is made in this process, the others in child
-    processes (`pipelines.processes`).
+    processes (`pipelines.processes`). With ``attempts``, a unit whose child process is killed is begun again until it
+    has killed too many, and one that killed as many workers is not begun.
 
     The report is what the unit's commit mark says, with the seconds it took, those of them that ``setup`` took in a
     process that is new to the plan, and where; or, if the unit failed, ``error`` with the document and labeler, and
     nothing of it is left on disk.
     """
-    started = time.time()
-    try:
-        return run_exclusively(make_shard_here, unit, plan, out, batch)
-    except ChildError as error:
-        failed = {"text": str(error), "labeler": "", "document": ""}
-        report = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0, "error": failed}
-        return report | {"started": started, "seconds": time.time() - started}
+    started, text = time.time(), ""
+    for _ in range(MOST_DEATHS + 1 if attempts else 1):  # the last of them finds the deaths of the others
+        try:
+            return run_exclusively(make_shard_here, unit, plan, out, batch, attempts)
+        except ChildError as error:
+            text = str(error)
+    failed = {"text": text, "labeler": "", "document": ""}
+    report = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0, "error": failed}
+    return report | {"started": started, "seconds": time.time() - started}
 
 
-def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, strict: bool = True) -> dict[str, Any]:
+def make_shard_here(
+    unit: int, plan: Plan, out: str, batch: int = 2048, attempts: Attempts | None = None, *, strict: bool = True
+) -> dict[str, Any]:
     """Make the shards of one unit in this process, in which no two calls may overlap; see `make_shard`.
 
     Unless ``strict``, labelers and libraries may have other versions than when the plan was made.
@@ -69,12 +77,17 @@ def make_shard_here(unit: int, plan: Plan, out: str, batch: int = 2048, *, stric
     report: dict[str, Any] = {"unit": unit, "host": socket.gethostname(), "process": os.getpid(), "setup": 0.0}
     try:
         with _uncollected():
-            stats = done_stats(folder, plan, unit) or _make(unit, plan, folder, batch, report, strict=strict)
+            stats = done_stats(folder, plan, unit)
+            if stats is None:
+                with attempts.noted(unit) if attempts else nullcontext():
+                    stats = _make(unit, plan, folder, batch, report, strict=strict)
     except Exception as error:  # noqa: BLE001  (other units go on; the report contains it)
         labeler, document = (error.labeler, error.document) if isinstance(error, RowError) else ("", "")
         text = error.text if isinstance(error, RowError) else f"{type(error).__name__}: {error}"
         report["error"] = {"text": text, "labeler": labeler, "document": document}
-        if isinstance(error, UnfitError):
+        if isinstance(error, KilledError):
+            report["error"] |= {"text": str(error), "of_memory": True}
+        elif isinstance(error, UnfitError):
             report["error"] |= {"text": str(error), "of_host": True}
         elif not isinstance(error, RowError) and is_fault(error):
             report["error"] |= {"text": explained(error), "of_host": True, "of_store": True}

@@ -12,7 +12,7 @@ from pipelines.input.dropped import read_dropped
 from pipelines.input.records import known_files
 from pipelines.input.units import read_unit
 from pipelines.labels.record_labels import label_columns
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 from pipelines.rows.cutter import Cutter, characters_of
 from pipelines.rows.source import Part, Records, Source
 

@@ -9,8 +9,8 @@ from pipelines.layers.folders import base_of
 from pipelines.layers.join_source import JoinSource
 from pipelines.layers.matching import Matching
 from pipelines.layers.taught_source import TaughtSource, Teaching
-from pipelines.plan import Plan
-from pipelines.plan_changes import changed_resources, changed_tools
+from pipelines.plans.plan import Plan
+from pipelines.plans.plan_changes import changed_resources, changed_tools
 from pipelines.recipes.loading import load_labelers
 from pipelines.rows.context import Context
 from pipelines.rows.cutter import Cutter

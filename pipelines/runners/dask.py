@@ -17,7 +17,9 @@ __all__ = ["ENGINES", "DaskEngine", "dask_setup"]
 
 _ANSWER = 6.0  # seconds
 _POLL = 2.0  # seconds between two looks at the workers
+_DEATHS = 30  # of workers that a unit may be near to; one that kills three itself is given up by us
 _PARTITIONS = 64  # of each thread: beyond it a partition has several units
+_ALLOWED = "distributed.scheduler.allowed-failures"
 _SIZES = ("dask_npartitions", "dask_partition_size")
 _CLUSTERS = ("dask_client_address", "dask_scheduler_file")
 
@@ -42,6 +44,7 @@ class DaskEngine(Engine):
 
         if not self.remote(job.run):
             _mute()
+            _endure()
         runner, options = runner_of("apache_beam.runners.dask.dask_runner.DaskRunner"), dict(job.run.beam)
         check_flags(flags_of_beam(options))
         if self.remote(job.run):
@@ -65,6 +68,17 @@ def _mute() -> None:
     if not {"logging", "logging-file-config"} & set(config.config):  # read when `distributed` is imported
         loud = {"distributed": "warning", "distributed.worker.state_machine": "error"}  # we report Ctrl-C ourselves
         config.set({"logging": loud, "distributed.worker.preload": [__name__]})
+
+
+def _endure() -> None:
+    """Have the cluster that Dask starts here go on when several units kill workers, unless the user said when to stop.
+
+    Dask blames the death of a worker on all units that were assigned to it.
+    """
+    from dask import config
+
+    if config.get(_ALLOWED, None) is None:
+        config.set({_ALLOWED: _DEATHS})
 
 
 def dask_setup(worker: Any) -> None:

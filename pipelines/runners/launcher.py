@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipelines.extras import MissingLibraryError, need
-from pipelines.processes import end_with
+from pipelines.processes import end_when_asked, end_with
 from pipelines.runners.beam_options import import_beam, quiet
 
 __all__ = ["environment_of", "main", "provision"]
@@ -40,6 +40,7 @@ def _run(words: Sequence[str]) -> None:
         serve_pool(given.host, given.port)
         return
     end_with(os.getppid())
+    end_when_asked()
     os.environ["PYTHONSAFEPATH"] = "1"  # no file of the engine's folder shadows ours in a child of this process
     logging.getLogger().addHandler(logging.NullHandler())
     import_beam()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipelines.processes import end_with
+from pipelines.processes import end_when_asked, end_with
 from pipelines.runners.beam_options import check_flags, flags_of_beam, import_beam, quiet
 from pipelines.runners.engine import Engine, Job
 
@@ -48,6 +48,7 @@ ENGINES = {"local": LocalEngine()}
 def worker_main() -> None:
     """Run a Beam worker in this process, without a word on standard error, until the process that started it ends."""
     end_with(os.getppid())
+    end_when_asked()
     if sys.platform == "linux":  # at once, before it can complain that the other end is gone
         ctypes.CDLL(None).prctl(_SIGNAL_WHEN_PARENT_ENDS, signal.SIGKILL)
     logging.getLogger().addHandler(logging.NullHandler())

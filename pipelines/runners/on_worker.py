@@ -11,7 +11,7 @@ import pyarrow.fs as pafs
 
 from labelers.stores.uri import apart
 from pipelines.folder.layout import LOCK, Folder
-from pipelines.plan import installed_versions
+from pipelines.plans.plan import installed_versions
 from pipelines.runners.causes import first_line
 
 __all__ = ["Ending", "OnWorker", "OnWorkerEnd", "Work"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.folder.layout import Folder
 from pipelines.interrupt import at_interrupt
-from pipelines.plan import installed_versions
+from pipelines.plans.plan import installed_versions
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.runners.engine import Engine, EngineError, Job

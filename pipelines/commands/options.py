@@ -6,10 +6,10 @@ from typing import Annotated, Any, get_args
 import typer
 
 from labelers.advice import nearest
+from pipelines.commands.training import settings_of
 from pipelines.recipes.overrides import set_key
 from pipelines.recipes.recipe import Recipe, RecipeError, make_recipe
 from pipelines.recipes.recipe_tables import LabelKind
-from pipelines.training import settings_of
 
 __all__ = [
     "Anew",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipelines.folder.layout import Folder, digest_json, to_json
-from pipelines.folder.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
 from pipelines.input.repeats import KEY, REPEAT, read_record_keys, repeats_among, repeats_by_unit
+from pipelines.large.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
 
 __all__ = ["FindRepeats", "ListRepeats", "SortKeys", "find_dropped", "merge_dropped", "write_lists"]
 

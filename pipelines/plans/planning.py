@@ -30,13 +30,13 @@ from pipelines.input.where_values import met
 from pipelines.labels.held_out_scan import FindHeldOut, found_held_out, labelled_units, merge_held_out
 from pipelines.labels.label_scan import found_labels
 from pipelines.labels.look import first_records, names_in
+from pipelines.large.repeated import find_dropped, write_lists
 from pipelines.layers.layer_plan import fill_layer, frequent
-from pipelines.plan import PLACES, Plan, digest_pool, identity, installed_versions, label_spaces, plan_bytes
+from pipelines.plans.plan import PLACES, Plan, digest_pool, identity, installed_versions, label_spaces, plan_bytes
+from pipelines.plans.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of
 from pipelines.recipes.loading import load_labelers
 from pipelines.recipes.recipe import Recipe, RecipeError
 from pipelines.recipes.recipe_tables import RunTable
-from pipelines.repeated import find_dropped, write_lists
-from pipelines.scan import Found, ScanUnit, WriteJson, merge_scans, pieces_of
 
 __all__ = ["Scan", "class_fields", "draft", "fill"]
 

@@ -14,9 +14,9 @@ from pipelines.folder.finish import complete, rejects_in
 from pipelines.folder.layout import STATS, Folder, keys_name, stats_name, to_json
 from pipelines.folder.manifest import PartialSummary, Summary
 from pipelines.folder.marks import done_stats, listed
-from pipelines.folder.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
-from pipelines.plan import Plan
-from pipelines.plan_parts import planned
+from pipelines.large.plan_parts import planned
+from pipelines.large.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
+from pipelines.plans.plan import Plan
 from pipelines.recipes.recipe_tables import RunTable
 from pipelines.rows.passage_keys import equal_keys, read_keys
 

@@ -10,9 +10,9 @@ from pipelines.folder.out_folder import clear
 from pipelines.input.changes import changed_inputs
 from pipelines.input.records import InputFile
 from pipelines.layers.folders import layer_at, layer_names
-from pipelines.plan import Plan, PlanError, identity, plan_bytes
-from pipelines.plan_changes import differences, found_differences
-from pipelines.planning import Scan, fill
+from pipelines.plans.plan import Plan, PlanError, identity, plan_bytes
+from pipelines.plans.plan_changes import differences, found_differences
+from pipelines.plans.planning import Scan, fill
 from pipelines.recipes.recipe import Recipe, RecipeError, licences
 
 __all__ = ["again", "prepare"]

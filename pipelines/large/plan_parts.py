@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.folder.layout import Folder, to_json
 from pipelines.input.records import InputFile, Some, SomeFiles, Unit, splits_given, total_bytes
-from pipelines.plan import Plan
+from pipelines.plans.plan import Plan
 
 __all__ = ["PlanParts", "WholePlan", "divided", "is_large", "planned", "write_parts"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labelers.labeler import Labeler
-from pipelines.plan import Plan, identity, installed_versions
+from pipelines.plans.plan import Plan, identity, installed_versions
 
 __all__ = ["changed_resources", "changed_tools", "differences", "found_differences"]
 

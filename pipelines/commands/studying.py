@@ -10,9 +10,9 @@ import numpy as np
 
 from labelers.advice import nearest
 from labelers.place import local
+from pipelines.commands.training import settings_of
 from pipelines.folder.layout import MANIFEST
 from pipelines.recipes.recipe import Recipe, RecipeError
-from pipelines.training import settings_of
 from trainer.data.dataset import TRAIN, Dataset
 from trainer.kinds import kind_of, untrained
 from trainer.settings import NO_PRIMARY

@@ -1,0 +1,1 @@
+"""The plan: what it is, making one, and comparing it with another."""
