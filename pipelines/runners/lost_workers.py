@@ -11,6 +11,7 @@ from pipelines.folder.attempts import Attempts
 from pipelines.folder.layout import Folder
 from pipelines.recipes.recipe import RecipeError
 from pipelines.recipes.recipe_tables import RunTable
+from pipelines.runners.beam_options import import_beam
 from pipelines.runners.lookup import is_remote
 
 __all__ = ["noted_attempts", "run_again"]
@@ -57,7 +58,7 @@ def run_again(
     known = set[str]()
     while True:
         try:
-            with _hushed() if run.runner == _LOCAL else nullcontext():
+            with _hushed() if attempts and run.runner == _LOCAL else nullcontext():
                 graph()
         except RecipeError:
             raise
@@ -76,6 +77,7 @@ def run_again(
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Drop the pages that Beam's runner writes about the connection to a worker that was killed; it raises, too."""
+    import_beam()  # which sets the level
     told, logger = threading.excepthook, logging.getLogger("apache_beam")
     level = logger.level
 
