@@ -229,23 +229,24 @@ class Folder:
     def remove_folder(self, name: str) -> None:
         """Remove a folder with all that lies in it; nothing happens where there is none.
 
-        A store that keeps its objects in folders of a disk removes none that holds something, and fails after a minute
-        of attempts. So few files are removed one by one, and more of them only if they cannot be removed at once.
+        A store that keeps its objects in folders of a disk does not remove one together with what it holds, and fails
+        after a minute of attempts. So few files in several folders are removed one by one, other files only if they
+        cannot be removed at once.
         """
         if not self.whole:
             self.remove(name)
             return
         infos = self.fs.get_file_info(pafs.FileSelector(self.full(name), allow_not_found=True, recursive=True))
-        if len(infos) > _FEW:
+        if len(infos) > _FEW or all(info.is_file for info in infos):
             with contextlib.suppress(OSError):
-                self.fs.delete_dir(self.full(name))
+                if infos:
+                    self.fs.delete_dir(self.full(name))
                 return
         for info in sorted(infos, key=lambda info: str(info.path), reverse=True):  # what is in a folder before it
             with contextlib.suppress(FileNotFoundError):
                 (self.fs.delete_file if info.is_file else self.fs.delete_dir)(info.path)
-        if infos:
-            with contextlib.suppress(FileNotFoundError):
-                self.fs.delete_dir(self.full(name))
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.delete_dir(self.full(name))
 
     def clean(self) -> None:
         """Remove what broken runs left behind, here and one folder below; a store has nothing below."""
