@@ -187,6 +187,36 @@ def test_a_job_that_the_engine_ends_is_a_failure_that_can_be_resumed(
     assert files(out) == files(reference)
 
 
+def test_a_unit_that_kills_its_workers_is_given_up(store: S3, cluster: Cluster, out: Path, tmp_path: Path) -> None:
+    """After three of them, and the other units are built; run again, it may kill three more, and here kills two."""
+    killed, source, log = tmp_path / "killed", tmp_path / "raw" / "deadly.txt", tmp_path / "log"
+    lines = text(100).splitlines()
+    source.parent.mkdir()
+    source.write_text("".join(f"{line}{' BOOM' if line is lines[50] else ''}\n" for line in lines))
+    assert store.put("deadly/deadly.txt", source.read_bytes())
+    killed.write_bytes(b"")
+    own = [
+        "--with",
+        "toy_labelers:Deadly",
+        "--set",
+        f"labelers.deadly.log={killed}",
+        "--set",
+        "labelers.deadly.times=5",
+    ]
+    words = ["build", "s3://bucket/deadly/", "--out", "s3://bucket/set", "--set", f"unit.bytes={UNIT}", *own]
+    assert start(store, cluster, log, words).wait(600) == 1, log.read_text()
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith("failed: unit ")]
+    assert "its worker was killed 3 times" in line
+    assert len(killed.read_bytes()) == 3
+    assert len(marks(out)) == len(json.loads((out / "plan.json").read_bytes())["units"]) - 1
+    assert start(store, cluster, log, words).wait(600) == 0, log.read_text()
+    deadly = {"log": str(killed), "times": 5}
+    tables = {"unit": {"bytes": UNIT}, "labelers": {"deadly": deadly}, "with": ["toy_labelers:Deadly"]}
+    assert built(source.parent, tmp_path / "here", **tables).complete
+    assert files(out) == files(tmp_path / "here")
+    assert [path for path in out.rglob(".tmp-*") if path.is_file()] == []
+
+
 def test_a_layer_has_the_bytes_of_this_machine(
     store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
 ) -> None:
