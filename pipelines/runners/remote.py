@@ -77,13 +77,18 @@ def run_remote(  # noqa: PLR0917  (as `pipelines.graph.run_graph`)
             log.unlink(missing_ok=True)
             raise
         except Exception as error:
-            said = _said(engine, job)
-            with log.open("a", encoding="utf-8") as file:
-                traceback.print_exception(error, file=file)
-                file.write(said)
-            cause = engine.cause(f"{_text(error)}\n{said}")
-            raise EngineError(f"{cause}; full output: {log}") from error
+            raise _failed(engine, job, log, error) from error
     log.unlink(missing_ok=True)
+
+
+def _failed(engine: Engine, job: Job, log: Path, error: Exception) -> EngineError:
+    """Return what a user sees of a failure, a line with its cause, and write down all of it."""
+    said = _said(engine, job)
+    with log.open("a", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+        file.write(said)
+    cause = engine.cause(f"{_text(error)}\n{said}")
+    return EngineError(f"{cause}; full output: {log}")
 
 
 def _said(engine: Engine, job: Job) -> str:
