@@ -72,7 +72,7 @@ class Attempts:
 
     def clear(self) -> None:
         """Remove all notes."""
-        Folder.at(self.place).remove(self.name)
+        Folder.at(self.place).remove_folder(self.name)
 
 
 def _holders(folder: Folder, name: str) -> list[Holder]:
