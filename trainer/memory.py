@@ -10,7 +10,7 @@ __all__ = ["give_back", "keep_freed"]
 
 _TRIM, _MAP = -1, -3  # what mallopt calls its thresholds
 _KEPT = 256 << 20  # bytes at the end of the heap that may stay free
-_MAPPED = 32 << 20  # bytes from which a piece is mapped for itself: the most that mallopt takes
+_MAPPED = 16 << 20  # bytes from which a piece is mapped for itself, as scores of masked words are
 
 
 def give_back() -> None:
