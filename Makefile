@@ -55,7 +55,7 @@ test-pythons: $(VENV)/installed
 # Builds on Flink, Spark and Dask with an object store, all of them on this machine. It needs Java 17 and, in the
 # folder AUXLOOM_JARS, the jars that docs/cluster.md lists; Flink and Spark themselves come from PyPI.
 test-cluster: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs -o python_files='on_*.py' tests/cluster $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --tb=short -o python_files='on_*.py' tests/cluster $(PYTEST)
 
 clean:
 	rm -rf $(VENV) .venv-* out

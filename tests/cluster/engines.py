@@ -166,12 +166,16 @@ def start_flink(machine: Machine) -> Cluster:
     # a task manager wants its memory settings worked out beforehand, by Flink's own tool
     command = [java, "-cp", path, _RESOURCES, "GET_TM_RESOURCE_PARAMS", *map(str, conf)]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    memory, options = (line.partition("RESULT:")[2].split() for line in told.splitlines() if "RESULT:" in line)
+    memory, dynamic = (line.partition("RESULT:")[2].split() for line in told.splitlines() if "RESULT:" in line)
 
     def add(number: int, slots: int) -> None:
         runner = f"{runtime}.taskexecutor.TaskManagerRunner"
         names = ["-D", f"taskmanager.resource-id=tm{number}", "-D", f"taskmanager.numberOfTaskSlots={slots}"]
-        machine.start(f"taskmanager{number}", java, *memory, *opens, runner, *conf, *options, *names)
+        machine.start(f"taskmanager{number}", java, *memory, *opens, runner, *conf, *dynamic, *names)
+
+    def replace() -> None:
+        add(len(_SLOTS), max(_SLOTS))
+        machine.wait("a slot that is free again", lambda: (ask(url) or {}).get("slots-total") >= sum(_SLOTS))
 
     for number, slots in enumerate(_SLOTS):
         add(number, slots)

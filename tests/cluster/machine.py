@@ -18,7 +18,7 @@ __all__ = ["ROOT", "Machine", "MissingError", "ask", "free_port", "jars", "unpac
 
 ROOT = Path(__file__).parents[2]
 _SIGN = "AUXLOOM_TESTS_MACHINE"  # in the environment of all that such a program starts
-_READY = 300.0  # seconds that a program has to get ready on a busy machine
+_READY = 180.0  # seconds that a program has to get ready on a busy machine
 
 
 class MissingError(Exception):

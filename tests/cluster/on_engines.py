@@ -9,14 +9,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import Commands
 from engines import S3, SECRET, Cluster
-from machine import ROOT, wait_until
+from machine import wait_until
 from small import built, files, text
 
 from pipelines.layers.label import label
@@ -53,19 +53,19 @@ def out(store: S3, cluster: Cluster) -> Path:
     return folder
 
 
-def start(store: S3, cluster: Cluster, log: Path, words: Iterable[str] = BUILD) -> subprocess.Popen[bytes]:
-    """Start the one line that a user types."""
-    code = (
-        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]}; sys.argv[0] = 'auxloom'; "
-        "from pipelines.start import main; main()"
-    )
-    with log.open("wb") as told:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-c", code, *words, *cluster.options],
-            env={**os.environ, **store.environment},
-            stdout=told,
-            stderr=told,
-        )
+@pytest.fixture
+def commands(store: S3, cluster: Cluster, tmp_path: Path) -> Iterator[Commands]:
+    """Yield what runs commands; none is left over."""
+    commands = Commands(store, cluster, tmp_path / "log")
+    yield commands
+    commands.end()
+
+
+def begun(commands: Commands, out: Path, units: int = 1) -> "subprocess.Popen[bytes]":
+    """Start the build, and return it once it has made some units."""
+    driver = commands.start(BUILD)
+    wait_until("the first units", lambda: len(marks(out)) >= units or driver.poll() is not None)
+    return driver
 
 
 def marks(out: Path) -> list[Path]:
@@ -96,23 +96,16 @@ def begun_again(cluster: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize("lost", ["worker", "machine"])
-def test_a_loss_changes_no_byte(
-    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path, *, lost: str
-) -> None:
+def test_a_loss_changes_no_byte(commands: Commands, cluster: Cluster, reference: Path, out: Path, *, lost: str) -> None:
     """Two processes had units, the driver none; nobody is left over; credentials stand in no file, log or message."""
-    log = tmp_path / "log"
-    driver = start(store, cluster, log)
-    try:
-        wait_until("the first units", lambda: len(marks(out)) >= 4 or driver.poll() is not None)
-        worker, parent = busy(cluster)
-        os.kill(worker if lost == "worker" else parent, signal.SIGKILL)
-        units = len(json.loads((out / "plan.json").read_bytes())["units"])
-        assert len(marks(out)) < units
-        if lost == "machine":
-            cluster.replace()
-        assert driver.wait(600) == 0, log.read_text()
-    finally:
-        driver.kill()
+    driver = begun(commands, out, units=4)
+    worker, parent = busy(cluster)
+    os.kill(worker if lost == "worker" else parent, signal.SIGKILL)
+    units = len(json.loads((out / "plan.json").read_bytes())["units"])
+    assert len(marks(out)) < units
+    if lost == "machine":
+        cluster.replace()
+    assert commands.finish() == 0
     assert files(out) == files(reference)
     assert begun_again(cluster) != []
     (line,) = (out / "run.jsonl").read_text().splitlines()
@@ -120,18 +113,16 @@ def test_a_loss_changes_no_byte(
     assert len(made) >= 2
     assert driver.pid not in made
     wait_until("the end of workers without an engine", lambda: cluster.machine.orphans() == [])
-    whole = [log, *(path for path in out.rglob("*") if path.is_file())]
-    assert [path for path in whole if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in commands.said
+    assert [path for path in out.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()] == []
 
 
-def test_ctrl_c_ends_the_job(store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_job(commands: Commands, reference: Path, out: Path) -> None:
     """One line says how to go on; no further unit begins on the cluster; the same line then ends the build."""
-    log = tmp_path / "log"
-    driver = start(store, cluster, log)
-    wait_until("the first unit", lambda: bool(marks(out)) or driver.poll() is not None)
+    driver = begun(commands, out)
     driver.send_signal(signal.SIGINT)
-    assert driver.wait(60) == 130, log.read_text()
-    lines = [line for line in log.read_text().splitlines() if line.startswith("interrupted")]
+    assert driver.wait(60) == 130
+    lines = [line for line in commands.said.splitlines() if line.startswith("interrupted")]
     assert lines[0].startswith("interrupted; finished work is kept; continue with: auxloom build s3://bucket/raw/ ")
     seen: list[int] = []
 
@@ -142,54 +133,50 @@ def test_ctrl_c_ends_the_job(store: S3, cluster: Cluster, reference: Path, out: 
     wait_until("an end of the units that had begun", settled)
     units = len(json.loads((out / "plan.json").read_bytes())["units"])
     assert seen[-1] < units
-    assert start(store, cluster, log).wait(600) == 0, log.read_text()
+    assert commands.finish(BUILD) == 0
     assert files(out) == files(reference)
 
 
 def test_the_next_build_ends_the_job_of_a_driver_that_was_killed(
-    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
+    commands: Commands, cluster: Cluster, reference: Path, out: Path
 ) -> None:
     """It takes over the lock, and the slots of the job that nobody waits for."""
-    log = tmp_path / "log"
-    driver = start(store, cluster, log)
-    wait_until("the first unit", lambda: bool(marks(out)) or driver.poll() is not None)
+    driver = begun(commands, out)
     workers = cluster.machine.processes(cluster.worker)
     for worker in workers:  # else the job may have ended before there is another driver
         os.kill(worker, signal.SIGSTOP)
     driver.kill()
     driver.wait()
-    second, said = start(store, cluster, log), f"on {cluster.options[1]}, which a build that was killed left running"
+    second, said = commands.start(BUILD), f"on {cluster.options[1]}, which a build that was killed left running"
     try:
-        wait_until("the end of the old job", lambda: said in log.read_text() or second.poll() is not None)
+        wait_until("the end of the old job", lambda: said in commands.said or second.poll() is not None)
     finally:
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)
-    assert second.wait(600) == 0, log.read_text()
-    assert said in log.read_text()
-    assert f"set, which process {driver.pid} on " in log.read_text()
+    assert commands.finish() == 0
+    assert said in commands.said
+    assert f"set, which process {driver.pid} on " in commands.said
     assert files(out) == files(reference)
 
 
-@pytest.mark.parametrize("cluster", ["flink"], indirect=True)
+@pytest.mark.parametrize("engine", ["flink"], indirect=True)
 def test_a_job_that_the_engine_ends_is_a_failure_that_can_be_resumed(
-    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
+    commands: Commands, cluster: Cluster, reference: Path, out: Path
 ) -> None:
     """As an administrator may do it; a line says so, and names the file with all that the engine said."""
-    log = tmp_path / "log"
-    driver = start(store, cluster, log)
-    wait_until("the first unit", lambda: bool(marks(out)) or driver.poll() is not None)
+    driver = begun(commands, out)
     cluster.cancel()
-    assert driver.wait(120) not in {0, 130}, log.read_text()
-    (line,) = [line for line in log.read_text().splitlines() if line.startswith("failed: ")]
+    assert driver.wait(120) not in {0, 130}
+    (line,) = [line for line in commands.said.splitlines() if line.startswith("failed: ")]
     assert "; full output: " in line
-    assert start(store, cluster, log).wait(600) == 0, log.read_text()
+    assert commands.finish(BUILD) == 0
     assert files(out) == files(reference)
 
 
-def test_a_unit_that_kills_its_workers_is_given_up(store: S3, cluster: Cluster, out: Path, tmp_path: Path) -> None:
+def test_a_unit_that_kills_its_workers_is_given_up(store: S3, commands: Commands, out: Path, tmp_path: Path) -> None:
     """After three of them, and the other units are built; run again, it may kill three more, and here kills two."""
-    killed, source, log = tmp_path / "killed", tmp_path / "raw" / "deadly.txt", tmp_path / "log"
+    killed, source = tmp_path / "killed", tmp_path / "raw" / "deadly.txt"
     lines = text(100).splitlines()
     source.parent.mkdir()
     source.write_text("".join(f"{line}{' BOOM' if line is lines[50] else ''}\n" for line in lines))
@@ -204,12 +191,12 @@ def test_a_unit_that_kills_its_workers_is_given_up(store: S3, cluster: Cluster, 
         "labelers.deadly.times=5",
     ]
     words = ["build", "s3://bucket/deadly/", "--out", "s3://bucket/set", "--set", f"unit.bytes={UNIT}", *own]
-    assert start(store, cluster, log, words).wait(600) == 1, log.read_text()
-    (line,) = [line for line in log.read_text().splitlines() if line.startswith("failed: unit ")]
+    assert commands.finish(words) == 1
+    (line,) = [line for line in commands.said.splitlines() if line.startswith("failed: unit ")]
     assert "its worker was killed 3 times" in line
     assert len(killed.read_bytes()) == 3
     assert len(marks(out)) == len(json.loads((out / "plan.json").read_bytes())["units"]) - 1
-    assert start(store, cluster, log, words).wait(600) == 0, log.read_text()
+    assert commands.finish(words) == 0
     deadly = {"log": str(killed), "times": 5}
     tables = {"unit": {"bytes": UNIT}, "labelers": {"deadly": deadly}, "with": ["toy_labelers:Deadly"]}
     assert built(source.parent, tmp_path / "here", **tables).complete
@@ -217,23 +204,19 @@ def test_a_unit_that_kills_its_workers_is_given_up(store: S3, cluster: Cluster, 
     assert [path for path in out.rglob(".tmp-*") if path.is_file()] == []
 
 
-def test_a_layer_has_the_bytes_of_this_machine(
-    store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path
-) -> None:
+def test_a_layer_has_the_bytes_of_this_machine(commands: Commands, reference: Path, out: Path, tmp_path: Path) -> None:
     """`label` runs where `build` does."""
     shutil.copytree(reference, out)
     here = tmp_path / "here"
     shutil.copytree(reference, here)
     label(str(here), ["masking"])
-    log = tmp_path / "log"
     words = ["label", "s3://bucket/set", "--with", "masking"]
-    assert start(store, cluster, log, words).wait(600) == 0, log.read_text()
+    assert commands.finish(words) == 0
     assert files(out / "layers" / "masking") == files(here / "layers" / "masking")
 
 
-def test_a_failure_is_told_in_a_line(store: S3, cluster: Cluster, reference: Path, out: Path, tmp_path: Path) -> None:
+def test_a_failure_is_told_in_a_line(commands: Commands, reference: Path, out: Path) -> None:
     """A worker without credentials of its own cannot be had here, but a folder that is not there can."""
-    log = tmp_path / "log"
-    assert start(store, cluster, log, [*BUILD, "--set", "plan.from=s3://bucket/nothing"]).wait(120) == 2
-    told = [line for line in log.read_text().splitlines() if line.strip()]
+    assert commands.finish([*BUILD, "--set", "plan.from=s3://bucket/nothing"]) == 2
+    told = [line for line in commands.said.splitlines() if line.strip()]
     assert told == ["error: [plan] from = 's3://bucket/nothing' has no plan.json; give a finished dataset"]

@@ -6,25 +6,19 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+from commands import auxloom
 from engines import S3
-from machine import ROOT
 from small import built, files, text
 
 TABLES = {"unit": {"bytes": 1500}, "with": ["masking"]}
 
 
-def auxloom(store: S3, *words: str) -> "subprocess.CompletedProcess[str]":
+def ran(store: S3, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command."""
-    code = (
-        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]}; sys.argv[0] = 'auxloom'; "
-        "from pipelines.start import main; main()"
-    )
     environment = {**os.environ, **store.environment}
-    command = [sys.executable, "-P", "-c", code, *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(auxloom(*words), env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_unit_takes_few_requests(store: S3, tmp_path: Path) -> None:
@@ -34,7 +28,7 @@ def test_a_unit_takes_few_requests(store: S3, tmp_path: Path) -> None:
     assert store.put("pages/a.txt", (tmp_path / "a.txt").read_bytes())
     before = len(store.requests())
     unit = ["--with", "masking", "--set", "unit.bytes=1500"]
-    done = auxloom(store, "build", "s3://bucket/pages/", "--out", "s3://bucket/counted", *unit)
+    done = ran(store, "build", "s3://bucket/pages/", "--out", "s3://bucket/counted", *unit)
     assert done.returncode == 0, done.stdout + done.stderr
     apart = ("pages", ".lock", "prefix=counted/stats/")  # the last by the progress bar, every few seconds
     own = [item for item in store.requests()[before:] if not any(words in item for words in apart)]
@@ -77,6 +71,6 @@ def _tagged(words: list[str]) -> dict[str, list[str]]:
 
 def say(store: S3, *words: str) -> str:
     """Run a command, and return what it printed."""
-    done = auxloom(store, *words)
+    done = ran(store, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
