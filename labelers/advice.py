@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["OTHER_LAYER", "damaged", "finish_layer", "nearest", "restore", "unfinished"]
+__all__ = ["OTHER_LAYER", "RUN_DATASET", "damaged", "finish_layer", "nearest", "no_dataset", "restore", "unfinished"]
+
+RUN_DATASET = "dataset"
+"""Folder of the dataset in a folder that `auxloom run` wrote."""
 
 _LAYERS = "layers"
 _DEPTH = 3
@@ -28,6 +31,22 @@ def nearest(given: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(given, list(known), 1, 0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def no_dataset(place: object, lacking: str, *, inner: bool) -> str:
+    """Return the sentence about a folder that is not a dataset.
+
+    Args:
+        place: as the user calls it.
+        lacking: name of the file by which a dataset is known.
+        inner: whether the folder of a run with that file lies in it.
+
+    Example:
+        >>> no_dataset("out", "plan.json", inner=True)
+        'out is not a dataset (it has no plan.json), but contains one; give out/dataset'
+    """
+    way = f", but contains one; give {place}/{RUN_DATASET}" if inner else "; give a folder that `auxloom build` wrote"
+    return f"{place} is not a dataset (it has no {lacking}){way}"
 
 
 def restore(place: str | PurePath) -> str:

@@ -24,6 +24,7 @@ from pipelines.folder.layout import (
     Folder,
     digest_bytes,
     digest_json,
+    no_dataset_at,
     rejects_name,
     shard_name,
     stats_name,
@@ -51,7 +52,7 @@ def verify(out: str | Path) -> list[str]:
 def _verify(folder: Folder, out: str) -> list[str]:
     """Check the dataset in a folder, which is called so."""
     if not (folder.is_file(PLAN) or folder.is_file(MANIFEST)):
-        raise FileNotFoundError(f"{out} is not a dataset (it has no {PLAN}); give a folder that `auxloom build` wrote")
+        raise FileNotFoundError(no_dataset_at(folder, out))
     try:
         plan = Plan.read(folder)
     except (PlanError, FileNotFoundError):

@@ -288,6 +288,29 @@ def test_a_mistake_is_two_lines_and_exit_code_two(
     assert len(told.strip().splitlines()) <= 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "{0}"),
+        ("verify", "{0}"),
+        ("train", "{0}", "--out", "{0}/../m"),
+        ("label", "{0}", "--with", "masking"),
+        ("merge", "{0}", "--out", "{0}/../m"),
+        ("build", "{0}", "--out", "{0}/../m"),
+    ],
+)
+def test_of_the_folder_of_a_run_the_dataset_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """`auxloom show out` after `auxloom run --out out`; the shards are not taken for text."""
+    out = tmp_path / "out"
+    (out / "dataset").mkdir(parents=True)
+    for name in ("plan.json", "auxloom.json"):
+        (out / "dataset" / name).write_text("{}")
+    assert run(monkeypatch, *(word.format(out) for word in words)) == 2
+    assert f"give {out}/dataset" in capsys.readouterr().err
+
+
 def test_an_unknown_option_is_an_error_with_the_nearest_name() -> None:
     """It is never taken for an input file."""
     command = [sys.executable, "-m", "pipelines.cli", "build", "--worker", "2"]

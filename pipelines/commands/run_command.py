@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from labelers.advice import RUN_DATASET
 from labelers.place import local
 from labelers.stores.uri import below, is_stored
 from pipelines.commands.build_command import build_dataset
@@ -85,7 +86,7 @@ def run(
         flags["split"] = {"group": "module", "validation": 0.1, "test": 0.1}
     recipe = with_store(recipe_of(inputs or [], flags, overrides or []))
     root = _root(recipe.out)
-    check_free(recipe.out, "dataset", {"input", "dataset", "model", "report.json"}, {"input"})
+    check_free(recipe.out, RUN_DATASET, {"input", RUN_DATASET, "model", "report.json"}, {"input"})
     if prose:
         _write_prose(root, as_json=as_json)
     _run(recipe, root, overwrite=overwrite, as_json=as_json)
@@ -100,7 +101,7 @@ def _run(recipe: Recipe, root: str, *, overwrite: bool, as_json: bool) -> None:
     """Build and train in the folder of a run; the report stands there, too."""
     from pipelines.folder.layout import Folder
 
-    dataset, model = below(root, "dataset"), below(root, "model")
+    dataset, model = below(root, RUN_DATASET), below(root, "model")
     recipe = recipe.model_copy(update={"out": dataset})
     code = build_dataset(recipe, overwrite=overwrite, as_json=False, quiet=as_json)
     if code:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from labelers.advice import RUN_DATASET, no_dataset
 from labelers.stores import drafts
 from labelers.stores.drafts import TEMPORARY, draft_of
 from labelers.stores.opening import is_local, is_whole, opened_place
@@ -35,6 +36,7 @@ __all__ = [
     "digest_json",
     "is_dataset",
     "keys_name",
+    "no_dataset_at",
     "rejects_name",
     "shard_name",
     "stats_name",
@@ -267,6 +269,11 @@ def is_dataset(place: str) -> bool:
     """
     folder = Folder.at(place)
     return folder.kind() != pafs.FileType.File and folder.is_file(PLAN)
+
+
+def no_dataset_at(folder: Folder, called: str) -> str:
+    """Return the sentence about a folder that is not a dataset, for whoever calls it so."""
+    return no_dataset(called, PLAN, inner=folder.is_file(f"{RUN_DATASET}/{PLAN}"))
 
 
 class Pending:

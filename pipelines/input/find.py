@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
+from labelers.advice import RUN_DATASET
 from labelers.stores.uri import apart, is_uri
-from pipelines.folder.layout import Folder
+from pipelines.folder.layout import PLAN, Folder
 from pipelines.formats import ENDINGS_READ, ending_of
 from pipelines.formats.format import locate
 from pipelines.formats.guess import format_of
@@ -105,7 +106,9 @@ def _find(path: str, split: str) -> list[_Found]:
     if info is not None and info.type == pafs.FileType.File:
         root = posixpath.dirname(bare) if prefix else os.path.dirname(os.path.abspath(path))
         return [_Found(bare + query, root, split, info, given=True)]
-    if info is not None and info.type == pafs.FileType.Directory:
+    if system and info is not None and info.type == pafs.FileType.Directory:
+        if system.get_file_info(f"{inner}/{RUN_DATASET}/{PLAN}").type == pafs.FileType.File:
+            raise ValueError(f"{path} is the folder of a run; give {path.rstrip('/')}/{RUN_DATASET}")
         return _walk(system, inner, (prefix, query), split)
     matches = _matches(system, inner, (prefix, query)) if glob.has_magic(bare) else []
     if not matches:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from labelers.labeler import Labeler
 from labelers.stores.uri import below
-from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, POOL, Folder, digest_json, shard_name
+from pipelines.folder.layout import LAYERS, MANIFEST, PLAN, POOL, Folder, digest_json, no_dataset_at, shard_name
 from pipelines.folder.schema import corpus_schema
 from pipelines.layers.folders import base_of, check_columns
 from pipelines.plans.plan import Plan, identity, installed_versions
@@ -29,9 +29,7 @@ def read_base(dataset: str) -> tuple[Folder, Plan, Mapping[str, Any]]:
     """
     folder = Folder.at(dataset)
     if not folder.is_file(PLAN):
-        raise FileNotFoundError(
-            f"{dataset} is not a dataset (it has no {PLAN}); give a folder that `auxloom build` wrote"
-        )
+        raise FileNotFoundError(no_dataset_at(folder, dataset))
     if not folder.is_file(MANIFEST):
         raise RecipeError(
             f"the dataset {dataset} is unfinished (it has no {MANIFEST}); run the same `auxloom build` again first"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelers.advice import damaged, restore
+from labelers.advice import RUN_DATASET, damaged, no_dataset, restore
 from labelers.paths import resolve
 from labelers.ragged import BoolArray, IntArray, Ragged, ranges, running_total
 from labelers.stores.copies import dataset_folder
@@ -299,7 +299,7 @@ def _missing(root: Path) -> str:
         return (
             f"the dataset {root} is unfinished (it has no {MANIFEST}); run the same `auxloom build` again to finish it"
         )
-    return f"{root} is not a dataset (it has no {MANIFEST}); give a folder that `auxloom build` wrote"
+    return no_dataset(root, MANIFEST, inner=(root / RUN_DATASET / MANIFEST).exists())
 
 
 def _tables(root: Path) -> Iterator[tuple[str, pa.Table]]:
