@@ -29,8 +29,10 @@ from trainer.model.biaffine import BiaffineHead
 from trainer.model.model import Model
 from trainer.predict import load
 from trainer.score.attachment import ARC_METRICS, FrequentOffset, OffsetByForm
+from trainer.score.beside import further_scores
 from trainer.score.metrics import Predictions, score
 from trainer.score.rows import TaskRows, read_rows
+from trainer.score.table import task_notes
 from trainer.score.trees import spanning_tree
 from trainer.settings import make_settings
 
@@ -142,6 +144,19 @@ def test_the_probe_knows_the_commonest_offset_of_a_form() -> None:
     said = OffsetByForm().predict(train_rows, held, 0)
     assert said.tolist() == [[1, 3, 1], [2, 1, 1], [2, 0, 1], [3, 1, 1]]
     assert FrequentOffset().predict(train_rows, held, 0)[:, 0].tolist() == [1, 2, 3, 3]
+
+
+def test_a_report_shows_unlabelled_attachment_beside_labelled() -> None:
+    """With its own best baseline; a task without relations has that score alone."""
+    rows = read({"tokens": "the old dog ran", "heads": [2, 2, 3, 3], "relations": [1, 2, 3, 0]})
+    gold, said = [(2, 1, 1), (2, 2, 1), (3, 3, 1), (3, 0, 1)], [(2, 2), (2, 2), (3, 3), (0, 0)]
+    found = further_scores(predictions(gold, said, "las"), rows=(rows, rows))["beside"]
+    assert found["uas"]["score"]["value"] == pytest.approx(3 / 4)
+    assert found["uas"]["baseline"]["name"] == "commonest offset per word form"
+    assert found["uas"]["baseline"]["value"] == 1.0
+    assert further_scores(predictions(gold, said, "uas")) == {}
+    (note,) = task_notes({"beside": found})
+    assert note == "uas 0.750 [0.250, 1.000], best baseline 1.000 commonest offset per word form"
 
 
 def train_parts(known: TaskRows, held: TaskRows) -> Any:

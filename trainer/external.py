@@ -15,6 +15,7 @@ from trainer.encoders.encoder import find_encoder
 from trainer.evaluate import evaluate as evaluate_split
 from trainer.folder import RunFolder
 from trainer.kinds import kind_of
+from trainer.score.beside import further_scores
 from trainer.score.by_class import by_class
 from trainer.score.metrics import FEW, Predictions, metric_of, score
 from trainer.score.rows import read_rows
@@ -150,7 +151,10 @@ def _entry(found: Predictions, data: Dataset, encoded: EncodedDataset, split: st
         "classes": by_class(found) if labels else [],
         "warnings": [few] if labels < FEW else [],
     }
-    if task.name not in forms or not labels:
+    if not labels:
+        return entry
+    entry |= further_scores(found)
+    if task.name not in forms:
         return entry
     own = next(item for item in data.tasks if item.name == task.name)
     held = read_rows(data.splits[split], own, Types(), np.unique(found.rows))

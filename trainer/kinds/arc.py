@@ -14,7 +14,7 @@ from trainer.data.dataset import Split
 from trainer.data.targets import LabelPlaces, Placed
 from trainer.kinds.kind import Kind, Labels
 from trainer.model.biaffine import BiaffineHead
-from trainer.score.attachment import ARC_METRICS, FrequentOffset, OffsetByForm
+from trainer.score.attachment import ARC_BESIDE, ARC_METRICS, FrequentOffset, OffsetByForm
 from trainer.score.metrics import Metric
 from trainer.score.probes import Probe
 from trainer.score.rows import TaskRows
@@ -72,6 +72,7 @@ class ArcKind(Kind):
     head = BiaffineHead
     listed = True
     metrics = ARC_METRICS
+    beside = ARC_BESIDE
     probes = (OffsetByForm(),)
 
     def untrained(self, task: Task) -> str:

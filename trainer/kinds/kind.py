@@ -48,6 +48,8 @@ class Kind(ABC):
     """Its labels of a source are also labels of a view of it: a task may be trained on one, see `Task.on`."""
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
     """By the names that tasks give them; the first one is the default."""
+    beside: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By the name of a metric, further ones by which a report scores the same predictions."""
     probes: ClassVar[tuple[Probe, ...]] = ()
     """Baselines that look at one simple property each."""
 

@@ -10,7 +10,7 @@ from trainer.score.metrics import FloatArray, Metric, Predictions
 from trainer.score.rates import most_frequent
 from trainer.score.rows import TaskRows
 
-__all__ = ["ARC_METRICS", "HEAD", "KNOWN", "RELATION", "FrequentOffset", "OffsetByForm"]
+__all__ = ["ARC_BESIDE", "ARC_METRICS", "HEAD", "KNOWN", "RELATION", "FrequentOffset", "OffsetByForm"]
 
 HEAD, RELATION, KNOWN = range(3)
 """What a label holds: the head as a place in the sentence, the relation, and 1 where there is a label at all."""
@@ -50,6 +50,9 @@ class Labelled(Unlabelled):
 
 ARC_METRICS: Mapping[str, Metric] = {"las": Labelled(), "uas": Unlabelled()}
 """Metrics of arcs, by name."""
+
+ARC_BESIDE: Mapping[str, tuple[str, ...]] = {"las": ("uas",)}
+"""Which of them a report shows beside that of a task: parsers are compared by both."""
 
 
 @dataclass(frozen=True)

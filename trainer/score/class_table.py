@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from trainer.score.table import row_line, score_cells, shown, span_notes, widths_of
+from trainer.score.table import row_line, score_cells, shown, task_notes, widths_of
 
 __all__ = ["class_lines", "show"]
 
@@ -57,7 +57,7 @@ def _class_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
 def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what stands below the table."""
     for entry in report["tasks"]:
-        yield from (f"{entry['name']}: {note}" for note in span_notes(entry))
+        yield from (f"{entry['name']}: {note}" for note in task_notes(entry))
         yield from (f"! {entry['name']}: {text}" for text in entry["warnings"])
         if lost := sum(entry["lost"].values()):
             yield f"lost: {entry['name']}: {lost:,} rows, cut before the text that their label refers to"

@@ -13,6 +13,7 @@ from trainer.data.dataset import Dataset, Types
 from trainer.evaluate import Tell
 from trainer.files import write as write_file
 from trainer.memory import give_back
+from trainer.score.beside import further_scores
 from trainer.score.metrics import FEW, Predictions, Score, metric_name, metric_of, score
 from trainer.score.probes import ProbeScore, best_first, prior, run_probes
 from trainer.score.rows import read_rows, sample
@@ -156,7 +157,7 @@ def _entry(
     fitted = read_rows(dataset.splits["train"], task, types, chosen, spell=data.tokenizer.encode)
     held = read_rows(dataset.splits[split], task, types, rows[split])
     scores = score(found, seed), prior(fitted, held, seed), run_probes(fitted, held, seed)
-    entry = task_entry(task, *_trained_on(data, task), scores)
+    entry = task_entry(task, *_trained_on(data, task), scores) | further_scores(found, seed, (fitted, held))
     return entry if known is None else entry | {"spans": recalls(found, held, known)}
 
 

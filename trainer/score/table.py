@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["lines", "row_line", "score_cells", "show", "shown", "span_notes", "widths_of"]
+__all__ = ["lines", "row_line", "score_cells", "show", "shown", "task_notes", "widths_of"]
 
 PRIOR = (
     "class prior: the most frequent class (accuracy), a random guess at the train rates (F1), "
@@ -84,9 +84,13 @@ def shown(value: float | None) -> str:
 def score_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of a task's first line."""
     labels = f"{entry['labels']['held_out']:,}" + ("!" if entry["warnings"] else "")
-    found = entry["score"]
+    return entry["name"], labels, entry["metric"], _with_interval(entry["score"])
+
+
+def _with_interval(found: Mapping[str, Any] | None) -> str:
+    """Return a score and its interval, as far as there are any."""
     interval = "" if not found or found["interval"] is None else " [{:.3f}, {:.3f}]".format(*found["interval"])
-    return entry["name"], labels, entry["metric"], (shown(found["value"]) if found else "-") + interval
+    return (shown(found["value"]) if found else "-") + interval
 
 
 def _baseline_cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -104,7 +108,7 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"not trained: {name}: {reason}" for name, reason in report["not_trained"].items())
     yield from (f"! {entry['name']}: {text}" for entry in report["tasks"] for text in entry["warnings"])
     for entry in report["tasks"]:
-        yield from (f"{entry['name']}: {note}" for note in span_notes(entry))
+        yield from (f"{entry['name']}: {note}" for note in task_notes(entry))
         if lost := sum(entry["lost"].values()):
             yield f"lost: {entry['name']}: {lost:,} rows, cut before the text that their label refers to"
     if any(entry["baselines"] for entry in report["tasks"]):
@@ -116,8 +120,12 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
         yield report["note"]
 
 
-def span_notes(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is found of spans whose form stands in the train split, and of others."""
+def task_notes(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield scores by further metrics, and the recall of spans whose form stands in the train split, and of others."""
+    for metric, found in entry.get("beside", {}).items():
+        baseline = found.get("baseline")
+        than = f", best baseline {shown(baseline['value'])} {baseline['name']}" if baseline else ""
+        yield f"{metric} {_with_interval(found['score'])}{than}"
     if not (spans := entry.get("spans")):
         return
     parts = [(spans["seen"], "whose form occurs in the train split"), (spans["unseen"], "of new forms")]
