@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -47,6 +47,7 @@ class Engine:
     def running(self) -> Cluster:
         """Return it; its workers have the credentials of the store in their environment."""
         if self.cluster is None:
+            self.stop()  # what was started of one that did not get ready
             folder = self.places.mktemp(self.name)
             (folder / "begun").mkdir()
             self.machine = Machine(folder, {**self.store.environment, "AUXLOOM_TESTS_BEGUN": str(folder / "begun")})
@@ -87,14 +88,14 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
-        found = getattr(item, "funcargs", {})
-        logs = [*found["tmp_path"].glob("log")] if "tmp_path" in found else []
-        logs += (
-            sorted(found["engine"].machine.folder.glob("*.log"))
-            if "engine" in found and found["engine"].machine
-            else []
-        )
-        for log in logs:
+        for log in _logs(getattr(item, "funcargs", {})):
             lines = log.read_text(errors="replace").splitlines()
             report.sections.append((f"end of {log.name}", "\n".join(line[:300] for line in lines[-_LINES:])))
     return report
+
+
+def _logs(fixtures: Mapping[str, Any]) -> list[Path]:
+    """Return the log of a test's commands and those of its engine, as far as there are any."""
+    machine = fixtures["engine"].machine if "engine" in fixtures else None
+    own = [*fixtures["tmp_path"].glob("log")] if "tmp_path" in fixtures else []
+    return own + (sorted(machine.folder.glob("*.log")) if machine else [])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from machine import ROOT, Machine, MissingError, ask, free_port, jars, unpacked
+from machine import ROOT, Machine, MissingError, ask, free_port, jars, unpacked, wait_until
 
 __all__ = ["ENGINES", "S3", "SECRET", "Cluster", "start_s3"]
 
@@ -173,9 +173,14 @@ def start_flink(machine: Machine) -> Cluster:
         names = ["-D", f"taskmanager.resource-id=tm{number}", "-D", f"taskmanager.numberOfTaskSlots={slots}"]
         machine.start(f"taskmanager{number}", java, *memory, *opens, runner, *conf, *dynamic, *names)
 
+    def known() -> list[str]:
+        """Return the task managers that the job manager knows."""
+        return [one["id"] for one in (ask(f"http://127.0.0.1:{rest}/taskmanagers") or {}).get("taskmanagers", ())]
+
     def replace() -> None:
-        add(len(_SLOTS), max(_SLOTS))
-        machine.wait("a slot that is free again", lambda: (ask(url) or {}).get("slots-total") >= sum(_SLOTS))
+        number = len(_SLOTS)
+        add(number, max(_SLOTS))
+        wait_until("a further task manager", lambda: f"tm{number}" in known())
 
     for number, slots in enumerate(_SLOTS):
         add(number, slots)
