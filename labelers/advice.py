@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from labelers.stores.uri import below
+
 __all__ = ["OTHER_LAYER", "RUN_DATASET", "damaged", "finish_layer", "nearest", "no_dataset", "restore", "unfinished"]
 
 RUN_DATASET = "dataset"
@@ -44,9 +46,13 @@ def no_dataset(place: object, lacking: str, *, inner: bool) -> str:
     Example:
         >>> no_dataset("out", "plan.json", inner=True)
         'out is not a dataset (it has no plan.json), but contains one; give out/dataset'
+        >>> no_dataset("s3://b/out?region=x", "plan.json", inner=True).rpartition("; ")[2]
+        'give s3://b/out/dataset?region=x'
     """
-    way = f", but contains one; give {place}/{RUN_DATASET}" if inner else "; give a folder that `auxloom build` wrote"
-    return f"{place} is not a dataset (it has no {lacking}){way}"
+    named = f", but contains one; give {below(str(place), RUN_DATASET)}"
+    return f"{place} is not a dataset (it has no {lacking})" + (
+        named if inner else "; give one that `auxloom build` wrote"
+    )
 
 
 def restore(place: str | PurePath) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from labelers.advice import RUN_DATASET
-from labelers.stores.uri import apart, is_uri
+from labelers.stores.uri import apart, below, is_uri
 from pipelines.folder.layout import PLAN, Folder
 from pipelines.formats import ENDINGS_READ, ending_of
 from pipelines.formats.format import locate
@@ -108,7 +108,7 @@ def _find(path: str, split: str) -> list[_Found]:
         return [_Found(bare + query, root, split, info, given=True)]
     if system and info is not None and info.type == pafs.FileType.Directory:
         if system.get_file_info(f"{inner}/{RUN_DATASET}/{PLAN}").type == pafs.FileType.File:
-            raise ValueError(f"{path} is the folder of a run; give {path.rstrip('/')}/{RUN_DATASET}")
+            raise ValueError(f"{path} is the folder of a run; give {below(path, RUN_DATASET)}")
         return _walk(system, inner, (prefix, query), split)
     matches = _matches(system, inner, (prefix, query)) if glob.has_magic(bare) else []
     if not matches:

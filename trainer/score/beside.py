@@ -25,7 +25,6 @@ def further_scores(found: Predictions, seed: int = 0, rows: tuple[TaskRows, Task
         made[name] = {"score": score(replace(found, task=task), seed).to_json()}
         if rows:
             train, held = (part.replaced(task=task) for part in rows)
-            made[name]["baseline"] = best_first(task, [prior(train, held, seed), *run_probes(train, held, seed)])[
-                0
-            ].to_json()
+            best, *_ = best_first(task, [prior(train, held, seed), *run_probes(train, held, seed)])
+            made[name]["baseline"] = best.to_json()
     return {"beside": made} if made else {}
