@@ -5,13 +5,15 @@ keys of records as a real scan does, making leaves the commit mark of a real uni
 empty shards. Then the same command runs again on the complete dataset.
 
 The work of workers is done by one more process, in a loop: its peak is that of a worker that did all units. With
-``--runner`` and ``--workers`` it goes through the real graph instead. Seconds are of CPU, which other programs on the
-machine do not change; memory is the peak of a process (VmHWM).
+``--runner local`` and ``--workers`` it goes through the real graph instead, and with ``--runner flink`` through an
+engine, which is started on this machine as tests/cluster starts it. Seconds are of CPU, which other programs on the
+machine do not change; memory is the peak of a process (VmHWM), for an engine the largest of each kind.
 """
 
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -19,8 +21,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -60,31 +64,6 @@ def template() -> dict[str, Any]:
     return mark
 
 
-def pretended_scan(self: ScanUnit, unit: Unit) -> dict[str, Any]:
-    """Leave keys of records, and return what a scan finds of a unit: its part of the pool, digests, a file's pieces."""
-    told = settings()
-    random = np.random.default_rng(unit.index)
-    keys = np.zeros(told["documents"], KEY)
-    for name in ("a", "b"):
-        keys[name] = random.integers(1 << 63, size=len(keys), dtype=np.uint64) * np.uint64(2)
-    repeated = random.random(len(keys)) < told["repeated"]
-    keys["a"][repeated] = keys["b"][repeated] = random.integers(1000, size=int(repeated.sum()))
-    keys["file"], keys["unit"] = unit.ranges[0].file, unit.index
-    keys["place"] = unit.ranges[0].start + np.arange(len(keys)) * 100
-    Folder.at(self.out).write(record_keys_name(self.scratch, unit.index), keys.tobytes())
-    names = sorted(f"{value:016x}" for value in random.integers(1 << 62, size=told["pool"]))
-    return {
-        "units": {str(unit.index): f"{unit.index:032x}"},
-        "pieces": {f"{part.file}:{part.start}": [part.stop, f"{part.start:032x}"] for part in unit.ranges},
-        "keys": {str(unit.index): len(keys)},
-        "unnamed": [part.file for part in unit.ranges],
-        "documents": {"train": 900, "validation": 50, "test": 50},
-        "groups": names[:3],
-        "pool": [[f"{name} a:{unit.index}", name, {"text": TEXT * 5}] for name in names],
-        "pool_size": told["pool"],
-    }
-
-
 def pretended_shard(unit: int, plan: Any, out: str, *, batch: int = 2048, attempts: Any = None) -> dict[str, Any]:
     """Leave the files of a unit, whose shards are empty, and return its report."""
     del batch, attempts
@@ -108,13 +87,36 @@ def pretended_shard(unit: int, plan: Any, out: str, *, batch: int = 2048, attemp
 class PretendedScan(ScanUnit):
     """By its module, a worker that unpickles it imports this one."""
 
+    def _scan(self, unit: Unit) -> dict[str, Any]:
+        """Leave keys of records, and return what a scan finds: a part of the pool, digests, pieces of files."""
+        told = settings()
+        random = np.random.default_rng(unit.index)
+        keys = np.zeros(told["documents"], KEY)
+        for name in ("a", "b"):
+            keys[name] = random.integers(1 << 63, size=len(keys), dtype=np.uint64) * np.uint64(2)
+        repeated = random.random(len(keys)) < told["repeated"]
+        keys["a"][repeated] = keys["b"][repeated] = random.integers(1000, size=int(repeated.sum()))
+        keys["file"], keys["unit"] = unit.ranges[0].file, unit.index
+        keys["place"] = unit.ranges[0].start + np.arange(len(keys)) * 100
+        Folder.at(self.out).write(record_keys_name(self.scratch, unit.index), keys.tobytes())
+        names = sorted(f"{value:016x}" for value in random.integers(1 << 62, size=told["pool"]))
+        return {
+            "units": {str(unit.index): f"{unit.index:032x}"},
+            "pieces": {f"{part.file}:{part.start}": [part.stop, f"{part.start:032x}"] for part in unit.ranges},
+            "keys": {str(unit.index): len(keys)},
+            "unnamed": [part.file for part in unit.ranges],
+            "documents": {"train": 900, "validation": 50, "test": 50},
+            "groups": names[:3],
+            "pool": [[f"{name} a:{unit.index}", name, {"text": TEXT * 5}] for name in names],
+            "pool_size": told["pool"],
+        }
+
 
 class PretendedShard(building.MakeShard):
     """The same."""
 
 
 if SETTINGS in os.environ:  # in the driver and in workers
-    ScanUnit._scan = pretended_scan  # type: ignore[method-assign]  # noqa: SLF001
     vars(building).update(make_shard=pretended_shard, MakeShard=PretendedShard)
     vars(planning).update(ScanUnit=PretendedScan)
 
@@ -141,10 +143,15 @@ class InChild:
 
 
 class Peaks:
-    """The peak of memory of each process below this one."""
+    """The peaks of memory of processes, the largest of each kind.
 
-    def __init__(self) -> None:
-        self.of: Counter[int] = Counter()
+    Args:
+        find: returns the kind of each process that counts.
+    """
+
+    def __init__(self, find: Callable[[], dict[int, str]]) -> None:
+        self.of: Counter[str] = Counter()
+        self._find = find
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -155,21 +162,60 @@ class Peaks:
 
     def look(self) -> None:
         """Note the peaks so far."""
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-            except OSError:
-                continue
-            if int(fields["PPid"]) == os.getpid() and "VmHWM" in fields:
-                process = int(fields["Pid"])
-                self.of[process] = max(self.of[process], int(fields["VmHWM"].split()[0]))
+        for process, kind in self._find().items():
+            self.of[kind] = max(self.of[kind], of_status(process).get("VmHWM", 0))
 
-    def end(self) -> int:
-        """Return the largest, in MB."""
+    def end(self) -> dict[str, int]:
+        """Return the peak of each kind in MB."""
         self.look()
         self._stop.set()
         self._thread.join()
-        return max(self.of.values(), default=0) // 1024
+        return {kind: peak // 1024 for kind, peak in sorted(self.of.items())}
+
+
+def of_status(process: int) -> dict[str, int]:
+    """Return the numbers that the system keeps of a process, none if it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    return {
+        name: int(found[0])
+        for name, found in ((n, re.findall(r"\d+", v)) for n, _, v in (x.partition(":") for x in lines))
+        if found
+    }
+
+
+def children() -> dict[int, str]:
+    """Return the processes that this one has started."""
+    found = (int(path.parent.name) for path in Path("/proc").glob("[0-9]*/status"))
+    return {process: "worker" for process in found if of_status(process).get("PPid") == os.getpid()}
+
+
+@contextmanager
+def engine(name: str, folder: Path, environment: dict[str, str]) -> Iterator[tuple[dict[str, Any], Peaks]]:
+    """Start an engine, and yield what a recipe says of it and the peaks of its processes."""
+    sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / part) for part in ("cluster", "")]
+    engines, machines = import_module("engines"), import_module("machine")
+    folder.mkdir()
+    machine = machines.Machine(folder, environment | {"AUXLOOM_TESTS_BEGUN": str(folder)})
+
+    def find() -> dict[int, str]:
+        found = {}
+        for process in machine.processes():
+            with suppress(OSError):
+                words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+                java = [word for word in words if re.fullmatch(r"(\w+\.)+[A-Z]\w+", word)]
+                found[process] = java[0].rpartition(".")[2] if java else "worker"
+        return found
+
+    try:
+        options = iter(engines.ENGINES[name](machine).options)
+        told = [(option, next(options)) for option in options]
+        beam = dict(value.split("=", 1) for option, value in told if option == "--beam")
+        yield {"runner": name, "beam": beam}, Peaks(find)
+    finally:
+        machine.stop()
 
 
 def prepare(place: Path, units: int) -> None:
@@ -199,34 +245,36 @@ def timed(name: str, seconds: dict[str, Any]) -> None:
     setattr(building, name, run)
 
 
-def drive(place: Path, runner: str, workers: int) -> dict[str, Any]:
+def drive(place: Path, run: dict[str, Any]) -> dict[str, Any]:
     """Build, and return CPU seconds and the peaks of memory of this process and of the largest worker."""
     seconds: dict[str, Any] = {}
     for name in STEPS:
         timed(name, seconds)
     told: dict[str, Any] = {"input": {"files": [str(place / "in")]}, "unit": {"bytes": UNIT}, "out": str(place / "out")}
-    told |= {"run": {"workers": workers}, "dedup": {"documents": True}}
+    told |= {"run": run, "dedup": {"documents": True}}
     child = None
-    if not runner:
+    if not run:
         child = InChild()
         vars(building).update(_graph=lambda _: child)
-    peaks, started = Peaks(), time.perf_counter()
+    peaks, started = Peaks(children), time.perf_counter()
     report = building.build(make_recipe(told))
     assert report.complete, report.failures[:3]
-    seconds |= {"driver MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "worker MB": peaks.end()}
+    seconds |= {
+        "driver MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "worker MB": peaks.end().get("worker", 0),
+    }
     if child:
         child.child.end()
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds["driver s"] = round(time.process_time(), 1)
-    seconds["worker s"] = round(children.ru_utime + children.ru_stime, 1)
+    seconds["worker s"] = round(spent.ru_utime + spent.ru_stime, 1)
     return {**seconds, "all": f"{time.perf_counter() - started:.0f} s", "already": report.already}
 
 
-def run(place: Path, given: argparse.Namespace, environment: dict[str, str]) -> dict[str, Any]:
+def driven(place: Path, run: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
     """Return what a driver in a process of its own tells."""
     start = "import scale; scale.main()"  # not as __main__, which no worker could import
-    command = [sys.executable, "-c", start, "--drive", str(place), "--workers", str(given.workers)]
-    command += ["--runner", given.runner]
+    command = [sys.executable, "-c", start, "--drive", str(place), "--run", json.dumps(run)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -240,12 +288,13 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=200, help="keys of records of a unit")
     parser.add_argument("--repeated", type=float, default=0.01, help="share of records that repeat another")
     parser.add_argument("--pool", type=int, default=64, help="documents of the pool")
-    parser.add_argument("--runner", default="", help="local: through Beam's graph, with worker processes")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--runner", default="", help="through Beam's graph: local, flink, spark or dask")
+    parser.add_argument("--workers", type=int, default=2, help="of the local runner")
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--run", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drive:
-        print(json.dumps(drive(given.drive, given.runner, given.workers)))
+        print(json.dumps(drive(given.drive, given.run)))
         return
     for units in map(int, given.units.split(",")):
         with tempfile.TemporaryDirectory() as name:
@@ -255,9 +304,23 @@ def main() -> None:
             told |= {"documents": given.documents, "repeated": given.repeated}
             paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
             environment = {**os.environ, SETTINGS: json.dumps(told), "PYTHONPATH": paths}
-            for what in ("build", "again"):
-                found = run(place, given, environment)
-                print(f"{units:7,} units, {what}:", *(f"{key} {value};" for key, value in found.items()), flush=True)
+            local = {"workers": given.workers} if given.runner else {}
+            started = given.runner not in ("", "local")
+            with (
+                engine(given.runner, place / "engine", environment) if started else nullcontext((local, None)) as (
+                    run,
+                    peaks,
+                )
+            ):
+                for what in ("build", "again"):
+                    found = driven(place, run, environment)
+                    print(
+                        f"{units:7,} units, {what}:", *(f"{key} {value};" for key, value in found.items()), flush=True
+                    )
+                if peaks:
+                    print(
+                        f"{units:7,} units, MB:", *(f"{kind} {peak};" for kind, peak in peaks.end().items()), flush=True
+                    )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ import pytest
 from commands import Commands
 from engines import S3, SECRET, Cluster
 from machine import wait_until
-from small import built, files, text
+from small import built, files, rows, text
 
+from pipelines.layers.join import join
 from pipelines.layers.label import label
 
 UNIT = 4_000
@@ -204,15 +205,25 @@ def test_a_unit_that_kills_its_workers_is_given_up(store: S3, commands: Commands
     assert [path for path in out.rglob(".tmp-*") if path.is_file()] == []
 
 
-def test_a_layer_has_the_bytes_of_this_machine(commands: Commands, reference: Path, out: Path, tmp_path: Path) -> None:
-    """`label` runs where `build` does."""
-    shutil.copytree(reference, out)
-    here = tmp_path / "here"
-    shutil.copytree(reference, here)
+def test_layers_have_the_bytes_of_this_machine(
+    store: S3, commands: Commands, reference: Path, out: Path, tmp_path: Path
+) -> None:
+    """`label` and `join` run where `build` does."""
+    here, other = tmp_path / "here", tmp_path / "other.jsonl"
+    for copy in (out, here):
+        shutil.copytree(reference, copy)
+    found = [row["tokens"] for split in ("test", "train") for row in rows(reference, split)][::2]
+    other.write_text(
+        "".join(f"{json.dumps({'tokens': row, 'tags': ['B-x'] + ['O'] * (len(row) - 1)})}\n" for row in found)
+    )
     label(str(here), ["masking"])
-    words = ["label", "s3://bucket/set", "--with", "masking"]
-    assert commands.finish(words) == 0
-    assert files(out / "layers" / "masking") == files(here / "layers" / "masking")
+    join(str(here), [str(other)], on="tokens", labels={"more": {"kind": "token", "column": "tags"}})
+    assert store.put("other.jsonl", other.read_bytes())
+    assert commands.finish(["label", "s3://bucket/set", "--with", "masking"]) == 0
+    more = ["--label", "more=token:tags", "--on", "tokens"]
+    assert commands.finish(["join", "s3://bucket/set", "s3://bucket/other.jsonl", *more]) == 0
+    for name in ("masking", "more"):
+        assert files(out / "layers" / name) == files(here / "layers" / name) != {}
 
 
 def test_a_failure_is_told_in_a_line(commands: Commands, reference: Path, out: Path) -> None:
