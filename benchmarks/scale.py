@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -176,14 +176,10 @@ class Peaks:
 def of_status(process: int) -> dict[str, int]:
     """Return the numbers that the system keeps of a process, none if it has ended."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        text = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return {}
-    return {
-        name: int(found[0])
-        for name, found in ((n, re.findall(r"\d+", v)) for n, _, v in (x.partition(":") for x in lines))
-        if found
-    }
+    return {name: int(number) for name, number in re.findall(r"^(\w+):\s*(\d+)", text, re.MULTILINE)}
 
 
 def children() -> dict[int, str]:
@@ -280,6 +276,17 @@ def driven(place: Path, run: dict[str, Any], environment: dict[str, str]) -> dic
     return found
 
 
+def measure(place: Path, units: int, run: dict[str, Any], environment: dict[str, str]) -> None:
+    """Build, build again, and print what each of them took."""
+    for what in ("build", "again"):
+        show(units, what, driven(place, run, environment))
+
+
+def show(units: int, what: str, found: dict[str, Any]) -> None:
+    """Print a line."""
+    print(f"{units:7,} units, {what}:", *(f"{key} {value};" for key, value in found.items()), flush=True)
+
+
 def main() -> None:
     """Measure, and print lines for each number of units."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -304,23 +311,12 @@ def main() -> None:
             told |= {"documents": given.documents, "repeated": given.repeated}
             paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
             environment = {**os.environ, SETTINGS: json.dumps(told), "PYTHONPATH": paths}
-            local = {"workers": given.workers} if given.runner else {}
-            started = given.runner not in ("", "local")
-            with (
-                engine(given.runner, place / "engine", environment) if started else nullcontext((local, None)) as (
-                    run,
-                    peaks,
-                )
-            ):
-                for what in ("build", "again"):
-                    found = driven(place, run, environment)
-                    print(
-                        f"{units:7,} units, {what}:", *(f"{key} {value};" for key, value in found.items()), flush=True
-                    )
-                if peaks:
-                    print(
-                        f"{units:7,} units, MB:", *(f"{kind} {peak};" for kind, peak in peaks.end().items()), flush=True
-                    )
+            if given.runner in ("", "local"):
+                measure(place, units, {"workers": given.workers} if given.runner else {}, environment)
+                continue
+            with engine(given.runner, place / "engine", environment) as (run, peaks):
+                measure(place, units, run, environment)
+                show(units, "peaks in MB", peaks.end())
 
 
 if __name__ == "__main__":
