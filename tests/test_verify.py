@@ -129,7 +129,9 @@ def test_rows_that_were_changed_with_their_digest_are_found(dataset: Path, tmp_p
 
 def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path) -> None:
     """The message says what to give."""
-    with pytest.raises(FileNotFoundError, match=r"is not a dataset \(it has no plan\.json\); give one that `auxloom build` wrote"):
+    with pytest.raises(
+        FileNotFoundError, match=r"is not a dataset \(it has no plan\.json\); give one that `auxloom build` wrote"
+    ):
         verify(tmp_path)
 
 
