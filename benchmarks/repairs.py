@@ -9,13 +9,16 @@ Conversations are divided into folds. The carriers of a fold are made disfluent 
 other folds, and with n-grams of these. Printed are distributions of both sides, and how well a logistic regression over
 hashed n-grams of words, and of words with their tags, tells real from injected in conversations that it has not seen,
 as they are written and in small letters without marks: 0.5 would be perfect injections.
+
+A second table is about fillers: all utterances of six fluent words or more beside what the learnt profile makes of them
+at its own rates, with fillers and without.
 """
 
 import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,9 @@ from labelers.disfluency import Disfluency
 from labelers.edits import weave
 from labelers.labeler import Corpus, Request, Resource
 from labelers.language.casing import upper_first
-from labelers.language.repair_gold import Annotated, kind_of, reparanda, written
+from labelers.language.repair_gold import Annotated, fillers, kind_of, reparanda, written
 from labelers.language.repair_learning import learn
-from labelers.language.repair_profile import KINDS
+from labelers.language.repair_profile import KINDS, read_profile
 from labelers.passages import PassageBatch
 from labelers.ragged import running_total
 from labelers.vocabulary import Vocabulary
@@ -43,8 +46,10 @@ Options = Mapping[str, Any]
 WAYS: dict[str, Options] = {
     "uniform": {"profile": "uniform"},
     "conversational": {"profile": "conversational"},
-    "learnt": {},
+    "learnt": {"fillers": 0.0},
 }
+FILLED: dict[str, Options] = {"with fillers": {}, "without": {"fillers": 0.0}}
+LEAST = 6  # fluent words of an utterance in the table of fillers
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,10 @@ def read(path: Path) -> Iterator[tuple[Utterance, Annotated]]:
         yield Utterance(f"{record['conv']}/{number}", record["conv"], tokens, tags), found
 
 
-def plain(tokens: Sequence[str], tags: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Leave out fillers behind no reparandum, and what breaks off at the end.
+def plain(
+    tokens: Sequence[str], tags: Sequence[str], *, whole: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Leave out what breaks off at the end and, unless they are wanted, fillers behind no reparandum.
 
     Example:
         >>> plain(["uh", "I", "uh", "I", "went", "and", "."], ["I", "D", "I", "O", "O", "D", "O"])
@@ -89,7 +96,7 @@ def plain(tokens: Sequence[str], tags: Sequence[str]) -> tuple[tuple[str, ...], 
     words = [at for at, tag in enumerate(tags) if tag == "O" and any(map(str.isalnum, tokens[at]))]
     last, kept, before = words[-1] if words else -1, [], "O"
     for at, tag in enumerate(tags):
-        if tag == "O" or (at < last and (tag == "D" or before != "O")):
+        if tag == "O" or (at < last and (tag == "D" or before != "O" or whole)):
             kept.append(at)
             before = tag
     return tuple(tokens[at] for at in kept), tuple(tags[at] for at in kept)
@@ -150,6 +157,51 @@ def injected(found: Sequence[tuple[Utterance, Annotated]], fold: Callable[[int],
             labeler = Disfluency(rate=1.0, deletions=False, **({"profile": profile} | dict(options)))
             made[way] |= inject(own, pool, labeler, seed)
     return made
+
+
+def filled(
+    found: Sequence[tuple[Utterance, Annotated]], fold: Callable[[int], int], seed: int
+) -> tuple[dict[str, Utterance], dict[str, dict[str, Utterance]]]:
+    """Return whole utterances, and what the learnt profile makes of all of them at its own rates."""
+    real, made = {}, {way: dict[str, Utterance]() for way in FILLED}
+    for number in sorted({fold(item.conversation) for item, _ in found}):
+        own = [item for item, _ in found if fold(item.conversation) == number and words_of(item) >= LEAST]
+        gold = {item.name: annotated for item, annotated in found}
+        for item in own:
+            tokens, tags = plain(gold[item.name].tokens, gold[item.name].tags, whole=True)
+            real[item.name] = Utterance(item.name, item.conversation, tokens, tags)
+        pool = [item for item, _ in found if fold(item.conversation) != number and len(item.carrier) > 1]
+        profile = learnt([annotated for item, annotated in found if fold(item.conversation) != number])
+        rate = read_profile(profile).rate
+        for way, options in FILLED.items():
+            labeler = Disfluency(rate=rate, deletions=False, profile=profile, **dict(options))
+            unchanged = {item.name: replace(item, tokens=item.carrier, tags=("O",) * len(item.carrier)) for item in own}
+            made[way] |= unchanged | inject(own, pool, labeler, seed)
+    return real, made
+
+
+def words_of(item: Utterance) -> int:
+    """Return how many fluent words an utterance has."""
+    return sum(tag == "O" and any(map(str.isalnum, token)) for token, tag in zip(item.tokens, item.tags, strict=True))
+
+
+def filler_shares(items: Sequence[Utterance]) -> dict[str, float]:
+    """Return where fillers stand, and how many editing phrases stand behind a reparandum."""
+    counts: Counter[str] = Counter()
+    words = 0
+    for item in items:
+        parts = written(Annotated(item.tokens, item.tags))
+        words += words_of(item)
+        alone = list(fillers(parts))
+        counts["opening"] += bool(alone) and not alone[0].place
+        counts["inside"] += sum(1 for one in alone if one.place)
+        counts["behind"] += sum(bool(one.phrase) for one in reparanda(parts))
+    every = counts["opening"] + counts["inside"] + counts["behind"]
+    return {
+        "utterances that begin with a filler": counts["opening"] / len(items),
+        "fillers inside, per 100 words": 100 * counts["inside"] / words,
+        "editing phrases and fillers that follow a reparandum": counts["behind"] / every,
+    }
 
 
 def bare(item: Utterance) -> Utterance:
@@ -239,6 +291,18 @@ def main() -> None:
         for way, items in made.items():
             sides = [[side[key] for key in real] for side in (real, items)]
             said, fake = ([change(item) for item in side] for side in sides) if change else sides
+            auc, accuracy = told_apart(said, fake, fold, tags=tags)
+            print(f"{name:<28}{way:<16} AUC {auc:.3f}  accuracy {accuracy:.3f}")
+    whole, spoken = filled(found, fold, options.seed)
+    columns = {"real": filler_shares(list(whole.values()))}
+    columns |= {way: filler_shares([items[name] for name in whole]) for way, items in spoken.items()}
+    print(f"{len(whole)} utterances of {LEAST} fluent words or more")
+    print(f"{'':<54}" + "".join(f"{way:>14}" for way in columns))
+    for name in columns["real"]:
+        print(f"{name:<54}" + "".join(f"{column[name]:>14.3f}" for column in columns.values()))
+    for way, items in spoken.items():
+        said, fake = ([bare(side[name]) for name in whole] for side in (whole, items))
+        for name, tags in (("words, no marks", False), ("words and tags, no marks", True)):
             auc, accuracy = told_apart(said, fake, fold, tags=tags)
             print(f"{name:<28}{way:<16} AUC {auc:.3f}  accuracy {accuracy:.3f}")
     show(real, made, options.show)

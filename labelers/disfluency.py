@@ -17,13 +17,15 @@ from labelers.declaration import Declaration
 from labelers.draws import Draws
 from labelers.edits import Edits, View
 from labelers.labeler import Labeler, Proposal, Request, Resource
+from labelers.language.additions import Spoken, merged
 from labelers.language.casing import Case
 from labelers.language.continuations import Continuations, UnitWords
 from labelers.language.donors import Donors
+from labelers.language.filling import Filling
 from labelers.language.material import Material
-from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile
+from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile, shipped_profile
 from labelers.language.repairs import Corruptor, Profile
-from labelers.language.speaking import Speaker, Spoken
+from labelers.language.speaking import Speaker
 from labelers.language.spoken_words import Writing, tables_of
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, FloatArray, IntArray, ranges, running_total
@@ -49,6 +51,7 @@ PROFILES = {
 }
 """What ``profile`` may be, beside a profile of repairs."""
 
+_MOST_FILLERS = 5
 _INTERREGNUM = 0.18  # of the repairs counted for the conversational profile
 
 
@@ -73,6 +76,8 @@ class Disfluency(Labeler):
         kinds: weights of repeats, words cut off, substitutions and restarts.
         comma: share of reparanda, and of editing phrases, that a comma stands behind.
         cue: share of substitutions and restarts behind which a phrase says that they are wrong ("no, wait").
+        fillers: words that fill a pause ("uh", "you know") and stand behind no reparandum, tagged I: how many times as
+            often as in the profile, 0 for none; fewer where ``rate`` is below that of the profile.
         repair: tag the words that take up what was said, R.
     """
 
@@ -86,6 +91,7 @@ class Disfluency(Labeler):
     kinds: tuple[float, ...] | None = None
     comma: float | None = None
     cue: float = 0.0
+    fillers: float = 1.0
     repair: bool = False
 
     version: ClassVar[int] = 3
@@ -110,6 +116,10 @@ class Disfluency(Labeler):
             value = getattr(self, option)
             if value < least:
                 raise ValueError(f"labeler 'disfluency': {option} is {value!r}; it must be {least} or more")
+        if not 0 <= self.fillers <= _MOST_FILLERS:
+            raise ValueError(
+                f"labeler 'disfluency': fillers is {self.fillers!r}; it must lie between 0 and {_MOST_FILLERS}"
+            )
         if self.kinds is not None and (len(self.kinds) != len(KINDS) or min(self.kinds) < 0 or not sum(self.kinds)):
             raise ValueError(
                 f"labeler 'disfluency': kinds is {list(self.kinds)}; give a weight for each of {', '.join(KINDS)}"
@@ -121,13 +131,17 @@ class Disfluency(Labeler):
         if self.speaks:
             read_profile(self.profile)
             return
-        for option, none in (("kinds", None), ("comma", None), ("cue", 0.0), ("repair", False)):
+        for option, none in (("kinds", None), ("comma", None), ("cue", 0.0), ("fillers", 1.0), ("repair", False)):
             if getattr(self, option) != none:
                 raise ValueError(
                     f"labeler 'disfluency': {option} is an option of profiles of repairs, and profile is "
                     f"{self.profile!r}; set profile to {' or '.join(SHIPPED)}, or to a file that `auxloom profile "
                     "disfluency` wrote"
                 )
+
+    def included(self) -> Mapping[str, Resource]:
+        """Return the profile of repairs, if it is one of the package."""
+        return {"profile": shipped_profile(self.profile)} if self.profile in SHIPPED else {}
 
     @property
     def speaks(self) -> bool:
@@ -167,23 +181,35 @@ class Disfluency(Labeler):
         target = pick_segments(able & deleting[rows], batch, draws, "target")
         added = self._additions(request, corruptor, able & ~deleting[rows])
         target = target[target >= 0]
-        edits, tags, taken_up = _merged(added, corruptor.delete(target, words[target]))
-        status[edits.rows] = 0
+        deletions = corruptor.delete(target, words[target])
+        removed = Spoken(deletions, np.zeros(len(deletions.codes), np.int8), deletions.start)
+        made = merged([added, removed])
+        status[made.edits.rows] = 0
         untagged = disfluent | deleting[rows]
-        state = {"tags": tags, "untagged": untagged, "deleting": deleting, "taken_up": taken_up}
-        return Proposal(status, edits, state=state)
+        state = {"tags": made.tags, "untagged": untagged, "deleting": deleting, "taken_up": made.taken_up}
+        return Proposal(status, made.edits, state=state)
 
     def _additions(self, request: Request, corruptor: Corruptor, able: BoolArray) -> Spoken:
         """Return additions to some of the segments that are able to have them."""
         if self.speaks:
-            speaker = self._speaker(request, corruptor)
-            return speaker.add(speaker.chosen(np.flatnonzero(able), self.rate))
+            return self._speech(request, corruptor, np.flatnonzero(able))
         batch = request.batch
         rows = batch.segment_rows
         number = np.arange(len(rows)) - batch.segment_offsets[rows]
         some = able & (request.draws.uniform("corrupt", batch.keys[rows], number) < self.rate)
         edits, tags = corruptor.add(np.flatnonzero(some))
         return Spoken(edits, tags, edits.start)
+
+    def _speech(self, request: Request, corruptor: Corruptor, segments: IntArray) -> Spoken:
+        """Return repairs in some of the segments, and fillers in all."""
+        speaker = self._speaker(request, corruptor)
+        repairs = speaker.add(speaker.chosen(segments, self.rate))
+        profile = speaker.profile
+        if profile.fillers is None or not self.fillers:
+            return repairs
+        often = self.fillers * min(1.0, self.rate / (profile.rate or 1.0))
+        filling = Filling(speaker.words, request.draws, profile.fillers, speaker.writing, often, request.avoid)
+        return merged([repairs, filling.add(segments, repairs.edits.start)])
 
     def _speaker(self, request: Request, corruptor: Corruptor) -> Speaker:
         """Return what makes the repairs of a batch."""
@@ -300,19 +326,6 @@ def _continuations(pool: Material, profile: RepairProfile) -> Continuations:
     """Return what of a pool may be said, words before which speakers start anew weighing more."""
     words = UnitWords.of(pool)
     return Continuations(words, tables_of(profile).starts.of(pool.batch.vocabulary, words.types).sum(axis=1))
-
-
-def _merged(added: Spoken, deletions: Edits) -> tuple[Edits, npt.NDArray[np.int8], IntArray]:
-    """Return additions and deletions in the order of the text, the tag of each token written, and what takes it up."""
-    additions = added.edits
-    edits = Edits.concat([additions, deletions])
-    order = edits.order()
-    tagged = np.concatenate([added.tags, np.zeros(len(deletions.codes), np.int8)])
-    written = Edits(  # the tags travel as an edit's codes do
-        edits.rows, edits.start, edits.end, edits.write_offsets, tagged, edits.origin, edits.copies, edits.label
-    )
-    taken_up = np.concatenate([added.taken_up, deletions.start])
-    return edits.take(order), written.take(order).codes.astype(np.int8), taken_up[order]
 
 
 def _tag_repairs(tags: npt.NDArray[np.int8], view: View, edits: Edits, taken_up: IntArray) -> None:

@@ -165,6 +165,10 @@ class Labeler(ABC):
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Values of options for a `Resource` that name something of the labeler's own, and no file."""
 
+    def included(self) -> Mapping[str, Resource]:
+        """Return the files of the package that its options name, by option: their digests are part of the plan."""
+        return {}
+
     @property
     def name(self) -> str:
         """Name of the labeler: its column in a row, and the prefix of its tasks."""

@@ -95,6 +95,26 @@ def test_the_profiles_of_the_package_are_profiles(name: str) -> None:
     assert tables_of(profile).starts.table.shape[1] == len(KINDS)
 
 
+def test_fillers_are_counted_apart_from_interregna() -> None:
+    """By the word before them; words of a class that never has one have the lower rate, and none at the end counts."""
+    written_ = (
+        (50, "and they saw the gate", "OOOOO"),
+        (30, "uh , and they saw the gate um", "IIOOOOOI"),
+        (60, "and , uh , they they saw the uh gate", "OIIIDOOOIO"),
+        (60, "and they um they saw the gate", "ODIOOOO"),
+    )
+    fillers = learn([Annotated(text.split(), list(tags)) for n, text, tags in written_ for _ in range(n)]).fillers
+    assert fillers is not None
+    assert fillers.opening == pytest.approx(0.15)
+    assert fillers.everywhere == pytest.approx(1000 * 120 / 800, rel=0.01)
+    assert (fillers.first, fillers.phrases) == ({"uh": 30.0}, {"uh": 120.0})
+    assert (fillers.comma_before, fillers.comma_behind) == (0.5, pytest.approx(90 / 150))
+    assert 250 < fillers.behind["and"] < 310
+    assert fillers.behind["the"] == pytest.approx(fillers.behind["and"])
+    assert fillers.behind[":subject"] < 30
+    assert learn(annotated(100)).fillers is None
+
+
 def test_too_little_annotation_is_refused() -> None:
     """The message says how much there is, and how much it takes."""
     with pytest.raises(ValueError, match=f"^1 reparanda are marked, but a profile requires {LEAST} or more"):

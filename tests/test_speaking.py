@@ -1,5 +1,6 @@
 """Repairs drawn from a profile: what is said, where, how it is tagged, and that the source stays as it was."""
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +15,12 @@ from test_disfluency import FOREIGN, ODD, SENTENCES, apply, corpus, runs, texts
 
 from labelers.disfluency import Disfluency
 from labelers.labeler import Avoid, Corpus, Resource
-from labelers.language.repair_gold import Annotated, kind_of, reparanda, written
+from labelers.language.repair_gold import Annotated, fillers, kind_of, reparanda, written
 from labelers.language.repair_learning import learn
-from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile
+from labelers.language.repair_profile import KINDS, SHIPPED, RepairProfile, read_profile, shipped_profile
 from labelers.vocabulary import Vocabulary
 from pipelines.plans.plan import Plan, identity
-from pipelines.recipes.loading import load_labelers
+from pipelines.recipes.loading import load_labelers, resource_digest
 from pipelines.recipes.recipe import make_recipe
 from pipelines.recipes.recipe_file import load_recipe
 
@@ -43,8 +44,14 @@ def spoken(n: int = 1_500, pool: tuple[str, ...] = (*SENTENCES, *FOREIGN, *TALK)
 
 @pytest.fixture(scope="module")
 def made() -> SimpleNamespace:
-    """1,500 sentences with the profile of Switchboard and tags of repairs."""
-    return spoken(repair=True)
+    """1,500 sentences with the profile of Switchboard and tags of repairs, without fillers."""
+    return spoken(repair=True, fillers=0.0)
+
+
+@pytest.fixture(scope="module")
+def filled() -> SimpleNamespace:
+    """1,500 sentences with fillers, and repairs in some of them."""
+    return spoken(rate=0.3)
 
 
 def gold(result: SimpleNamespace) -> list[Annotated]:
@@ -139,7 +146,7 @@ def test_clitics_are_written_as_the_pool_writes_them() -> None:
 
 def test_words_are_cut_short_of_their_end() -> None:
     """A cut word begins the one behind it, unless another one came."""
-    rows = spoken(400, kinds=(0, 1, 0, 0), interregnum=0.0).rows
+    rows = spoken(400, kinds=(0, 1, 0, 0), interregnum=0.0, fillers=0.0).rows
     cut = [(row["tokens"][i], row["tokens"][i + 1 : i + 8]) for row in rows for i in range(len(row["tokens"]))]
     cut = [(token, behind) for token, behind in cut if token.endswith("-") and len(token) > 1]
     assert len(cut) > 200
@@ -160,7 +167,7 @@ def test_cues_stand_behind_what_is_wrong() -> None:
 
 def test_limits_of_options_hold() -> None:
     """Words of a reparandum, places of a segment, phrases."""
-    rows = spoken(300, max_ngram=1, max_places=1, interregnum=0.0).rows
+    rows = spoken(300, max_ngram=1, max_places=1, interregnum=0.0, fillers=0.0).rows
     assert {2 for row in rows for tag in row["tags"] if tag == 2} == set()
     assert max(len(runs(row)) for row in rows) == 1
     found = [one for utterance in gold(spoken(300, max_ngram=1, comma=1.0)) for one in reparanda(written(utterance))]
@@ -196,7 +203,7 @@ def test_about_the_rate_of_the_segments_is_chosen() -> None:
     sample = [short] * 1_000 + [
         f"{short[:-2]} over the river where my aunt has lived since the old mill was closed ."
     ] * 1_000
-    labeler = Disfluency(profile="switchboard", rate=0.4, min_words=4, deletions=False)
+    labeler = Disfluency(profile="switchboard", rate=0.4, min_words=4, deletions=False, fillers=0.0)
     result = apply(passages(sample, vocabulary), corpus(vocabulary), labeler)
     changed = np.array([row["tokens"] != row["source"] for row in result.rows])
     assert 0.2 < changed[:1_000].mean() < 0.4 < changed[1_000:].mean() < 0.9
@@ -259,6 +266,8 @@ def test_any_tokens_can_be_restored(rows: list[list[str]], profile: str) -> None
             {"profile": "switchboard", "kinds": (1.0, 2.0)},
             r"kinds is \[1.0, 2.0\]; give a weight for each of repeat, cut",
         ),
+        ({"profile": "switchboard", "fillers": 6.0}, "fillers is 6.0; it must lie between 0 and 5"),
+        ({"fillers": 0.0}, "fillers is an option of profiles of repairs, and profile is 'uniform'"),
         ({"profile": "switchboard", "cue": 2.0}, "cue is 2.0; it must lie between 0 and 1"),
     ],
 )
@@ -281,6 +290,75 @@ def test_a_recipe_names_a_file_or_a_profile_of_the_package(tmp_path: Path) -> No
     assert list(digests["disfluency"]) == ["profile"]
     named = make_recipe({"with": ["disfluency"], "labelers": {"disfluency": {"profile": "switchboard"}}})
     (labeler,), digests = load_labelers(named)
-    assert (labeler.profile, digests) == ("switchboard", {"disfluency": {}})  # type: ignore[attr-defined]
-    plan = Plan(named, (), (), (), {"disfluency": {"version": 3, "resources": {}}}, {})
-    assert identity(plan.to_json())["recipe"]["labelers"]["disfluency"] == {"profile": "switchboard"}
+    assert labeler.profile == "switchboard"  # type: ignore[attr-defined]
+    shipped = {"profile": resource_digest(shipped_profile("switchboard"))}  # a later version may have counted anew
+    assert digests == {"disfluency": shipped}
+    plan = Plan(named, (), (), (), {"disfluency": {"version": 3, "resources": shipped}}, {})
+    assert identity(plan.to_json())["labelers"]["disfluency"]["resources"] == shipped
+    uniform = make_recipe({"with": ["disfluency"], "labelers": {"disfluency": {"profile": "uniform"}}})
+    assert load_labelers(uniform)[1] == {"disfluency": {}}
+
+
+def test_fillers_stand_where_speakers_fill_pauses(filled: SimpleNamespace) -> None:
+    """Apart from reparanda, tagged I, as often as the profile says; repairs stay where they were."""
+    profile = read_profile("switchboard").fillers
+    assert profile is not None
+    opening = inside = followed = 0
+    first, others = Counter[str](), Counter[str]()
+    for utterance in gold(filled):
+        items = written(utterance)
+        fluent = [item for item in items if item.tag == "O" and not item.mark]
+        followed += len(fluent) - 1
+        for one in fillers(items):
+            assert one.place < len(fluent)
+            opening, inside = opening + (not one.place), inside + bool(one.place)
+            (others if one.place else first)[one.phrase.replace(" , ", " ")] += 1
+    assert opening / len(filled.rows) == pytest.approx(profile.opening, abs=0.03)
+    assert 1000 * inside / followed == pytest.approx(profile.everywhere, rel=0.25)
+    assert first.most_common(1)[0][0] == "well"
+    assert [phrase for phrase, _ in others.most_common(2)] == ["uh", "you know"]
+    assert first.keys() <= {phrase.replace(" , ", " ") for phrase in profile.first}
+    repairs, alone = (
+        [[item.words for item in reparanda(written(utterance))] for utterance in gold(result)]
+        for result in (filled, spoken(rate=0.3, fillers=0.0))
+    )
+    assert repairs == alone
+
+
+def test_an_opening_filler_has_the_capital(filled: SimpleNamespace) -> None:
+    """The word that opened the sentence is written small behind it, and is no addition."""
+    fronts = [row for row in filled.rows if row["tags"][0] == 2]
+    assert len(fronts) > 100
+    for row in fronts:
+        assert row["tokens"][0][0].isupper()
+        kept = next(i for i, origin in enumerate(row["origin"]) if origin >= 0)
+        opening = row["source"][0]
+        expected = opening if opening == "I" else opening[0].lower() + opening[1:]
+        if all(tag == 2 for tag in row["tags"][:kept]):
+            assert row["tokens"][kept] == expected
+
+
+def test_how_often_fillers_are_added() -> None:
+    """In multiples of what the profile says; fewer where repairs are rarer than in it, none without any."""
+
+    def count(**options: Any) -> int:
+        rows = gold(spoken(600, **({"rate": 0.3} | options)))
+        return sum(1 for utterance in rows for _ in fillers(written(utterance)))
+
+    usual = count()
+    assert count(fillers=2.0) == pytest.approx(2 * usual, rel=0.15)
+    assert count(fillers=0.0) == count(rate=0.0) == 0
+    assert count(rate=read_profile("switchboard").rate / 2) == pytest.approx(usual / 2, rel=0.25)
+    assert count(profile="corrections") == 0
+    assert not any(one.comma or one.closed for row in gold(spoken(300, comma=0.0)) for one in fillers(written(row)))
+
+
+def test_fillers_are_learnt_again(filled: SimpleNamespace) -> None:
+    """Counted in what was made, they are much as they were."""
+    first, second = read_profile("switchboard").fillers, learn(gold(filled)).fillers
+    assert first is not None
+    assert second is not None
+    assert second.opening == pytest.approx(first.opening, abs=0.03)
+    assert second.everywhere == pytest.approx(first.everywhere, rel=0.25)
+    assert second.comma_behind == pytest.approx(first.comma_behind, abs=0.05)
+    assert list(second.phrases)[:2] == list(first.phrases)[:2]

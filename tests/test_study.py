@@ -111,6 +111,23 @@ def test_what_each_condition_trains() -> None:
     assert trials["joint", 50]["train"]["primary"] == "ner"
 
 
+def test_a_head_begins_with_that_of_an_auxiliary_where_one_was_trained() -> None:
+    """So in the conditions auxiliary and permuted, not in the others; a task that is no auxiliary is refused."""
+    table = {"init": "topic.long", "init_classes": {"B-X": "long"}}
+    trials = {
+        (item.condition, item.labels): item.settings["task"] for item in made(make_design({}), task={"ner": table})
+    }
+    for name in ("auxiliary", "permuted"):
+        assert trials[name, 50] == {"ner": table}
+    for name in ("alone", "masked", "joint"):
+        assert trials[name, 50] == {}
+    assert all("ner" not in trials[name, -1] for name in ("masked", "auxiliary", "permuted"))
+    both = {"ner": {**table, "weight": 2.0}}
+    assert {item.condition: item.settings["task"] for item in made(task=both)}["masked"] == {"ner": {"weight": 2.0}}
+    with pytest.raises(ValueError, match=r"init = 'topic.lon' is not an auxiliary of the study \(did you mean"):
+        made(task={"ner": {"init": "topic.lon"}})
+
+
 @pytest.mark.parametrize(
     ("tasks", "primary", "design", "message"),
     [

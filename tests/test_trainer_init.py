@@ -72,6 +72,67 @@ def test_a_run_begins_with_the_encoder_and_the_heads_that_fit(tmp_path: Path, ea
     ).read_bytes()
 
 
+@pytest.mark.parametrize(("given", "theirs"), [({}, 1), ({"long": "short"}, 0)])
+def test_a_head_begins_with_that_of_another_task(
+    tmp_path: Path, earlier: Path, given: dict[str, str], theirs: int
+) -> None:
+    """Class by class: by their names, or as the table says; a class without another one is new."""
+    known = load(earlier / "best.safetensors")[0]
+    head = f"heads.{[task.name for task in PLAIN_TASKS].index('topic.long')}-topic_long."
+    renamed = dataclasses.replace(LONG, name="topic.other", classes=("new", "long"))
+    other = write_dataset(tmp_path / "set", rows=12, seed=3, tasks=(renamed,))
+    table = {"topic.other": {"init": "topic.long", "init_classes": given}}
+    still = {"learning_rate": 1e-9, "weight_decay": 0.0, "model": {"init": str(earlier)}, "task": table}
+    said: list[str] = []
+    train(other, tmp_path / "run", {**QUICK, **still}, stop_after=1, say=said.append)
+    assert said == [f"heads that begin with those of other tasks of {earlier}: topic.other (that of topic.long)"]
+    facts = train(other, tmp_path / "run", resume=True)
+    assert facts["init"] == {
+        "run": str(earlier), "heads": [], "new_heads": [], "heads_of_other_tasks": {"topic.other": "topic.long"}
+    }  # fmt: skip
+    weights = load(tmp_path / "run" / "last.safetensors")[0]
+    own = {name.split(".", 2)[2]: value for name, value in weights.items() if name.startswith("heads.0-")}
+    assert {"score.4.weight", "score.4.bias", "bags.0.weight"} <= own.keys()
+    for name, value in own.items():
+        before = known[head + name]
+        axis = {"score.4.weight": 0, "score.4.bias": 0, "bags.0.weight": 1}.get(name)
+        if axis is None:
+            torch.testing.assert_close(value, before)
+        else:
+            torch.testing.assert_close(value.select(axis, 1), before.select(axis, theirs))
+    assert not torch.allclose(own["score.4.weight"][0], known[head + "score.4.weight"][0])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"init": "topic.lon"}, r"init = 'topic.lon': .* has no such task \(did you mean 'topic.long'\?\); it has"),
+        ({"init": "disfluency.tags"}, r"that task is of kind 'token', and topic.other of kind 'passage'"),
+        (
+            {"init": "topic.long", "init_classes": {"x": "y"}},
+            r"init_classes names 'x', which is no class of topic.other",
+        ),
+        (
+            {"init": "topic.long", "init_classes": {"a": "y"}},
+            r"init_classes names 'y', which is no class of topic.long",
+        ),
+        ({"init": "topic.long"}, r"have different names; say which begins with which: init_classes = \{ CLASS ="),
+    ],
+)
+def test_a_head_that_cannot_begin_with_another_is_told(
+    tmp_path: Path, earlier: Path, table: dict[str, Any], message: str
+) -> None:
+    """What was asked for, what the run has, what to write; nothing is left of the run."""
+    renamed = dataclasses.replace(LONG, name="topic.other", classes=("a", "b"))
+    other = write_dataset(tmp_path / "set", rows=12, seed=3, tasks=(renamed,))
+    settings = {**QUICK, "model": {"init": str(earlier)}, "task": {"topic.other": table}}
+    with pytest.raises(ValueError, match=message):
+        train(other, tmp_path / "run", settings)
+    with pytest.raises(ValueError, match=r"init = .* names a task of the run in \[model\] init, which is not given"):
+        train(other, tmp_path / "run", {**QUICK, "task": {"topic.other": table}})
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
 def test_a_run_that_begins_with_another_resumes_without_it(dataset: Path, tmp_path: Path, earlier: Path) -> None:
     """Byte for byte."""
     first = shutil.copytree(earlier, tmp_path / "first")

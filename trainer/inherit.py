@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
+from labelers.advice import nearest
 from labelers.task import Task
 from trainer import checkpoint
 from trainer.encoders.encoder import find_encoder
@@ -16,7 +18,7 @@ from trainer.files import places, replacing, write
 from trainer.mark import Mark
 from trainer.model.model import Model
 from trainer.run_place import MARK, found_run
-from trainer.settings import Settings
+from trainer.settings import Settings, TaskSettings
 
 __all__ = ["Earlier", "completed", "hand_on", "inherited", "take_over", "told_of"]
 
@@ -65,22 +67,105 @@ class Earlier:
         """Give a model the weights of the encoder and of all heads that fit; note in its folder which these are.
 
         Raises:
-            ValueError: the encoder is another one.
+            ValueError: the encoder is another one, or a head is asked for that does not fit.
         """
         known = checkpoint.load(self.weights)[0]
         encoder = _below(known, "encoder.")
         _check_same(encoder, _below(model.state_dict(), "encoder."), self.name)
         model.encoder.load_state_dict(encoder)
-        tasks = [Task.from_json(item) for item in json.loads((self.path / "tasks.json").read_text(encoding="utf-8"))]
-        address, named = places([task.name for task in tasks]), {task.name: task for task in tasks}
-        taken = [
-            task.name
-            for task in model.tasks
-            if _alike(task, named.get(task.name))
-            and _loaded(model, task, _below(known, f"heads.{address[task.name]}."))
-        ]
-        fresh = [task.name for task in model.tasks if task.name not in taken]
-        write(learnt / _NOTE, json.dumps({"run": self.name, "heads": taken, "new_heads": fresh}, indent=1) + "\n")
+        donors = _Donors(self.name, self._tasks(), known)
+        taken, others = [], {}
+        for task in model.tasks:
+            table = model.settings.task.get(task.name, TaskSettings())
+            if table.init:
+                donors.give(model, task, table)
+                others[task.name] = table.init
+            elif donors.give_same(model, task):
+                taken.append(task.name)
+        fresh = [task.name for task in model.tasks if task.name not in (*taken, *others)]
+        note: dict[str, Any] = {"run": self.name, "heads": taken, "new_heads": fresh}
+        if others:
+            note["heads_of_other_tasks"] = others
+        write(learnt / _NOTE, json.dumps(note, indent=1) + "\n")
+
+    def _tasks(self) -> list[Task]:
+        """Return the tasks that it has heads for."""
+        return [Task.from_json(item) for item in json.loads((self.path / "tasks.json").read_text(encoding="utf-8"))]
+
+
+@dataclass(frozen=True)
+class _Donors:
+    """The heads of a run that another one begins with."""
+
+    run: str
+    tasks: Sequence[Task]
+    known: Mapping[str, Tensor]
+    """All weights of the run."""
+
+    def _weights(self, name: str) -> dict[str, Tensor]:
+        """Return the weights of the head of a task."""
+        return _below(self.known, f"heads.{places([task.name for task in self.tasks])[name]}.")
+
+    def give_same(self, model: Model, task: Task) -> bool:
+        """Give a head the weights of that of the same task, if they fit, and return whether they do."""
+        same = any(
+            (task.name, task.kind, task.classes) == (other.name, other.kind, other.classes) for other in self.tasks
+        )
+        return same and _loaded(model, task, self._weights(task.name))
+
+    def give(self, model: Model, task: Task, table: TaskSettings) -> None:
+        """Give a head the weights of that of another task, class by class.
+
+        Raises:
+            ValueError: there is no such task or class, or the heads have different forms.
+        """
+        here = f"[task.{task.name}] init = {table.init!r}"
+        other = next((other for other in self.tasks if other.name == table.init), None)
+        if other is None:
+            names = [one.name for one in self.tasks]
+            raise ValueError(
+                f"{here}: {self.run} has no such task{nearest(table.init, names)}; it has {', '.join(names)}"
+            )
+        if task.kind != other.kind:
+            raise ValueError(f"{here}: that task is of kind {other.kind!r}, and {task.name} of kind {task.kind!r}")
+        head, weights = model.head(task), self._weights(other.name)
+        own, axes = head.state_dict(), head.by_class()
+        if not axes:
+            raise ValueError(f"{here}: heads of kind {task.kind!r} cannot begin with that of another task; remove init")
+        mine, theirs = _paired_classes(here, task, other, table.init_classes)
+        if own.keys() != weights.keys():
+            raise ValueError(
+                f"{here}: the head of {self.run} has another form; use the same [model] heads, bag and features"
+            )
+        for name, tensor in own.items():
+            if name not in axes:
+                tensor.copy_(weights[name])
+            else:
+                tensor.index_copy_(axes[name], mine, weights[name].index_select(axes[name], theirs))
+
+
+def _paired_classes(here: str, task: Task, other: Task, given: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+    """Return which classes of a task begin with which of another one: their numbers in both, int64 [P] each.
+
+    Raises:
+        ValueError: a class is unknown, or there is no pair.
+    """
+    pairs = dict(given) or {name: name for name in task.classes if name in other.classes}
+    for names, known, whose in ((pairs, task.classes, task.name), (pairs.values(), other.classes, other.name)):
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"{here}: init_classes names {name!r}, which is no class of {whose}; it has {', '.join(known)}"
+                )
+    if not pairs:
+        raise ValueError(
+            f"{here}: the classes of {task.name} ({', '.join(task.classes)}) and of {other.name} "
+            f"({', '.join(other.classes)}) have different names; say which begins with which: init_classes = "
+            '{ CLASS = "CLASS OF THE OTHER TASK" }'
+        )
+    numbers = [[task.classes.index(mine), other.classes.index(theirs)] for mine, theirs in pairs.items()]
+    mine, theirs = torch.tensor(numbers).unbind(1)
+    return mine, theirs
 
 
 def completed(settings: Settings) -> Settings:
@@ -90,6 +175,11 @@ def completed(settings: Settings) -> Settings:
         ValueError: the encoder or the run to begin with cannot be read, or they do not fit.
     """
     if not settings.model.init:
+        if name := next((name for name, table in settings.task.items() if table.init), None):
+            raise ValueError(
+                f"[task.{name}] init = {settings.task[name].init!r} names a task of the run in [model] init, which is "
+                "not given; add it"
+            )
         return find_encoder(settings.model.encoder).completed(settings)
     earlier = Earlier.open(settings.model.init)
     before = earlier.settings.model
@@ -130,9 +220,14 @@ def inherited(learnt: Path) -> Mapping[str, Any]:
 
 
 def told_of(learnt: Path) -> str:
-    """Return the message about new heads in a run that was initialised from another one; "" where all are known."""
-    fresh = inherited(learnt).get("new_heads")
-    return f"new heads, which {inherited(learnt)['run']} does not have: {', '.join(fresh)}" if fresh else ""
+    """Return the message about the heads of a run that was initialised from another one; "" where all are its own."""
+    note = inherited(learnt)
+    fresh, others = note.get("new_heads"), note.get("heads_of_other_tasks")
+    parts = [f"new heads, which {note['run']} does not have: {', '.join(fresh)}"] if fresh else []
+    if others:
+        heads = ", ".join(f"{name} (that of {other})" for name, other in others.items())
+        parts.append(f"heads that begin with those of other tasks of {note['run']}: {heads}")
+    return "; ".join(parts)
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -149,11 +244,6 @@ def _check_same(known: Mapping[str, Tensor], own: Mapping[str, Tensor], run: str
             f"[model] init: the encoder of {run} is different (in {other[0]}); it must have the same "
             "vocabulary, size and features"
         )
-
-
-def _alike(task: Task, other: Task | None) -> bool:
-    """Tell whether a head of one task can serve another one."""
-    return other is not None and (task.kind, task.classes) == (other.kind, other.classes)
 
 
 def _loaded(model: Model, task: Task, weights: dict[str, Tensor]) -> bool:

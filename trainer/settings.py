@@ -112,6 +112,12 @@ class TaskSettings(_Table):
     permuted: bool = False
     """Train it on the labels of other rows of like length, where possible of the same document: the control that shows
     what the labels contribute, apart from the text and the updates. Held-out labels stay as they are."""
+    init: str = ""
+    """A task of the run in [model] init whose head this one begins with, of the same kind; "": the task of the same
+    name, if its classes are the same."""
+    init_classes: dict[str, str] = Field(default_factory=dict)
+    """For `init`: the class of that task whose weights a class begins with; {}: the class of the same name. A class
+    without one begins anew."""
 
 
 class PhaseSettings(_Table):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labelers.ragged import IntArray, ranges, running_total
+from labelers.ragged import BoolArray, IntArray, ranges, running_total
+from labelers.vocabulary import Vocabulary
 
 __all__ = ["Composed", "Piece", "compose"]
 
@@ -35,6 +36,11 @@ class Piece:
         """Return the texts of a list that each edit names, -1 for none."""
         lengths = np.where(which < 0, 0, np.diff(offsets).take(which, mode="clip") if len(offsets) > 1 else 0)
         return cls(lengths, codes.take(ranges(offsets.take(np.maximum(which, 0)), lengths)), tag)
+
+    @classmethod
+    def commas(cls, where: BoolArray, vocabulary: Vocabulary, tag: int) -> "Piece":
+        """Return a comma where one is wanted."""
+        return cls(where.astype(np.int64), np.full(np.count_nonzero(where), vocabulary.code(",")), tag)
 
 
 @dataclass(frozen=True)

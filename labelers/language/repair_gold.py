@@ -13,9 +13,11 @@ __all__ = [
     "FLUENT",
     "PHRASE",
     "Annotated",
+    "Filler",
     "Reparandum",
     "Written",
     "akin",
+    "fillers",
     "kind_of",
     "reparanda",
     "same_head",
@@ -63,6 +65,22 @@ class Reparandum:
     """Fluent words of the utterance before it."""
     link: int
     """Reparanda at the same place before it."""
+
+
+@dataclass(frozen=True)
+class Filler:
+    """Words that fill a pause, or a discourse marker: an editing phrase that stands behind no reparandum."""
+
+    phrase: str
+    """In small letters, a comma where marks part it."""
+    behind: str
+    """The fluent word before it, in small letters; "" where it opens the utterance."""
+    comma: bool
+    """A mark stands before it."""
+    closed: bool
+    """A mark stands behind it."""
+    place: int
+    """Fluent words of the utterance before it."""
 
 
 def written(utterance: Annotated) -> list[Written]:
@@ -135,19 +153,49 @@ def reparanda(items: Sequence[Written]) -> Iterator[Reparandum]:
             place, link, at = place + fluent, 0 if fluent else link, at + 1
             continue
         words: list[str] = []
-        phrase: list[str] = []
-        closed = False
         while at < len(items) and items[at].tag == DISFLUENT and not items[at].mark:
             words.append(items[at].text.lower())
             at += 1
         comma, at = _marks(items, at)
-        while at < len(items) and items[at].tag == PHRASE and not items[at].mark:
-            phrase += [","] * bool(phrase and closed)
-            phrase.append(items[at].text.lower())
-            at += 1
-            closed, at = _marks(items, at)
-        yield Reparandum(tuple(words), comma, " ".join(phrase), bool(phrase) and closed, place, link)
+        phrase, closed, at = _phrase(items, at)
+        yield Reparandum(tuple(words), comma, phrase, closed, place, link)
         link += 1
+
+
+def fillers(items: Sequence[Written]) -> Iterator[Filler]:
+    """Yield the fillers of an utterance.
+
+    Example:
+        >>> items = written(Annotated(["Well", ",", "it", "it", "uh", "is", "um", "late"], list("IIDDIOIO")))
+        >>> [(item.phrase, item.behind, item.comma, item.closed, item.place) for item in fillers(items)]
+        [('well', '', False, True, 0), ('um', 'is', False, False, 1)]
+    """
+    at = place = 0
+    behind, edits, comma = "", False, False
+    while at < len(items):
+        item = items[at]
+        if item.tag == PHRASE and not item.mark and not edits:
+            phrase, closed, at = _phrase(items, at)
+            yield Filler(phrase, behind, comma, closed, place)
+            comma = False
+            continue
+        if not item.mark:
+            if item.tag == FLUENT:
+                place, behind = place + 1, item.text.lower()
+            edits = item.tag == DISFLUENT or (edits and item.tag == PHRASE)
+        comma, at = item.mark, at + 1
+
+
+def _phrase(items: Sequence[Written], at: int) -> tuple[str, bool, int]:
+    """Return the editing phrase at a position, whether a mark stands behind it, and the position behind both."""
+    phrase: list[str] = []
+    closed = False
+    while at < len(items) and items[at].tag == PHRASE and not items[at].mark:
+        phrase += [","] * bool(phrase and closed)
+        phrase.append(items[at].text.lower())
+        at += 1
+        closed, at = _marks(items, at)
+    return " ".join(phrase), bool(phrase) and closed, at
 
 
 def _marks(items: Sequence[Written], at: int) -> tuple[bool, int]:

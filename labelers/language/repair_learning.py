@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from labelers.language.repair_gold import (
     FLUENT,
     Annotated,
+    Filler,
     Reparandum,
     Written,
     akin,
+    fillers,
     kind_of,
     reparanda,
     same_head,
     shared,
     written,
 )
-from labelers.language.repair_profile import KINDS, UNLISTED, Band, KindShape, RepairProfile, word_class
+from labelers.language.repair_profile import KINDS, UNLISTED, Band, Fillers, KindShape, RepairProfile, word_class
 
 __all__ = ["LEAST", "learn"]
 
@@ -62,6 +64,13 @@ class _Counts:
     to: Counter[tuple[str, bool]] = field(default_factory=Counter)
     """The words that the repair says next, and whether the reparandum goes on to them."""
     alternates: dict[str, Counter[str]] = field(default_factory=dict)
+    followed: Counter[str] = field(default_factory=Counter)
+    """Words that another one of the utterance follows."""
+    fillers: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    """(phrase, whether it begins the utterance)."""
+    filled: Counter[str] = field(default_factory=Counter)
+    """The words behind which fillers stand."""
+    filler_commas: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
 
 def learn(utterances: Iterable[Annotated], source: str = "") -> RepairProfile:
@@ -97,6 +106,19 @@ def _count(counts: _Counts, items: Sequence[Written]) -> None:
     counts.chain.update(min(links, _MOST) for links in Counter(item.place for item in found).values())
     for item in found:
         _count_one(counts, item, fluent[item.place :])
+    counts.followed.update(fluent[:-1])
+    for filler in fillers(items):
+        if filler.place < len(fluent):
+            _count_filler(counts, filler)
+
+
+def _count_filler(counts: _Counts, filler: Filler) -> None:
+    """Count one filler."""
+    counts.fillers[filler.phrase, not filler.place] += 1
+    counts.filler_commas["behind", filler.closed] += 1
+    if filler.place:
+        counts.filled[filler.behind] += 1
+        counts.filler_commas["before", filler.comma] += 1
 
 
 def _count_one(counts: _Counts, item: Reparandum, follows: Sequence[str]) -> None:
@@ -150,7 +172,6 @@ def _profile(counts: _Counts, total: int, source: str) -> RepairProfile:
         )
         for kind in KINDS
     }
-    kept = [item for item in counts.phrases.items() if item[1] > 1 and len(item[0].split()) <= _PHRASE_WORDS]
     return RepairProfile(
         source=source,
         utterances=utterances,
@@ -168,7 +189,7 @@ def _profile(counts: _Counts, total: int, source: str) -> RepairProfile:
         new=_weights(counts.new, _MOST),
         head=_share(counts.head[True], sum(counts.head.values())),
         kinds=kinds,
-        phrases={phrase: float(n) for phrase, n in sorted(kept, key=lambda item: (-item[1], item[0]))[:_PHRASES]},
+        phrases=_phrases(counts.phrases),
         everywhere=everywhere,
         goes_on=_of_all(counts.behind),
         goes_on_behind=_going_on(counts.behind),
@@ -176,6 +197,44 @@ def _profile(counts: _Counts, total: int, source: str) -> RepairProfile:
         classes=classes,
         starts=starts,
         alternates=_alternates(counts),
+        fillers=_fillers(counts, utterances),
+    )
+
+
+def _phrases(counts: Mapping[str, int]) -> dict[str, float]:
+    """Return the phrases that were said more than once, the most frequent first."""
+    kept = [item for item in counts.items() if item[1] > 1 and len(item[0].split()) <= _PHRASE_WORDS]
+    return {phrase: float(n) for phrase, n in sorted(kept, key=lambda item: (-item[1], item[0]))[:_PHRASES]}
+
+
+def _fillers(counts: _Counts, utterances: int) -> Fillers | None:
+    """Return where fillers stand, drawn towards the class of the word before as `_rates` are; None where few are."""
+    first, others = (
+        _phrases({phrase: n for (phrase, opens), n in counts.fillers.items() if opens is wanted})
+        for wanted in (True, False)
+    )
+    if not first or not others:
+        return None
+    openings = sum(n for (_, opens), n in counts.fillers.items() if opens)
+    every = sum(counts.filled.values()) / sum(counts.followed.values())
+    of_class, filled_of_class = Counter[str](), Counter[str]()
+    for table, total in ((counts.followed, of_class), (counts.filled, filled_of_class)):
+        for word, n in table.items():
+            total[f":{word_class(word)}"] += n
+    behind: dict[str, float] = {}
+    for filled, followed, least in ((filled_of_class, of_class, 0), (counts.filled, counts.followed, _KNOWN)):
+        for name in sorted(followed):
+            if filled[name] >= least and followed[name] >= _PRIOR and (name[0] == ":" or _is_closed(name)):
+                wide = behind.get(f":{word_class(name)}", 1000 * every)
+                behind[name] = round((1000 * filled[name] + _PRIOR * wide) / (followed[name] + _PRIOR), 2)
+    return Fillers(
+        opening=_share(openings, utterances),
+        everywhere=round(1000 * every, 2),
+        comma_before=_of(counts.filler_commas, "before"),
+        comma_behind=_of(counts.filler_commas, "behind"),
+        first=first,
+        phrases=others,
+        behind=behind,
     )
 
 

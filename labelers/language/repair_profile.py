@@ -30,11 +30,13 @@ __all__ = [
     "SUBSTITUTE",
     "UNLISTED",
     "Band",
+    "Fillers",
     "KindShape",
     "RepairProfile",
     "WordRates",
     "parted",
     "read_profile",
+    "shipped_profile",
     "word_class",
 ]
 
@@ -48,6 +50,7 @@ UNLISTED = (*ENDINGS, "word", "digit")
 _FORMAT = 1
 _TABLES = ("classes", "starts")
 _MAPPINGS = ("phrases", *_TABLES, "goes_on_behind", "goes_on_to", "alternates")
+_FILLERS = ("first", "phrases", "behind")
 _APOSTROPHES = ("'", "\u2019")
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -73,7 +76,7 @@ class _Part(BaseModel):
         return self
 
 
-_MAY_BE_ZERO = ("everywhere", "opening", "goes_on_behind", "goes_on_to")
+_MAY_BE_ZERO = ("everywhere", "opening", "goes_on_behind", "goes_on_to", "behind")
 
 
 class Band(_Part):
@@ -96,6 +99,24 @@ class KindShape(_Part):
     """Share that an editing phrase follows."""
     cut: Share = 0.0
     """Share whose last word is broken off."""
+
+
+class Fillers(_Part):
+    """Words that fill a pause and discourse markers, where no reparandum stands before them."""
+
+    opening: Share
+    """Share of utterances that begin with one."""
+    everywhere: Weight
+    """Of words that another one follows: behind how many of a thousand one stands."""
+    comma_before: Share
+    """Share of those inside an utterance that a comma stands before."""
+    comma_behind: Share
+    first: Mapping[str, Weight]
+    """Weights of those that begin an utterance."""
+    phrases: Mapping[str, Weight]
+    """Weights of all others."""
+    behind: Mapping[str, Weight]
+    """As `everywhere`: of classes of words, whose names have a colon in front, and of single words."""
 
 
 class RepairProfile(_Part):
@@ -143,6 +164,8 @@ class RepairProfile(_Part):
     """The same by the word that the repair says next: how often the reparandum goes on to it."""
     alternates: Mapping[str, Mapping[str, Weight]]
     """What was said in the place of a word: weights by the word that the repair says."""
+    fillers: Fillers | None = None
+    """None: it has none."""
 
     @model_validator(mode="after")
     def _whole(self) -> "RepairProfile":
@@ -180,6 +203,8 @@ class RepairProfile(_Part):
         new: dict[str, Any] = {}
         if comma is not None:
             new |= dict.fromkeys(("comma", "comma_before_phrase", "comma_behind_phrase"), comma)
+            if self.fillers:
+                new["fillers"] = self.fillers.model_copy(update={"comma_before": comma, "comma_behind": comma})
         if interregnum is not None:
             shapes = self.kinds.items()
             new["kinds"] = {name: shape.model_copy(update={"interregnum": interregnum}) for name, shape in shapes}
@@ -188,9 +213,12 @@ class RepairProfile(_Part):
     def to_toml(self) -> str:
         """Return it as a TOML file."""
         data = self.model_dump(mode="json")
-        bands, kinds = data.pop("bands"), data.pop("kinds")
+        bands, kinds, fillers = (data.pop(name) for name in ("bands", "kinds", "fillers"))
         tables = [(f"kinds.{name}", kinds[name]) for name in KINDS]
         tables += [(name, data.pop(name)) for name in _MAPPINGS]
+        if fillers:
+            inner = [(f"fillers.{name}", fillers.pop(name)) for name in _FILLERS]
+            tables += [("fillers", fillers), *inner]
         parts = ["# How speakers repair what they say: a profile of the labeler disfluency.", *_lines(data)]
         for band in bands:
             parts += ["", "[[bands]]", *_lines(band)]
@@ -217,6 +245,12 @@ def _toml(value: Any) -> str:
 
 
 @cache
+def shipped_profile(name: str) -> Resource:
+    """Return the file of a profile of the package."""
+    return Resource(name, {"": files("labelers").joinpath("lexicons", f"{name}.toml").read_bytes()})
+
+
+@cache
 def read_profile(source: str | Resource) -> RepairProfile:
     """Return a profile of the package, or that of a file.
 
@@ -224,8 +258,7 @@ def read_profile(source: str | Resource) -> RepairProfile:
         ValueError: the file is no profile; the message says what is wrong with it.
     """
     if isinstance(source, str):
-        data = files("labelers").joinpath("lexicons", f"{source}.toml").read_bytes()
-        return RepairProfile.model_validate(tomllib.loads(data.decode()))
+        return read_profile(shipped_profile(source))
     if "" not in source.files:
         raise ValueError(f"profile {source.name} is a folder; give a file that `auxloom profile disfluency` wrote")
     try:

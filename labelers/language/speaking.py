@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from labelers.draws import Draws
-from labelers.edits import Edits
 from labelers.labeler import Avoid
-from labelers.language.casing import Letters, letters, lower_first, upper_first
+from labelers.language.additions import INTERREGNUM, REPARANDUM, Spoken, inserted
+from labelers.language.casing import lower_first
 from labelers.language.composing import Composed, Piece, compose
 from labelers.language.continuations import Continuations, UnitWords
 from labelers.language.fluency import by_text
@@ -20,20 +19,7 @@ from labelers.language.spoken_words import Phrases, Writing, tables_of
 from labelers.ragged import BoolArray, FloatArray, IntArray, ragged_take, ranges, running_total
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Speaker", "Spoken"]
-
-_KEPT, _REPARANDUM, _INTERREGNUM = range(3)  # tags of written tokens: O, D, I
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """Additions to a text."""
-
-    edits: Edits
-    tags: npt.NDArray[np.int8]
-    """int8 [W]: O, D or I for each token written."""
-    taken_up: IntArray
-    """int64 [E]: global position behind the last token of the text that takes up what was said; the place for none."""
+__all__ = ["Speaker"]
 
 
 @dataclass(frozen=True)
@@ -141,7 +127,7 @@ class Speaker:
         return owners, Links(places.units[owners], places.room[owners], places.rows[owners], index)
 
     def _written(self, places: _Places, owners: IntArray, links: Links, drafts: Drafts, alternates: Phrases) -> Spoken:
-        """Write the reparanda, each with what stands behind it, and the place's own word where it loses its capital."""
+        """Write the reparanda, each with what stands behind it."""
         text = self.words.text
         made = np.flatnonzero(drafts.made)
         links = Links(links.units[made], links.room[made], links.rows[made], links.index[made])
@@ -149,25 +135,13 @@ class Speaker:
         composed = compose([*self._said(links, drafts, alternates), *self._behind(links, drafts.kind)])
         count = np.bincount(owners, minlength=len(places.units))
         kept = np.flatnonzero(count)
-        start = text.ngrams.start[places.units[kept]]
-        lowered = text.movable(start)
-        first = running_total(count)[kept]
-        bounds = composed.offsets[np.append(first, len(owners))]
-        said = Piece(np.diff(bounds), composed.codes, 0)
-        own = Piece.copy(text.batch.codes, start, start + lowered, _KEPT)
-        whole = compose([said, own])
-        opens = ~np.isin(np.arange(len(whole.codes)), whole.offsets[1:][lowered] - 1)
-        tags, copies = whole.tags, whole.copies.copy()
-        tags[opens], copies[opens] = composed.tags, composed.copies
-        origin = np.where(opens, -1, copies)
-        codes = self._cased(whole, copies, start)
-        last = running_total(count)[kept + 1] - 1  # the last reparandum of each place
-        taken = drafts.taken_up[last]
+        ends = running_total(count)
+        offsets = composed.offsets[np.append(ends[kept], len(owners))]
+        said = Composed(offsets, composed.codes, composed.copies, composed.tags)
+        edits, tags = inserted(text, places.rows[kept], places.units[kept], said)
+        taken = drafts.taken_up[ends[kept + 1] - 1]  # of the last reparandum of each place
         behind = text.ngrams.end.take(places.units[kept] + np.maximum(taken, 1) - 1)
-        edits = Edits(
-            places.rows[kept], start, start + lowered, whole.offsets, codes, origin, copies, np.full(len(kept), -1)
-        )
-        return Spoken(edits, tags, np.where(taken > 0, behind, start))
+        return Spoken(edits, tags, np.where(taken > 0, behind, edits.start))
 
     def _said(self, links: Links, drafts: Drafts, alternates: Phrases) -> list[Piece]:
         """Return the words of each reparandum."""
@@ -175,23 +149,23 @@ class Speaker:
         codes, stems = text.batch.codes, self._stems(links, drafts)
         front = drafts.front + ((drafts.kind == CUT) & (stems < 0))  # what cannot be broken off is said in full
         return [
-            Piece.copy(codes, *_span(text, units, units + front - 1), _REPARANDUM),
-            Piece.listed(alternates.codes, alternates.offsets, drafts.listed, _REPARANDUM),
+            Piece.copy(codes, *_span(text, units, units + front - 1), REPARANDUM),
+            Piece.listed(alternates.codes, alternates.offsets, drafts.listed, REPARANDUM),
             self._foreign(drafts, stems),
-            Piece.copy(codes, *_span(text, *drafts.back), _REPARANDUM),
-            Piece((stems >= 0).astype(np.int64), stems[stems >= 0], _REPARANDUM),
+            Piece.copy(codes, *_span(text, *drafts.back), REPARANDUM),
+            Piece((stems >= 0).astype(np.int64), stems[stems >= 0], REPARANDUM),
         ]
 
     def _foreign(self, drafts: Drafts, stems: IntArray) -> Piece:
         """Return the words that come from the pool, without one that is broken off."""
         if self.pool is None:
-            return Piece(np.zeros(len(stems), np.int64), np.empty(0, np.int64), _REPARANDUM)
+            return Piece(np.zeros(len(stems), np.int64), np.empty(0, np.int64), REPARANDUM)
         pool, (first, last) = self.pool.words.text, drafts.foreign
         start, end = _span(pool, first, np.where(first >= 0, last - (stems >= 0), -2))
         at = ranges(start, end - start)
         codes, movable = pool.batch.codes[at], pool.movable(at)
         codes[movable] = self._vocabulary.recode(codes[movable], lower_first)
-        return Piece(end - start, codes, _REPARANDUM)
+        return Piece(end - start, codes, REPARANDUM)
 
     def _stems(self, links: Links, drafts: Drafts) -> IntArray:
         """Return the type of the word broken off at the end of each reparandum, -1 for none."""
@@ -233,29 +207,14 @@ class Speaker:
         before = drawn < np.where(said, profile.comma_before_phrase, profile.comma)
         closing = said & (self.draws.uniform("second comma", keys, links.index) < profile.comma_behind_phrase)
         return [
-            self._commas(before, _REPARANDUM),
-            Piece.listed(phrases.codes, phrases.offsets, which, _INTERREGNUM),
-            self._commas(closing, _INTERREGNUM),
+            self._commas(before, REPARANDUM),
+            Piece.listed(phrases.codes, phrases.offsets, which, INTERREGNUM),
+            self._commas(closing, INTERREGNUM),
         ]
 
     def _commas(self, where: BoolArray, tag: int) -> Piece:
         """Return commas, none where the text has none."""
-        lengths = (where & self.writing.commas).astype(np.int64)
-        return Piece(lengths, np.full(lengths.sum(), self._vocabulary.code(",")), tag)
-
-    def _cased(self, whole: Composed, copies: IntArray, start: IntArray) -> IntArray:
-        """Return the codes of all tokens, the capital of an opening word in front."""
-        text, vocabulary = self.words.text, self._vocabulary
-        codes, heads = whole.codes.copy(), whole.offsets[:-1]
-        capital = vocabulary.derived(letters)[text.batch.codes[start]] & Letters.CAPITAL.value > 0
-        capital &= text.ngrams.opens.take(start)
-        movable = text.movable(start)
-        # what copies or begins the opening word again is no opening word
-        again = np.repeat(movable, np.diff(whole.offsets)) & (copies == np.repeat(start, np.diff(whole.offsets)))
-        again[heads] = False
-        codes[again] = vocabulary.recode(codes[again], lower_first)
-        codes[heads[capital]] = vocabulary.recode(codes[heads[capital]], upper_first)
-        return codes
+        return Piece.commas(where & self.writing.commas, self._vocabulary, tag)
 
 
 def _taken(drafts: Drafts, which: IntArray) -> Drafts:

@@ -9,13 +9,13 @@ from typing import Self
 import numpy as np
 
 from labelers.labeler import Avoid
-from labelers.language.repair_profile import RepairProfile, WordRates, parted
+from labelers.language.repair_profile import Fillers, RepairProfile, WordRates, parted
 from labelers.language.words import is_clitic
 from labelers.passages import PassageBatch
 from labelers.ragged import BoolArray, IntArray, running_total
 from labelers.vocabulary import Vocabulary
 
-__all__ = ["Alternates", "Phrases", "WordTables", "Writing", "tables_of"]
+__all__ = ["Alternates", "Phrases", "WordTables", "Writing", "rates_of", "tables_of"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,18 @@ def _tables(profile: str) -> WordTables:
     starts = WordRates(read.starts, read.classes, read.everywhere)
     behind, to = (_single(table, read.goes_on) for table in (read.goes_on_behind, read.goes_on_to))
     return WordTables(starts, behind, to, Alternates(read.alternates))
+
+
+def rates_of(fillers: Fillers) -> WordRates:
+    """Return behind how many of a thousand words a filler stands; the same object for equal fillers."""
+    return _filler_rates(fillers.model_dump_json())
+
+
+@cache
+def _filler_rates(fillers: str) -> WordRates:
+    """Return the rates of fillers that are given as JSON."""
+    read = Fillers.model_validate_json(fillers)
+    return _single(read.behind, read.everywhere)
 
 
 def _single(table: Mapping[str, float], everywhere: float) -> WordRates:

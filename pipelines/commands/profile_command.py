@@ -13,6 +13,8 @@ __all__ = ["COMMAND", "EXAMPLE"]
 
 EXAMPLE = "auxloom profile disfluency calls.jsonl --out repairs.toml"
 
+_LISTED = 8  # fillers that are printed
+
 
 def profile(
     labeler: Annotated[Literal["disfluency"], typer.Argument(help="The labeler that the profile is for.")],
@@ -75,9 +77,19 @@ def _lines(learnt: Any) -> Iterator[str]:
         sizes = ", ".join(f"{size} {share:.1%}" for size, share in enumerate(shape.lengths, 1))
         yield f"  {name}: {rate / total:.1%}; words {sizes}; editing phrase {shape.interregnum:.1%}"
     yield f"  comma after: {learnt.comma:.1%}; reparanda in a row: {', '.join(f'{w:.1%}' for w in learnt.chain)}"
-    yield "  editing phrases: " + (", ".join(f"{name} {n:.0f}" for name, n in learnt.phrases.items()) or "none")
+    yield f"  editing phrases: {_listed(learnt.phrases) or 'none'}"
+    if fillers := learnt.fillers:
+        yield f"  fillers: {fillers.opening:.1%} of the utterances begin with one: {_listed(fillers.first)}"
+        yield f"    one follows {fillers.everywhere / 10:.1f}% of the words: {_listed(fillers.phrases)}"
+    else:
+        yield "  fillers: none"
     often = sorted(learnt.starts.items(), key=lambda item: (-sum(item[1]), item[0]))[:8]
     yield "  most often before: " + ", ".join(f"{word} {sum(rates) / 10:.1f} %" for word, rates in often)
+
+
+def _listed(phrases: Any) -> str:
+    """Return the most frequent phrases with their numbers."""
+    return ", ".join(f"{name} {n:.0f}" for name, n in list(phrases.items())[:_LISTED])
 
 
 COMMAND = profile

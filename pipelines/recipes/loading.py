@@ -101,7 +101,8 @@ def load_labelers(recipe: Recipe) -> tuple[list[Labeler], dict[str, dict[str, st
         resources = {option: _read_option(name, option, place) for option, place in _resources_of(recipe, name).items()}
         labeler = load(name, **{**options, **resources})
         labelers.append(labeler)
-        digests[labeler.name] = {option: resource_digest(item) for option, item in resources.items()}
+        read = {**resources, **labeler.included()}
+        digests[labeler.name] = {option: resource_digest(item) for option, item in read.items()}
     return labelers, digests
 
 

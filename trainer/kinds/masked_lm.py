@@ -1,5 +1,6 @@
 """Words that are hidden and predicted."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,10 @@ class WordHead(Head):
     def _build(self, encoder: Encoder, _settings: Settings, /) -> None:
         """Make the output layer."""
         self.score = Tied(encoder.width, encoder.embedding)
+
+    def by_class(self) -> Mapping[str, int]:
+        """Return none: its classes are the pieces of the encoder."""
+        return {}
 
     def features(self, states: States, items: Items) -> Tensor:
         """Return the state of the masked piece."""

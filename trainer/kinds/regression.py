@@ -1,6 +1,7 @@
 """A number for a whole row, or for each of its tokens."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,10 @@ class ValueHead(Head):
     def outputs(self) -> int:
         """Return one."""
         return 1
+
+    def by_class(self) -> Mapping[str, int]:
+        """Return none: a number has no classes."""
+        return {}
 
     def begin(self, targets: Targets, /) -> None:
         """Take over mean and standard deviation of the train labels."""

@@ -1,6 +1,6 @@
 """The head of dependency trees: deep biaffine attention over the tokens of a sentence (Dozat, Manning 2017)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -84,6 +84,10 @@ class BiaffineHead(TokenHead):
         self.relation = nn.Linear(_RELATION + 1, self.outputs * (_RELATION + 1), bias=False)
         nn.init.normal_(self.arc.weight, std=1 / arc)
         nn.init.normal_(self.relation.weight, std=1 / (_RELATION + 1))
+
+    def by_class(self) -> Mapping[str, int]:
+        """Return none: classes are relations, which it scores for pairs."""
+        return {}
 
     @property
     def outputs(self) -> int:

@@ -1,7 +1,7 @@
 """What heads are made of: from the states of an encoder to the scores of labels."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -111,6 +111,11 @@ class Head(nn.Module):
             nn.Linear(encoder.width, self.outputs),
         )
 
+    def by_class(self) -> Mapping[str, int]:
+        """Return which of its weights have a slice for each class, and along which dimension; {}: it has no classes."""
+        last = len(list(self.score.children())) - 1
+        return {f"score.{last}.weight": 0, f"score.{last}.bias": 0}
+
     def begin(self, _targets: Targets, /) -> None:
         """Take over what the labels of the train split tell before the first step; checkpoints keep it."""
 
@@ -152,6 +157,10 @@ class PlainHead(Head):
         form = encoder.form(self.task.kind)
         self.score = Classifier(encoder.width, self.outputs, settings.model.head_dropout, form)
 
+    def by_class(self) -> Mapping[str, int]:
+        """Return those of its last layer."""
+        return {"score.out.weight": 0, "score.out.bias": 0}
+
     def features(self, states: States, items: Items) -> Tensor:
         """Return the state of the first sub-word: of the token, or of the sequence, which is [CLS]."""
         return states.layers[-1][items.spans[:, 0] if self.task.kind == "token" else items.anchor]
@@ -175,6 +184,10 @@ class BagHead(Head):
         )
         for table in self.bags:
             nn.init.zeros_(table.weight)  # type: ignore[arg-type]
+
+    def by_class(self) -> Mapping[str, int]:
+        """Return those of both models."""
+        return {**super().by_class(), **{f"bags.{part}.weight": 1 for part in range(len(self.bags))}}
 
     def forward(self, states: States, items: Items) -> Tensor:
         """Return the sum of both models' scores."""

@@ -123,8 +123,14 @@ def trials_of(
         encoder: the `fingerprint` of the encoder.
 
     Raises:
-        ValueError: the settings are not allowed.
+        ValueError: the settings are not allowed, or a head is to begin with that of a task that is no auxiliary.
     """
+    for name, table in tables.get("task", {}).items():
+        if (other := table.get("init")) and other not in roles.auxiliaries:
+            raise ValueError(
+                f"[task.{name}] init = {other!r} is not an auxiliary of the study{nearest(other, roles.auxiliaries)}; "
+                f"these are {', '.join(roles.auxiliaries)}"
+            )
     maker = _Maker(design, roles, tables, datasets, encoder)
     return [
         trial
@@ -164,7 +170,7 @@ class _Maker:
         given = self._train(tasks, seed) | train
         if given.get("batch") == "primary+one":
             del given["batch"]
-        tables = _of_tasks(self.tables, given)
+        tables = _of_tasks(self.tables, given, ())
         if condition == "permuted":
             tables["task"] = _permuted(tables["task"], tasks)
         return Trial(condition, -1, build, seed, tables, self._digest(build, tables, None, 0))
@@ -176,7 +182,8 @@ class _Maker:
         train = {"primary": self.roles.primary, "labels": labels, "tokens": tokens}
         # few rows that are sorted over many steps would fill buckets with copies of one another, and the score of a
         # rare tag stays 0 for longer than patience lasts
-        tables = _of_tasks(self.tables, {"window": 1, "patience": 0, **self._train(tasks, seed), **train})
+        before = first.settings["train"]["tasks"] if first else ()
+        tables = _of_tasks(self.tables, {"window": 1, "patience": 0, **self._train(tasks, seed), **train}, before)
         count = self.design.evaluations
         digest = self._digest(build, tables, first, count)
         return Trial(condition, labels, build, seed, tables, digest, first, count)
@@ -198,10 +205,17 @@ class _Maker:
         return hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
-def _of_tasks(tables: Mapping[str, Any], train: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables with another [train], and of the tables of tasks those of the tasks that it trains."""
-    own = {name: table for name, table in tables.get("task", {}).items() if name in train["tasks"]}
-    return {**tables, "train": dict(train), "task": own}
+def _of_tasks(tables: Mapping[str, Any], train: Mapping[str, Any], before: Sequence[str]) -> dict[str, Any]:
+    """Return tables with another [train], and of the tables of tasks those of the tasks that it trains.
+
+    A head begins with that of another task where the run before, which trained the tasks ``before``, has one.
+    """
+    own = {name: dict(table) for name, table in tables.get("task", {}).items() if name in train["tasks"]}
+    for table in own.values():
+        if table.get("init") not in before:
+            table.pop("init", None)
+            table.pop("init_classes", None)
+    return {**tables, "train": dict(train), "task": {name: table for name, table in own.items() if table}}
 
 
 def _permuted(tables: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
