@@ -82,7 +82,8 @@ def _check(plan: Plan, folder: Folder) -> Iterator[str]:
         yield from _check_whole(plan, folder, summary)
     splits = empty.rows if every else SPLITS
     yield from (
-        f"{name} is not part of any unit of the plan" for name in strays(len(plan.units), sizes, rejects, splits)
+        f"{name} is not part of any unit of the plan"
+        for name in strays(len(plan.units), sizes.__getitem__, rejects, splits)
     )
     if plan.base and every:
         yield from _guarded(PLAN, partial(_check_base, plan, folder))

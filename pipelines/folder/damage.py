@@ -99,7 +99,8 @@ def inspect(plan: Plan, folder: Folder, *, check: bool) -> Damage:
         damage.whole += whole_problems(plan, folder, check=check)
         splits = empty.rows if every else SPLITS
         damage.whole += [
-            Problem(name, "not part of any unit") for name in strays(len(plan.units), sizes, rejects, splits)
+            Problem(name, "not part of any unit")
+            for name in strays(len(plan.units), sizes.__getitem__, rejects, splits)
         ]
     return damage
 

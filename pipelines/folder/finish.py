@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -24,13 +24,16 @@ from pipelines.folder.layout import (
     to_json,
 )
 from pipelines.folder.manifest import Summary
-from pipelines.folder.marks import Sizes, done_stats, listed, seal
+from pipelines.folder.marks import done_stats, listed, seal
 from pipelines.folder.schema import corpus_schema
 from pipelines.layers.folders import shard_schema
 from pipelines.plans.plan import Plan
 from pipelines.recipes.loading import load_labelers
 
 __all__ = ["complete", "facts_of", "finish", "rejects_in", "shared_files", "strays"]
+
+Names = Callable[[str], Iterable[str]]
+"""Gives the names of the files in a folder of a dataset."""
 
 
 def finish(plan: Plan, out: str) -> dict[str, Any] | None:
@@ -45,7 +48,7 @@ def finish(plan: Plan, out: str) -> dict[str, Any] | None:
             return None
         summary.add(mark)
         promised.update(rejects_in(mark))
-    return complete(plan, folder, summary.manifest(plan, folder), promised, sizes)
+    return complete(plan, folder, summary.manifest(plan, folder), promised, sizes.__getitem__)
 
 
 def rejects_in(mark: Mapping[str, Any]) -> list[str]:
@@ -54,7 +57,7 @@ def rejects_in(mark: Mapping[str, Any]) -> list[str]:
 
 
 def complete(
-    plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Collection[str], sizes: Sizes
+    plan: Plan, folder: Folder, manifest: dict[str, Any], promised: Collection[str], names: Names
 ) -> dict[str, Any]:
     """Write what follows from the sum of all commit marks, remove what is of no unit, and return the manifest.
 
@@ -63,7 +66,7 @@ def complete(
         folder: of the dataset.
         manifest: what `Summary.manifest` returns.
         promised: the rejects that there should be.
-        sizes: what lies in the folders of units.
+        names: what lies in the folders of units.
     """
     for text in balance(manifest):
         raise AssertionError(f"the statistics of the dataset are inconsistent: {text}")
@@ -72,7 +75,7 @@ def complete(
     files = {name: text.encode() for name, text in shared_files(plan, manifest, features, read_tasks(schema))}
     for name, data in files.items():
         folder.write(name, data)
-    for name in strays(len(plan.units), sizes, promised, manifest["splits"]):
+    for name in strays(len(plan.units), names, promised, manifest["splits"]):
         folder.remove(name)
     for split in SPLITS:
         if split not in manifest["splits"]:
@@ -96,29 +99,29 @@ def facts_of(data: bytes) -> dict[str, Any]:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def strays(units: int, sizes: Sizes, promised: Collection[str], splits: Collection[str]) -> Iterator[str]:
+def strays(units: int, names: Names, promised: Collection[str], splits: Collection[str]) -> Iterator[str]:
     """Yield the files in a dataset's folders that a reader may take for a part of it, though no unit of the plan is.
 
     Args:
         units: how many there are.
-        sizes: what lies in the folders of units.
+        names: what lies in the folders of units; each is asked for once, so that one listing at a time is in memory.
         promised: the rejects that there should be.
         splits: those with rows; of another, the whole folder is a stray.
     """
     for split in SPLITS:
-        for base in sorted(sizes[split]):
+        for base in sorted(names(split)):
             number = base.removeprefix("data-").partition("-")[0]
             known = (
                 split in splits and _unit(number, units) and f"{split}/{base}" == shard_name(split, int(number), units)
             )
             if base.startswith("data-") and not known:
                 yield f"{split}/{base}"
-    for base in sorted(sizes[STATS]):
+    for base in sorted(names(STATS)):
         number, _, kind = base.rpartition(".")
         known = _unit(number, units) and f"{STATS}/{base}" in {stats_name(int(number)), keys_name(int(number))}
         if kind in {"json", "keys"} and not known:
             yield f"{STATS}/{base}"
-    for base in sorted(sizes[REJECTS]):
+    for base in sorted(names(REJECTS)):
         if base.endswith(".jsonl") and f"{REJECTS}/{base}" not in promised:
             yield f"{REJECTS}/{base}"
 

@@ -13,7 +13,7 @@ from pipelines.folder.books import add_up
 from pipelines.folder.finish import complete, rejects_in
 from pipelines.folder.layout import STATS, Folder, keys_name, stats_name, to_json
 from pipelines.folder.manifest import PartialSummary, Summary
-from pipelines.folder.marks import done_stats, listed
+from pipelines.folder.marks import done_stats
 from pipelines.large.plan_parts import planned
 from pipelines.large.runs import RUN_BYTES, RunWork, bounds_of, ranges_for, read_range, spans_of, write_run
 from pipelines.plans.plan import Plan
@@ -169,5 +169,5 @@ class FinishSpans:
                 part = folder.read_json(f"{self.place}/{start}.json")
                 summary.merge(part)
                 rejects.update(part["rejects"])
-            complete(plan, folder, summary.manifest(plan, folder, found["equal"]), rejects, listed(folder))
+            complete(plan, folder, summary.manifest(plan, folder, found["equal"]), rejects, folder.sizes)
         folder.write(self.name, to_json(found))
