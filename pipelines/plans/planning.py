@@ -87,6 +87,7 @@ def fill(plan: Plan, run: RunTable, scan: Scan, settle: Callable[[Plan], bytes] 
         found = _scan(plan, run, scan, scratch)
         dropped = _write_dropped(plan, run, scan, scratch, found)
         plan, pool = _filled(plan, found, dropped)
+        del found  # of many units it takes as much memory as the plan
         held_out = _held_out(plan, run, scan, scratch)
         plan = replace(plan, held_out="" if held_out is None else digest_bytes(held_out))
         plan = replace(plan, digest=digest_json(identity(plan.to_json())))
