@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -92,9 +93,15 @@ def to_json(value: Any, *, indent: int | None = None) -> bytes:
         >>> to_json({"b": 1, "a": "é"})
         b'{"a":"\xc3\xa9","b":1}\n'
     """
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators)
-    return text.encode("utf-8", "surrogatepass") + b"\n"
+    if indent is None:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass") + b"\n"
+    data = io.BytesIO()  # json.dumps would collect all tokens of a plan in a list, several times its size
+    with io.TextIOWrapper(data, "utf-8", "surrogatepass", newline="") as stream:
+        json.dump(value, stream, ensure_ascii=False, sort_keys=True, indent=indent, separators=(",", ": "))
+        stream.write("\n")
+        stream.flush()
+        return data.getvalue()
 
 
 def digest_bytes(data: bytes) -> str:
