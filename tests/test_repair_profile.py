@@ -144,6 +144,17 @@ def test_a_broken_profile_is_an_error_that_says_what_is_wrong(
         Disfluency(profile=resource)
 
 
+def test_fillers_need_phrases() -> None:
+    """A file that a user has emptied is told as any other mistake; without the table there are none."""
+    text = read_profile("switchboard").to_toml()
+    before, fillers = text.split("[fillers]\n")
+    assert read_profile(Resource("a.toml", {"": before.encode()})).fillers is None
+    numbers = fillers.split("\n\n")[0]
+    broken = f"{before}[fillers]\n{numbers}\n[fillers.first]\n[fillers.phrases]\nuh = 1.0\n[fillers.behind]\n"
+    with pytest.raises(ValueError, match=r"profile a\.toml: fillers\.first: .* at least 1 item"):
+        Disfluency(profile=Resource("a.toml", {"": broken.encode()}))
+
+
 def test_a_folder_is_no_profile() -> None:
     """A profile is one file."""
     with pytest.raises(ValueError, match="profile b is a folder; give a file"):

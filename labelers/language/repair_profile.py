@@ -56,6 +56,7 @@ _APOSTROPHES = ("'", "\u2019")
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Weights = Annotated[tuple[Weight, ...], Field(min_length=1)]
+PhraseWeights = Annotated[Mapping[str, Weight], Field(min_length=1)]
 Rates = tuple[Weight, Weight, Weight, Weight]
 
 
@@ -111,9 +112,9 @@ class Fillers(_Part):
     comma_before: Share
     """Share of those inside an utterance that a comma stands before."""
     comma_behind: Share
-    first: Mapping[str, Weight]
+    first: PhraseWeights
     """Weights of those that begin an utterance."""
-    phrases: Mapping[str, Weight]
+    phrases: PhraseWeights
     """Weights of all others."""
     behind: Mapping[str, Weight]
     """As `everywhere`: of classes of words, whose names have a colon in front, and of single words."""
