@@ -164,9 +164,9 @@ def filled(
 ) -> tuple[dict[str, Utterance], dict[str, dict[str, Utterance]]]:
     """Return whole utterances, and what the learnt profile makes of all of them at its own rates."""
     real, made = {}, {way: dict[str, Utterance]() for way in FILLED}
+    gold = {item.name: annotated for item, annotated in found}
     for number in sorted({fold(item.conversation) for item, _ in found}):
         own = [item for item, _ in found if fold(item.conversation) == number and words_of(item) >= LEAST]
-        gold = {item.name: annotated for item, annotated in found}
         for item in own:
             tokens, tags = plain(gold[item.name].tokens, gold[item.name].tags, whole=True)
             real[item.name] = Utterance(item.name, item.conversation, tokens, tags)

@@ -133,7 +133,9 @@ class _Donors:
         if not axes:
             raise ValueError(f"{here}: heads of kind {task.kind!r} cannot begin with that of another task; remove init")
         mine, theirs = _paired_classes(here, task, other, table.init_classes)
-        if own.keys() != weights.keys():
+        if own.keys() != weights.keys() or any(
+            own[name].shape != weights[name].shape for name in own if name not in axes
+        ):
             raise ValueError(
                 f"{here}: the head of {self.run} has another form; use the same [model] heads, bag and features"
             )

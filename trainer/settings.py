@@ -119,6 +119,13 @@ class TaskSettings(_Table):
     """For `init`: the class of that task whose weights a class begins with; {}: the class of the same name. A class
     without one begins anew."""
 
+    @model_validator(mode="after")
+    def _classes_of_a_task(self) -> Self:
+        """Refuse classes to begin with, where no task is named that has them."""
+        if self.init_classes and not self.init:
+            raise ValueError(f"init_classes = {self.init_classes} are classes of the task in init, which is not given")
+        return self
+
 
 class PhaseSettings(_Table):
     """[[phase]]: a part of the run; phases follow each other, and each begins with a new optimiser and schedule."""

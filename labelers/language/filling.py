@@ -4,6 +4,7 @@ Without them every "uh" of a constructed text would stand behind a reparandum; i
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Filling:
             + weighted(self.draws.uniform("filler", batch.keys[rows], index), tuple(known.phrases.values())),
         )
         drawn = self.draws.uniform("place of a filler", batch.keys[rows], index) < share
-        barred = self._phrases().holding(self.avoid)
+        barred = self._phrases.holding(self.avoid)
         return rows, np.where(drawn & ~barred[which], which, -1)
 
     def _places(self, units: IntArray) -> tuple[IntArray, IntArray]:
@@ -69,6 +70,7 @@ class Filling:
         rows = batch.rows[start]
         return rows, start - batch.offsets[rows]
 
+    @cached_property
     def _phrases(self) -> Phrases:
         """Return the fillers as tokens: first those that begin an utterance."""
         vocabulary = self.words.text.batch.vocabulary
@@ -77,7 +79,7 @@ class Filling:
     def _written(self, units: IntArray, rows: IntArray, which: IntArray) -> Spoken:
         """Write the fillers, with their commas."""
         keys, (_, index) = self.words.text.batch.keys[rows], self._places(units)
-        known, phrases = self.fillers, self._phrases()
+        known, phrases = self.fillers, self._phrases
         before = self.draws.uniform("comma before a filler", keys, index) < known.comma_before
         behind = self.draws.uniform("comma behind a filler", keys, index) < known.comma_behind
         said = compose(

@@ -212,8 +212,8 @@ def _of_tasks(tables: Mapping[str, Any], train: Mapping[str, Any], before: Seque
     """
     own = {name: dict(table) for name, table in tables.get("task", {}).items() if name in train["tasks"]}
     for table in own.values():
-        if table.get("init") not in before:
-            table.pop("init", None)
+        if table.get("init") and table["init"] not in before:
+            del table["init"]
             table.pop("init_classes", None)
     return {**tables, "train": dict(train), "task": {name: table for name, table in own.items() if table}}
 
